@@ -1,0 +1,117 @@
+/* A core grid (rows x cols emulated cores) as one rank sees it: the rectangle
+ * of cores that is its own, and the two lines (along x, along y) on which
+ * moves run. A rank's rectangle follows from block.h: core rows over rank
+ * rows, core columns over rank columns. */
+#ifndef WL_GRID_H
+#define WL_GRID_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "block.h"
+#include "ledger.h"
+#include "noc.h"
+
+enum axis { AXIS_X, AXIS_Y };
+
+/* A line's buffers: messages from and to the neighbours and sums on their way,
+ * which belong to the one move that runs on the line (a shift from start to
+ * finish), then what kernels keep between two moves. */
+enum { LINE_IN_LOWER, LINE_IN_UPPER, LINE_OUT_LOWER, LINE_OUT_UPPER,
+       LINE_SUM_LOWER, LINE_SUM_UPPER, LINE_PARTIAL, LINE_RESULT,
+       LINE_BUFFERS };
+
+/* One direction of the ring (ring.h) as a rank sees it. */
+struct ring_route {
+	int *to;             /* [own cores] where each one's tile goes */
+	/* The cores whose tile crosses the cut at the [lower, upper] end of the
+	 * own cores [downwards, upwards], and where it goes; -1: no cut. */
+	int from[2][2], arrives[2][2];
+	int *hops;           /* [ring position] length of the edge from there */
+};
+
+/* All the parallel lines of one axis: for AXIS_X one line of n = cols cores
+ * per core row; for AXIS_Y one of n = rows per core column. */
+struct line {
+	enum axis axis;
+	int n;               /* cores on a line */
+	struct range mine;   /* this rank's cores on it */
+	int nranks, rank;    /* ranks along the axis, this one's index */
+	enum dir lower, upper; /* the ways towards core 0 and core n-1 */
+	struct noc *noc;     /* NULL in a dry run */
+	struct ledger *ledger;
+	struct ring_route ring[2]; /* of steps -1 and +1 */
+	bool shifting;       /* a shift is between start and finish */
+	/* Kept between calls: see line_buffer. */
+	float *buffer[LINE_BUFFERS];
+	size_t capacity[LINE_BUFFERS];
+};
+
+struct grid {
+	int rows, cols;      /* cores */
+	bool dry;            /* no data: moves and kernels only charge */
+	struct line x, y;
+	struct ledger *ledger;
+};
+
+/* rank_rows x rank_cols ranks, this one at (row, col); noc NULL: a dry run.
+ * ledger and noc are borrowed. Not collective. Free with grid_fini. */
+void grid_init(struct grid *g, int rows, int cols, int rank_rows,
+               int rank_cols, int row, int col, struct noc *noc,
+               struct ledger *ledger);
+void grid_fini(struct grid *g);
+
+static inline struct line *grid_line(struct grid *g, enum axis a)
+{
+	return a == AXIS_X ? &g->x : &g->y;
+}
+
+/* Parallel lines of an axis in the whole grid. */
+static inline int grid_lines(const struct grid *g, enum axis a)
+{
+	return a == AXIS_X ? g->rows : g->cols;
+}
+
+/* This rank's rectangle: core rows y.mine, core columns x.mine. */
+static inline int grid_height(const struct grid *g)
+{
+	return range_size(g->y.mine);
+}
+
+static inline int grid_width(const struct grid *g)
+{
+	return range_size(g->x.mine);
+}
+
+/* The cores of a line that rank i of the axis holds. */
+struct range line_cores(const struct line *l, int i);
+
+/* Hops between cores a and b of a line. Everything that needs a distance
+ * asks here, so that detours around dead cores have one place to enter. */
+static inline int line_hops(const struct line *l, int a, int b)
+{
+	(void)l;
+	return a < b ? b - a : a - b;
+}
+
+/* The cut between cores c and c + 1 at the lower or upper end of this rank's
+ * cores, named c; -1 at the end of the line. */
+static inline int line_cut(const struct line *l, bool upper)
+{
+	if (upper)
+		return l->mine.hi < l->n ? l->mine.hi - 1 : -1;
+	return l->mine.lo - 1;
+}
+
+static inline bool line_has(const struct line *l, int core)
+{
+	return core >= l->mine.lo && core < l->mine.hi;
+}
+
+/* Buffer number i with room for words; its content is lost when it grows. */
+float *line_buffer(struct line *l, int i, size_t words);
+
+/* Gives the memory of all buffers back; they grow again when needed. */
+void line_trim(struct line *l);
+
+#endif

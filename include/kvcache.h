@@ -1,0 +1,60 @@
+/* The decode phase's KV cache, balanced by shifting. After T tokens core row
+ * y holds block y of the block partition of T tokens over the rows, token
+ * order from the top: floor((T + R - 1 - y) / R) entries. When token t comes,
+ * every row y > t mod R passes its oldest entry to the row above; the new
+ * entry goes to the row that owns it, where it was computed (keys and values
+ * are the same on every row).
+ *
+ * A rank keeps the entries of its rows as one ring buffer: passing an entry
+ * between two rows of one rank changes its owner, not its place. */
+#ifndef WL_KVCACHE_H
+#define WL_KVCACHE_H
+
+#include "heads.h"
+#include "slab.h"
+
+struct kvcache {
+	int sequence;        /* whose entries these are; 0 so far */
+	enum wl_type type;   /* WL_F32 so far */
+	struct grid *grid;
+	int layers;
+	size_t channels;     /* of this rank's columns */
+	struct part kv;      /* all KV channels over the columns */
+	int tokens;          /* T */
+	int capacity;        /* tokens this rank can hold */
+	float **k;           /* [layers] of [channels][capacity] */
+	float **v;           /* [layers] of [capacity][channels] */
+	float *message;      /* one entry of one layer: k then v */
+};
+
+/* Empty cache that can hold max_tokens over all rows. */
+void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
+                  int layers, int max_tokens);
+void kvcache_fini(struct kvcache *c);
+
+/* The cache holds the first tokens tokens from now on: then kvcache_fill is
+ * called for every layer. */
+void kvcache_start(struct kvcache *c, int tokens);
+
+/* Tokens that core rows [rows.lo, rows.hi) hold. */
+struct range kvcache_tokens(const struct kvcache *c, struct range rows);
+/* Where this rank keeps a token that it holds. */
+int kvcache_place(const struct kvcache *c, int token);
+
+/* Puts the tokens of this rank's rows into a layer; k and v: [those
+ * tokens][channels]. */
+void kvcache_fill(struct kvcache *c, int layer, const float *k,
+                  const float *v);
+
+/* Makes the cache one token longer; then kvcache_append is called once for
+ * every layer. */
+void kvcache_advance(struct kvcache *c);
+
+/* Stores a layer's entry of the newest token: k, v [channels], the same on
+ * every rank of a column. Rows that must, pass their oldest entry up.
+ * Collective over the y lines. Cost charged: one hop for each row that passes
+ * an entry of k and v. Source: WaferLLM (OSDI'25), section 4.3. */
+void kvcache_append(struct kvcache *c, int layer, const float *k,
+                    const float *v);
+
+#endif

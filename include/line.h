@@ -1,0 +1,146 @@
+/* The moves along a row or column of cores that kernels are made of (the
+ * ring shift is in tiles.h). All of them: collective over the ranks of the
+ * line (each rank passes the same shape), data may be NULL in a dry run,
+ * every floating-point sum follows from the cores' order on the line alone,
+ * and the whole grid's cost is charged by every rank alike. */
+#ifndef WL_LINE_H
+#define WL_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block.h"
+#include "grid.h"
+
+enum line_op {
+	LINE_ADD,
+	LINE_MAX,
+	LINE_ARGMAX /* pairs of words (float value, int32 id); larger value,
+	               then lower id; a NaN beats all, so that it shows */
+};
+
+/* Whether the pair (value a, id i) goes before (value b, id j) in
+ * LINE_ARGMAX. */
+static inline bool line_argmax_before(float a, int32_t i, float b, int32_t j)
+{
+	if (a != a || b != b)
+		return a != a && (b == b || i < j);
+	return a > b || (a == b && i < j);
+}
+
+/* Parts of one vector, each with a root of its own: part i has words[i] words
+ * and belongs to core root[i]. All n parts of the whole grid are listed; this
+ * rank's lines hold those of [mine.lo, mine.hi), one after the other. */
+struct line_parts {
+	int n;
+	struct range mine;
+	const size_t *words; /* [n] */
+	const int *root;     /* [n] */
+};
+
+/* Parts for a vector that lies cut by p across the line's axis (each parallel
+ * line carries one block), all with one root: fills words and roots [p->parts].
+ */
+static inline struct line_parts line_vector_parts(const struct part *p,
+                                                  struct range mine, int root,
+                                                  size_t *words, int *roots)
+{
+	for (int i = 0; i < p->parts; i++) {
+		words[i] = part_size(p, i);
+		roots[i] = root;
+	}
+	return (struct line_parts){ p->parts, mine, words, roots };
+}
+
+/* Words of the parts that this rank's lines hold. */
+static inline size_t line_parts_words(const struct line_parts *p)
+{
+	size_t words = 0;
+
+	for (int i = p->mine.lo; i < p->mine.hi; i++)
+		words += p->words[i];
+	return words;
+}
+
+/* Of the cores first.., the first that is this rank's: the vectors of a span
+ * of cores are kept from this one on. */
+static inline int line_base(const struct line *l, int first)
+{
+	return first > l->mine.lo ? first : l->mine.lo;
+}
+
+/* Sums the vectors of cores first..last of the line into the parts' roots,
+ * neighbour by neighbour from both ends: a root adds (own + higher side) +
+ * lower side. value: the own cores' vectors from line_base(first) on, stride
+ * apart; a root's parts are replaced by the sums, others are left alone.
+ * Cost charged: every part crosses last - first links. */
+void line_reduce(struct line *l, int first, int last,
+                 const struct line_parts *parts, enum line_op op,
+                 float *value, size_t stride);
+
+/* Brings each part from the rank of its root to every rank that holds some of
+ * the cores first..last. data: the parts of [mine.lo, mine.hi), one after the
+ * other. Cost charged: one multicast per part over the whole span, wherever
+ * its root is (it may follow from a token's id, the account may not). */
+void line_multicast(struct line *l, int first, int last,
+                    const struct line_parts *parts, float *data);
+
+/* One all-reduce among the cores first..last of a line. */
+struct line_segment {
+	int first, last;
+	float *value;    /* the segment's own cores' vectors, from
+	                    line_base(first) on, stride apart; changed */
+	size_t stride;
+	size_t words;    /* of this rank's vector */
+	float *result;   /* [words], on each rank of the segment */
+	uint64_t words_all; /* of all parallel lines of the grid together */
+};
+
+/* All-reduces n segments of the line by the two-level tree: in about sqrt(m)
+ * groups of the m cores neighbour by neighbour to the group's root, then from
+ * root to root to the middle one, then a multicast. Segments may share their
+ * end cores, no links. Source: WaferLLM (OSDI'25), section 6 (K = 2). */
+void line_allreduce(struct line *l, int n, const struct line_segment *segments,
+                    enum line_op op);
+
+/* Groups of the tree on n cores: about its square root. */
+int line_groups(int n);
+
+/* Passes one message of words words to the lower neighbour rank where send is
+ * given and receives one from the upper where recv is given (either may be
+ * NULL): the one-hop step of the KV cache. Charges nothing: the caller knows
+ * what its cores pass. */
+void line_pass_down(struct line *l, const float *send, float *recv,
+                    size_t words);
+
+/* Sends n rows of words words each along the line, row i from core from[i] to
+ * core to[i], relayed rank by rank. row [n]: where this rank has row i if
+ * from[i] is its own, or wants it if to[i] is, or both; else NULL.
+ * words_all: words of one row over all parallel lines of the grid. Cost
+ * charged: each row comes from the end of the line that is farther off (from
+ * may follow from a token's id, the account may not). */
+void line_route(struct line *l, int n, const int *from, const int *to,
+                float *const *row, size_t words, uint64_t words_all);
+
+/* Brings the blocks of a vector (block i of p on the line's rank that holds
+ * core i) to the line's first rank, relayed rank by rank. own: this rank's
+ * blocks, NULL on all ranks of a line that does not take part; all [p->n]:
+ * filled on the first rank only.
+ * Cost charged: each block's words over its distance to core 0. */
+void line_gather(struct line *l, const struct part *p, const float *own,
+                 float *all);
+
+/* A box of a matrix: rows k, columns n, held dense, row by row. */
+struct box {
+	struct range k, n;
+};
+
+/* Re-lays a matrix along the line: this rank gives from[rank], receives
+ * to[rank] (boxes by rank index along the axis; what a rank's new box takes
+ * from others' old boxes is relayed rank by rank). Returns the new box, which
+ * the caller frees, and frees data. Charges nothing: see relayout in slab.h. */
+float *line_relay_boxes(struct line *l, const struct box *from,
+                        const struct box *to, float *data);
+
+#endif

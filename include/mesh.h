@@ -1,0 +1,48 @@
+/* The rank grid: r x c MPI ranks on a Cartesian communicator without
+ * wrap-around, and the control plane (agreement on errors, the next token,
+ * reports). Tensor data never goes through here: see noc.h. */
+#ifndef WL_MESH_H
+#define WL_MESH_H
+
+#include <mpi.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "block.h"
+#include "fail.h"
+
+struct mesh {
+	MPI_Comm world;    /* every rank of the job, idle ones too; borrowed */
+	MPI_Comm control;  /* the ranks of the grid; NULL where idle */
+	MPI_Comm cart;     /* the same ranks, rows x cols; NULL where idle */
+	int rows, cols;    /* the rank grid */
+	int row, col;      /* this rank's place; -1 where idle */
+	bool active;       /* part of the grid */
+	bool leader;       /* rank (0,0), world rank 0 */
+	bool crowded;      /* this host has more ranks than cores for them */
+};
+
+/* The rank grid for nranks ranks that fits a grid of at most max_rows x
+ * max_cols cores: the most ranks first, then the squarest, then the wider.
+ * Not collective. */
+void mesh_choose(int nranks, int max_rows, int max_cols, int *rows, int *cols);
+
+/* Lays the first rows*cols ranks of world out row by row. Collective over
+ * world; idle ranks (the rest) get active = false. Free with mesh_fini. */
+void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols);
+void mesh_fini(struct mesh *m);
+
+/* Whether every rank of comm came with rc == 0. Collective over comm.
+ * Returns 0, or -1 on all with the message of the lowest failing rank in err
+ * on all. */
+int mesh_agree(MPI_Comm comm, int rc, struct wl_error *err);
+
+/* Whether all ranks of comm run on processors of one type; on differing ones
+ * the last bits of the C library's functions may differ. Collective. */
+bool mesh_same_processors(MPI_Comm comm);
+
+/* Waits for all ranks of comm without spinning: for idle ranks and ends of
+ * runs. Collective over comm. */
+void mesh_join(MPI_Comm comm);
+
+#endif

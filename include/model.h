@@ -1,0 +1,96 @@
+/* The shape of one Llama-family model and the list of its tensors. Pure
+ * arithmetic: no file, no MPI. Every matrix is k-major, [k][n], for
+ * y[n] = sum_k x[k] W[k][n].
+ *
+ * Channel order (fixed, independent of any grid; made by import): key and
+ * value channels are (KV head g, channel c); query channels, and so the
+ * columns of wq and the rows of wo, are (KV head g, channel c, query head r
+ * of the group), so that a query channel sits beside its key channel.
+ * RoPE rotates channels 2i and 2i+1 of a head. */
+#ifndef WL_MODEL_H
+#define WL_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fail.h"
+
+/* Element types that a checkpoint may hold. */
+enum wl_type { WL_F32, WL_F16, WL_BF16, WL_NTYPES };
+
+/* Bytes of one element. */
+size_t wl_type_size(enum wl_type t);
+/* "f32", "f16", "bf16". */
+const char *wl_type_name(enum wl_type t);
+/* The inverse; -1 when unknown. */
+int wl_type_parse(const char *name);
+
+#define WL_MAX_STOP 8
+
+struct model {
+	int dim;          /* E: width of the residual stream */
+	int hidden_dim;   /* F: FFN width */
+	int n_layers;
+	int n_heads;      /* query heads */
+	int n_kv_heads;   /* divides n_heads */
+	int head_dim;     /* even */
+	int vocab_size;   /* V */
+	int max_seq_len;  /* context, tokens */
+	double rope_theta;
+	double rms_eps;
+	bool tied;        /* the head is the embedding */
+	int bos_id;       /* -1: none */
+	int n_stop;       /* generation ends at any of stop_id[0..n_stop) */
+	int stop_id[WL_MAX_STOP];
+};
+
+enum tensor_kind {
+	T_EMBEDDING, /* [E][V] */
+	T_ATTN_NORM, /* [E] */
+	T_WQ,        /* [E][q channels] */
+	T_WK,        /* [E][kv channels] */
+	T_WV,        /* [E][kv channels] */
+	T_WO,        /* [q channels][E] */
+	T_FFN_NORM,  /* [E] */
+	T_GATE,      /* [E][F] */
+	T_UP,        /* [E][F] */
+	T_DOWN,      /* [F][E] */
+	T_NORM,      /* [E] */
+	T_HEAD,      /* [E][V], only when not tied */
+	T_NKINDS
+};
+
+struct tensor_shape {
+	size_t rows, cols; /* a vector has rows == 1 */
+	bool vector;
+};
+
+/* Channels of all KV heads, of all query heads, query heads per KV head. */
+int model_kv_dim(const struct model *m);
+int model_q_dim(const struct model *m);
+int model_group(const struct model *m);
+
+/* Whether generation ends at id. */
+bool model_stops_at(const struct model *m, int id);
+
+/* True for kinds that exist once per layer. */
+bool tensor_per_layer(enum tensor_kind kind);
+/* True when the model has the tensor at all (no head when tied). */
+bool tensor_present(const struct model *m, enum tensor_kind kind);
+struct tensor_shape tensor_shape(const struct model *m, enum tensor_kind kind);
+/* Writes e.g. "layers.3.wq" or "norm" into name[size]. */
+void tensor_name(enum tensor_kind kind, int layer, char *name, size_t size);
+
+/* Checks that every field is in range and that products of them cannot
+ * overflow. what names the file for the message. 0, or -1 and err. */
+int model_check(const struct model *m, const char *what, struct wl_error *err);
+
+/* Whether two models have the same shape, field by field. */
+bool model_same(const struct model *a, const struct model *b);
+
+/* Visits every tensor in file order. visit returns 0 to go on. */
+int model_each_tensor(const struct model *m,
+                      int (*visit)(void *ctx, enum tensor_kind, int layer),
+                      void *ctx);
+
+#endif

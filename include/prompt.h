@@ -1,0 +1,24 @@
+/* From the options to the token ids of the prompt; on the leader. */
+#ifndef WL_PROMPT_H
+#define WL_PROMPT_H
+
+#include <stddef.h>
+
+#include "fail.h"
+#include "options.h"
+#include "tokenizer.h"
+
+struct prompt {
+	char *text;   /* bytes as given, owned */
+	size_t len;
+	int *ids;     /* BOS first where the model has one, owned */
+	size_t n;
+};
+
+/* Takes --prompt, --prompt-file or the default prompt and encodes it. 0, or
+ * -1 and err naming the option or file. Free with prompt_fini in any case. */
+int prompt_get(struct prompt *p, const struct options *o,
+               const struct tokenizer *t, struct wl_error *err);
+void prompt_fini(struct prompt *p);
+
+#endif

@@ -1,0 +1,14 @@
+/* Rotary position embedding: the angles of the channels a rank holds. */
+#ifndef WL_ROPE_H
+#define WL_ROPE_H
+
+#include "block.h"
+#include "model.h"
+
+/* Fills cs[tokens][channels] for the KV channels `channels` (whole pairs) and
+ * positions `tokens`: cosine and sine of pair i's angle at [2i], [2i+1].
+ * Channel c of a head turns by position * theta^(-2 floor(c/2) / head_dim). */
+void rope_angles(const struct model *m, struct range channels,
+                 struct range tokens, float *cs);
+
+#endif

@@ -1,0 +1,57 @@
+/* A weight matrix as MeshGEMV streams it: W[k][n], k cut over the cores of
+ * one axis, n over the other; a rank keeps its whole rectangle of cores as
+ * one dense block, row by row of k. Several matrices with the same k may
+ * share a slab side by side. */
+#ifndef WL_SLAB_H
+#define WL_SLAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "block.h"
+#include "grid.h"
+#include "line.h"
+#include "model.h"
+
+/* Where the elements of a matrix lie on a core grid: k on y and n on x, or
+ * (transposed) k on x and n on y. */
+struct layout {
+	struct grid *grid;
+	struct part k, n;
+	bool transposed;
+};
+
+struct slab {
+	enum wl_type type;   /* of the elements; WL_F32 so far */
+	struct grid *grid;
+	enum axis axis;      /* the axis that k is cut over */
+	struct part k;
+	size_t width;        /* columns of this rank, of all matrices */
+	uint64_t width_all;  /* of the whole grid */
+	float *data;         /* [k of this rank][width]; NULL in a dry run */
+};
+
+/* The box that rank (row, col) of the grid's rank grid holds. */
+struct box layout_box(const struct layout *l, int row, int col);
+
+/* This rank's own box. */
+struct box layout_own_box(const struct layout *l);
+
+/* A zeroed slab for n matrices, which share k and the orientation. */
+void slab_init(struct slab *s, const struct layout *layouts, int n);
+void slab_fini(struct slab *s);
+
+/* Copies one matrix (dense, this rank's box of `from`) to columns [at, ...)
+ * of the slab; returns the column behind it. */
+size_t slab_put(struct slab *s, const struct layout *from, const float *data,
+                size_t at);
+
+/* Re-lays a matrix from one layout to another (other grid, other
+ * orientation) on the same ranks: first along x, then along y, every element
+ * over mesh links only. data: this rank's box of `from`, given up; returns
+ * the box of `to`, which the caller frees (NULL in a dry run).
+ * Cost charged: every element that changes its core, words and hops. */
+float *relayout(const struct layout *from, const struct layout *to,
+                float *data);
+
+#endif

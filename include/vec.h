@@ -1,0 +1,43 @@
+/* Arithmetic inside one core (or, where each result is a core's own, across
+ * a rank's cores at once). Sums run in increasing index order with one fused
+ * multiply-add per term, whatever the vector length of the processor, so that
+ * results do not depend on it. No function here knows of grids or moves. */
+#ifndef WL_VEC_H
+#define WL_VEC_H
+
+#include <stddef.h>
+
+/* y[j] = fma(x[i * stride], w[i * ldw + j], y[j]) for i = 0..k-1 in order,
+ * j = 0..n-1. */
+void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
+              const float *w, size_t ldw, float *y);
+
+/* C[i][j] += sum over p of A[i][p] B[p][j], p increasing; A's element (i,p)
+ * is a[i * row + p * col], B and C are row-major with leading dimensions. */
+void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
+              size_t col, const float *b, size_t ldb, float *c, size_t ldc);
+
+/* y += x. */
+void vec_add(size_t n, const float *x, float *y);
+/* y *= s. */
+void vec_scale(size_t n, float s, float *y);
+/* Sum of squares, in order. */
+float vec_sum_squares(size_t n, const float *x);
+/* y = x * s * w, the product taken in this order. */
+void vec_norm_scale(size_t n, const float *x, float s, const float *w,
+                    float *y);
+/* Largest element; minus infinity when there is none. */
+float vec_max(size_t n, const float *x);
+/* x = exp(x - top), by one polynomial of relative error below 1e-7;
+ * exp(-infinity) is 0. */
+void vec_exp(size_t n, float top, float *x);
+/* Sum, in order. */
+float vec_sum(size_t n, const float *x);
+/* gate = gate / (1 + exp(-gate)) * up. */
+void vec_swiglu(size_t n, float *gate, const float *up);
+/* Rotates `pairs` pairs of channels (2i, 2i+1), each channel holding rep
+ * query heads side by side: x[2i*rep + r], x[(2i+1)*rep + r], by the angle
+ * whose cosine and sine are at cs[2i], cs[2i+1]. */
+void vec_rope(size_t pairs, size_t rep, const float *cs, float *x);
+
+#endif

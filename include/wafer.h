@@ -1,0 +1,82 @@
+/* The emulated wafer with a model on it: core grids of both phases, weights,
+ * KV cache and account, as one rank holds them; and the phases that run on
+ * it. Used in this order: wafer_init, weights_load, prefill_run,
+ * transition_run, decode_step ..., wafer_fini. */
+#ifndef WL_WAFER_H
+#define WL_WAFER_H
+
+#include <stdint.h>
+
+#include "attention.h"
+#include "grid.h"
+#include "kvcache.h"
+#include "ledger.h"
+#include "mesh.h"
+#include "model.h"
+#include "weights.h"
+
+/* Buffers of a decode step, made once. Vectors on this rank's cores. */
+struct decode_state {
+	struct heads heads;
+	float *x, *h;          /* [E on y] */
+	float *qkv;            /* [q | k | v channels on x] */
+	float *scores;         /* [heads here][group][tokens here] */
+	float *partial;        /* sums of the cores of a line, side by side */
+	float *sums;           /* [group * channels + group * heads here] */
+	float *o;              /* [q channels on x] */
+	float *ffn;            /* [gate | up on x] */
+	float *logits;         /* [V on x] */
+	float *angles;         /* [channels] */
+};
+
+/* Keys and values of one layer after prefill, see attention.h. */
+struct kv_tiles {
+	struct tiles k, v;
+};
+
+struct wafer {
+	const struct model *model;
+	const struct mesh *mesh;     /* NULL in a dry run */
+	struct noc *noc;             /* likewise */
+	struct ledger ledger;
+	struct grid prefill, decode;
+	struct weights weights;
+	struct part prompt;          /* prompt tokens over prefill rows */
+	struct kv_tiles *kv;         /* [layers], between prefill and decode */
+	struct kvcache cache;
+	struct decode_state state;
+	float *prefill_logits;       /* [V on y] */
+	void (*progress)(void *ctx, int done, int all); /* may be NULL */
+	void *progress_ctx;
+};
+
+/* Lays both core grids over the mesh (NULL: a dry run without data on one
+ * process) and makes room for the weights. Both grids are square and at
+ * least as large as the rank grid. model and mesh are borrowed. */
+void wafer_init(struct wafer *w, const struct model *model,
+                const struct mesh *mesh, int prefill_side, int decode_side);
+void wafer_fini(struct wafer *w);
+
+/* Runs the n prompt tokens ids[0..n) through all layers and returns the
+ * greedy choice of the next token (0 in a dry run), -1 when logits are NaN.
+ * w->progress is called after each layer. Collective over the mesh. */
+int prefill_run(struct wafer *w, const int *ids, int n);
+
+/* Re-lays weights and KV for decoding, with room for max_tokens in all.
+ * Collective over the mesh. */
+void transition_run(struct wafer *w, int max_tokens);
+
+/* Runs one token through all layers and returns the greedy choice of the
+ * next, -1 when logits are NaN. Collective over the mesh. */
+int decode_step(struct wafer *w, int id);
+
+/* Part of decode_step: state.o = attention of the rotated q in state.qkv over
+ * the layer's cache, the newest token included. Collective over the mesh. */
+void decode_attention(struct wafer *w, int layer);
+
+/* Brings the logits of the last prefill_run or decode_step to the leader, over
+ * the mesh: all [vocab], filled on the leader only. Collective. */
+void prefill_gather_logits(struct wafer *w, float *all);
+void decode_gather_logits(struct wafer *w, float *all);
+
+#endif

@@ -1,0 +1,73 @@
+/* The weights of a model as the cores hold them, in the layouts of the
+ * prefill phase or, after the transition, of the decode phase (design of the
+ * placements: WaferLLM, OSDI'25, section 4). */
+#ifndef WL_WEIGHTS_H
+#define WL_WEIGHTS_H
+
+#include <stdbool.h>
+
+#include "checkpoint.h"
+#include "heads.h"
+#include "mesh.h"
+#include "slab.h"
+#include "tiles.h"
+
+/* A norm's weights: this rank's block of E on x (prefill) and on y (decode). */
+struct norm_weights {
+	float *on_x, *on_y;
+};
+
+/* Prefill: matrices of a layer, skewed along y: [k on y][n on x]. */
+enum { W_Q, W_K, W_V, W_O, W_GATE, W_UP, W_DOWN, W_COUNT };
+
+struct layer_weights {
+	struct norm_weights attention_norm, ffn_norm;
+	/* prefill */
+	struct tiles tiles[W_COUNT];
+	/* decode */
+	struct slab qkv;      /* k = E on y; q, k, v columns on x */
+	struct slab output;   /* k = q channels on x, n = E on y */
+	struct slab up;       /* k = E on y; gate and up columns on x */
+	struct slab down;     /* k = F on x, n = E on y */
+};
+
+struct weights {
+	const struct model *model;
+	struct grid *prefill, *decode;
+	struct layer_weights *layer;
+	struct norm_weights norm;   /* before the head */
+	/* [k = E][n = V]; prefill: E on x, V on y; decode: E on y, V on x. The
+	 * head is the embedding when tied. */
+	struct slab embedding, untied_head;
+};
+
+/* The layout of matrix w in the prefill or the decode phase. */
+struct layout weights_layout(const struct weights *w, int which, bool decode);
+/* The layout of the embedding and of the head. */
+struct layout weights_vocab_layout(const struct weights *w, bool decode);
+
+const struct slab *weights_head(const struct weights *w);
+
+/* Makes room for the prefill form; decode is the other phase's grid. The
+ * grids and the model are borrowed. Free with weights_fini. */
+void weights_init(struct weights *w, const struct model *m,
+                  struct grid *prefill, struct grid *decode);
+void weights_fini(struct weights *w);
+
+/* Reads the checkpoint into the prefill form. Each tensor's rows are read in
+ * equal shares, whole rows at a time, and redistributed among the ranks of
+ * the mesh; its CRC-32 is put together from the shares'. progress (may be
+ * NULL) is called on every rank after each tensor. Collective over
+ * mesh->control. 0, or -1 on all ranks and err. Nothing is charged. */
+int weights_load(struct weights *w, struct checkpoint *c,
+                 const struct mesh *mesh,
+                 void (*progress)(void *ctx, int done, int all), void *ctx,
+                 struct wl_error *err);
+
+/* Takes the weights of the prefill layouts to those of the decode phase, over
+ * the mesh; each tensor's old form is freed as its new one is made.
+ * Collective over the grid. Cost charged to transition: un-skewing and
+ * re-laying. */
+void weights_transition(struct weights *w);
+
+#endif

@@ -1,0 +1,411 @@
+/* Grouped attention of the prefill phase.
+ *
+ *            head g's columns          step s: row y holds K's (later V's)
+ *          x0     x1     x2            block b = ring[(pos(y) - s) mod P]
+ *   row y  q k^T  q k^T  q k^T
+ *            \-> [S(y,b)] <-/          reduced to column b mod 3 of the head;
+ *            <-  [S(y,b)] ->           later multicast from there for S V
+ *
+ * Every row has another block in hand, so each row's reduction has another
+ * root. K and V make a full turn and are home again.
+ *
+ * Source: WaferLLM (OSDI'25), section 5.4 (dist-GEMM-T). */
+#include "config.h"
+#include "attention.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "line.h"
+#include "vec.h"
+
+static float **score_slot(const struct scores *s, int g, int y, int x)
+{
+	const struct grid *grid = s->grid;
+	size_t row = (size_t)g * grid_height(grid) + (y - grid->y.mine.lo);
+
+	return &s->tile[row * grid_width(grid) + (x - grid->x.mine.lo)];
+}
+
+static int head_columns(const struct heads *h, int g)
+{
+	return heads_last(h, g) - heads_first(h, g) + 1;
+}
+
+/* Where block b begins in a row of its keeper's tile; for b beyond the last
+ * block of the column, the length of such a row. */
+static int block_offset(const struct scores *s, int g, int b)
+{
+	int columns = head_columns(&s->heads, g), at = 0;
+
+	for (int i = b % columns; i < b; i += columns)
+		at += part_size(&s->tokens, i);
+	return at;
+}
+
+/* Length of a row of column x's tile of head g, tokens. */
+static int row_length(const struct scores *s, int g, int x)
+{
+	int columns = head_columns(&s->heads, g), at = 0;
+
+	for (int i = x - heads_first(&s->heads, g); i < s->tokens.parts;
+	     i += columns)
+		at += part_size(&s->tokens, i);
+	return at;
+}
+
+static bool on_column(const struct heads *h, int g, int x)
+{
+	return x >= heads_first(h, g) && x <= heads_last(h, g);
+}
+
+void scores_init(struct scores *s, struct grid *g, const struct heads *h,
+                 struct part tokens)
+{
+	*s = (struct scores){ .grid = g, .heads = *h, .tokens = tokens };
+	if (g->dry)
+		return;
+	s->tile = wl_calloc((size_t)h->n_kv * grid_height(g) * grid_width(g),
+	                    sizeof *s->tile);
+	for (int i = 0; i < h->n_kv; i++)
+		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
+			for (int y = g->y.mine.lo; y < g->y.mine.hi &&
+			     on_column(h, i, x); y++)
+				*score_slot(s, i, y, x) = wl_malloc(
+					(size_t)h->group *
+					part_size(&tokens, y) *
+					row_length(s, i, x), sizeof(float));
+}
+
+void scores_fini(struct scores *s)
+{
+	const struct grid *g = s->grid;
+	size_t n = (size_t)s->heads.n_kv * grid_height(g) * grid_width(g);
+
+	for (size_t i = 0; s->tile && i < n; i++)
+		free(s->tile[i]);
+	free(s->tile);
+	s->tile = NULL;
+}
+
+/* The parts of one step and head: row y's block b of S, [group][own tokens]
+ * [block's tokens], kept by (or coming from) the head's column number b mod
+ * its columns. words and root: [rows]. */
+static struct line_parts step_parts(const struct scores *s, int g,
+                                    const struct tiles *moving, size_t *words,
+                                    int *root)
+{
+	const struct grid *grid = s->grid;
+	int first = heads_first(&s->heads, g);
+	int columns = head_columns(&s->heads, g);
+
+	for (int y = 0; y < grid->rows; y++) {
+		/* Every column's block is the same: K and V are not skewed. */
+		int b = tiles_block(moving, 0, y);
+
+		words[y] = (size_t)s->heads.group * part_size(&s->tokens, y) *
+		           part_size(&s->tokens, b);
+		root[y] = first + b % columns;
+	}
+	return (struct line_parts){ grid->rows, grid->y.mine, words, root };
+}
+
+/* One core's share of Q K^T over its own channels of head g, for the block of
+ * K that it holds: part [group][m][n]. */
+static void partial_scores(const struct scores *s, int g,
+                           const struct tiles *q, const struct tiles *k, int y,
+                           int x, float *part)
+{
+	const struct heads *h = &s->heads;
+	struct range c = heads_channels(h, g, x);
+	int m = part_size(&s->tokens, y), n = tiles_ring_extent(k, y, x);
+	int width = part_size(&h->q, x);
+
+	memset(part, 0, (size_t)h->group * m * n * sizeof *part);
+	for (int r = 0; r < h->group; r++)
+		vec_gemm(m, n, range_size(c),
+		         tiles_at(q, y, x) + c.lo * h->group + r, width,
+		         h->group, tiles_at(k, y, x) + (size_t)c.lo * n, n,
+		         part + (size_t)r * m * n, n);
+}
+
+/* Scales and masks a finished block and puts it into its keeper's tile: row i
+ * is token lo(y) + i, column j token lo(b) + j, which it must not precede. */
+static void keep_block(struct scores *s, int g, int y, int x, int b,
+                       const float *part)
+{
+	int m = part_size(&s->tokens, y), n = part_size(&s->tokens, b);
+	int row0 = part_start(&s->tokens, y), col0 = part_start(&s->tokens, b);
+	int length = row_length(s, g, x), at = block_offset(s, g, b);
+	float scale = 1.0f / sqrtf(s->heads.head_dim);
+	float *tile = *score_slot(s, g, y, x);
+
+	for (int i = 0; i < s->heads.group * m; i++)
+		for (int j = 0; j < n; j++)
+			tile[(size_t)i * length + at + j] =
+				col0 + j <= row0 + i % m
+				? part[(size_t)i * n + j] * scale : -INFINITY;
+}
+
+/* One head's part of one step: partial products on each core, reduced along
+ * the head's columns to the block's keeper. */
+static void reduce_head(struct scores *s, int g, const struct tiles *q,
+                        const struct tiles *k)
+{
+	struct grid *grid = s->grid;
+	size_t words[grid->rows], stride;
+	int root[grid->rows], first = heads_first(&s->heads, g);
+	int last = heads_last(&s->heads, g), base = line_base(&grid->x, first);
+	int end = last + 1 < grid->x.mine.hi ? last + 1 : grid->x.mine.hi;
+	struct line_parts parts = step_parts(s, g, k, words, root);
+	float *value = NULL;
+
+	stride = line_parts_words(&parts);
+	if (!grid->dry && base < end)
+		value = line_buffer(&grid->x, LINE_PARTIAL,
+		                    stride * (end - base));
+	for (int x = base; x < end && value; x++) {
+		float *part = value + (x - base) * stride;
+
+		for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
+			partial_scores(s, g, q, k, y, x, part);
+			part += words[y];
+		}
+	}
+	line_reduce(&grid->x, first, last, &parts, LINE_ADD, value, stride);
+	size_t at = 0;
+
+	for (int y = grid->y.mine.lo; value && y < grid->y.mine.hi; y++) {
+		int x = root[y];
+
+		if (line_has(&grid->x, x))
+			keep_block(s, g, y, x, tiles_block(k, 0, y),
+			           value + (x - base) * stride + at);
+		at += words[y];
+	}
+}
+
+void attention_scores(struct scores *s, const struct tiles *q, struct tiles *k)
+{
+	struct grid *g = s->grid;
+	uint64_t tokens = s->tokens.n;
+	struct charge c = { .calls = 1,
+	                    .macs = tokens * tokens * s->heads.q.n };
+
+	ledger_charge(g->ledger, &c);
+	for (int step = 0; step < g->rows; step++) {
+		struct tiles_shift shift;
+
+		tiles_shift_start(&shift, k, NULL);
+		for (int i = 0; i < s->heads.n_kv; i++)
+			reduce_head(s, i, q, k);
+		tiles_shift_finish(&shift);
+	}
+}
+
+/* All-reduces one word per (query head, token) along every head: value
+ * [n_kv][width, from the head's first own column][rows], result [n_kv][rows],
+ * rows = query heads of a group x own tokens. */
+static void reduce_rows(struct scores *s, enum line_op op, float *value,
+                        float *result, size_t rows)
+{
+	const struct heads *h = &s->heads;
+	int w = grid_width(s->grid);
+	struct line_segment segment[h->n_kv];
+
+	for (int g = 0; g < h->n_kv; g++)
+		segment[g] = (struct line_segment){
+			heads_first(h, g), heads_last(h, g),
+			value ? value + g * w * rows : NULL, rows, rows,
+			result ? result + g * rows : NULL,
+			(uint64_t)h->group * s->tokens.n };
+	line_allreduce(&s->grid->x, h->n_kv, segment, op);
+}
+
+/* Applies to each row of each tile: step 0 its maximum, step 1 exp(row -
+ * maximum) and its sum, step 2 division by the sum. */
+static void each_row(struct scores *s, int step, float *value, float *result,
+                     size_t rows)
+{
+	const struct grid *grid = s->grid;
+	const struct heads *h = &s->heads;
+	int w = grid_width(grid);
+
+	for (int g = 0; g < h->n_kv; g++)
+		for (int x = grid->x.mine.lo; x < grid->x.mine.hi; x++) {
+			int n = row_length(s, g, x);
+			int place = g * w + x - line_base(&grid->x,
+			                                  heads_first(h, g));
+			size_t at = 0;
+
+			if (!on_column(h, g, x))
+				continue;
+			for (int y = grid->y.mine.lo; y < grid->y.mine.hi;
+			     y++) {
+				float *row = *score_slot(s, g, y, x);
+				int m = h->group * part_size(&s->tokens, y);
+
+				for (int i = 0; i < m; i++, row += n, at++) {
+					float *v = &value[place * rows + at];
+					float r = result[g * rows + at];
+
+					if (step == 0)
+						*v = vec_max(n, row);
+					else if (step == 1) {
+						vec_exp(n, r, row);
+						*v = vec_sum(n, row);
+					} else
+						vec_scale(n, 1.0f / r, row);
+				}
+			}
+		}
+}
+
+void attention_softmax(struct scores *s)
+{
+	struct grid *g = s->grid;
+	struct range tokens = part_range(&s->tokens, g->y.mine);
+	size_t rows = (size_t)s->heads.group * range_size(tokens);
+	float *value = NULL, *result = NULL;
+
+	if (!g->dry) {
+		value = wl_calloc(s->heads.n_kv * grid_width(g) * rows,
+		                  sizeof *value);
+		result = wl_calloc(s->heads.n_kv * rows, sizeof *result);
+		each_row(s, 0, value, result, rows);
+	}
+	reduce_rows(s, LINE_MAX, value, result, rows);
+	if (!g->dry)
+		each_row(s, 1, value, result, rows);
+	reduce_rows(s, LINE_ADD, value, result, rows);
+	if (!g->dry)
+		each_row(s, 2, value, result, rows);
+	free(result);
+	free(value);
+}
+
+/* Copies the blocks of this step that this rank keeps to a multicast's data.
+ */
+static void take_blocks(const struct scores *s, int g,
+                        const struct tiles *v, const struct line_parts *parts,
+                        float *data)
+{
+	const struct grid *grid = s->grid;
+
+	for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
+		int b = tiles_block(v, 0, y), x = parts->root[y];
+		int n = part_size(&s->tokens, b);
+		int m = s->heads.group * part_size(&s->tokens, y);
+
+		if (line_has(&grid->x, x)) {
+			const float *tile = *score_slot(s, g, y, x) +
+			                    block_offset(s, g, b);
+			int length = row_length(s, g, x);
+
+			for (int i = 0; i < m; i++)
+				memcpy(data + (size_t)i * n,
+				       tile + (size_t)i * length,
+				       n * sizeof *data);
+		}
+		data += parts->words[y];
+	}
+}
+
+/* out [group][own tokens][own channels of the column] += S V for one head and
+ * the block in hand. */
+static void multiply_values(const struct scores *s, int g,
+                            const struct tiles *v, float *data, float **out)
+{
+	const struct grid *grid = s->grid;
+	const struct heads *h = &s->heads;
+
+	for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
+		int m = part_size(&s->tokens, y);
+		int n = part_size(&s->tokens, tiles_block(v, 0, y));
+
+		for (int x = grid->x.mine.lo; m && n &&
+		     x < grid->x.mine.hi; x++) {
+			struct range c = heads_channels(h, g, x);
+			int width = part_size(&h->kv, x);
+			float *o = out[(y - grid->y.mine.lo) *
+			               grid_width(grid) + x - grid->x.mine.lo];
+
+			for (int r = 0; r < h->group && range_size(c); r++)
+				vec_gemm(m, range_size(c), n,
+				         data + (size_t)r * m * n, n, 1,
+				         tiles_at(v, y, x) + c.lo, width,
+				         o + (size_t)r * m * width + c.lo,
+				         width);
+		}
+		data += (size_t)h->group * m * n;
+	}
+}
+
+static void multicast_head(struct scores *s, int g, const struct tiles *v,
+                           float **out)
+{
+	struct grid *grid = s->grid;
+	size_t words[grid->rows];
+	int root[grid->rows];
+	struct line_parts parts = step_parts(s, g, v, words, root);
+	float *data = NULL;
+
+	if (!grid->dry) {
+		data = line_buffer(&grid->x, LINE_RESULT,
+		                   line_parts_words(&parts));
+		take_blocks(s, g, v, &parts, data);
+	}
+	line_multicast(&grid->x, heads_first(&s->heads, g),
+	               heads_last(&s->heads, g), &parts, data);
+	if (data)
+		multiply_values(s, g, v, data, out);
+}
+
+/* From [group][token][channel] to [token][(channel, query head)]. */
+static void interleave_heads(const struct scores *s, float **out,
+                             struct tiles *o)
+{
+	const struct grid *g = s->grid;
+	int group = s->heads.group;
+
+	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
+			int m = part_size(&s->tokens, y);
+			int n = part_size(&s->heads.kv, x);
+			const float *from = out[(y - g->y.mine.lo) *
+			                        grid_width(g) + x -
+			                        g->x.mine.lo];
+			float *to = tiles_at(o, y, x);
+
+			for (int r = 0; r < group; r++)
+				for (int i = 0; i < m; i++)
+					for (int c = 0; c < n; c++)
+						to[(i * n + c) * group + r] =
+							*from++;
+		}
+}
+
+void attention_values(struct scores *s, struct tiles *v, struct tiles *o)
+{
+	struct grid *g = s->grid;
+	uint64_t tokens = s->tokens.n;
+	struct charge c = { .calls = 1,
+	                    .macs = tokens * tokens * s->heads.q.n };
+	struct tiles sum; /* as O, but each query head by itself */
+
+	tiles_init(&sum, g, AXIS_X, o->ring, o->fixed);
+	ledger_charge(g->ledger, &c);
+	for (int step = 0; step < g->rows; step++) {
+		struct tiles_shift shift;
+
+		tiles_shift_start(&shift, v, NULL);
+		for (int i = 0; i < s->heads.n_kv; i++)
+			multicast_head(s, i, v, sum.tile);
+		tiles_shift_finish(&shift);
+	}
+	if (!g->dry)
+		interleave_heads(s, sum.tile, o);
+	tiles_fini(&sum);
+}

@@ -1,0 +1,78 @@
+/* MeshGEMV: every core works on its own block of the vector, the
+ * two-level tree (line_allreduce.c) adds up.
+ *
+ *   axis y   core 0   x[k0] W[k0][.]  --+
+ *            core 1   x[k1] W[k1][.]  --+-- tree --> y[.] on all of them
+ *            core 2   x[k2] W[k2][.]  --+
+ *
+ * A rank forms the partial sums of a line of its cores side by side, so that
+ * the rows of W stream through once; each core's sum stays its own.
+ *
+ * Source: WaferLLM (OSDI'25), section 6.2. */
+#include "config.h"
+#include "gemv.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "vec.h"
+
+void gemv_tree(const struct slab *w, const float *x, float *y)
+{
+	struct line *l = grid_line(w->grid, w->axis);
+	int first = part_start(&w->k, l->mine.lo);
+	struct line_segment all = { 0, l->n - 1, NULL, w->width, w->width, y,
+	                            w->width_all };
+	struct charge c = { .calls = 1,
+	                    .macs = (uint64_t)w->k.n * w->width_all };
+
+	ledger_charge(l->ledger, &c);
+	if (w->data)
+		all.value = line_buffer(l, LINE_PARTIAL, w->width *
+		                        range_size(l->mine));
+	for (int p = l->mine.lo; w->data && p < l->mine.hi; p++) {
+		float *partial = all.value + (p - l->mine.lo) * w->width;
+		int k = part_start(&w->k, p) - first;
+
+		memset(partial, 0, w->width * sizeof *partial);
+		vec_gemv(part_size(&w->k, p), w->width, x + k, 1,
+		         w->data + k * w->width, w->width, partial);
+	}
+	line_allreduce(l, 1, &all, LINE_ADD);
+}
+
+/* The best of one core's block; an empty block never wins. */
+static void best_of_block(const float *x, int n, int first_id, float pair[2])
+{
+	int32_t id = INT32_MAX;
+
+	pair[0] = -INFINITY;
+	for (int i = 0; i < n; i++)
+		if (line_argmax_before(x[i], first_id + i, pair[0], id)) {
+			pair[0] = x[i];
+			id = first_id + i;
+		}
+	memcpy(&pair[1], &id, sizeof id);
+}
+
+int argmax_vector(struct grid *g, enum axis axis, const struct part *part,
+                  const float *x)
+{
+	struct line *l = grid_line(g, axis);
+	int first = part_start(part, l->mine.lo);
+	float best[2] = { 0, 0 };
+	struct line_segment all = { 0, l->n - 1, NULL, 2, 2, best,
+	                            2 * (uint64_t)grid_lines(g, axis) };
+	int32_t id;
+
+	if (!g->dry)
+		all.value = line_buffer(l, LINE_PARTIAL,
+		                        2 * range_size(l->mine));
+	for (int p = l->mine.lo; !g->dry && p < l->mine.hi; p++)
+		best_of_block(x + part_start(part, p) - first,
+		              part_size(part, p), part_start(part, p),
+		              all.value + 2 * (p - l->mine.lo));
+	line_allreduce(l, 1, &all, LINE_ARGMAX);
+	memcpy(&id, &best[1], sizeof id);
+	return best[0] == best[0] ? id : -1;
+}

@@ -1,0 +1,107 @@
+/* Multicasts along a line of cores, from a root outwards.
+ *
+ *   cores   first . . . root . . . last
+ *             o <- o <- [*] -> o -> o
+ *
+ * Cores of one rank share the one copy, so one message crosses each boundary
+ * between ranks, per direction. Parts with roots of their own travel
+ * together. Source: WaferLLM (OSDI'25), sections 5.4 and 6. */
+#include "config.h"
+#include "chain.h"
+
+#include <string.h>
+
+/* The parts that pass a cut upwards (their root is below) or downwards. */
+static size_t copy_passing(const struct multicast *m, int cut, bool up,
+                           float *message, bool to_message)
+{
+	return parts_copy(m->first, m->last, m->parts, cut, !up, m->data,
+	                  message, to_message);
+}
+
+/* Words that come in over the lower (upper) end, or leave over it. */
+static size_t end_words(const struct line *l, const struct multicast *m,
+                        bool upper, bool in)
+{
+	int cut = line_cut(l, upper);
+
+	return cut < 0 ? 0
+	               : copy_passing(m, cut, upper != in, NULL, true);
+}
+
+static void receive(struct line *l, const struct multicast *m, bool upper)
+{
+	size_t words = end_words(l, m, upper, true);
+
+	if (!words)
+		return;
+	float *in = line_buffer(l, upper ? LINE_IN_UPPER : LINE_IN_LOWER,
+	                        words);
+
+	noc_recv_now(l->noc, upper ? l->upper : l->lower, in, words);
+	copy_passing(m, line_cut(l, upper), !upper, in, false);
+}
+
+static void pass_on(struct line *l, const struct multicast *m, bool upper,
+                    int sent[2])
+{
+	size_t words = end_words(l, m, upper, false);
+
+	if (!words)
+		return;
+	float *out = line_buffer(l, upper ? LINE_OUT_UPPER : LINE_OUT_LOWER,
+	                         words);
+
+	copy_passing(m, line_cut(l, upper), upper, out, true);
+	sent[upper] = noc_send(l->noc, upper ? l->upper : l->lower, out, words);
+}
+
+/* What goes up depends on what comes from below only, and the other way
+ * round; the flow that waits for nobody goes first. */
+static void run_multicast(struct line *l, const struct multicast *m,
+                          int sent[2])
+{
+	bool first_up = !end_words(l, m, false, true) ||
+	                end_words(l, m, true, true);
+
+	for (int k = 0; k < 2; k++) {
+		bool up = k == 0 ? first_up : !first_up;
+
+		receive(l, m, !up);
+		pass_on(l, m, up, sent);
+	}
+}
+
+void multicasts_run(struct line *l, const struct multicast *m, int n)
+{
+	int sent[2] = { NOC_NOTHING, NOC_NOTHING };
+
+	for (int pass = 0; pass < 2; pass++)
+		for (int i = 0; i < n; i++) {
+			bool waits = end_words(l, &m[i], false, true) ||
+			             end_words(l, &m[i], true, true);
+
+			if (waits == (pass == 1))
+				run_multicast(l, &m[i], sent);
+		}
+	noc_wait(l->noc, sent[0]);
+	noc_wait(l->noc, sent[1]);
+}
+
+void line_multicast(struct line *l, int first, int last,
+                    const struct line_parts *parts, float *data)
+{
+	struct charge c = { .calls = 1 };
+	struct multicast m = { first, last, parts, data };
+
+	uint64_t span = line_hops(l, first, last);
+
+	for (int i = 0; i < parts->n && span; i++) {
+		c.words += parts->words[i];
+		c.word_hops += parts->words[i] * span;
+	}
+	c.path_hops = c.words ? span : 0;
+	ledger_charge(l->ledger, &c);
+	if (l->noc && line_touches(l, first, last))
+		multicasts_run(l, &m, 1);
+}

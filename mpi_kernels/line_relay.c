@@ -1,0 +1,272 @@
+/* Moves that pass through whole ranks: a step of the KV cache to the rank
+ * below, a vector's blocks to the first rank, and boxes of a matrix from old
+ * owners to new ones. Everything goes neighbour by neighbour; a rank in
+ * between takes what is its own and sends the rest on. */
+#include "config.h"
+#include "line.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+
+void line_pass_down(struct line *l, const float *send, float *recv,
+                    size_t words)
+{
+	int in = NOC_NOTHING, out = NOC_NOTHING;
+
+	if (!l->noc)
+		return;
+	if (recv)
+		in = noc_recv(l->noc, l->upper, recv, words);
+	if (send)
+		out = noc_send(l->noc, l->lower, send, words);
+	noc_wait(l->noc, in);
+	noc_wait(l->noc, out);
+}
+
+void line_gather(struct line *l, const struct part *p, const float *own,
+                 float *all)
+{
+	struct charge c = { .calls = 1 };
+
+	for (int i = 1; i < l->n; i++) {
+		int hops = line_hops(l, i, 0);
+
+		c.words += part_size(p, i);
+		c.word_hops += (uint64_t)part_size(p, i) * hops;
+		if (part_size(p, i))
+			c.path_hops = hops;
+	}
+	ledger_charge(l->ledger, &c);
+	if (!l->noc || !own)
+		return;
+
+	/* This rank's blocks, and behind them those from above. */
+	struct range mine = part_range(p, l->mine);
+	size_t near = range_size(mine), far = p->n - mine.hi;
+	float *block =
+		l->rank ? line_buffer(l, LINE_OUT_LOWER, near + far) : all;
+
+	memcpy(block, own, near * sizeof *block);
+	if (l->rank + 1 < l->nranks)
+		noc_recv_now(l->noc, l->upper, block + near, far);
+	if (l->rank)
+		noc_wait(l->noc, noc_send(l->noc, l->lower, block, near + far));
+}
+
+static void charge_route(struct line *l, int n, const int *to,
+                         uint64_t words_all)
+{
+	struct charge c = { .calls = 1 };
+
+	for (int i = 0; i < n && l->n > 1; i++) {
+		uint64_t low = line_hops(l, 0, to[i]);
+		uint64_t high = line_hops(l, to[i], l->n - 1);
+		uint64_t hops = low > high ? low : high;
+
+		c.words += words_all;
+		c.word_hops += hops * words_all;
+		if (hops > c.path_hops)
+			c.path_hops = hops;
+	}
+	ledger_charge(l->ledger, &c);
+}
+
+/* Rows that travel together, so that messages stay small. */
+#define ROUTE_ROWS 256
+
+/* Rows [first, last) that go one way. */
+struct route {
+	const int *from, *to;
+	float *const *row;
+	size_t words;
+	int first, last;
+	bool up;
+};
+
+/* Whether row i crosses the boundary below core `core`. */
+static bool row_crosses(const struct route *r, int i, int core)
+{
+	return r->up ? r->from[i] < core && r->to[i] >= core
+	             : r->from[i] >= core && r->to[i] < core;
+}
+
+static size_t crossing_words(const struct route *r, int core)
+{
+	size_t words = 0;
+
+	for (int i = r->first; i < r->last; i++)
+		if (row_crosses(r, i, core))
+			words += r->words;
+	return words;
+}
+
+/* Takes from the message `in` what is this rank's; what passes through, and
+ * this rank's own, goes to `out`; both in order of the rows. */
+static void sort_rows(const struct route *r, int entry, int exit,
+                      const float *in, float *out)
+{
+	size_t bytes = r->words * sizeof *out;
+
+	for (int i = r->first; i < r->last; i++) {
+		bool enters = row_crosses(r, i, entry);
+
+		if (row_crosses(r, i, exit)) {
+			memcpy(out, enters ? in : r->row[i], bytes);
+			out += r->words;
+		} else if (enters)
+			memcpy(r->row[i], in, bytes);
+		if (enters)
+			in += r->words;
+	}
+}
+
+static void route_run(struct line *l, const struct route *r)
+{
+	int entry = r->up ? l->mine.lo : l->mine.hi;
+	int exit = r->up ? l->mine.hi : l->mine.lo;
+	size_t in = crossing_words(r, entry), out = crossing_words(r, exit);
+	float *message = line_buffer(l, LINE_IN_LOWER, in);
+	float *onward = line_buffer(l, LINE_OUT_LOWER, out);
+
+	noc_recv_now(l->noc, r->up ? l->lower : l->upper, message, in);
+	sort_rows(r, entry, exit, message, onward);
+	noc_wait(l->noc, noc_send(l->noc, r->up ? l->upper : l->lower, onward,
+	                          out));
+}
+
+void line_route(struct line *l, int n, const int *from, const int *to,
+                float *const *row, size_t words, uint64_t words_all)
+{
+	charge_route(l, n, to, words_all);
+	for (int first = 0; first < n && l->noc; first += ROUTE_ROWS)
+		for (int up = 0; up <= 1; up++) {
+			struct route r = { from, to, row, words, first,
+			                   first + ROUTE_ROWS, up };
+
+			if (r.last > n)
+				r.last = n;
+			route_run(l, &r);
+		}
+}
+
+static struct box box_meet(struct box a, struct box b)
+{
+	return (struct box){ range_meet(a.k, b.k), range_meet(a.n, b.n) };
+}
+
+static size_t box_words(struct box b)
+{
+	return (size_t)range_size(b.k) * range_size(b.n);
+}
+
+/* Copies the part `what` of the box `whole` held in data to or from a dense
+ * block. */
+static void copy_box(struct box what, struct box whole, float *data,
+                     float *block, bool to_block)
+{
+	size_t width = range_size(what.n);
+
+	for (int k = what.k.lo; k < what.k.hi && width; k++) {
+		float *row = data + (size_t)(k - whole.k.lo) *
+		             range_size(whole.n) + (what.n.lo - whole.n.lo);
+
+		if (to_block)
+			memcpy(block, row, width * sizeof *row);
+		else
+			memcpy(row, block, width * sizeof *row);
+		block += width;
+	}
+}
+
+/* Boxes in one direction: those of ranks on this side of a boundary that have
+ * takers beyond it, ordered by giver, then by taker. */
+struct relay {
+	struct line *l;
+	const struct box *from, *to;
+	bool up;
+};
+
+/* Words of all boxes from giver a to takers beyond the rank `border` (it
+ * included, seen in the relay's direction). */
+static size_t words_beyond(const struct relay *r, int a, int border)
+{
+	size_t words = 0;
+
+	for (int b = border; b >= 0 && b < r->l->nranks; b += r->up ? 1 : -1)
+		words += box_words(box_meet(r->from[a], r->to[b]));
+	return words;
+}
+
+/* Takes from message `in` what is this rank's, copies the rest, and this
+ * rank's own gifts, to `out`. */
+static void relay_sort(const struct relay *r, float *data, float *result,
+                       float *in, float *out)
+{
+	int me = r->l->rank, step = r->up ? 1 : -1, n = r->l->nranks;
+
+	for (int a = r->up ? 0 : n - 1; a != me; a += step)
+		for (int b = me; b >= 0 && b < n; b += step) {
+			struct box what = box_meet(r->from[a], r->to[b]);
+			size_t words = box_words(what);
+
+			if (b == me)
+				copy_box(what, r->to[me], result, in, false);
+			else {
+				memcpy(out, in, words * sizeof *in);
+				out += words;
+			}
+			in += words;
+		}
+	for (int b = me + step; b >= 0 && b < n; b += step) {
+		struct box what = box_meet(r->from[me], r->to[b]);
+
+		copy_box(what, r->from[me], data, out, true);
+		out += box_words(what);
+	}
+}
+
+static void relay_run(const struct relay *r, float *data, float *result)
+{
+	struct line *l = r->l;
+	int step = r->up ? 1 : -1, next = l->rank + step;
+	size_t in = 0, out = 0;
+
+	for (int a = r->up ? 0 : l->nranks - 1; a != next; a += step) {
+		if (a != l->rank)
+			in += words_beyond(r, a, l->rank);
+		out += words_beyond(r, a, next);
+	}
+	float *message = wl_malloc(in, sizeof *message);
+	float *onward = wl_malloc(out, sizeof *onward);
+
+	noc_recv_now(l->noc, r->up ? l->lower : l->upper, message, in);
+	relay_sort(r, data, result, message, onward);
+	noc_wait(l->noc, noc_send(l->noc, r->up ? l->upper : l->lower, onward,
+	                          out));
+	free(onward);
+	free(message);
+}
+
+float *line_relay_boxes(struct line *l, const struct box *from,
+                        const struct box *to, float *data)
+{
+	if (!l->noc)
+		return NULL;
+
+	float *result = wl_calloc(box_words(to[l->rank]), sizeof *result);
+	struct box kept = box_meet(from[l->rank], to[l->rank]);
+	float *block = wl_malloc(box_words(kept), sizeof *block);
+
+	copy_box(kept, from[l->rank], data, block, true);
+	copy_box(kept, to[l->rank], result, block, false);
+	free(block);
+	for (int up = 0; up <= 1; up++) {
+		struct relay r = { l, from, to, up };
+
+		relay_run(&r, data, result);
+	}
+	free(data);
+	return result;
+}

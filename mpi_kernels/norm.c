@@ -1,0 +1,98 @@
+/* RMSNorm: each core sums its own squares, the two-level tree adds them up
+ * along the line, each core scales its own elements.
+ * Source: WaferLLM (OSDI'25), section 4; Zhang and Sennrich (2019). */
+#include "config.h"
+#include "norm.h"
+
+#include <math.h>
+
+#include "line.h"
+#include "vec.h"
+
+static float inverse_root(float sum, int n, double eps)
+{
+	return 1.0f / sqrtf(sum / n + (float)eps);
+}
+
+void norm_vector(struct grid *g, enum axis axis, const struct part *part,
+                 double eps, const float *x, const float *weight, float *y)
+{
+	struct line *l = grid_line(g, axis);
+	int first = part_start(part, l->mine.lo);
+	float sum;
+	struct line_segment all = { 0, l->n - 1, NULL, 1, 1, &sum,
+	                            grid_lines(g, axis) };
+
+	if (!g->dry)
+		all.value = line_buffer(l, LINE_PARTIAL, range_size(l->mine));
+	for (int p = l->mine.lo; !g->dry && p < l->mine.hi; p++)
+		all.value[p - l->mine.lo] =
+			vec_sum_squares(part_size(part, p),
+			                x + part_start(part, p) - first);
+	line_allreduce(l, 1, &all, LINE_ADD);
+	if (!g->dry)
+		vec_norm_scale(range_size(part_range(part, l->mine)), x,
+		               inverse_root(sum, part->n, eps), weight, y);
+}
+
+/* Sums of squares of each own row on each own column: [width][rows]. */
+static void row_squares(const struct tiles *x, float *value, size_t rows)
+{
+	const struct grid *g = x->grid;
+
+	for (int cx = g->x.mine.lo; cx < g->x.mine.hi; cx++) {
+		float *sum = value + (cx - g->x.mine.lo) * rows;
+		int n = part_size(&x->ring, cx);
+
+		for (int cy = g->y.mine.lo; cy < g->y.mine.hi; cy++)
+			for (int i = 0; i < part_size(&x->fixed, cy); i++)
+				*sum++ = vec_sum_squares(n,
+					tiles_at(x, cy, cx) + (size_t)i * n);
+	}
+}
+
+static void scale_rows(const struct tiles *x, const float *inverse,
+                       const float *weight, struct tiles *y)
+{
+	const struct grid *g = x->grid;
+	int first = part_start(&x->ring, g->x.mine.lo);
+
+	for (int cy = g->y.mine.lo; cy < g->y.mine.hi; cy++) {
+		int m = part_size(&x->fixed, cy);
+
+		for (int cx = g->x.mine.lo; cx < g->x.mine.hi; cx++) {
+			int n = part_size(&x->ring, cx);
+			const float *w = weight + part_start(&x->ring, cx) -
+			                 first;
+
+			for (int i = 0; i < m; i++)
+				vec_norm_scale(n, tiles_at(x, cy, cx) +
+				               (size_t)i * n, inverse[i], w,
+				               tiles_at(y, cy, cx) +
+				               (size_t)i * n);
+		}
+		inverse += m;
+	}
+}
+
+void norm_tiles(const struct tiles *x, double eps, const float *weight,
+                struct tiles *y)
+{
+	struct grid *g = x->grid;
+	struct line *l = &g->x;
+	size_t rows = range_size(part_range(&x->fixed, g->y.mine));
+	struct line_segment all = { 0, l->n - 1, NULL, rows, rows, NULL,
+	                            x->fixed.n };
+
+	if (!g->dry) {
+		all.value = line_buffer(l, LINE_PARTIAL, rows * grid_width(g));
+		all.result = line_buffer(l, LINE_RESULT, rows);
+		row_squares(x, all.value, rows);
+	}
+	line_allreduce(l, 1, &all, LINE_ADD);
+	if (g->dry)
+		return;
+	for (size_t i = 0; i < rows; i++)
+		all.result[i] = inverse_root(all.result[i], x->ring.n, eps);
+	scale_rows(x, all.result, weight, y);
+}

@@ -1,0 +1,160 @@
+#include "config.h"
+#include "vec.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Built for several instruction sets, chosen when the program starts. fmaf is
+ * one instruction in the vector versions and the C library's exact routine in
+ * the plain one: the same bits everywhere. */
+#ifdef HAVE_TARGET_CLONES
+#define WL_CLONES __attribute__((target_clones("arch=x86-64-v4", \
+                                               "arch=x86-64-v3", "default")))
+#else
+#define WL_CLONES
+#endif
+
+/* Four rows of w at a time: y is loaded and stored once for four terms. */
+WL_CLONES
+void vec_gemv(size_t k, size_t n, const float *restrict x, size_t stride,
+              const float *restrict w, size_t ldw, float *restrict y)
+{
+	size_t i = 0;
+
+	for (; i + 4 <= k; i += 4) {
+		const float *w0 = w + i * ldw, *w1 = w0 + ldw;
+		const float *w2 = w1 + ldw, *w3 = w2 + ldw;
+		float x0 = x[i * stride], x1 = x[(i + 1) * stride];
+		float x2 = x[(i + 2) * stride], x3 = x[(i + 3) * stride];
+
+		for (size_t j = 0; j < n; j++) {
+			float t = fmaf(x0, w0[j], y[j]);
+
+			t = fmaf(x1, w1[j], t);
+			t = fmaf(x2, w2[j], t);
+			y[j] = fmaf(x3, w3[j], t);
+		}
+	}
+	for (; i < k; i++)
+		for (size_t j = 0; j < n; j++)
+			y[j] = fmaf(x[i * stride], w[i * ldw + j], y[j]);
+}
+
+void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
+              size_t col, const float *b, size_t ldb, float *c, size_t ldc)
+{
+	for (size_t i = 0; i < m; i++)
+		vec_gemv(k, n, a + i * row, col, b, ldb, c + i * ldc);
+}
+
+WL_CLONES
+void vec_add(size_t n, const float *restrict x, float *restrict y)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] += x[i];
+}
+
+WL_CLONES
+void vec_scale(size_t n, float s, float *y)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] *= s;
+}
+
+WL_CLONES
+float vec_sum_squares(size_t n, const float *x)
+{
+	float sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum = fmaf(x[i], x[i], sum);
+	return sum;
+}
+
+WL_CLONES
+void vec_norm_scale(size_t n, const float *restrict x, float s,
+                    const float *restrict w, float *restrict y)
+{
+	for (size_t i = 0; i < n; i++)
+		y[i] = x[i] * s * w[i];
+}
+
+float vec_max(size_t n, const float *x)
+{
+	float top = -INFINITY;
+
+	for (size_t i = 0; i < n; i++)
+		top = x[i] > top ? x[i] : top;
+	return top;
+}
+
+float vec_sum(size_t n, const float *x)
+{
+	float sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += x[i];
+	return sum;
+}
+
+/* exp(x) for x <= 88: x = n ln 2 + r, |r| <= ln 2 / 2, and the Taylor series
+ * of exp(r) to r^7 (remainder below 6e-9); ln 2 is split so that r keeps its
+ * bits (Cody and Waite). Below -87 the result is flushed to 0. */
+static inline float exp_poly(float x)
+{
+	const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds */
+	float shifted = fmaf(x, 1.44269504f, magic);
+	float n = shifted - magic;
+	float r = fmaf(n, -0.693359375f, x);
+	int32_t bits;
+	float scale, p;
+
+	r = fmaf(n, 2.12194440e-4f, r);
+	p = fmaf(r, 1.0f / 5040, 1.0f / 720);
+	p = fmaf(p, r, 1.0f / 120);
+	p = fmaf(p, r, 1.0f / 24);
+	p = fmaf(p, r, 1.0f / 6);
+	p = fmaf(p, r, 0.5f);
+	p = fmaf(p, r, 1.0f);
+	p = fmaf(p, r, 1.0f);
+	/* 2^n by its exponent field; shifted's low bits hold n. */
+	memcpy(&bits, &shifted, sizeof bits);
+	bits = (int32_t)((uint32_t)bits << 23) + 0x3f800000;
+	memcpy(&scale, &bits, sizeof scale);
+	return x < -87.0f ? 0.0f : p * scale;
+}
+
+WL_CLONES
+void vec_exp(size_t n, float top, float *x)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] = exp_poly(x[i] - top);
+}
+
+WL_CLONES
+void vec_swiglu(size_t n, float *restrict gate, const float *restrict up)
+{
+	for (size_t i = 0; i < n; i++) {
+		/* exp of minus |gate| cannot overflow. */
+		float e = exp_poly(-fabsf(gate[i]));
+		float sigmoid = (gate[i] < 0 ? e : 1.0f) / (1.0f + e);
+
+		gate[i] = gate[i] * sigmoid * up[i];
+	}
+}
+
+WL_CLONES
+void vec_rope(size_t pairs, size_t rep, const float *restrict cs,
+              float *restrict x)
+{
+	for (size_t i = 0; i < pairs; i++)
+		for (size_t r = 0; r < rep; r++) {
+			float *even = &x[2 * i * rep + r], *odd = even + rep;
+			float c = cs[2 * i], s = cs[2 * i + 1];
+			float a = *even, b = *odd;
+
+			*even = a * c - b * s;
+			*odd = a * s + b * c;
+		}
+}

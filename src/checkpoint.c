@@ -1,0 +1,535 @@
+#include "config.h"
+#include "checkpoint.h"
+
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "convert.h"
+#include "h5file.h"
+
+/* data/README describes what these name. */
+#define FORMAT "waferllm checkpoint"
+#define CHANNEL_ORDER "kv_head,channel,query_head"
+#define ROPE_PAIRS "adjacent"
+#define TOKENIZER_KIND "spm"
+
+/* Longest string attribute, with its NUL. */
+#define TEXT_MAX 1024
+/* Room for "/weights/layers.4095.attention_norm". */
+#define PATH_SIZE 64
+
+struct slot {
+	bool done; /* written, or checked */
+	enum wl_type type;
+	uint32_t crc;
+};
+
+struct checkpoint {
+	struct h5file *h5;
+	char *path;
+	char *origin;
+	struct model model;
+	struct slot (*slot)[T_NKINDS]; /* [n_layers]; others in layer 0 */
+};
+
+static const enum h5_type stored_as[WL_NTYPES] = {
+	[WL_F32] = H5_F32, [WL_F16] = H5_F16, [WL_BF16] = H5_BF16,
+};
+
+/* The integers of a model, each an attribute of /model. */
+static const struct {
+	const char *name;
+	size_t at;
+} int_field[] = {
+	{ "dim", offsetof(struct model, dim) },
+	{ "hidden_dim", offsetof(struct model, hidden_dim) },
+	{ "n_layers", offsetof(struct model, n_layers) },
+	{ "n_heads", offsetof(struct model, n_heads) },
+	{ "n_kv_heads", offsetof(struct model, n_kv_heads) },
+	{ "head_dim", offsetof(struct model, head_dim) },
+	{ "vocab_size", offsetof(struct model, vocab_size) },
+	{ "max_seq_len", offsetof(struct model, max_seq_len) },
+	{ "bos_id", offsetof(struct model, bos_id) },
+};
+
+#define N_INT_FIELDS (sizeof int_field / sizeof *int_field)
+
+static void dataset_name(enum tensor_kind kind, int layer, char name[PATH_SIZE])
+{
+	int n = snprintf(name, PATH_SIZE, "/weights/");
+
+	tensor_name(kind, layer, name + n, PATH_SIZE - n);
+}
+
+static struct slot *slot_of(const struct checkpoint *c, enum tensor_kind kind,
+                            int layer)
+{
+	WL_ASSERT(tensor_present(&c->model, kind));
+	return &c->slot[tensor_per_layer(kind) ? layer : 0][kind];
+}
+
+static struct checkpoint *checkpoint_new(const char *path)
+{
+	struct checkpoint *c = wl_calloc(1, sizeof *c);
+
+	c->path = wl_strdup(path);
+	return c;
+}
+
+void checkpoint_close(struct checkpoint *c)
+{
+	if (!c)
+		return;
+	h5file_close(c->h5);
+	free(c->slot);
+	free(c->origin);
+	free(c->path);
+	free(c);
+}
+
+/* --- Writing --- */
+
+static int put_model(struct h5file *f, const struct model *m,
+                     struct wl_error *err)
+{
+	const struct h5_info stop = { 1, 1, m->n_stop, H5_I32 };
+
+	for (size_t i = 0; i < N_INT_FIELDS; i++) {
+		const int *v = (const int *)((const char *)m + int_field[i].at);
+
+		if (h5file_put_int(f, "/model", int_field[i].name, *v, err))
+			return -1;
+	}
+	if (h5file_put_double(f, "/model", "rope_theta", m->rope_theta, err) ||
+	    h5file_put_double(f, "/model", "rms_eps", m->rms_eps, err) ||
+	    h5file_put_int(f, "/model", "tied", m->tied, err) ||
+	    h5file_put_string(f, "/model", "channel_order", CHANNEL_ORDER,
+	                      err) ||
+	    h5file_put_string(f, "/model", "rope_pairs", ROPE_PAIRS, err))
+		return -1;
+	return h5file_write(f, "/model/stop_ids", &stop, m->stop_id, err);
+}
+
+static int put_vocab(struct h5file *f, const struct vocab *v,
+                     struct wl_error *err)
+{
+	const struct {
+		const char *name;
+		struct h5_info info;
+		const void *data;
+	} set[] = {
+		{ "/tokenizer/text", { 1, 1, v->offset[v->n], H5_U8 },
+		  v->text },
+		{ "/tokenizer/offset", { 1, 1, v->n + 1, H5_U32 }, v->offset },
+		{ "/tokenizer/score", { 1, 1, v->n, H5_F32 }, v->score },
+		{ "/tokenizer/type", { 1, 1, v->n, H5_U8 }, v->type },
+	};
+
+	if (h5file_put_string(f, "/tokenizer", "kind", TOKENIZER_KIND, err) ||
+	    h5file_put_int(f, "/tokenizer", "bos_id", v->bos_id, err) ||
+	    h5file_put_int(f, "/tokenizer", "eos_id", v->eos_id, err) ||
+	    h5file_put_int(f, "/tokenizer", "add_space", v->add_space, err))
+		return -1;
+	for (size_t i = 0; i < sizeof set / sizeof *set; i++)
+		if (h5file_write(f, set[i].name, &set[i].info, set[i].data,
+		                 err))
+			return -1;
+	return 0;
+}
+
+static int put_head(struct checkpoint *c, const struct vocab *v,
+                    struct wl_error *err)
+{
+	struct h5file *f = c->h5;
+
+	if (v->n != c->model.vocab_size)
+		return wl_error_set(err, "%s: a tokenizer of %d pieces for a"
+		                    " model of %d", c->path, v->n,
+		                    c->model.vocab_size);
+	if (h5file_put_string(f, "/", "format", FORMAT, err) ||
+	    h5file_put_int(f, "/", "format_version", WL_CHECKPOINT_VERSION,
+	                   err) ||
+	    h5file_put_string(f, "/", "origin", c->origin, err))
+		return -1;
+	if (put_model(f, &c->model, err) || put_vocab(f, v, err))
+		return -1;
+	return 0;
+}
+
+struct checkpoint *checkpoint_create(const char *path, const struct model *m,
+                                     const struct vocab *v, const char *origin,
+                                     struct wl_error *err)
+{
+	struct checkpoint *c;
+
+	if (model_check(m, path, err))
+		return NULL;
+	c = checkpoint_new(path);
+	c->model = *m;
+	c->slot = wl_calloc(m->n_layers, sizeof *c->slot);
+	c->origin = wl_strdup(origin);
+	if (strlen(c->origin) >= TEXT_MAX)
+		c->origin[TEXT_MAX - 1] = '\0';
+	c->h5 = h5file_create(path, err);
+	if (!c->h5 || put_head(c, v, err)) {
+		checkpoint_close(c);
+		return NULL;
+	}
+	return c;
+}
+
+/* Writes a tensor's bytes, which are of type t already. */
+static int put_tensor(struct checkpoint *c, enum tensor_kind kind, int layer,
+                      const void *bytes, enum wl_type t, struct wl_error *err)
+{
+	struct tensor_shape s = tensor_shape(&c->model, kind);
+	const struct h5_info info = { s.vector ? 1 : 2, s.rows, s.cols,
+	                              stored_as[t] };
+	struct slot *slot = slot_of(c, kind, layer);
+	char name[PATH_SIZE];
+
+	WL_ASSERT(!slot->done);
+	dataset_name(kind, layer, name);
+	slot->type = t;
+	slot->crc = crc32_z(0, bytes, s.rows * s.cols * wl_type_size(t));
+	if (h5file_write(c->h5, name, &info, bytes, err) ||
+	    h5file_put_string(c->h5, name, "type", wl_type_name(t), err) ||
+	    h5file_put_int(c->h5, name, "crc32", slot->crc, err))
+		return -1;
+	slot->done = true;
+	return 0;
+}
+
+int checkpoint_write(struct checkpoint *c, enum tensor_kind kind, int layer,
+                     const float *data, enum wl_type t, struct wl_error *err)
+{
+	struct tensor_shape s = tensor_shape(&c->model, kind);
+	void *bytes;
+	int rc;
+
+	if (t == WL_F32)
+		return put_tensor(c, kind, layer, data, t, err);
+	bytes = wl_malloc(s.rows * s.cols, wl_type_size(t));
+	wl_from_f32(bytes, data, t, s.rows * s.cols);
+	rc = put_tensor(c, kind, layer, bytes, t, err);
+	free(bytes);
+	return rc;
+}
+
+struct visit {
+	struct checkpoint *c;
+	struct wl_error *err;
+};
+
+static int check_done(void *ctx, enum tensor_kind kind, int layer)
+{
+	struct visit *v = ctx;
+	char name[PATH_SIZE];
+
+	if (slot_of(v->c, kind, layer)->done)
+		return 0;
+	dataset_name(kind, layer, name);
+	return wl_error_set(v->err, "%s: %s was not written", v->c->path, name);
+}
+
+int checkpoint_commit(struct checkpoint *c, struct wl_error *err)
+{
+	int rc = model_each_tensor(&c->model, check_done,
+	                           &(struct visit){ c, err });
+
+	if (rc == 0) {
+		rc = h5file_commit(c->h5, err);
+		c->h5 = NULL;
+	}
+	checkpoint_close(c);
+	return rc;
+}
+
+/* --- Reading --- */
+
+/* An integer attribute within [lo, hi]. */
+static int get_int(struct h5file *f, const char *path, const char *object,
+                   const char *name, int lo, int hi, int *v,
+                   struct wl_error *err)
+{
+	int64_t wide;
+
+	if (h5file_get_int(f, object, name, &wide, err))
+		return -1;
+	if (wide < lo || wide > hi)
+		return wl_error_set(err, "%s: %s: %s is %lld, must be %d..%d",
+		                    path, object, name, (long long)wide, lo,
+		                    hi);
+	*v = wide;
+	return 0;
+}
+
+/* A string attribute for which this version knows one value only. */
+static int expect_string(struct checkpoint *c, const char *object,
+                         const char *name, const char *want,
+                         struct wl_error *err)
+{
+	char text[TEXT_MAX];
+
+	if (h5file_get_string(c->h5, object, name, text, sizeof text, err))
+		return -1;
+	if (strcmp(text, want) != 0)
+		return wl_error_set(err, "%s: %s: %s is \"%.200s\", only"
+		                    " \"%s\" is known here", c->path, object,
+		                    name, text, want);
+	return 0;
+}
+
+static int get_stops(struct checkpoint *c, struct wl_error *err)
+{
+	const char *name = "/model/stop_ids";
+	struct h5_info info;
+
+	if (h5file_info(c->h5, name, &info, err))
+		return -1;
+	if (info.rank != 1 || info.type != H5_I32 || info.cols > WL_MAX_STOP)
+		return wl_error_set(err, "%s: %s must be at most %d int32",
+		                    c->path, name, WL_MAX_STOP);
+	c->model.n_stop = info.cols;
+	return h5file_read_rows(c->h5, name, 0, info.cols, c->model.stop_id,
+	                        err);
+}
+
+static int get_model(struct checkpoint *c, struct wl_error *err)
+{
+	struct model *m = &c->model;
+	int tied = 0;
+
+	for (size_t i = 0; i < N_INT_FIELDS; i++)
+		if (get_int(c->h5, c->path, "/model", int_field[i].name,
+		            INT_MIN, INT_MAX,
+		            (int *)((char *)m + int_field[i].at), err))
+			return -1;
+	if (h5file_get_double(c->h5, "/model", "rope_theta", &m->rope_theta,
+	                      err) ||
+	    h5file_get_double(c->h5, "/model", "rms_eps", &m->rms_eps, err) ||
+	    get_int(c->h5, c->path, "/model", "tied", 0, 1, &tied, err) ||
+	    expect_string(c, "/model", "channel_order", CHANNEL_ORDER, err) ||
+	    expect_string(c, "/model", "rope_pairs", ROPE_PAIRS, err) ||
+	    get_stops(c, err))
+		return -1;
+	m->tied = tied;
+	return model_check(m, c->path, err);
+}
+
+static int get_head(struct checkpoint *c, struct wl_error *err)
+{
+	char text[TEXT_MAX];
+	int64_t version;
+
+	if (h5file_get_string(c->h5, "/", "format", text, sizeof text, err))
+		return wl_error_set(err, "%s: an HDF5 file, but not a waferllm"
+		                    " checkpoint: its attribute format is"
+		                    " missing", c->path);
+	if (expect_string(c, "/", "format", FORMAT, err) ||
+	    h5file_get_int(c->h5, "/", "format_version", &version, err))
+		return -1;
+	if (version != WL_CHECKPOINT_VERSION)
+		return wl_error_set(err, "%s: format_version is %lld, only %d"
+		                    " is known here", c->path,
+		                    (long long)version, WL_CHECKPOINT_VERSION);
+	if (h5file_get_string(c->h5, "/", "origin", text, sizeof text, err))
+		return -1;
+	c->origin = wl_strdup(text);
+	return get_model(c, err);
+}
+
+/* Reads type and crc32 of a tensor into its slot. */
+static int get_slot(struct checkpoint *c, const char *name, struct slot *slot,
+                    struct wl_error *err)
+{
+	char text[TEXT_MAX];
+	int64_t crc;
+	int type;
+
+	if (h5file_get_string(c->h5, name, "type", text, sizeof text, err))
+		return -1;
+	type = wl_type_parse(text);
+	if (type < 0)
+		return wl_error_set(err, "%s: %s: type \"%.200s\" is not known"
+		                    " here", c->path, name, text);
+	if (h5file_get_int(c->h5, name, "crc32", &crc, err))
+		return -1;
+	if (crc < 0 || crc > UINT32_MAX)
+		return wl_error_set(err, "%s: %s: crc32 is %lld, not a 32-bit"
+		                    " sum", c->path, name, (long long)crc);
+	*slot = (struct slot){ true, type, crc };
+	return 0;
+}
+
+static int check_tensor(void *ctx, enum tensor_kind kind, int layer)
+{
+	struct visit *v = ctx;
+	struct checkpoint *c = v->c;
+	struct tensor_shape s = tensor_shape(&c->model, kind);
+	struct slot *slot = slot_of(c, kind, layer);
+	char name[PATH_SIZE];
+	struct h5_info info;
+
+	dataset_name(kind, layer, name);
+	/* The type's name comes first: a type of the future is to be refused
+	 * by its name, whatever it is stored as. */
+	if (get_slot(c, name, slot, v->err) ||
+	    h5file_info(c->h5, name, &info, v->err))
+		return -1;
+	if (info.type != stored_as[slot->type])
+		return wl_error_set(v->err, "%s: %s is not stored as its type"
+		                    " %s says", c->path, name,
+		                    wl_type_name(slot->type));
+	if (info.rank != (s.vector ? 1 : 2) || info.rows != s.rows ||
+	    info.cols != s.cols)
+		return wl_error_set(v->err, "%s: %s is %zu x %zu (%d-D), the"
+		                    " model's shape needs %zu x %zu (%d-D)",
+		                    c->path, name, info.rows, info.cols,
+		                    info.rank, s.rows, s.cols,
+		                    s.vector ? 1 : 2);
+	return 0;
+}
+
+struct checkpoint *checkpoint_open(const char *path, MPI_Comm comm,
+                                   struct wl_error *err)
+{
+	struct checkpoint *c = checkpoint_new(path);
+	int rc = -1;
+
+	c->h5 = h5file_open(path, comm, err);
+	if (c->h5)
+		rc = get_head(c, err);
+	if (rc == 0) {
+		c->slot = wl_calloc(c->model.n_layers, sizeof *c->slot);
+		rc = model_each_tensor(&c->model, check_tensor,
+		                       &(struct visit){ c, err });
+	}
+	if (rc == 0)
+		return c;
+	checkpoint_close(c);
+	return NULL;
+}
+
+const struct model *checkpoint_model(const struct checkpoint *c)
+{
+	return &c->model;
+}
+
+const char *checkpoint_path(const struct checkpoint *c)
+{
+	return c->path;
+}
+
+const char *checkpoint_origin(const struct checkpoint *c)
+{
+	return c->origin;
+}
+
+enum wl_type checkpoint_type(const struct checkpoint *c, enum tensor_kind kind,
+                             int layer)
+{
+	return slot_of(c, kind, layer)->type;
+}
+
+uint32_t checkpoint_crc(const struct checkpoint *c, enum tensor_kind kind,
+                        int layer)
+{
+	return slot_of(c, kind, layer)->crc;
+}
+
+/* Reads a whole 1-D dataset of n elements of the type, size bytes each. The
+ * caller frees it. NULL and err on failure. */
+static void *get_array(struct checkpoint *c, const char *name,
+                       enum h5_type type, size_t n, size_t size,
+                       struct wl_error *err)
+{
+	struct h5_info info;
+	void *p;
+
+	if (h5file_info(c->h5, name, &info, err))
+		return NULL;
+	if (info.rank != 1 || info.type != type || info.cols != n) {
+		wl_error_set(err, "%s: %s is not the expected array of %zu"
+		             " elements", c->path, name, n);
+		return NULL;
+	}
+	p = wl_malloc(n, size);
+	if (h5file_read_rows(c->h5, name, 0, n, p, err) == 0)
+		return p;
+	free(p);
+	return NULL;
+}
+
+/* The offsets must rise from 0 to the end of a text of len bytes. */
+static int check_offsets(const struct checkpoint *c, const struct vocab *v,
+                         size_t len, struct wl_error *err)
+{
+	bool ok = v->offset[0] == 0 && v->offset[v->n] == len;
+
+	for (int i = 0; i < v->n; i++)
+		ok &= v->offset[i] <= v->offset[i + 1];
+	if (!ok)
+		return wl_error_set(err, "%s: /tokenizer/offset does not rise"
+		                    " from 0 to the %zu bytes of"
+		                    " /tokenizer/text", c->path, len);
+	return 0;
+}
+
+static int get_vocab(struct checkpoint *c, struct vocab *v,
+                     struct wl_error *err)
+{
+	const size_t n = v->n = c->model.vocab_size;
+	struct h5_info text;
+	int add_space = 0;
+
+	if (expect_string(c, "/tokenizer", "kind", TOKENIZER_KIND, err) ||
+	    get_int(c->h5, c->path, "/tokenizer", "bos_id", -1, v->n - 1,
+	            &v->bos_id, err) ||
+	    get_int(c->h5, c->path, "/tokenizer", "eos_id", -1, v->n - 1,
+	            &v->eos_id, err) ||
+	    get_int(c->h5, c->path, "/tokenizer", "add_space", 0, 1,
+	            &add_space, err))
+		return -1;
+	v->add_space = add_space;
+	if (h5file_info(c->h5, "/tokenizer/text", &text, err))
+		return -1;
+	v->offset = get_array(c, "/tokenizer/offset", H5_U32, n + 1, 4, err);
+	if (!v->offset)
+		return -1;
+	v->score = get_array(c, "/tokenizer/score", H5_F32, n, 4, err);
+	if (!v->score)
+		return -1;
+	v->type = get_array(c, "/tokenizer/type", H5_U8, n, 1, err);
+	if (!v->type)
+		return -1;
+	v->text = get_array(c, "/tokenizer/text", H5_U8, text.cols, 1, err);
+	if (!v->text)
+		return -1;
+	return check_offsets(c, v, text.cols, err);
+}
+
+int checkpoint_read_vocab(struct checkpoint *c, struct vocab *v,
+                          struct wl_error *err)
+{
+	*v = (struct vocab){ 0 };
+	if (get_vocab(c, v, err) == 0)
+		return 0;
+	vocab_fini(v);
+	return -1;
+}
+
+int checkpoint_read_rows(struct checkpoint *c, enum tensor_kind kind, int layer,
+                         size_t row0, size_t n, void *data,
+                         struct wl_error *err)
+{
+	char name[PATH_SIZE];
+
+	WL_ASSERT(tensor_present(&c->model, kind));
+	dataset_name(kind, layer, name);
+	return h5file_read_rows(c->h5, name, row0, n, data, err);
+}

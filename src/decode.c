@@ -1,0 +1,235 @@
+/* The decode phase: one token at a time, E on y, the same on every column.
+ *
+ *   norm -(y)-> qkv -> rope -> append -> q k^T -(x, head)-> softmax, S V -(y)->
+ *   W_O -(x)-> norm -(y)-> gate, up -(y)-> silu * -> down -(x)-> ...
+ *
+ * -(a)-> is an all-reduce along axis a. Reductions alternate between the
+ * axes, so that no vector is ever transposed.
+ * Source: WaferLLM (OSDI'25), sections 4.2 and 6. */
+#include "config.h"
+#include "wafer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "gemv.h"
+#include "line.h"
+#include "norm.h"
+#include "rope.h"
+#include "vec.h"
+
+static float *words(size_t n)
+{
+	return wl_calloc(n, sizeof(float));
+}
+
+static void decode_state_init(struct wafer *w, int max_tokens)
+{
+	struct decode_state *s = &w->state;
+	const struct grid *g = &w->decode;
+	const struct model *m = w->model;
+	struct part dim = part_of(m->dim, g->rows);
+	struct part hidden = part_of(m->hidden_dim, g->cols);
+	struct part most = part_of(max_tokens, g->rows);
+
+	s->heads = heads_of(m, g->cols);
+	size_t channels = range_size(part_range(&s->heads.kv, g->x.mine));
+	size_t group = s->heads.group, e = range_size(part_range(&dim,
+	                                                         g->y.mine));
+	size_t here = range_size(heads_on(&s->heads, g->x.mine));
+	size_t tokens = (size_t)part_max(&most) * grid_height(g);
+	size_t longest = grid_height(g) * (group * channels + group * here);
+
+	if (g->dry)
+		return;
+	/* Each column has a place for each of its heads. */
+	if (longest < tokens * group * (grid_width(g) + here))
+		longest = tokens * group * (grid_width(g) + here);
+	s->x = words(e);
+	s->h = words(e);
+	s->qkv = words((group + 2) * channels);
+	s->scores = words(here * group * tokens);
+	s->partial = words(longest);
+	s->sums = words(group * channels + group * here);
+	s->o = words(group * channels);
+	s->ffn = words(2 * (size_t)range_size(part_range(&hidden, g->x.mine)));
+	s->logits = words(weights_head(&w->weights)->width);
+	s->angles = words(channels);
+}
+
+/* Keys and values of a layer, in their decode places and forms. */
+static void move_kv(struct wafer *w, int layer)
+{
+	struct grid *from = &w->prefill, *to = &w->decode;
+	struct heads h = heads_of(w->model, from->cols);
+	struct layout before = { from, w->prompt, h.kv, false };
+	struct layout after = { to, part_of(w->prompt.n, to->rows),
+	                        w->state.heads.kv, false };
+	struct box own = layout_own_box(&before);
+	size_t width = range_size(own.n);
+	float *data[2] = { NULL, NULL };
+
+	for (int i = 0; i < 2 && !from->dry; i++)
+		data[i] = words(range_size(own.k) * width);
+	for (int y = from->y.mine.lo; data[0] && y < from->y.mine.hi; y++)
+		for (int x = from->x.mine.lo; x < from->x.mine.hi; x++) {
+			int m = part_size(&w->prompt, y),
+			    n = part_size(&h.kv, x);
+			const float *k = tiles_at(&w->kv[layer].k, y, x);
+			const float *v = tiles_at(&w->kv[layer].v, y, x);
+
+			for (int i = 0; i < m; i++)
+				for (int c = 0; c < n; c++) {
+					size_t at = (part_start(&w->prompt, y) +
+					    i - own.k.lo) * width +
+					    part_start(&h.kv, x) + c - own.n.lo;
+
+					data[0][at] = k[c * m + i];
+					data[1][at] = v[i * n + c];
+				}
+		}
+	tiles_fini(&w->kv[layer].k);
+	tiles_fini(&w->kv[layer].v);
+	for (int i = 0; i < 2; i++)
+		data[i] = relayout(&before, &after, data[i]);
+	kvcache_fill(&w->cache, layer, data[0], data[1]);
+	free(data[0]);
+	free(data[1]);
+}
+
+void transition_run(struct wafer *w, int max_tokens)
+{
+	ledger_phase(&w->ledger, PHASE_TRANSITION);
+	weights_transition(&w->weights);
+	decode_state_init(w, max_tokens);
+	kvcache_init(&w->cache, &w->decode, &w->state.heads,
+	             w->model->n_layers, max_tokens);
+	kvcache_start(&w->cache, w->prompt.n);
+	ledger_op(&w->ledger, OP_RELAYOUT);
+	for (int i = 0; i < w->model->n_layers; i++)
+		move_kv(w, i);
+	line_trim(&w->prefill.x);
+	line_trim(&w->prefill.y);
+}
+
+/* The embedding of id: a column of the embedding's tiles on the core column
+ * that holds it, multicast along x. */
+static void embed(struct wafer *w, int id)
+{
+	struct grid *g = &w->decode;
+	const struct slab *e = &w->weights.embedding;
+	struct part vocab = weights_vocab_layout(&w->weights, true).n;
+	struct part dim = part_of(w->model->dim, g->rows);
+	struct range own = part_range(&vocab, g->x.mine);
+	size_t part_words[g->rows];
+	int root[g->rows], column = g->dry ? 0 : part_owner(&vocab, id);
+	struct line_parts parts = line_vector_parts(&dim, g->y.mine, column,
+	                                            part_words, root);
+
+	ledger_op(g->ledger, OP_EMBED);
+	if (!g->dry && id >= own.lo && id < own.hi)
+		for (int k = 0; k < range_size(part_range(&dim, g->y.mine));
+		     k++)
+			w->state.x[k] = e->data[k * e->width + id - own.lo];
+	line_multicast(&g->x, 0, g->cols - 1, &parts, w->state.x);
+}
+
+static void norm(struct wafer *w, const struct norm_weights *n)
+{
+	struct grid *g = &w->decode;
+	struct part dim = part_of(w->model->dim, g->rows);
+
+	ledger_op(g->ledger, OP_NORM);
+	norm_vector(g, AXIS_Y, &dim, w->model->rms_eps, w->state.x, n->on_y,
+	            w->state.h);
+}
+
+/* The angles of the newest token, the same in every layer. */
+static void set_angles(struct wafer *w)
+{
+	struct range c = part_range(&w->state.heads.kv, w->decode.x.mine);
+	int t = w->cache.tokens - 1;
+
+	if (!w->decode.dry)
+		rope_angles(w->model, c, (struct range){ t, t + 1 },
+		            w->state.angles);
+}
+
+static void rotate(struct wafer *w)
+{
+	struct decode_state *s = &w->state;
+	size_t n = range_size(part_range(&s->heads.kv, w->decode.x.mine));
+
+	if (w->decode.dry)
+		return;
+	vec_rope(n / 2, s->heads.group, s->angles, s->qkv);
+	vec_rope(n / 2, 1, s->angles, s->qkv + s->heads.group * n);
+}
+
+/* x += W in, for a product whose result lies as x does. */
+static void add_product(struct wafer *w, const struct slab *slab,
+                        const float *in, enum op op)
+{
+	struct decode_state *s = &w->state;
+
+	ledger_op(w->decode.ledger, op);
+	gemv_tree(slab, in, s->h);
+	if (!w->decode.dry)
+		vec_add(slab->width, s->h, s->x);
+}
+
+static void layer_step(struct wafer *w, int layer)
+{
+	struct decode_state *s = &w->state;
+	struct layer_weights *l = &w->weights.layer[layer];
+	struct ledger *ledger = w->decode.ledger;
+	size_t q = s->heads.group * w->cache.channels;
+
+	norm(w, &l->attention_norm);
+	ledger_op(ledger, OP_QKV);
+	gemv_tree(&l->qkv, s->h, s->qkv);
+	ledger_op(ledger, OP_ROPE);
+	rotate(w);
+	ledger_op(ledger, OP_KV_SHIFT);
+	kvcache_append(&w->cache, layer, s->qkv + q,
+	               s->qkv + q + w->cache.channels);
+	decode_attention(w, layer);
+	add_product(w, &l->output, s->o, OP_OUTPUT);
+
+	norm(w, &l->ffn_norm);
+	ledger_op(ledger, OP_FFN_UP);
+	gemv_tree(&l->up, s->h, s->ffn);
+	ledger_op(ledger, OP_FFN_ACT);
+	if (!w->decode.dry)
+		vec_swiglu(l->up.width / 2, s->ffn, s->ffn + l->up.width / 2);
+	add_product(w, &l->down, s->ffn, OP_FFN_DOWN);
+}
+
+int decode_step(struct wafer *w, int id)
+{
+	struct part vocab = weights_vocab_layout(&w->weights, true).n;
+	struct ledger *ledger = w->decode.ledger;
+
+	ledger_phase(ledger, PHASE_DECODE);
+	embed(w, id);
+	kvcache_advance(&w->cache);
+	set_angles(w);
+	for (int i = 0; i < w->model->n_layers; i++)
+		layer_step(w, i);
+	norm(w, &w->weights.norm);
+	ledger_op(ledger, OP_HEAD);
+	gemv_tree(weights_head(&w->weights), w->state.h, w->state.logits);
+	ledger_op(ledger, OP_CHOOSE);
+	return argmax_vector(&w->decode, AXIS_X, &vocab, w->state.logits);
+}
+
+void decode_gather_logits(struct wafer *w, float *all)
+{
+	struct grid *g = &w->decode;
+	struct part vocab = weights_vocab_layout(&w->weights, true).n;
+	bool first = g->y.mine.lo == 0;
+
+	ledger_op(g->ledger, OP_CHOOSE);
+	line_gather(&g->x, &vocab, first ? w->state.logits : NULL, all);
+}

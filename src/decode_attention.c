@@ -1,0 +1,216 @@
+/* Attention of one new token over the KV cache.
+ *
+ *   q on x   K [channel on x][token on y]   ->  S = q K^T on y, for each head
+ *                                               on its own columns   (tree, x)
+ *   S on y   softmax: the maximum over y                             (tree, y)
+ *            V [token on y][channel on x]   ->  sum of S V and of S  (tree, y)
+ *
+ * A core's sums run over its own channels, then its own tokens, in order.
+ * Source: WaferLLM (OSDI'25), sections 4.2 and 4.3. */
+#include "config.h"
+#include "wafer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "line.h"
+#include "vec.h"
+
+/* How many of this rank's tokens from t.lo on lie in consecutive places: the
+ * cache is a ring buffer. */
+static int run_length(const struct kvcache *c, struct range t)
+{
+	int room = c->capacity - kvcache_place(c, t.lo), n = range_size(t);
+
+	return n < room ? n : room;
+}
+
+/* part [group][tokens here] = q k^T over column x's channels of head g. */
+static void partial_scores(const struct wafer *w, int layer, int g, int x,
+                           float *part)
+{
+	const struct decode_state *s = &w->state;
+	const struct kvcache *cache = &w->cache;
+	const struct part *kv = &s->heads.kv;
+	struct range own = kvcache_tokens(cache, w->decode.y.mine);
+	struct range c = heads_channels(&s->heads, g, x);
+	int group = s->heads.group, n = range_size(own);
+	int at = part_start(kv, x) - part_start(kv, w->decode.x.mine.lo) + c.lo;
+	const float *q = s->qkv + (size_t)at * group;
+	const float *k = cache->k[layer] + (size_t)at * cache->capacity;
+
+	memset(part, 0, (size_t)group * n * sizeof *part);
+	for (struct range t = own; t.lo < t.hi;) {
+		int run = run_length(cache, t);
+
+		for (int r = 0; r < group; r++)
+			vec_gemv(range_size(c), run, q + r, group,
+			         k + kvcache_place(cache, t.lo),
+			         cache->capacity,
+			         part + r * n + (t.lo - own.lo));
+		t.lo += run;
+	}
+}
+
+/* S on y for every head of this rank's columns: state.scores. */
+static void scores(struct wafer *w, int layer)
+{
+	struct decode_state *s = &w->state;
+	struct grid *g = &w->decode;
+	const struct heads *h = &s->heads;
+	struct range here = heads_on(h, g->x.mine);
+	size_t n = range_size(kvcache_tokens(&w->cache, g->y.mine));
+	struct line_segment segment[h->n_kv];
+	float *value = s->partial;
+	uint64_t all = (uint64_t)h->group * w->cache.tokens;
+	struct charge c = { .calls = 1,
+	                    .macs = (uint64_t)h->q.n * w->cache.tokens };
+
+	ledger_op(g->ledger, OP_SCORES);
+	ledger_charge(g->ledger, &c);
+	for (int i = 0; i < h->n_kv; i++) {
+		segment[i] = (struct line_segment){
+			heads_first(h, i), heads_last(h, i), NULL, 0,
+			h->group * n, NULL, all };
+		if (g->dry || i < here.lo || i >= here.hi)
+			continue;
+		segment[i].result = s->scores + (i - here.lo) * h->group * n;
+		segment[i].stride = h->group * n;
+		struct range on = range_meet(g->x.mine, (struct range){
+			segment[i].first, segment[i].last + 1 });
+
+		segment[i].value = value;
+		for (int x = on.lo; x < on.hi; x++) {
+			partial_scores(w, layer, i, x, value);
+			value += segment[i].stride;
+		}
+	}
+	line_allreduce(&g->x, h->n_kv, segment, LINE_ADD);
+	if (!g->dry)
+		vec_scale(range_size(here) * h->group * n,
+		          1.0f / sqrtf(h->head_dim), s->scores);
+}
+
+/* Heads on columns, counted with each column: how many maxima and sums of a
+ * query head all columns carry together. */
+static uint64_t head_columns(const struct heads *h)
+{
+	uint64_t n = 0;
+
+	for (int g = 0; g < h->n_kv; g++)
+		n += heads_last(h, g) - heads_first(h, g) + 1;
+	return n;
+}
+
+/* scores = exp(scores - their maximum over all tokens). */
+static void softmax(struct wafer *w)
+{
+	struct decode_state *s = &w->state;
+	struct grid *g = &w->decode;
+	const struct heads *h = &s->heads;
+	struct range own = kvcache_tokens(&w->cache, g->y.mine);
+	size_t rows = h->group * range_size(heads_on(h, g->x.mine));
+	size_t n = range_size(own);
+	struct line_segment all = { 0, g->rows - 1, s->partial, rows, rows,
+	                            s->sums, h->group * head_columns(h) };
+
+	ledger_op(g->ledger, OP_SOFTMAX);
+	for (int y = g->y.mine.lo; !g->dry && y < g->y.mine.hi; y++) {
+		struct range t = kvcache_tokens(&w->cache,
+		                                (struct range){ y, y + 1 });
+		float *max = s->partial + (y - g->y.mine.lo) * rows;
+
+		for (size_t i = 0; i < rows; i++)
+			max[i] = vec_max(range_size(t), s->scores + i * n +
+			                 (t.lo - own.lo));
+	}
+	line_allreduce(&g->y, 1, &all, LINE_MAX);
+	for (size_t i = 0; i < rows && !g->dry; i++)
+		vec_exp(n, s->sums[i], s->scores + i * n);
+}
+
+/* One core row's sums: out [group][channels here] of S V, then [heads here]
+ * [group] of S, over the row's tokens in order. */
+static void partial_values(const struct wafer *w, int layer, int y, float *out)
+{
+	const struct decode_state *s = &w->state;
+	const struct kvcache *cache = &w->cache;
+	const struct heads *h = &s->heads;
+	struct range xs = w->decode.x.mine, here = heads_on(h, xs);
+	struct range own = kvcache_tokens(cache, w->decode.y.mine);
+	struct range t = kvcache_tokens(cache, (struct range){ y, y + 1 });
+	struct range mine = part_range(&h->kv, xs);
+	size_t n = range_size(own), channels = cache->channels;
+	float *z = out + h->group * channels;
+
+	memset(out, 0, h->group * channels * sizeof *out);
+	for (int i = 0; i < range_size(here) * h->group; i++)
+		z[i] = vec_sum(range_size(t), s->scores + i * n +
+		               (t.lo - own.lo));
+	while (t.lo < t.hi) {
+		int run = run_length(cache, t);
+		const float *v = cache->v[layer] + channels *
+		                 kvcache_place(cache, t.lo);
+
+		for (int g = here.lo; g < here.hi; g++) {
+			struct range c = range_meet(mine, (struct range){
+				g * h->head_dim, (g + 1) * h->head_dim });
+			size_t at = c.lo - mine.lo;
+
+			for (int r = 0; r < h->group; r++)
+				vec_gemv(run, range_size(c), s->scores +
+				         ((g - here.lo) * h->group + r) * n +
+				         (t.lo - own.lo), 1, v + at, channels,
+				         out + r * channels + at);
+		}
+		t.lo += run;
+	}
+}
+
+/* o [(channel, query head)] = sum of S V / sum of S. */
+static void divide_sums(struct wafer *w)
+{
+	struct decode_state *s = &w->state;
+	const struct heads *h = &s->heads;
+	struct range mine = part_range(&h->kv, w->decode.x.mine);
+	int first = heads_on(h, w->decode.x.mine).lo,
+	    channels = range_size(mine);
+	const float *z = s->sums + (size_t)h->group * channels;
+
+	for (int c = 0; c < channels; c++) {
+		int g = (mine.lo + c) / h->head_dim - first;
+
+		for (int r = 0; r < h->group; r++)
+			s->o[c * h->group + r] = s->sums[r * channels + c] /
+			                         z[g * h->group + r];
+	}
+}
+
+static void values(struct wafer *w, int layer)
+{
+	struct decode_state *s = &w->state;
+	struct grid *g = &w->decode;
+	const struct heads *h = &s->heads;
+	size_t n = h->group * (w->cache.channels +
+	                       range_size(heads_on(h, g->x.mine)));
+	struct line_segment all = { 0, g->rows - 1, s->partial, n, n, s->sums,
+	                            h->q.n + h->group * head_columns(h) };
+	struct charge c = { .calls = 1,
+	                    .macs = (uint64_t)h->q.n * w->cache.tokens };
+
+	ledger_op(g->ledger, OP_VALUES);
+	ledger_charge(g->ledger, &c);
+	for (int y = g->y.mine.lo; !g->dry && y < g->y.mine.hi; y++)
+		partial_values(w, layer, y,
+		               s->partial + (y - g->y.mine.lo) * n);
+	line_allreduce(&g->y, 1, &all, LINE_ADD);
+	if (!g->dry)
+		divide_sums(w);
+}
+
+void decode_attention(struct wafer *w, int layer)
+{
+	scores(w, layer);
+	softmax(w);
+	values(w, layer);
+}

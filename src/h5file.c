@@ -1,0 +1,818 @@
+#include "config.h"
+#include "h5file.h"
+#include "mesh.h"
+
+#include <errno.h>
+#include <hdf5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "datasets are little-endian and are read and written unconverted"
+#endif
+
+/* MPI-IO counts bytes in an int, so one read stays well below 2^31. */
+#define READ_MAX ((size_t)1 << 30)
+
+/* A dataset once opened stays open: in a parallel file opening is collective,
+ * and the reads that follow must not be. */
+struct dataset {
+	char *name;
+	hid_t id, type;
+	struct h5_info info;
+};
+
+struct h5file {
+	char *path;
+	char *tmp;           /* the file while it is being created, or NULL */
+	hid_t id;
+	size_t bytes;        /* the file's length; reading only */
+	struct dataset *set; /* [n], sorted by name */
+	size_t n, room;
+};
+
+/* --- Element types --- */
+
+static const size_t type_bytes[] = {
+	[H5_F32] = 4, [H5_F16] = 2, [H5_BF16] = 2, [H5_U8] = 1,
+	[H5_U32] = 4, [H5_I32] = 4, [H5_F64] = 8,
+};
+
+#define NTYPES (sizeof type_bytes / sizeof *type_bytes)
+
+/* A 16-bit float: sign, then the exponent, then the mantissa from bit 0. */
+static hid_t float16_make(size_t exponent, size_t mantissa)
+{
+	hid_t t = H5Tcopy(H5T_IEEE_F32LE);
+
+	if (t < 0)
+		return t;
+	if (H5Tset_fields(t, 15, mantissa, exponent, 0, mantissa) < 0 ||
+	    H5Tset_size(t, 2) < 0 ||
+	    H5Tset_ebias(t, ((size_t)1 << (exponent - 1)) - 1) < 0) {
+		H5Tclose(t);
+		return -1;
+	}
+	return t;
+}
+
+/* The type as it is in the file. The caller closes it. */
+static hid_t type_make(enum h5_type t)
+{
+	switch (t) {
+	case H5_F32:
+		return H5Tcopy(H5T_IEEE_F32LE);
+	case H5_F16:
+		return float16_make(5, 10);
+	case H5_BF16:
+		return float16_make(8, 7);
+	case H5_U8:
+		return H5Tcopy(H5T_STD_U8LE);
+	case H5_U32:
+		return H5Tcopy(H5T_STD_U32LE);
+	case H5_I32:
+		return H5Tcopy(H5T_STD_I32LE);
+	case H5_F64:
+		return H5Tcopy(H5T_IEEE_F64LE);
+	}
+	return -1;
+}
+
+/* The enum h5_type that id is, or -1. */
+static int type_find(hid_t id)
+{
+	for (size_t t = 0; t < NTYPES; t++) {
+		hid_t known = type_make(t);
+		int same = known < 0 ? 0 : H5Tequal(id, known);
+
+		if (known >= 0)
+			H5Tclose(known);
+		if (same > 0)
+			return t;
+	}
+	return -1;
+}
+
+/* --- Files --- */
+
+/* Comes before any other call of HDF5. Its own clean-up at exit is left out:
+ * after a write to a full disk it crashes (1.10.8), and we close what we
+ * open. */
+static void set_up(void)
+{
+	H5dont_atexit();
+	H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+/* Locks are refused by some parallel file systems and protect nothing here:
+ * a file appears whole by a rename and is never changed. The format of 1.8
+ * has checksums in its metadata; in older ones a flipped bit can crash HDF5. */
+static hid_t access_make(MPI_Comm comm)
+{
+	hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+
+	if (fapl < 0)
+		return fapl;
+	if (H5Pset_libver_bounds(fapl, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0)
+		goto fail;
+#if H5_VERSION_GE(1, 10, 7)
+	if (H5Pset_file_locking(fapl, 0, 1) < 0)
+		goto fail;
+#endif
+	if (comm != MPI_COMM_NULL &&
+	    (H5Pset_fapl_mpio(fapl, comm, MPI_INFO_NULL) < 0 ||
+	     H5Pset_all_coll_metadata_ops(fapl, 1) < 0))
+		goto fail;
+	return fapl;
+fail:
+	H5Pclose(fapl);
+	return -1;
+}
+
+static struct h5file *file_new(const char *path)
+{
+	struct h5file *f = wl_calloc(1, sizeof *f);
+
+	f->path = wl_strdup(path);
+	f->id = -1;
+	return f;
+}
+
+static void file_free(struct h5file *f)
+{
+	free(f->set);
+	free(f->tmp);
+	free(f->path);
+	free(f);
+}
+
+/* Closes what HDF5 holds, in reverse order. */
+static int file_shut(struct h5file *f)
+{
+	int rc = 0;
+
+	while (f->n > 0) {
+		struct dataset *d = &f->set[--f->n];
+
+		if (H5Tclose(d->type) < 0 || H5Dclose(d->id) < 0)
+			rc = -1;
+		free(d->name);
+	}
+	if (f->id >= 0 && H5Fclose(f->id) < 0)
+		rc = -1;
+	f->id = -1;
+	return rc;
+}
+
+/* Makes an empty file at f->tmp, because the system's reason for a refusal
+ * does not come out of HDF5. */
+static int tmp_make(struct h5file *f, struct wl_error *err)
+{
+	struct stat st;
+	FILE *empty;
+
+	if (stat(f->path, &st) == 0 && S_ISDIR(st.st_mode))
+		return wl_error_set(err, "%s: is a directory", f->path);
+	empty = fopen(f->tmp, "w");
+	if (!empty)
+		return wl_error_set(err, "%s: cannot be created: %s", f->path,
+		                    strerror(errno));
+	fclose(empty);
+	return 0;
+}
+
+/* A property list of the class for objects without time stamps: the same
+ * content makes the same file. */
+static hid_t timeless_make(hid_t class)
+{
+	hid_t list = H5Pcreate(class);
+
+	if (list >= 0 && H5Pset_obj_track_times(list, 0) < 0) {
+		H5Pclose(list);
+		return -1;
+	}
+	return list;
+}
+
+/* Creates the HDF5 file at f->tmp. */
+static void tmp_open(struct h5file *f)
+{
+	hid_t fapl = access_make(MPI_COMM_NULL);
+	hid_t fcpl = timeless_make(H5P_FILE_CREATE);
+
+	if (fapl >= 0 && fcpl >= 0)
+		f->id = H5Fcreate(f->tmp, H5F_ACC_TRUNC, fcpl, fapl);
+	if (fcpl >= 0)
+		H5Pclose(fcpl);
+	if (fapl >= 0)
+		H5Pclose(fapl);
+}
+
+struct h5file *h5file_create(const char *path, struct wl_error *err)
+{
+	struct h5file *f = file_new(path);
+	size_t size = strlen(path) + 32;
+
+	set_up();
+	f->tmp = wl_malloc(size, 1);
+	snprintf(f->tmp, size, "%s.tmp.%ld", path, (long)getpid());
+	if (tmp_make(f, err)) {
+		file_free(f);
+		return NULL;
+	}
+	tmp_open(f);
+	if (f->id < 0) {
+		wl_error_set(err, "%s: HDF5 cannot create it", path);
+		h5file_close(f);
+		return NULL;
+	}
+	return f;
+}
+
+int h5file_commit(struct h5file *f, struct wl_error *err)
+{
+	int rc = 0;
+
+	WL_ASSERT(f->tmp);
+	if (file_shut(f) < 0)
+		rc = wl_error_set(err, "%s: cannot be written to its end",
+		                  f->path);
+	else if (rename(f->tmp, f->path) < 0)
+		rc = wl_error_set(err, "%s: cannot be put in place: %s",
+		                  f->path, strerror(errno));
+	if (rc)
+		unlink(f->tmp);
+	file_free(f);
+	return rc;
+}
+
+void h5file_close(struct h5file *f)
+{
+	if (!f)
+		return;
+	file_shut(f);
+	if (f->tmp)
+		unlink(f->tmp);
+	file_free(f);
+}
+
+/* A regular file that this process may read; sets f->bytes. */
+static int file_look(struct h5file *f, struct wl_error *err)
+{
+	struct stat st;
+
+	if (stat(f->path, &st) < 0 || access(f->path, R_OK) < 0)
+		return wl_error_set(err, "%s: %s", f->path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return wl_error_set(err, "%s: %s", f->path,
+		                    S_ISDIR(st.st_mode) ? "is a directory" :
+		                                          "not a regular file");
+	f->bytes = st.st_size;
+	return 0;
+}
+
+/* As mesh_agree; a file opened by one process agrees with itself. */
+static int agree(MPI_Comm comm, int rc, struct wl_error *err)
+{
+	return comm == MPI_COMM_NULL ? rc : mesh_agree(comm, rc, err);
+}
+
+static int file_open(struct h5file *f, MPI_Comm comm, struct wl_error *err)
+{
+	hid_t fapl = access_make(comm);
+
+	if (fapl >= 0) {
+		f->id = H5Fopen(f->path, H5F_ACC_RDONLY, fapl);
+		H5Pclose(fapl);
+	}
+	if (f->id >= 0)
+		return 0;
+	if (H5Fis_hdf5(f->path) > 0)
+		return wl_error_set(err, "%s: damaged or truncated HDF5 file",
+		                    f->path);
+	return wl_error_set(err, "%s: not an HDF5 file", f->path);
+}
+
+struct h5file *h5file_open(const char *path, MPI_Comm comm,
+                           struct wl_error *err)
+{
+	struct h5file *f = file_new(path);
+	int mine;
+
+	set_up();
+	/* No rank may wait in a collective open for one that sees no file. */
+	if (agree(comm, file_look(f, err), err)) {
+		file_free(f);
+		return NULL;
+	}
+	mine = file_open(f, comm, err);
+	if (agree(comm, mine, err)) {
+		/* Closing is collective, and the others have nothing open. */
+		if (!mine && comm != MPI_COMM_NULL)
+			wl_die("%s: opened here but not on every rank: %s",
+			       path, err->text);
+		file_free(f);
+		return NULL;
+	}
+	return f;
+}
+
+/* --- Attributes --- */
+
+bool h5file_has(struct h5file *f, const char *object)
+{
+	if (strcmp(object, "/") == 0)
+		return true;
+	return H5Lexists(f->id, object, H5P_DEFAULT) > 0 &&
+	       H5Oexists_by_name(f->id, object, H5P_DEFAULT) > 0;
+}
+
+/* Opens object, as a new group if there is none yet. */
+static hid_t object_make(struct h5file *f, const char *object);
+
+/* Makes the groups on the way to object, whose name starts with a slash. */
+static int parents_make(struct h5file *f, const char *object)
+{
+	const char *slash = strrchr(object, '/');
+	char *parent;
+	hid_t id;
+
+	if (!slash || slash == object)
+		return 0;
+	parent = wl_strdup(object);
+	parent[slash - object] = '\0';
+	id = object_make(f, parent);
+	free(parent);
+	return id < 0 || H5Oclose(id) < 0 ? -1 : 0;
+}
+
+static hid_t object_make(struct h5file *f, const char *object)
+{
+	hid_t gcpl, id;
+
+	if (h5file_has(f, object))
+		return H5Oopen(f->id, object, H5P_DEFAULT);
+	if (parents_make(f, object) < 0)
+		return -1;
+	gcpl = timeless_make(H5P_GROUP_CREATE);
+	if (gcpl < 0)
+		return -1;
+	id = H5Gcreate2(f->id, object, H5P_DEFAULT, gcpl, H5P_DEFAULT);
+	H5Pclose(gcpl);
+	return id;
+}
+
+/* Writes one value of the given type (< 0: it could not be made). */
+static int attr_put(struct h5file *f, const char *object, const char *name,
+                    hid_t type, const void *value, struct wl_error *err)
+{
+	hid_t o, space = -1, a = -1;
+	int ok = 0;
+
+	o = type < 0 ? -1 : object_make(f, object);
+	if (o >= 0)
+		space = H5Screate(H5S_SCALAR);
+	if (space >= 0)
+		a = H5Acreate2(o, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+	if (a >= 0) {
+		ok = H5Awrite(a, type, value) >= 0;
+		ok &= H5Aclose(a) >= 0;
+	}
+	if (space >= 0)
+		H5Sclose(space);
+	if (o >= 0)
+		H5Oclose(o);
+	if (!ok)
+		return wl_error_set(err, "%s: %s: attribute %s cannot be"
+		                    " written", f->path, object, name);
+	return 0;
+}
+
+int h5file_put_int(struct h5file *f, const char *object, const char *name,
+                   int64_t v, struct wl_error *err)
+{
+	return attr_put(f, object, name, H5T_STD_I64LE, &v, err);
+}
+
+int h5file_put_double(struct h5file *f, const char *object, const char *name,
+                      double v, struct wl_error *err)
+{
+	return attr_put(f, object, name, H5T_IEEE_F64LE, &v, err);
+}
+
+int h5file_put_string(struct h5file *f, const char *object, const char *name,
+                      const char *v, struct wl_error *err)
+{
+	hid_t type = H5Tcopy(H5T_C_S1);
+	int rc;
+
+	if (type >= 0 && (H5Tset_size(type, strlen(v) + 1) < 0 ||
+	                  H5Tset_cset(type, H5T_CSET_UTF8) < 0)) {
+		H5Tclose(type);
+		type = -1;
+	}
+	rc = attr_put(f, object, name, type, v, err);
+	if (type >= 0)
+		H5Tclose(type);
+	return rc;
+}
+
+/* Opens an attribute that is one value of the class. */
+static hid_t attr_open(struct h5file *f, const char *object, const char *name,
+                       H5T_class_t class, struct wl_error *err)
+{
+	hid_t a, space, type;
+	bool fits = false;
+
+	if (!h5file_has(f, object))
+		return wl_error_set(err, "%s: %s is missing", f->path, object);
+	if (H5Aexists_by_name(f->id, object, name, H5P_DEFAULT) <= 0)
+		return wl_error_set(err, "%s: %s: attribute %s is missing",
+		                    f->path, object, name);
+	a = H5Aopen_by_name(f->id, object, name, H5P_DEFAULT, H5P_DEFAULT);
+	if (a < 0)
+		return wl_error_set(err, "%s: %s: attribute %s cannot be"
+		                    " opened", f->path, object, name);
+	space = H5Aget_space(a);
+	type = H5Aget_type(a);
+	if (space >= 0 && type >= 0)
+		fits = H5Sget_simple_extent_npoints(space) == 1 &&
+		       H5Tget_class(type) == class;
+	if (type >= 0)
+		H5Tclose(type);
+	if (space >= 0)
+		H5Sclose(space);
+	if (fits)
+		return a;
+	H5Aclose(a);
+	return wl_error_set(err, "%s: %s: attribute %s is not one %s", f->path,
+	                    object, name,
+	                    class == H5T_INTEGER ? "integer" :
+	                    class == H5T_FLOAT ? "real number" : "string");
+}
+
+/* Reads one number of the class, converted to memory type mem. */
+static int attr_get(struct h5file *f, const char *object, const char *name,
+                    H5T_class_t class, hid_t mem, void *v,
+                    struct wl_error *err)
+{
+	hid_t a = attr_open(f, object, name, class, err);
+	int ok;
+
+	if (a < 0)
+		return -1;
+	ok = H5Aread(a, mem, v) >= 0;
+	H5Aclose(a);
+	if (!ok)
+		return wl_error_set(err, "%s: %s: attribute %s cannot be read",
+		                    f->path, object, name);
+	return 0;
+}
+
+int h5file_get_int(struct h5file *f, const char *object, const char *name,
+                   int64_t *v, struct wl_error *err)
+{
+	return attr_get(f, object, name, H5T_INTEGER, H5T_NATIVE_INT64, v, err);
+}
+
+int h5file_get_double(struct h5file *f, const char *object, const char *name,
+                      double *v, struct wl_error *err)
+{
+	return attr_get(f, object, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, v, err);
+}
+
+int h5file_get_string(struct h5file *f, const char *object, const char *name,
+                      char *s, size_t size, struct wl_error *err)
+{
+	hid_t a = attr_open(f, object, name, H5T_STRING, err);
+	hid_t type;
+	size_t have = 0;
+	int ok = 0;
+
+	if (a < 0)
+		return -1;
+	type = H5Aget_type(a);
+	/* A variable-length string would be a pointer: not in our files. */
+	if (type >= 0 && H5Tis_variable_str(type) == 0)
+		have = H5Tget_size(type);
+	/* A string padded to its full size has no NUL of its own. */
+	if (have > 0 && have < size)
+		ok = H5Aread(a, type, s) >= 0;
+	if (type >= 0)
+		H5Tclose(type);
+	H5Aclose(a);
+	if (!ok)
+		return wl_error_set(err, "%s: %s: attribute %s is not a string"
+		                    " of a fixed size below %zu bytes", f->path,
+		                    object, name, size);
+	s[have] = '\0';
+	return 0;
+}
+
+/* --- Datasets --- */
+
+/* Whether name is among the open datasets; *at is its place or where it
+ * belongs. */
+static bool dataset_find(const struct h5file *f, const char *name, size_t *at)
+{
+	size_t lo = 0, hi = f->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(name, f->set[mid].name);
+
+		if (c == 0) {
+			*at = mid;
+			return true;
+		}
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	*at = lo;
+	return false;
+}
+
+/* Takes over d's ids. */
+static struct dataset *dataset_keep(struct h5file *f, size_t at,
+                                    const char *name, struct dataset d)
+{
+	if (f->n == f->room) {
+		f->room = 2 * f->room + 16;
+		f->set = wl_realloc(f->set, f->room, sizeof *f->set);
+	}
+	memmove(&f->set[at + 1], &f->set[at], (f->n - at) * sizeof *f->set);
+	d.name = wl_strdup(name);
+	f->set[at] = d;
+	f->n++;
+	return &f->set[at];
+}
+
+/* Reads rank and extents into d->info. */
+static int look_at_shape(const struct h5file *f, const char *name,
+                         struct dataset *d, struct wl_error *err)
+{
+	hid_t space = H5Dget_space(d->id);
+	hsize_t dim[2] = { 1, 1 };
+	int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+
+	if (rank == 1 || rank == 2)
+		rank = H5Sget_simple_extent_dims(space, &dim[2 - rank], NULL);
+	if (space >= 0)
+		H5Sclose(space);
+	if (rank != 1 && rank != 2)
+		return wl_error_set(err, "%s: %s is not an array of 1 or 2"
+		                    " dimensions", f->path, name);
+	if (dim[1] && dim[0] > SIZE_MAX / 8 / dim[1])
+		return wl_error_set(err, "%s: %s: absurd extents", f->path,
+		                    name);
+	d->info.rank = rank;
+	d->info.rows = dim[0];
+	d->info.cols = dim[1];
+	return 0;
+}
+
+/* Whether the file really holds need bytes for the dataset: extents alone
+ * may promise anything, and what a filter unpacks has no bound. Data in
+ * other files is not looked for. */
+static bool is_stored(const struct h5file *f, hid_t id, size_t need)
+{
+	hid_t dcpl = H5Dget_create_plist(id);
+	H5D_layout_t layout = dcpl < 0 ? H5D_LAYOUT_ERROR : H5Pget_layout(dcpl);
+	int filters = dcpl < 0 ? -1 : H5Pget_nfilters(dcpl);
+	haddr_t at;
+
+	if (dcpl >= 0)
+		H5Pclose(dcpl);
+	if (need == 0)
+		return true;
+	if (layout == H5D_CHUNKED)
+		return filters == 0 && need <= f->bytes &&
+		       H5Dget_storage_size(id) >= need;
+	if (layout != H5D_CONTIGUOUS)
+		return false;
+	at = H5Dget_offset(id);
+	return at != HADDR_UNDEF && need <= f->bytes && at <= f->bytes - need &&
+	       H5Dget_storage_size(id) == need;
+}
+
+static int look_at_dataset(struct h5file *f, const char *name,
+                           struct dataset *d, struct wl_error *err)
+{
+	int type = type_find(d->type);
+	size_t need;
+
+	if (type < 0)
+		return wl_error_set(err, "%s: %s has an element type that is"
+		                    " not known here", f->path, name);
+	d->info.type = type;
+	if (look_at_shape(f, name, d, err))
+		return -1;
+	need = d->info.rows * d->info.cols * type_bytes[type];
+	if (!f->tmp && !is_stored(f, d->id, need))
+		return wl_error_set(err, "%s: %s: its %zu bytes are not all in"
+		                    " the file as plain data", f->path, name,
+		                    need);
+	return 0;
+}
+
+/* The open dataset, valid until the next one is opened. */
+static struct dataset *dataset_get(struct h5file *f, const char *name,
+                                   struct wl_error *err)
+{
+	struct dataset d = { .id = -1, .type = -1 };
+	size_t at;
+
+	if (dataset_find(f, name, &at))
+		return &f->set[at];
+	if (!h5file_has(f, name)) {
+		wl_error_set(err, "%s: %s is missing", f->path, name);
+		return NULL;
+	}
+	d.id = H5Dopen2(f->id, name, H5P_DEFAULT);
+	if (d.id >= 0)
+		d.type = H5Dget_type(d.id);
+	if (d.type < 0)
+		wl_error_set(err, "%s: %s is not a readable dataset", f->path,
+		             name);
+	else if (look_at_dataset(f, name, &d, err) == 0)
+		return dataset_keep(f, at, name, d);
+	if (d.type >= 0)
+		H5Tclose(d.type);
+	if (d.id >= 0)
+		H5Dclose(d.id);
+	return NULL;
+}
+
+int h5file_info(struct h5file *f, const char *dataset, struct h5_info *info,
+                struct wl_error *err)
+{
+	struct dataset *d = dataset_get(f, dataset, err);
+
+	if (!d)
+		return -1;
+	*info = d->info;
+	return 0;
+}
+
+/* Creates a dataset; chunk is the extent of a chunk of one that grows along
+ * its first dimension, or NULL. */
+static hid_t dataset_make(struct h5file *f, const char *name, hid_t type,
+                          int rank, const hsize_t *dim, const hsize_t *chunk)
+{
+	const hsize_t max[2] = { H5S_UNLIMITED, dim[rank - 1] };
+	hid_t dcpl = timeless_make(H5P_DATASET_CREATE);
+	hid_t space = H5Screate_simple(rank, dim, chunk ? max : NULL);
+	hid_t id = -1;
+
+	if (dcpl >= 0 && space >= 0 && parents_make(f, name) == 0 &&
+	    H5Pset_fill_time(dcpl, H5D_FILL_TIME_NEVER) >= 0 &&
+	    (!chunk || H5Pset_chunk(dcpl, rank, chunk) >= 0))
+		id = H5Dcreate2(f->id, name, type, space, H5P_DEFAULT, dcpl,
+		                H5P_DEFAULT);
+	if (space >= 0)
+		H5Sclose(space);
+	if (dcpl >= 0)
+		H5Pclose(dcpl);
+	return id;
+}
+
+int h5file_write(struct h5file *f, const char *dataset,
+                 const struct h5_info *info, const void *data,
+                 struct wl_error *err)
+{
+	const hsize_t dim[2] = { info->rows, info->cols };
+	hid_t type = type_make(info->type), id = -1;
+	int ok = 0;
+
+	WL_ASSERT(info->rank == 2 || (info->rank == 1 && info->rows == 1));
+	if (type >= 0)
+		id = dataset_make(f, dataset, type, info->rank,
+		                  &dim[2 - info->rank], NULL);
+	if (id >= 0) {
+		ok = info->rows * info->cols == 0 ||
+		     H5Dwrite(id, type, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+		              data) >= 0;
+		ok &= H5Dclose(id) >= 0;
+	}
+	if (type >= 0)
+		H5Tclose(type);
+	if (!ok)
+		return wl_error_set(err, "%s: %s cannot be written (disk"
+		                    " full?)", f->path, dataset);
+	return 0;
+}
+
+/* The dataset that rows are appended to; it has no rows at first. */
+static struct dataset *growing_get(struct h5file *f, const char *name,
+                                   enum h5_type type, size_t cols,
+                                   struct wl_error *err)
+{
+	const hsize_t dim[2] = { 0, cols }, chunk[2] = { 1, cols };
+	struct dataset d = { .id = -1 };
+	size_t at;
+
+	if (dataset_find(f, name, &at))
+		return &f->set[at];
+	d.info = (struct h5_info){ 2, 0, cols, type };
+	d.type = type_make(type);
+	if (d.type >= 0)
+		d.id = dataset_make(f, name, d.type, 2, dim, chunk);
+	if (d.id >= 0)
+		return dataset_keep(f, at, name, d);
+	if (d.type >= 0)
+		H5Tclose(d.type);
+	wl_error_set(err, "%s: %s cannot be created", f->path, name);
+	return NULL;
+}
+
+/* Reads (or writes) rows [row0, row0 + n) of an open dataset. */
+static int transfer(const struct dataset *d, size_t row0, size_t n, void *data,
+                    bool write)
+{
+	/* The rows of a 1-D dataset are its elements. */
+	const hsize_t start[2] = { row0, 0 }, count[2] = { n, d->info.cols };
+	hid_t file = H5Dget_space(d->id);
+	hid_t mem = H5Screate_simple(d->info.rank, count, NULL);
+	int ok = file >= 0 && mem >= 0 &&
+	         H5Sselect_hyperslab(file, H5S_SELECT_SET, start, NULL, count,
+	                             NULL) >= 0;
+
+	if (ok && write)
+		ok = H5Dwrite(d->id, d->type, mem, file, H5P_DEFAULT, data)
+		     >= 0;
+	else if (ok)
+		ok = H5Dread(d->id, d->type, mem, file, H5P_DEFAULT, data) >= 0;
+	if (mem >= 0)
+		H5Sclose(mem);
+	if (file >= 0)
+		H5Sclose(file);
+	return ok ? 0 : -1;
+}
+
+int h5file_append_row(struct h5file *f, const char *dataset, enum h5_type type,
+                      size_t cols, const void *row, struct wl_error *err)
+{
+	struct dataset *d = growing_get(f, dataset, type, cols, err);
+	hsize_t dim[2];
+
+	if (!d)
+		return -1;
+	WL_ASSERT(d->info.cols == cols && d->info.type == type);
+	dim[0] = d->info.rows + 1;
+	dim[1] = cols;
+	/* transfer only reads what it is to write. */
+	if (H5Dset_extent(d->id, dim) < 0 ||
+	    transfer(d, d->info.rows, 1, (void *)(uintptr_t)row, true) < 0)
+		return wl_error_set(err, "%s: %s cannot be extended (disk"
+		                    " full?)", f->path, dataset);
+	d->info.rows++;
+	return 0;
+}
+
+int h5file_read_rows(struct h5file *f, const char *dataset, size_t row0,
+                     size_t n, void *data, struct wl_error *err)
+{
+	struct dataset *d = dataset_get(f, dataset, err);
+	size_t rows, bytes, step;
+	char *to = data;
+
+	if (!d)
+		return -1;
+	rows = d->info.rank == 1 ? d->info.cols : d->info.rows;
+	bytes = type_bytes[d->info.type];
+	if (d->info.rank == 2)
+		bytes *= d->info.cols;
+	if (row0 > rows || n > rows - row0)
+		return wl_error_set(err, "%s: %s has no rows %zu to %zu",
+		                    f->path, dataset, row0, row0 + n);
+	if (n == 0 || bytes == 0)
+		return 0;
+	if (bytes > READ_MAX)
+		return wl_error_set(err, "%s: %s: rows of %zu bytes are too"
+		                    " long", f->path, dataset, bytes);
+	step = READ_MAX / bytes;
+	for (size_t i = 0; i < n; i += step) {
+		size_t now = n - i < step ? n - i : step;
+
+		if (transfer(d, row0 + i, now, to + i * bytes, false) < 0)
+			return wl_error_set(err, "%s: %s: rows %zu to %zu"
+			                    " cannot be read", f->path, dataset,
+			                    row0 + i, row0 + i + now);
+	}
+	return 0;
+}
+
+const char *h5file_version(void)
+{
+	static char text[64];
+	unsigned major = 0, minor = 0, release = 0;
+
+	H5get_libversion(&major, &minor, &release);
+	snprintf(text, sizeof text, "%u.%u.%u parallel", major, minor, release);
+	return text;
+}

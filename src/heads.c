@@ -1,0 +1,45 @@
+#include "config.h"
+#include "heads.h"
+
+struct heads heads_of(const struct model *m, int cols)
+{
+	int group = model_group(m);
+
+	return (struct heads){
+		.n_kv = m->n_kv_heads, .head_dim = m->head_dim, .group = group,
+		.kv = { model_kv_dim(m), 2, cols },
+		.q = { model_q_dim(m), 2 * group, cols },
+	};
+}
+
+int heads_first(const struct heads *h, int g)
+{
+	return part_owner(&h->kv, g * h->head_dim);
+}
+
+int heads_last(const struct heads *h, int g)
+{
+	return part_owner(&h->kv, (g + 1) * h->head_dim - 1);
+}
+
+struct range heads_channels(const struct heads *h, int g, int x)
+{
+	struct range head = { g * h->head_dim, (g + 1) * h->head_dim };
+	struct range r = range_meet(head, part_range(&h->kv,
+	                            (struct range){ x, x + 1 }));
+	int start = part_start(&h->kv, x);
+
+	if (r.hi <= r.lo)
+		return (struct range){ 0, 0 };
+	return (struct range){ r.lo - start, r.hi - start };
+}
+
+struct range heads_on(const struct heads *h, struct range xs)
+{
+	struct range c = part_range(&h->kv, xs);
+
+	if (c.hi <= c.lo)
+		return (struct range){ 0, 0 };
+	return (struct range){ c.lo / h->head_dim,
+	                       (c.hi - 1) / h->head_dim + 1 };
+}

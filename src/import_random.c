@@ -1,0 +1,103 @@
+#include "config.h"
+#include "import.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "checkpoint.h"
+#include "tokenizer.h"
+
+/* The output function of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a
+ * bijection whose outputs for a counter pass as random. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+	return x ^ x >> 31;
+}
+
+/* Element i is a function of key and i alone: uniform over (-limit, limit),
+ * on 2^24 values symmetric about zero. */
+static void fill_uniform(float *w, size_t n, uint64_t key, float limit)
+{
+	const uint64_t step = 0x9e3779b97f4a7c15u;
+	const float scale = limit / (1 << 24);
+
+	for (size_t i = 0; i < n; i++) {
+		int32_t u = mix(key + (i + 1) * step) >> 40;
+
+		w[i] = (2 * u + 1 - (1 << 24)) * scale;
+	}
+}
+
+struct random_import {
+	const struct import_options *o;
+	const struct model *model;
+	struct checkpoint *dest;
+	enum wl_type type;
+	struct wl_error *err;
+};
+
+/* Norms are 1. Weights have standard deviation 1/sqrt(k) for k inputs, so
+ * that activations neither grow nor vanish; the embedding is also the tied
+ * head's matrix and has k = dim. */
+static int write_random(void *ctx, enum tensor_kind kind, int layer)
+{
+	struct random_import *r = ctx;
+	struct tensor_shape s = tensor_shape(r->model, kind);
+	size_t n = s.rows * s.cols;
+	float *w = wl_malloc(n, sizeof *w);
+	uint64_t tensor = (uint64_t)layer * T_NKINDS + kind;
+	int rc;
+
+	if (kind == T_ATTN_NORM && !r->o->quiet)
+		fprintf(stderr, "import: layer %d of %d\n", layer + 1,
+		        r->model->n_layers);
+	if (s.vector)
+		for (size_t i = 0; i < n; i++)
+			w[i] = 1;
+	else
+		fill_uniform(w, n, mix(mix(r->o->seed + 1) ^ tensor),
+		             sqrt(3.0 / s.rows));
+	rc = checkpoint_write(r->dest, kind, layer, w, r->type, r->err);
+	free(w);
+	return rc;
+}
+
+static int write_all(struct random_import *r, struct vocab *v)
+{
+	char origin[512];
+
+	snprintf(origin, sizeof origin, "random weights, seed %llu, shape of"
+	         " %.400s", r->o->seed, r->o->random_shape);
+	r->dest = checkpoint_create(r->o->dest, r->model, v, origin, r->err);
+	if (!r->dest)
+		return -1;
+	if (model_each_tensor(r->model, write_random, r)) {
+		checkpoint_close(r->dest);
+		return -1;
+	}
+	return checkpoint_commit(r->dest, r->err);
+}
+
+int import_random(const struct import_options *o, struct wl_error *err)
+{
+	struct model m;
+	struct vocab v;
+	struct random_import r = {
+		.o = o,
+		.model = &m,
+		.type = o->type < 0 ? WL_F32 : (enum wl_type)o->type,
+		.err = err,
+	};
+	int rc;
+
+	if (shape_read(o->random_shape, &m, err))
+		return -1;
+	vocab_make_random(m.vocab_size, &v);
+	rc = write_all(&r, &v);
+	vocab_fini(&v);
+	return rc;
+}

@@ -1,0 +1,142 @@
+#include "config.h"
+#include "kvcache.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "line.h"
+
+static struct part tokens_over_rows(const struct kvcache *c, int tokens)
+{
+	return part_of(tokens, c->grid->rows);
+}
+
+struct range kvcache_tokens(const struct kvcache *c, struct range rows)
+{
+	struct part p = tokens_over_rows(c, c->tokens);
+
+	return part_range(&p, rows);
+}
+
+int kvcache_place(const struct kvcache *c, int token)
+{
+	return token % c->capacity;
+}
+
+void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
+                  int layers, int max_tokens)
+{
+	struct part full = part_of(max_tokens, g->rows);
+
+	*c = (struct kvcache){ .type = WL_F32, .grid = g, .layers = layers,
+	                       .kv = h->kv };
+	if (g->dry)
+		return;
+	c->channels = range_size(part_range(&h->kv, g->x.mine));
+	/* At any time no row holds more than in the end. */
+	c->capacity = part_max(&full) * grid_height(g);
+	c->k = wl_malloc(layers, sizeof *c->k);
+	c->v = wl_malloc(layers, sizeof *c->v);
+	for (int i = 0; i < layers; i++) {
+		c->k[i] = wl_calloc(c->channels * c->capacity, sizeof(float));
+		c->v[i] = wl_calloc(c->channels * c->capacity, sizeof(float));
+	}
+	c->message = wl_malloc(4 * c->channels, sizeof *c->message);
+}
+
+void kvcache_fini(struct kvcache *c)
+{
+	for (int i = 0; c->k && i < c->layers; i++) {
+		free(c->k[i]);
+		free(c->v[i]);
+	}
+	free(c->k);
+	free(c->v);
+	free(c->message);
+	memset(c, 0, sizeof *c);
+}
+
+void kvcache_start(struct kvcache *c, int tokens)
+{
+	c->tokens = tokens;
+}
+
+static void put(struct kvcache *c, int layer, int token, const float *k,
+                const float *v)
+{
+	size_t at = kvcache_place(c, token);
+
+	for (size_t i = 0; i < c->channels; i++)
+		c->k[layer][i * c->capacity + at] = k[i];
+	memcpy(c->v[layer] + at * c->channels, v, c->channels * sizeof *v);
+}
+
+static void take(const struct kvcache *c, int layer, int token, float *k,
+                 float *v)
+{
+	size_t at = kvcache_place(c, token);
+
+	for (size_t i = 0; i < c->channels; i++)
+		k[i] = c->k[layer][i * c->capacity + at];
+	memcpy(v, c->v[layer] + at * c->channels, c->channels * sizeof *v);
+}
+
+void kvcache_fill(struct kvcache *c, int layer, const float *k, const float *v)
+{
+	struct range own = kvcache_tokens(c, c->grid->y.mine);
+
+	for (int t = own.lo; c->k && t < own.hi; t++) {
+		put(c, layer, t, k, v);
+		k += c->channels;
+		v += c->channels;
+	}
+}
+
+/* Rows that pass an entry up when token t comes: those behind row t mod R,
+ * once they hold any. */
+static void charge_append(struct kvcache *c)
+{
+	int rows = c->grid->rows, t = c->tokens - 1;
+	uint64_t passing = t < rows ? 0 : rows - 1 - t % rows;
+	struct charge sum = { .calls = 1,
+	                      .words = passing * 2 * c->kv.n };
+
+	if (passing) {
+		sum.path_hops = line_hops(&c->grid->y, 1, 0);
+		sum.word_hops = sum.words * sum.path_hops;
+	}
+	ledger_charge(c->grid->ledger, &sum);
+}
+
+void kvcache_append(struct kvcache *c, int layer, const float *k,
+                    const float *v)
+{
+	struct line *l = &c->grid->y;
+	int newest = c->tokens - 1;
+	struct part before = tokens_over_rows(c, newest);
+	struct range had = part_range(&before, l->mine);
+	struct range has = kvcache_tokens(c, l->mine);
+	size_t n = c->channels;
+	float *out = c->message, *in = out + 2 * n;
+
+	charge_append(c);
+	if (!c->k)
+		return;
+	bool passes = has.lo > had.lo && had.hi > had.lo;
+	bool owns_new = has.lo <= newest && newest < has.hi;
+	bool receives = has.hi > had.hi && has.hi > has.lo && !owns_new;
+
+	if (passes)
+		take(c, layer, had.lo, out, out + n);
+	line_pass_down(l, passes ? out : NULL, receives ? in : NULL, 2 * n);
+	if (receives)
+		put(c, layer, had.hi, in, in + n);
+	if (owns_new)
+		put(c, layer, newest, k, v);
+}
+
+void kvcache_advance(struct kvcache *c)
+{
+	c->tokens++;
+}

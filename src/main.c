@@ -1,0 +1,92 @@
+#include "config.h"
+
+#include <jansson.h>
+#include <mpi.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "h5file.h"
+#include "host.h"
+#include "import.h"
+#include "info.h"
+#include "mesh.h"
+#include "options.h"
+#include "run.h"
+
+static int print_version(void)
+{
+	char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+	int len;
+
+	MPI_Get_library_version(mpi, &len);
+	mpi[strcspn(mpi, "\n,")] = '\0';
+	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\nzlib %s\n",
+	       PACKAGE_VERSION, mpi, h5file_version(), host_hwloc_version(),
+	       JANSSON_VERSION, zlibVersion());
+	return 0;
+}
+
+static int complain(const struct wl_error *err)
+{
+	fprintf(stderr, "waferllm: %s\n", err->text);
+	fflush(stderr);
+	return WL_EXIT_USER;
+}
+
+/* Import and info: one process, no MPI. */
+static int serial_verb(const struct options *o, struct wl_error *err)
+{
+	struct import_options import = {
+		.source = o->source, .dest = o->dest,
+		.tokenizer = o->tokenizer, .random_shape = o->random_shape,
+		.type = o->type, .seed = o->seed, .quiet = o->quiet };
+
+	if (o->verb == VERB_INFO)
+		return info_print(o->model, stdout, err);
+	return o->random_shape ? import_random(&import, err)
+	                       : import_llama2c(&import, err);
+}
+
+/* All ranks leave together, after the leader has spoken: if another were
+ * first, mpirun would kill the leader and its line would be lost. */
+static int run_verb(int rc, const struct options *o, struct wl_error *err)
+{
+	int rank, status = 0;
+
+	/* A reader that is gone shows as a failed write, so that nothing is
+	 * left half-written. */
+	signal(SIGPIPE, SIG_IGN);
+	MPI_Init(NULL, NULL);
+	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+	if (!rc)
+		rc = run(o, err);
+	if (rc && rank == 0)
+		status = complain(err);
+	mesh_join(MPI_COMM_WORLD);
+	MPI_Finalize();
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct wl_error err;
+	int rc = options_parse(argc, argv, &o, &err);
+
+	if (!rc && o.version)
+		return print_version();
+	if (!rc && o.help) {
+		bool verb_named = argc > 2;
+
+		options_help(stdout, verb_named ? o.verb : NVERBS);
+		return 0;
+	}
+	if (o.verb == VERB_RUN)
+		return run_verb(rc, &o, &err);
+	if (rc || serial_verb(&o, &err))
+		return complain(&err);
+	return 0;
+}

@@ -1,0 +1,411 @@
+#include "config.h"
+#include "options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+
+enum kind { FLAG, STRING, INTEGER, UNSIGNED, REAL, GRID, SQUARE, TYPE };
+
+#define RUN (1u << VERB_RUN)
+#define IMPORT (1u << VERB_IMPORT)
+#define INFO (1u << VERB_INFO)
+
+struct option {
+	unsigned verbs;
+	const char *name;      /* with its dashes */
+	enum kind kind;
+	size_t field;          /* offset in struct options */
+	const char *argument;  /* for help; NULL for flags */
+	const char *initial;   /* the default, parsed like an argument */
+	double min, max;       /* INTEGER, REAL */
+	const char *help;
+};
+
+#define AT(field) offsetof(struct options, field)
+
+static const struct option table[] = {
+	{ RUN, "--prompt", STRING, AT(prompt), "TEXT", NULL, 0, 0,
+	  "text to continue; \"\": the begin-of-text token alone" },
+	{ RUN, "--prompt-file", STRING, AT(prompt_file), "FILE", NULL, 0, 0,
+	  "read the prompt from FILE, - for standard input" },
+	{ RUN, "-n", INTEGER, AT(new_tokens), "N", NULL, 1, INT_MAX,
+	  "new tokens (default 256, or what the context leaves)" },
+	{ RUN, "--temperature", REAL, AT(temperature), "T", "0", 0, 1e6,
+	  "0: the likeliest token; higher spreads" },
+	{ RUN, "--top-k", INTEGER, AT(top_k), "K", "0", 0, INT_MAX,
+	  "only the K likeliest tokens, 0: all" },
+	{ RUN, "--top-p", REAL, AT(top_p), "P", "1", 0, 1,
+	  "only the likeliest tokens that make up P" },
+	{ RUN | IMPORT, "--seed", UNSIGNED, AT(seed), "S", "0", 0, 0,
+	  "seed of the random numbers" },
+	{ RUN, "--grid", SQUARE, AT(grid), "RxC", NULL, 1, 4096,
+	  "cores of the wafer, both phases (default: by the model)" },
+	{ RUN, "--prefill-grid", SQUARE, AT(prefill_grid), "RxC", NULL, 1,
+	  4096, "cores for the prompt, instead of --grid" },
+	{ RUN, "--decode-grid", SQUARE, AT(decode_grid), "RxC", NULL, 1, 4096,
+	  "cores for the new tokens, instead of --grid" },
+	{ RUN, "--rank-grid", GRID, AT(rank_grid), "rxc", NULL, 1, 65536,
+	  "MPI ranks to use (default: the most that fit)" },
+	{ RUN, "--logits", STRING, AT(logits), "FILE", NULL, 0, 0,
+	  "write every step's token and logits to an HDF5 file" },
+	{ RUN | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
+	  "nothing on standard error but errors" },
+	{ IMPORT, "--tokenizer", STRING, AT(tokenizer), "FILE", NULL, 0, 0,
+	  "the model's llama2.c tokenizer.bin" },
+	{ IMPORT, "--random", STRING, AT(random_shape), "SHAPE", NULL, 0, 0,
+	  "no SOURCE: random weights of the JSON file's shape" },
+	{ IMPORT, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
+	  "store weights as f32, f16, bf16 (default: as SOURCE)" },
+	{ RUN | IMPORT | INFO, "--help", FLAG, AT(help), NULL, NULL, 0, 0,
+	  "this text" },
+	{ RUN | IMPORT | INFO, "--version", FLAG, AT(version), NULL, NULL, 0,
+	  0, "version of waferllm and of its libraries" },
+};
+
+#define N_OPTIONS (sizeof table / sizeof *table)
+
+/* What stands beside options on a verb's line, and what the verb does. */
+static const struct {
+	const char *name, *operands, *help;
+} verb_text[NVERBS] = {
+	[VERB_RUN] = { "run", "[MODEL.h5]",
+		"Run a model on the emulated wafer. The prompt and its\n"
+		"continuation go to standard output, all else to standard"
+		" error.\nStart it with mpirun or srun to use several ranks." },
+	[VERB_IMPORT] = { "import", "SOURCE DEST.h5",
+		"Turn a llama2.c checkpoint (.bin) and its tokenizer, or a\n"
+		"random model, into a checkpoint for run." },
+	[VERB_INFO] = { "info", "MODEL.h5",
+		"Show what a checkpoint holds." },
+};
+
+static int bad(const struct option *o, const char *arg, struct wl_error *err,
+               const char *why)
+{
+	return wl_error_set(err, "option %s: \"%s\" %s", o->name, arg, why);
+}
+
+/* Digits x digits, nothing else, each from 1 to max. */
+static int parse_grid(const struct option *o, const char *arg,
+                      struct rxc *g, struct wl_error *err)
+{
+	long v[2];
+	const char *p = arg;
+
+	for (int i = 0; i < 2; i++) {
+		char *end;
+
+		if (*p < '0' || *p > '9')
+			return bad(o, arg, err, "is not of the form RxC, such "
+			           "as 16x16");
+		errno = 0;
+		v[i] = strtol(p, &end, 10);
+		if (*end != (i ? '\0' : 'x'))
+			return bad(o, arg, err, "is not of the form RxC, such "
+			           "as 16x16");
+		if (errno || v[i] < 1 || v[i] > o->max)
+			return bad(o, arg, err, "has a side that is out of "
+			           "range");
+		p = end + 1;
+	}
+	if (o->kind == SQUARE && v[0] != v[1])
+		return bad(o, arg, err, "is not square: grids with unequal "
+		           "sides are not supported yet");
+	*g = (struct rxc){ (int)v[0], (int)v[1] };
+	return 0;
+}
+
+static int parse_number(const struct option *o, const char *arg, double *v,
+                        struct wl_error *err)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtod(arg, &end);
+	if (end == arg || *end || !isfinite(*v) || strpbrk(arg, " \t\nxX"))
+		return bad(o, arg, err, "is not a number");
+	if (o->kind == INTEGER && *v != floor(*v))
+		return bad(o, arg, err, "is not a whole number");
+	if (*v < o->min || *v > o->max)
+		return wl_error_set(err,
+		                    "option %s: \"%s\" is not between %.10g"
+		                    " and %.10g",
+		                    o->name, arg, o->min, o->max);
+	return 0;
+}
+
+static int parse_unsigned(const struct option *o, const char *arg,
+                          uint64_t *v, struct wl_error *err)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtoull(arg, &end, 10);
+	if (*arg < '0' || *arg > '9' || *end || errno)
+		return bad(o, arg, err, "is not a whole number from 0 to "
+		           "18446744073709551615");
+	return 0;
+}
+
+/* Stores the argument (NULL for flags) in its field. */
+static int set(const struct option *o, const char *arg, struct options *opts,
+               struct wl_error *err)
+{
+	void *field = (char *)opts + o->field;
+	double v;
+
+	switch (o->kind) {
+	case FLAG:
+		*(bool *)field = true;
+		return 0;
+	case STRING:
+		*(const char **)field = arg;
+		return 0;
+	case INTEGER:
+		if (parse_number(o, arg, &v, err))
+			return -1;
+		*(int *)field = (int)v;
+		return 0;
+	case UNSIGNED:
+		return parse_unsigned(o, arg, field, err);
+	case REAL:
+		return parse_number(o, arg, field, err);
+	case GRID:
+	case SQUARE:
+		return parse_grid(o, arg, field, err);
+	case TYPE:
+		*(int *)field = wl_type_parse(arg);
+		return *(int *)field < 0
+			? bad(o, arg, err, "is not one of f32, f16, bf16") : 0;
+	}
+	return -1;
+}
+
+static const struct option *find(enum verb verb, const char *name, size_t len)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if ((table[i].verbs & 1u << verb) &&
+		    strlen(table[i].name) == len &&
+		    !strncmp(table[i].name, name, len))
+			return &table[i];
+	return NULL;
+}
+
+static void set_defaults(struct options *o)
+{
+	struct wl_error err;
+
+	*o = (struct options){ .new_tokens = -1, .type = -1 };
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (table[i].initial &&
+		    set(&table[i], table[i].initial, o, &err))
+			wl_die("the default of %s: %s", table[i].name,
+			       err.text);
+}
+
+/* Operand number i of the verb; -1 when it takes no more. */
+static int set_operand(struct options *o, int i, const char *arg,
+                       struct wl_error *err)
+{
+	const char **field[NVERBS][2] = {
+		[VERB_RUN] = { &o->model, NULL },
+		[VERB_IMPORT] = { &o->source, &o->dest },
+		[VERB_INFO] = { &o->model, NULL },
+	};
+
+	if (i > 1 || !field[o->verb][i])
+		return wl_error_set(err, "unexpected argument \"%s\" (see "
+		                    "waferllm %s --help)", arg,
+		                    verb_text[o->verb].name);
+	*field[o->verb][i] = arg;
+	return 0;
+}
+
+/* What must hold between options. */
+static int check(struct options *o, int operands, struct wl_error *err)
+{
+	if (o->verb == VERB_RUN && o->prompt && o->prompt_file)
+		return wl_error_set(err, "options --prompt and --prompt-file "
+		                    "exclude each other");
+	if (o->verb == VERB_INFO && !operands)
+		return wl_error_set(err, "waferllm info: no MODEL.h5 given");
+	if (o->verb != VERB_IMPORT)
+		return 0;
+	if (o->random_shape) {
+		/* Its only operand is the destination. */
+		if (operands != 1)
+			return wl_error_set(err, "waferllm import --random "
+			                    "SHAPE takes DEST.h5 alone");
+		o->dest = o->source;
+		o->source = NULL;
+		if (o->tokenizer)
+			return wl_error_set(err, "options --random and "
+			                    "--tokenizer exclude each other");
+		return 0;
+	}
+	if (operands != 2)
+		return wl_error_set(err, "waferllm import: SOURCE and DEST.h5 "
+		                    "are needed");
+	if (!o->tokenizer)
+		return wl_error_set(err, "waferllm import: --tokenizer FILE is "
+		                    "needed");
+	return 0;
+}
+
+/* One option at argv[*i]; steps over its argument. */
+static int parse_option(int argc, char **argv, int *i, struct options *o,
+                        struct wl_error *err)
+{
+	const char *arg = argv[*i], *equal = NULL;
+
+	if (arg[1] == '-')
+		equal = strchr(arg, '=');
+	const struct option *opt = find(o->verb, arg, equal
+	                                ? (size_t)(equal - arg) : strlen(arg));
+
+	if (!opt)
+		return wl_error_set(err, "unknown option %s (see waferllm %s "
+		                    "--help)", arg, verb_text[o->verb].name);
+	if (opt->kind == FLAG) {
+		if (equal)
+			return wl_error_set(err, "option %s takes no argument",
+			                    opt->name);
+		return set(opt, NULL, o, err);
+	}
+	if (equal)
+		return set(opt, equal + 1, o, err);
+	if (*i + 1 >= argc)
+		return wl_error_set(err, "option %s needs an argument (%s)",
+		                    opt->name, opt->argument);
+	return set(opt, argv[++*i], o, err);
+}
+
+int options_parse(int argc, char **argv, struct options *o,
+                  struct wl_error *err)
+{
+	int i = 1, operands = 0;
+	bool literal = false; /* after -- */
+
+	set_defaults(o);
+	for (int v = 0; argc > 1 && v < NVERBS; v++)
+		if (!strcmp(argv[1], verb_text[v].name)) {
+			o->verb = v;
+			i = 2;
+		}
+	for (; i < argc; i++) {
+		int rc;
+
+		if (!literal && !strcmp(argv[i], "--")) {
+			literal = true;
+			continue;
+		}
+		if (!literal && argv[i][0] == '-' && argv[i][1])
+			rc = parse_option(argc, argv, &i, o, err);
+		else
+			rc = set_operand(o, operands++, argv[i], err);
+		if (rc)
+			return rc;
+		if (o->help || o->version)
+			return 0;
+	}
+	return check(o, operands, err);
+}
+
+static void help_options(FILE *out, enum verb verb)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		char left[64];
+
+		if (!(table[i].verbs & 1u << verb))
+			continue;
+		snprintf(left, sizeof left, "%s%s%s", table[i].name,
+		         table[i].argument ? " " : "",
+		         table[i].argument ? table[i].argument : "");
+		fprintf(out, "  %-22s %s", left, table[i].help);
+		if (table[i].initial)
+			fprintf(out, " (default %s)", table[i].initial);
+		fputc('\n', out);
+	}
+}
+
+void options_help(FILE *out, enum verb verb)
+{
+	if (verb != NVERBS) {
+		fprintf(out, "usage: waferllm %s %s [options]\n\n%s\n\n",
+		        verb_text[verb].name, verb_text[verb].operands,
+		        verb_text[verb].help);
+		help_options(out, verb);
+		return;
+	}
+	fprintf(out, "usage: waferllm [run] [MODEL.h5] [options]\n");
+	for (int v = VERB_RUN + 1; v < NVERBS; v++)
+		fprintf(out, "       waferllm %s %s [options]\n",
+		        verb_text[v].name, verb_text[v].operands);
+	fprintf(out, "\nRuns Llama-family models on an emulated wafer-scale "
+	        "chip.\nwaferllm VERB --help tells about a verb; the default "
+	        "verb is run:\n\n");
+	help_options(out, VERB_RUN);
+}
+
+/* The option's value as one would type it; returns false at its default. */
+static bool show(const struct option *o, const struct options *opts,
+                 char *text, size_t size)
+{
+	const void *field = (const char *)opts + o->field;
+	struct options initial;
+
+	set_defaults(&initial);
+	const void *usual = (const char *)&initial + o->field;
+
+	switch (o->kind) {
+	case FLAG:
+		snprintf(text, size, "%s", o->name);
+		return *(const bool *)field;
+	case STRING:
+		snprintf(text, size, "%s %s", o->name,
+		         *(char *const *)field ? *(char *const *)field : "");
+		return *(char *const *)field;
+	case INTEGER:
+		snprintf(text, size, "%s %d", o->name, *(const int *)field);
+		return *(const int *)field != *(const int *)usual;
+	case UNSIGNED:
+		snprintf(text, size, "%s %llu", o->name,
+		         (unsigned long long)*(const uint64_t *)field);
+		return *(const uint64_t *)field != *(const uint64_t *)usual;
+	case REAL:
+		snprintf(text, size, "%s %g", o->name, *(const double *)field);
+		return *(const double *)field != *(const double *)usual;
+	case GRID:
+	case SQUARE:
+		snprintf(text, size, "%s %dx%d", o->name,
+		         ((const struct rxc *)field)->rows,
+		         ((const struct rxc *)field)->cols);
+		return ((const struct rxc *)field)->rows;
+	case TYPE:
+		if (*(const int *)field < 0)
+			return false;
+		snprintf(text, size, "%s %s", o->name,
+		         wl_type_name(*(const int *)field));
+		return true;
+	}
+	return false;
+}
+
+void options_echo(const struct options *o, char *text, size_t size)
+{
+	size_t at = 0;
+	char one[512];
+
+	text[0] = '\0';
+	for (size_t i = 0; i < N_OPTIONS && at < size; i++)
+		if ((table[i].verbs & 1u << o->verb) &&
+		    show(&table[i], o, one, sizeof one))
+			at += snprintf(text + at, size - at, "%s%s",
+			               at ? " " : "", one);
+}

@@ -1,0 +1,341 @@
+/* The prefill phase: the whole prompt at once, L tokens on y, E on x.
+ *
+ *   x += W_O attention(rope(W_Q n), rope(W_K n), W_V n),   n = norm(x)
+ *   x += W_down (silu(W_gate n) * W_up n),                 n = norm(x)
+ *
+ * Every product is a MeshGEMM of skewed operands; an activation is skewed
+ * once for all products that read it. No matrix is transposed on the mesh.
+ * Source: WaferLLM (OSDI'25), section 4.1. */
+#include "config.h"
+#include "wafer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "gemm.h"
+#include "gemv.h"
+#include "line.h"
+#include "norm.h"
+#include "rope.h"
+#include "vec.h"
+
+/* Activations of the layer in hand; all [tokens on y][. on x]. */
+struct prefill {
+	struct wafer *w;
+	struct grid *g;
+	struct heads heads;
+	struct part tokens, dim, hidden;
+	struct tiles x;        /* E: the residual stream */
+	float *angles;         /* [own tokens][own KV channels] */
+};
+
+static struct tiles activation(const struct prefill *p, struct part columns)
+{
+	struct tiles t;
+
+	tiles_init(&t, p->g, AXIS_X, columns, p->tokens);
+	return t;
+}
+
+/* The loop over this rank's cores. */
+#define EACH_CORE(g, y, x)                                            \
+	for (int y = (g)->y.mine.lo; y < (g)->y.mine.hi; y++)         \
+		for (int x = (g)->x.mine.lo; x < (g)->x.mine.hi; x++)
+
+/* C = A W for a skewed activation and weight number `which` of a layer. */
+static struct tiles project(const struct prefill *p, struct tiles *a,
+                            int layer, int which, enum op op)
+{
+	struct tiles *w = &p->w->weights.layer[layer].tiles[which];
+	struct tiles c = activation(p, w->fixed);
+
+	ledger_op(p->g->ledger, op);
+	gemm_mesh(&(struct gemm){ a, w, &c });
+	return c;
+}
+
+/* Skewed norm(x), ready for products. */
+static struct tiles normed(const struct prefill *p,
+                           const struct norm_weights *n, enum op next)
+{
+	struct tiles h = activation(p, p->dim);
+
+	ledger_op(p->g->ledger, OP_NORM);
+	norm_tiles(&p->x, p->w->model->rms_eps, n->on_x, &h);
+	ledger_op(p->g->ledger, next);
+	tiles_skew(&h);
+	return h;
+}
+
+static void add_residual(struct prefill *p, struct tiles *t)
+{
+	struct grid *g = p->g;
+
+	if (!g->dry)
+		EACH_CORE(g, y, x)
+			vec_add((size_t)part_size(&p->tokens, y) *
+			        part_size(&p->dim, x), tiles_at(t, y, x),
+			        tiles_at(&p->x, y, x));
+	tiles_fini(t);
+}
+
+/* Rotates queries (group heads to a channel) or keys (1). */
+static void rotate(const struct prefill *p, struct tiles *t, int group)
+{
+	const struct grid *g = p->g;
+	const struct part *kv = &p->heads.kv;
+	size_t all = range_size(part_range(kv, g->x.mine));
+	int token0 = part_start(&p->tokens, g->y.mine.lo);
+	int channel0 = part_start(kv, g->x.mine.lo);
+
+	if (g->dry)
+		return;
+	EACH_CORE(g, y, x) {
+		int n = part_size(kv, x);
+		const float *cs = p->angles + (part_start(kv, x) - channel0) +
+		                  (part_start(&p->tokens, y) - token0) * all;
+
+		for (int i = 0; i < part_size(&p->tokens, y); i++)
+			vec_rope(n / 2, group, cs + i * all,
+			         tiles_at(t, y, x) + (size_t)i * n * group);
+	}
+}
+
+/* Keys [token][channel] to the tiles that travel on y: [channel][token]. */
+static void turn_keys(const struct prefill *p, struct tiles *from,
+                      struct tiles *to)
+{
+	struct grid *g = p->g;
+
+	tiles_init(to, g, AXIS_Y, p->tokens, p->heads.kv);
+	if (!g->dry)
+		EACH_CORE(g, y, x) {
+			int m = part_size(&p->tokens, y);
+			int n = part_size(&p->heads.kv, x);
+			const float *k = tiles_at(from, y, x);
+			float *out = tiles_at(to, y, x);
+
+			for (int i = 0; i < m; i++)
+				for (int c = 0; c < n; c++)
+					out[c * m + i] = k[i * n + c];
+		}
+	tiles_fini(from);
+}
+
+/* Values keep their form; only their ring is now the one of y. */
+static void turn_values(const struct prefill *p, struct tiles *from,
+                        struct tiles *to)
+{
+	struct grid *g = p->g;
+
+	tiles_init(to, g, AXIS_Y, p->tokens, p->heads.kv);
+	if (!g->dry)
+		EACH_CORE(g, y, x)
+			memcpy(tiles_at(to, y, x), tiles_at(from, y, x),
+			       (size_t)part_size(&p->tokens, y) *
+			       part_size(&p->heads.kv, x) * sizeof(float));
+	tiles_fini(from);
+}
+
+static struct tiles attend(struct prefill *p, struct tiles *q,
+                           struct kv_tiles *kv)
+{
+	struct ledger *l = p->g->ledger;
+	struct tiles o = activation(p, p->heads.q);
+	struct scores s;
+
+	scores_init(&s, p->g, &p->heads, p->tokens);
+	ledger_op(l, OP_SCORES);
+	attention_scores(&s, q, &kv->k);
+	ledger_op(l, OP_SOFTMAX);
+	attention_softmax(&s);
+	ledger_op(l, OP_VALUES);
+	attention_values(&s, &kv->v, &o);
+	scores_fini(&s);
+	tiles_fini(q);
+	return o;
+}
+
+static void attention_block(struct prefill *p, int layer)
+{
+	struct layer_weights *w = &p->w->weights.layer[layer];
+	struct kv_tiles *kv = &p->w->kv[layer];
+	struct tiles h = normed(p, &w->attention_norm, OP_QKV);
+	struct tiles q = project(p, &h, layer, W_Q, OP_QKV);
+	struct tiles k = project(p, &h, layer, W_K, OP_QKV);
+	struct tiles v = project(p, &h, layer, W_V, OP_QKV);
+
+	tiles_fini(&h);
+	ledger_op(p->g->ledger, OP_ROPE);
+	rotate(p, &q, p->heads.group);
+	rotate(p, &k, 1);
+	turn_keys(p, &k, &kv->k);
+	turn_values(p, &v, &kv->v);
+
+	struct tiles o = attend(p, &q, kv);
+
+	ledger_op(p->g->ledger, OP_OUTPUT);
+	tiles_skew(&o);
+	struct tiles out = project(p, &o, layer, W_O, OP_OUTPUT);
+
+	tiles_fini(&o);
+	add_residual(p, &out);
+}
+
+static void ffn_block(struct prefill *p, int layer)
+{
+	struct layer_weights *w = &p->w->weights.layer[layer];
+	struct grid *g = p->g;
+	struct tiles h = normed(p, &w->ffn_norm, OP_FFN_UP);
+	struct tiles gate = project(p, &h, layer, W_GATE, OP_FFN_UP);
+	struct tiles up = project(p, &h, layer, W_UP, OP_FFN_UP);
+
+	tiles_fini(&h);
+	ledger_op(g->ledger, OP_FFN_ACT);
+	if (!g->dry)
+		EACH_CORE(g, y, x)
+			vec_swiglu((size_t)part_size(&p->tokens, y) *
+			           part_size(&p->hidden, x),
+			           tiles_at(&gate, y, x), tiles_at(&up, y, x));
+	tiles_fini(&up);
+	ledger_op(g->ledger, OP_FFN_DOWN);
+	tiles_skew(&gate);
+	struct tiles out = project(p, &gate, layer, W_DOWN, OP_FFN_DOWN);
+
+	tiles_fini(&gate);
+	add_residual(p, &out);
+}
+
+/* Copies the vector of row t, E on this rank's columns, into its tiles. */
+static void place_row(struct prefill *p, int t, const float *row)
+{
+	int y = part_owner(&p->tokens, t), i = t - part_start(&p->tokens, y);
+
+	for (int x = p->g->x.mine.lo; x < p->g->x.mine.hi; x++) {
+		int n = part_size(&p->dim, x);
+
+		memcpy(tiles_at(&p->x, y, x) + (size_t)i * n, row,
+		       n * sizeof *row);
+		row += n;
+	}
+}
+
+/* The embeddings of the prompt: token t's vector travels along y from the row
+ * whose vocabulary block holds its id to the row that holds the token. */
+static void embed(struct prefill *p, const int *ids)
+{
+	struct grid *g = p->g;
+	const struct slab *e = &p->w->weights.embedding;
+	struct layout l = weights_vocab_layout(&p->w->weights, false);
+	struct box own = layout_own_box(&l);
+	size_t n = p->tokens.n, words = range_size(own.k);
+	int *from = wl_calloc(n, sizeof *from), *to = wl_malloc(n, sizeof *to);
+	float **row = wl_calloc(n, sizeof *row);
+
+	ledger_op(g->ledger, OP_EMBED);
+	for (size_t t = 0; t < n; t++) {
+		to[t] = part_owner(&p->tokens, t);
+		if (g->dry)
+			continue;
+		from[t] = part_owner(&l.n, ids[t]);
+		if (line_has(&g->y, from[t]) || line_has(&g->y, to[t]))
+			row[t] = wl_malloc(words, sizeof **row);
+		for (size_t k = 0; line_has(&g->y, from[t]) && k < words; k++)
+			row[t][k] = e->data[k * e->width + ids[t] - own.n.lo];
+	}
+	line_route(&g->y, n, from, to, row, words, p->dim.n);
+	for (size_t t = 0; t < n; t++) {
+		if (!g->dry && line_has(&g->y, to[t]))
+			place_row(p, t, row[t]);
+		free(row[t]);
+	}
+	free(row);
+	free(to);
+	free(from);
+}
+
+/* The last token's residual, on the row that holds it, to every row; then the
+ * decode phase's head with x and y exchanged. */
+static int head(struct prefill *p)
+{
+	struct wafer *w = p->w;
+	struct grid *g = p->g;
+	const struct slab *s = weights_head(&w->weights);
+	struct part vocab = weights_vocab_layout(&w->weights, false).n;
+	size_t words = range_size(part_range(&p->dim, g->x.mine));
+	size_t part_words[g->cols];
+	int root[g->cols], row = part_owner(&p->tokens, p->tokens.n - 1);
+	struct line_parts parts = line_vector_parts(&p->dim, g->x.mine, row,
+	                                            part_words, root);
+	int at = p->tokens.n - 1 - part_start(&p->tokens, row);
+	float *x = wl_calloc(words, sizeof *x);
+	float *h = wl_calloc(words, sizeof *h), *to = x;
+
+	ledger_op(g->ledger, OP_HEAD);
+	if (!g->dry && row >= g->y.mine.lo && row < g->y.mine.hi)
+		for (int c = g->x.mine.lo; c < g->x.mine.hi; c++) {
+			int n = part_size(&p->dim, c);
+
+			memcpy(to, tiles_at(&p->x, row, c) + (size_t)at * n,
+			       n * sizeof *x);
+			to += n;
+		}
+	line_multicast(&g->y, 0, g->rows - 1, &parts, x);
+	norm_vector(g, AXIS_X, &p->dim, w->model->rms_eps, x,
+	            w->weights.norm.on_x, h);
+	w->prefill_logits = wl_calloc(s->width, sizeof(float));
+	gemv_tree(s, h, w->prefill_logits);
+	free(h);
+	free(x);
+	ledger_op(g->ledger, OP_CHOOSE);
+	return argmax_vector(g, AXIS_Y, &vocab, w->prefill_logits);
+}
+
+static void report(struct wafer *w, int layer)
+{
+	if (w->progress)
+		w->progress(w->progress_ctx, layer, w->model->n_layers);
+}
+
+int prefill_run(struct wafer *w, const int *ids, int n)
+{
+	const struct model *m = w->model;
+	struct grid *g = &w->prefill;
+	struct prefill p = { .w = w, .g = g, .heads = heads_of(m, g->cols),
+	                     .tokens = part_of(n, g->rows),
+	                     .dim = part_of(m->dim, g->cols),
+	                     .hidden = part_of(m->hidden_dim, g->cols) };
+	struct range tokens = part_range(&p.tokens, g->y.mine);
+	struct range channels = part_range(&p.heads.kv, g->x.mine);
+
+	ledger_phase(g->ledger, PHASE_PREFILL);
+	w->prompt = p.tokens;
+	w->kv = wl_calloc(m->n_layers, sizeof *w->kv);
+	p.x = activation(&p, p.dim);
+	p.angles = wl_malloc((size_t)range_size(tokens) *
+	                     range_size(channels), sizeof(float));
+	if (!g->dry)
+		rope_angles(m, channels, tokens, p.angles);
+	embed(&p, ids);
+	for (int i = 0; i < m->n_layers; i++) {
+		attention_block(&p, i);
+		ffn_block(&p, i);
+		report(w, i + 1);
+	}
+	int next = head(&p);
+
+	free(p.angles);
+	tiles_fini(&p.x);
+	return next;
+}
+
+void prefill_gather_logits(struct wafer *w, float *all)
+{
+	struct grid *g = &w->prefill;
+	struct part vocab = weights_vocab_layout(&w->weights, false).n;
+	bool first = g->x.mine.lo == 0;
+
+	ledger_op(g->ledger, OP_CHOOSE);
+	line_gather(&g->y, &vocab, first ? w->prefill_logits : NULL, all);
+}

@@ -1,0 +1,445 @@
+/* The verb run. All ranks go through the same steps; the leader alone reads
+ * the prompt, chooses sampled tokens and prints. A step that can fail for one
+ * rank ends in an agreement. */
+#include "config.h"
+#include "run.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "checkpoint.h"
+#include "h5file.h"
+#include "host.h"
+#include "mesh.h"
+#include "prompt.h"
+#include "sampler.h"
+#include "tokenizer.h"
+#include "wafer.h"
+
+/* Longest message of the control plane, bytes. */
+#define CONTROL_BYTES 1000
+
+#define DEFAULT_NEW_TOKENS 256
+
+/* What the leader found out and all ranks need. */
+struct plan {
+	struct model model;
+	bool installed;              /* the default checkpoint is */
+	int prompt_tokens, new_tokens;
+};
+
+struct run {
+	const struct options *o;
+	struct wl_error *err;
+	const char *path;            /* of the checkpoint */
+	struct plan plan;
+	struct rxc prefill, decode;  /* core grids */
+	struct mesh mesh;
+	struct wafer wafer;
+	int world_size;
+	bool leader;
+	int *ids;                    /* [prompt_tokens] */
+	/* leader only */
+	struct tokenizer *tokenizer;
+	struct prompt prompt;
+	struct h5file *logits_file;
+	float *logits;               /* [vocab]; NULL where not wanted */
+	int32_t *tokens;             /* [new_tokens], for the file of logits */
+	struct sampler sampler;
+	double last_line;            /* when progress was printed */
+	/* host seconds, tokens */
+	double t_load, t_prefill, t_transition, t_decode;
+	int generated;
+};
+
+/* A line on standard error, from the leader. */
+__attribute__((format(printf, 2, 3)))
+static void say(const struct run *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!r->leader || r->o->quiet)
+		return;
+	va_start(ap, fmt);
+	fputs("waferllm: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	fflush(stderr);
+	va_end(ap);
+}
+
+/* Says how far a phase is, at most once a second and at its end. */
+static void say_progress(struct run *r, const char *what, int done, int all,
+                         const char *unit)
+{
+	double now = host_seconds();
+
+	if (done < all && now - r->last_line < 1)
+		return;
+	r->last_line = now;
+	say(r, "%s: %d of %d %s", what, done, all, unit);
+}
+
+static void load_progress(void *ctx, int done, int all)
+{
+	say_progress(ctx, "load", done, all, "tensors");
+}
+
+static void prefill_progress(void *ctx, int done, int all)
+{
+	say_progress(ctx, "prefill", done, all, "layers");
+}
+
+/* The checkpoint to run: named, installed, or in the source tree. */
+static const char *model_path(const struct run *r)
+{
+	if (r->o->model)
+		return r->o->model;
+	return r->plan.installed ? WL_DATADIR "/default.h5"
+	                         : WL_SRC_DATADIR "/default.h5";
+}
+
+/* How many tokens the context admits; fills plan.new_tokens. */
+static int plan_tokens(struct run *r)
+{
+	int context = r->plan.model.max_seq_len;
+	int left = context - r->plan.prompt_tokens, n = r->o->new_tokens;
+
+	if (n < 0)
+		n = left < DEFAULT_NEW_TOKENS ? left : DEFAULT_NEW_TOKENS;
+	if (n > left || n < 1)
+		return wl_error_set(
+			r->err,
+			"option -n: %d prompt tokens and %d"
+			" new ones exceed the model's context of %d",
+			r->plan.prompt_tokens, n < 1 ? 1 : n, context);
+	r->plan.new_tokens = n;
+	return 0;
+}
+
+/* The leader's part of the preparations: everything that can be wrong with
+ * files and text. */
+static int prepare(struct run *r)
+{
+	const struct options *o = r->o;
+	struct checkpoint *c;
+	struct vocab v;
+
+	r->plan.installed = access(WL_DATADIR "/default.h5", R_OK) == 0;
+	r->path = model_path(r);
+	c = checkpoint_open(r->path, MPI_COMM_NULL, r->err);
+	if (!c)
+		return -1;
+	r->plan.model = *checkpoint_model(c);
+	int rc = checkpoint_read_vocab(c, &v, r->err);
+
+	checkpoint_close(c);
+	if (rc)
+		return -1;
+	r->tokenizer = tokenizer_new(&v, r->path, r->err);
+	vocab_fini(&v);
+	if (!r->tokenizer || prompt_get(&r->prompt, o, r->tokenizer, r->err))
+		return -1;
+	if (r->prompt.n > (size_t)r->plan.model.max_seq_len)
+		return wl_error_set(r->err,
+		                    "the prompt's %zu tokens exceed the "
+		                    "model's context of %d",
+		                    r->prompt.n, r->plan.model.max_seq_len);
+	r->plan.prompt_tokens = (int)r->prompt.n;
+	if (plan_tokens(r))
+		return -1;
+	if (o->logits) {
+		r->logits_file = h5file_create(o->logits, r->err);
+		if (!r->logits_file)
+			return -1;
+	}
+	return 0;
+}
+
+/* Tells all ranks the plan and the prompt, in pieces of the control plane. */
+static void share_plan(struct run *r)
+{
+	const int piece = CONTROL_BYTES / (int)sizeof(int);
+
+	MPI_Bcast(&r->plan, sizeof r->plan, MPI_BYTE, 0, MPI_COMM_WORLD);
+	r->path = model_path(r);
+	int n = r->plan.prompt_tokens;
+
+	r->ids = wl_malloc(n, sizeof *r->ids);
+	if (r->leader)
+		memcpy(r->ids, r->prompt.ids, n * sizeof *r->ids);
+	for (int i = 0; i < n; i += piece)
+		MPI_Bcast(r->ids + i, n - i < piece ? n - i : piece, MPI_INT, 0,
+		          MPI_COMM_WORLD);
+}
+
+/* The side of the core grid when none is named: by the model alone. */
+static int default_side(const struct model *m)
+{
+	return m->dim < 128 ? 8 : 16;
+}
+
+/* Core grids and rank grid; the same on every rank. */
+static int plan_grids(struct run *r, struct rxc *ranks)
+{
+	const struct options *o = r->o;
+	int side = default_side(&r->plan.model);
+	struct rxc all = o->grid.rows ? o->grid : (struct rxc){ side, side };
+
+	r->prefill = o->prefill_grid.rows ? o->prefill_grid : all;
+	r->decode = o->decode_grid.rows ? o->decode_grid : all;
+	int rows = r->prefill.rows < r->decode.rows ? r->prefill.rows
+	                                            : r->decode.rows;
+	int cols = r->prefill.cols < r->decode.cols ? r->prefill.cols
+	                                            : r->decode.cols;
+
+	*ranks = o->rank_grid;
+	if (!ranks->rows) {
+		mesh_choose(r->world_size, rows, cols, &ranks->rows,
+		            &ranks->cols);
+		return 0;
+	}
+	if ((long)ranks->rows * ranks->cols > r->world_size)
+		return wl_error_set(r->err,
+		                    "option --rank-grid: %dx%d needs %ld"
+		                    " ranks, there are %d",
+		                    ranks->rows, ranks->cols,
+		                    (long)ranks->rows * ranks->cols,
+		                    r->world_size);
+	if (ranks->rows > rows || ranks->cols > cols)
+		return wl_error_set(r->err,
+		                    "option --rank-grid: %dx%d ranks do "
+		                    "not fit a core grid of %dx%d",
+		                    ranks->rows, ranks->cols, rows, cols);
+	return 0;
+}
+
+static int load(struct run *r)
+{
+	struct checkpoint *c =
+		checkpoint_open(r->path, r->mesh.control, r->err);
+	int rc = !c ? -1 : 0;
+
+	if (c && !model_same(checkpoint_model(c), &r->plan.model))
+		rc = wl_error_set(r->err, "%s: changed while it was opened",
+		                  r->path);
+	if (mesh_agree(r->mesh.control, rc, r->err)) {
+		/* Closing is collective: not where some have none. */
+		if (c && rc == 0)
+			wl_die("%s", r->err->text);
+		checkpoint_close(c);
+		return -1;
+	}
+	rc = weights_load(&r->wafer.weights, c, &r->mesh, load_progress, r,
+	                      r->err);
+
+	checkpoint_close(c);
+	return rc;
+}
+
+/* Writes bytes of the answer; a reader that is gone ends the job. */
+static void print(const struct run *r, const char *text, size_t len)
+{
+	if (!r->leader || (fwrite(text, 1, len, stdout) == len &&
+	                   !fflush(stdout)))
+		return;
+	h5file_close(r->logits_file);
+	wl_die("standard output cannot be written");
+}
+
+/* Keeps a step's logits and choice. A disk that fills up ends the job: the
+ * other ranks have gone on. */
+static void record(struct run *r, int step, int id)
+{
+	r->tokens[step] = id;
+	if (h5file_append_row(r->logits_file, "logits", H5_F32,
+	                      r->plan.model.vocab_size, r->logits, r->err)) {
+		h5file_close(r->logits_file);
+		wl_die("%s", r->err->text);
+	}
+}
+
+/* Gives the file of logits its name. */
+static int finish_logits(struct run *r)
+{
+	const struct h5_info tokens = { 1, 1, r->generated, H5_I32 };
+	struct h5file *f = r->logits_file;
+
+	r->logits_file = NULL;
+	if (!f)
+		return 0;
+	if (h5file_write(f, "tokens", &tokens, r->tokens, r->err)) {
+		h5file_close(f);
+		return -1;
+	}
+	return h5file_commit(f, r->err);
+}
+
+/* From the wafer's greedy choice to the token that is taken; step 0 follows
+ * the prompt. The same on all ranks; -1 stays -1. */
+static int choose(struct run *r, int greedy, int step)
+{
+	bool sampled = r->o->temperature > 0;
+	int id = greedy;
+
+	if (id < 0 || (!sampled && !r->o->logits))
+		return id;
+	if (step == 0)
+		prefill_gather_logits(&r->wafer, r->logits);
+	else
+		decode_gather_logits(&r->wafer, r->logits);
+	if (sampled) {
+		if (r->leader)
+			id = sampler_choose(&r->sampler, r->logits,
+			                    r->plan.model.vocab_size, step);
+		MPI_Bcast(&id, 1, MPI_INT, 0, r->mesh.control);
+	}
+	if (r->leader && r->logits_file)
+		record(r, step, id);
+	return id;
+}
+
+/* Prefill, transition, decode; prints as tokens are chosen. The same result
+ * on all ranks. */
+static int generate(struct run *r)
+{
+	const struct model *m = &r->plan.model;
+	int n = r->plan.prompt_tokens, prev = r->ids[n - 1];
+	double start = host_seconds();
+
+	print(r, r->prompt.text, r->prompt.len);
+	r->wafer.progress = prefill_progress;
+	r->wafer.progress_ctx = r;
+	int id = choose(r, prefill_run(&r->wafer, r->ids, n), 0);
+
+	r->t_prefill = host_seconds() - start;
+	for (r->generated = 1; id >= 0 && !model_stops_at(m, id);
+	     r->generated++) {
+		size_t len = 0;
+		const char *piece = NULL;
+
+		if (r->leader)
+			piece = tokenizer_decode(r->tokenizer, prev, id, &len);
+		print(r, piece, len);
+		if (r->generated == r->plan.new_tokens)
+			break;
+		if (r->generated == 1) {
+			start = host_seconds();
+			transition_run(&r->wafer, n + r->plan.new_tokens);
+			r->t_transition = host_seconds() - start;
+			start = host_seconds();
+		}
+		prev = id;
+		id = choose(r, decode_step(&r->wafer, id), r->generated);
+	}
+	if (r->generated > 1)
+		r->t_decode = host_seconds() - start;
+	print(r, "\n", 1);
+	if (id >= 0)
+		return 0;
+	return wl_error_set(r->err, "%s: the logits of new token %d are not "
+	                    "numbers", r->path, r->generated);
+}
+
+static double per_second(int tokens, double seconds)
+{
+	return seconds > 0 ? tokens / seconds : 0;
+}
+
+static void summarize(struct run *r)
+{
+	double mine = host_peak_memory(), most = 0;
+	int decoded = r->generated - 1;
+
+	MPI_Reduce(&mine, &most, 1, MPI_DOUBLE, MPI_MAX, 0, r->mesh.control);
+	say(r, "prompt %d tokens, new %d tokens", r->plan.prompt_tokens,
+	    r->generated);
+	say(r, "host: load %.2f s, prefill %.2f s (%.1f tokens/s), transition "
+	    "%.2f s, decode %.2f s (%.1f tokens/s)", r->t_load, r->t_prefill,
+	    per_second(r->plan.prompt_tokens, r->t_prefill), r->t_transition,
+	    r->t_decode, per_second(decoded, r->t_decode));
+	say(r, "ranks %dx%d of %d, core grids: prefill %dx%d, decode %dx%d; "
+	    "largest rank %.0f MiB", r->mesh.rows, r->mesh.cols, r->world_size,
+	    r->prefill.rows, r->prefill.cols, r->decode.rows, r->decode.cols,
+	    most / (1 << 20));
+}
+
+/* What the ranks of the mesh do; idle ones skip it. */
+static int work(struct run *r)
+{
+	double start = host_seconds();
+
+	if (r->leader && (r->o->logits || r->o->temperature > 0))
+		r->logits = wl_malloc(r->plan.model.vocab_size, sizeof(float));
+	if (r->leader && r->o->logits)
+		r->tokens = wl_malloc(r->plan.new_tokens, sizeof *r->tokens);
+	r->sampler = (struct sampler){ .temperature = r->o->temperature,
+	                               .top_k = r->o->top_k,
+	                               .top_p = r->o->top_p,
+	                               .seed = r->o->seed };
+	wafer_init(&r->wafer, &r->plan.model, &r->mesh, r->prefill.rows,
+	           r->decode.rows);
+	int rc = load(r);
+
+	r->t_load = host_seconds() - start;
+	/* Tells profilers, and the test that watches the mesh, that from here
+	 * on tensors move between neighbours only. */
+	MPI_Pcontrol(1);
+	if (!rc)
+		rc = generate(r);
+	MPI_Pcontrol(2);
+	if (!rc) {
+		summarize(r);
+		rc = mesh_agree(r->mesh.control, finish_logits(r), r->err);
+	}
+	wafer_fini(&r->wafer);
+	return rc;
+}
+
+static int start_ranks(struct run *r)
+{
+	struct rxc ranks;
+
+	if (mesh_agree(MPI_COMM_WORLD, r->leader ? prepare(r) : 0, r->err))
+		return -1;
+	share_plan(r);
+	if (mesh_agree(MPI_COMM_WORLD, plan_grids(r, &ranks), r->err))
+		return -1;
+	mesh_init(&r->mesh, MPI_COMM_WORLD, ranks.rows, ranks.cols);
+	if (ranks.rows * ranks.cols < r->world_size)
+		say(r,
+		    "%d of %d ranks idle: the largest rank grid that fits is "
+		    "%dx%d",
+		    r->world_size - ranks.rows * ranks.cols, r->world_size,
+		    ranks.rows, ranks.cols);
+	if (!mesh_same_processors(MPI_COMM_WORLD))
+		say(r, "warning: the ranks run on differing processors; the "
+		    "last bits may differ from a run on others");
+	int rc = r->mesh.active ? work(r) : 0;
+
+	mesh_fini(&r->mesh);
+	return rc;
+}
+
+int run(const struct options *o, struct wl_error *err)
+{
+	struct run r = { .o = o, .err = err };
+	int rank;
+
+	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+	MPI_Comm_size(MPI_COMM_WORLD, &r.world_size);
+	r.leader = rank == 0;
+	int rc = start_ranks(&r);
+
+	h5file_close(r.logits_file);
+	sampler_fini(&r.sampler);
+	prompt_fini(&r.prompt);
+	tokenizer_free(r.tokenizer);
+	free(r.logits);
+	free(r.tokens);
+	free(r.ids);
+	return rc;
+}

@@ -1,0 +1,138 @@
+#include "config.h"
+#include "sampler.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "fail.h"
+
+struct candidate {
+	float logit;
+	int id;
+	double weight; /* probability up to a common factor; the best has 1 */
+};
+
+double sampler_uniform(uint64_t seed, uint64_t step)
+{
+	/* SplitMix64 adds a constant to its state before every output, so
+	 * the state of any step is at hand without the steps before it. */
+	uint64_t z = seed + (step + 1) * UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	z ^= z >> 31;
+	return (z >> 11) * 0x1p-53;
+}
+
+/* NaN would break every order; it ranks with what is never chosen. */
+static float ranked(float logit)
+{
+	return isnan(logit) ? -INFINITY : logit;
+}
+
+int sampler_argmax(const float *logits, int n)
+{
+	int best = 0;
+
+	for (int i = 1; i < n; i++)
+		if (ranked(logits[i]) > ranked(logits[best]))
+			best = i;
+	return best;
+}
+
+/* Logit descending, id ascending: a total order, so that qsort's own way of
+ * treating ties does not matter. */
+static int compare(const void *a, const void *b)
+{
+	const struct candidate *x = a, *y = b;
+
+	if (x->logit != y->logit)
+		return x->logit > y->logit ? -1 : 1;
+	return (x->id > y->id) - (x->id < y->id);
+}
+
+/* All n candidates, ordered; lives in s->scratch. */
+static struct candidate *order(struct sampler *s, const float *logits, int n)
+{
+	struct candidate *c;
+
+	if (s->capacity < n) {
+		s->scratch = wl_realloc(s->scratch, n, sizeof *c);
+		s->capacity = n;
+	}
+	c = s->scratch;
+	for (int i = 0; i < n; i++)
+		c[i] = (struct candidate){ ranked(logits[i]), i, 0 };
+	qsort(c, n, sizeof *c, compare);
+	return c;
+}
+
+/* Weights of c[0..k), their sum in *total. Returns how many are not 0; as c
+ * is ordered, these come first. */
+static int weigh(struct candidate *c, int k, double temperature, double *total)
+{
+	int used = 0;
+
+	*total = 0;
+	for (int i = 0; i < k; i++) {
+		double gap = (double)c[i].logit - c[0].logit;
+
+		/* Equal infinities have no gap; an infinite gap is certain
+		 * even at an infinite temperature. */
+		if (c[i].logit == c[0].logit)
+			c[i].weight = 1;
+		else if (isinf(gap))
+			c[i].weight = 0;
+		else
+			c[i].weight = exp(gap / temperature);
+		*total += c[i].weight;
+		used += c[i].weight > 0;
+	}
+	return used;
+}
+
+/* Length of the shortest prefix, at least 1, whose weights reach limit; their
+ * sum in *sum. */
+static int prefix(const struct candidate *c, int k, double limit, double *sum)
+{
+	int i = 0;
+
+	*sum = c[0].weight;
+	while (i + 1 < k && *sum < limit)
+		*sum += c[++i].weight;
+	return i + 1;
+}
+
+int sampler_choose(struct sampler *s, const float *logits, int n,
+                   uint64_t step)
+{
+	struct candidate *c;
+	double total, mark, sum;
+	int k = n;
+
+	WL_ASSERT(n > 0 && s->temperature >= 0);
+	if (s->temperature == 0)
+		return sampler_argmax(logits, n);
+	c = order(s, logits, n);
+	if (s->top_k > 0 && s->top_k < n)
+		k = s->top_k;
+	k = weigh(c, k, s->temperature, &total);
+	if (s->top_p < 1)
+		k = prefix(c, k, s->top_p * total, &total);
+	/* The first candidate at which the running sum passes the mark. */
+	mark = sampler_uniform(s->seed, step) * total;
+	sum = c[0].weight;
+	for (int i = 0; i + 1 < k; i++) {
+		if (mark < sum)
+			return c[i].id;
+		sum += c[i + 1].weight;
+	}
+	return c[k - 1].id;
+}
+
+void sampler_fini(struct sampler *s)
+{
+	free(s->scratch);
+	s->scratch = NULL;
+	s->capacity = 0;
+}

@@ -1,0 +1,94 @@
+#include "config.h"
+#include "tiles.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "ring.h"
+
+void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
+                struct part ring, struct part fixed)
+{
+	size_t n = (size_t)grid_height(g) * grid_width(g);
+
+	*t = (struct tiles){ .type = WL_F32, .grid = g, .axis = axis,
+	                     .ring = ring, .fixed = fixed };
+	t->off = wl_calloc(grid_lines(g, axis), sizeof *t->off);
+	if (g->dry)
+		return;
+	t->capacity = (size_t)part_max(&ring) * part_max(&fixed);
+	t->memory = wl_calloc(n * t->capacity, sizeof *t->memory);
+	t->tile = wl_malloc(n, sizeof *t->tile);
+	for (size_t i = 0; i < n; i++)
+		t->tile[i] = t->memory + i * t->capacity;
+}
+
+void tiles_fini(struct tiles *t)
+{
+	free(t->off);
+	free(t->tile);
+	free(t->memory);
+	free(t->word_hops[0]);
+	free(t->word_hops[1]);
+	memset(t, 0, sizeof *t);
+}
+
+struct line *tiles_line(const struct tiles *t)
+{
+	return grid_line(t->grid, t->axis);
+}
+
+struct range tiles_own_lines(const struct tiles *t)
+{
+	return t->axis == AXIS_X ? t->grid->y.mine : t->grid->x.mine;
+}
+
+float **tiles_slot(const struct tiles *t, int q, int p)
+{
+	int y = t->axis == AXIS_X ? q : p, x = t->axis == AXIS_X ? p : q;
+
+	return &t->tile[(y - t->grid->y.mine.lo) * grid_width(t->grid) +
+	                x - t->grid->x.mine.lo];
+}
+
+float *tiles_at(const struct tiles *t, int y, int x)
+{
+	if (!t->tile)
+		return NULL;
+	return *(t->axis == AXIS_X ? tiles_slot(t, y, x)
+	                           : tiles_slot(t, x, y));
+}
+
+int tiles_block(const struct tiles *t, int q, int p)
+{
+	int n = tiles_line(t)->n;
+
+	return ring_core((ring_pos(p, n) + t->off[q]) % n, n);
+}
+
+size_t tiles_size(const struct tiles *t, int q, int p)
+{
+	return (size_t)part_size(&t->ring, tiles_block(t, q, p)) *
+	       part_size(&t->fixed, q);
+}
+
+int tiles_ring_extent(const struct tiles *t, int y, int x)
+{
+	int q = t->axis == AXIS_X ? y : x, p = t->axis == AXIS_X ? x : y;
+
+	return part_size(&t->ring, tiles_block(t, q, p));
+}
+
+int tiles_fixed_extent(const struct tiles *t, int y, int x)
+{
+	return part_size(&t->fixed, t->axis == AXIS_X ? y : x);
+}
+
+void tiles_set_skewed(struct tiles *t)
+{
+	int lines = grid_lines(t->grid, t->axis), n = tiles_line(t)->n;
+
+	for (int q = 0; q < lines; q++)
+		t->off[q] = ring_pos(q, lines) % n;
+}

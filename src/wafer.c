@@ -1,0 +1,61 @@
+#include "config.h"
+#include "wafer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+
+static void lay_grid(struct wafer *w, struct grid *g, int side)
+{
+	const struct mesh *m = w->mesh;
+
+	if (m)
+		grid_init(g, side, side, m->rows, m->cols, m->row, m->col,
+		          w->noc, &w->ledger);
+	else
+		grid_init(g, side, side, 1, 1, 0, 0, NULL, &w->ledger);
+}
+
+void wafer_init(struct wafer *w, const struct model *model,
+                const struct mesh *mesh, int prefill_side, int decode_side)
+{
+	*w = (struct wafer){ .model = model, .mesh = mesh };
+	ledger_init(&w->ledger);
+	if (mesh)
+		w->noc = noc_new(mesh->cart, mesh->crowded);
+	lay_grid(w, &w->prefill, prefill_side);
+	lay_grid(w, &w->decode, decode_side);
+	weights_init(&w->weights, model, &w->prefill, &w->decode);
+}
+
+static void decode_state_fini(struct decode_state *s)
+{
+	free(s->x);
+	free(s->h);
+	free(s->qkv);
+	free(s->scores);
+	free(s->partial);
+	free(s->sums);
+	free(s->o);
+	free(s->ffn);
+	free(s->logits);
+	free(s->angles);
+}
+
+void wafer_fini(struct wafer *w)
+{
+	for (int i = 0; w->kv && i < w->model->n_layers; i++) {
+		tiles_fini(&w->kv[i].k);
+		tiles_fini(&w->kv[i].v);
+	}
+	free(w->kv);
+	free(w->prefill_logits);
+	decode_state_fini(&w->state);
+	kvcache_fini(&w->cache);
+	weights_fini(&w->weights);
+	grid_fini(&w->decode);
+	grid_fini(&w->prefill);
+	noc_free(w->noc);
+	memset(w, 0, sizeof *w);
+}

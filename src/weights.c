@@ -1,0 +1,201 @@
+#include "config.h"
+#include "weights.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+
+/* The dimensions of each matrix; see weights.h. */
+enum dim { DIM_E, DIM_F, DIM_Q, DIM_KV };
+
+static const struct {
+	enum dim k, n;
+	bool turned; /* k on x, n on y in the decode phase */
+} matrix[W_COUNT] = {
+	[W_Q] = { DIM_E, DIM_Q, false },
+	[W_K] = { DIM_E, DIM_KV, false },
+	[W_V] = { DIM_E, DIM_KV, false },
+	[W_O] = { DIM_Q, DIM_E, true },
+	[W_GATE] = { DIM_E, DIM_F, false },
+	[W_UP] = { DIM_E, DIM_F, false },
+	[W_DOWN] = { DIM_F, DIM_E, true },
+};
+
+/* How a dimension is cut over n cores; channels in whole RoPE pairs, the
+ * same on either axis. */
+static struct part cut(const struct model *m, enum dim d, int n)
+{
+	struct heads h = heads_of(m, n);
+
+	switch (d) {
+	case DIM_E:
+		return part_of(m->dim, n);
+	case DIM_F:
+		return part_of(m->hidden_dim, n);
+	case DIM_Q:
+		return h.q;
+	default:
+		return h.kv;
+	}
+}
+
+struct layout weights_layout(const struct weights *w, int which, bool decode)
+{
+	struct grid *g = decode ? w->decode : w->prefill;
+	bool turned = decode && matrix[which].turned;
+
+	return (struct layout){
+		g, cut(w->model, matrix[which].k, turned ? g->cols : g->rows),
+		cut(w->model, matrix[which].n, turned ? g->rows : g->cols),
+		turned };
+}
+
+struct layout weights_vocab_layout(const struct weights *w, bool decode)
+{
+	struct grid *g = decode ? w->decode : w->prefill;
+	int on_k = decode ? g->rows : g->cols,
+	    on_n = decode ? g->cols : g->rows;
+
+	return (struct layout){ g, part_of(w->model->dim, on_k),
+	                        part_of(w->model->vocab_size, on_n), !decode };
+}
+
+const struct slab *weights_head(const struct weights *w)
+{
+	return w->model->tied ? &w->embedding : &w->untied_head;
+}
+
+void weights_init(struct weights *w, const struct model *m,
+                  struct grid *prefill, struct grid *decode)
+{
+	*w = (struct weights){ .model = m, .prefill = prefill,
+	                       .decode = decode };
+	struct layout vocab = weights_vocab_layout(w, false);
+
+	slab_init(&w->embedding, &vocab, 1);
+	if (!m->tied)
+		slab_init(&w->untied_head, &vocab, 1);
+	w->layer = wl_calloc(m->n_layers, sizeof *w->layer);
+	for (int i = 0; i < m->n_layers; i++)
+		for (int j = 0; j < W_COUNT; j++) {
+			struct layout l = weights_layout(w, j, false);
+
+			tiles_init(&w->layer[i].tiles[j], prefill, AXIS_Y, l.k,
+			           l.n);
+			tiles_set_skewed(&w->layer[i].tiles[j]);
+		}
+}
+
+static void norm_fini(struct norm_weights *n)
+{
+	free(n->on_x);
+	free(n->on_y);
+}
+
+void weights_fini(struct weights *w)
+{
+	for (int i = 0; i < w->model->n_layers; i++) {
+		struct layer_weights *l = &w->layer[i];
+
+		for (int j = 0; j < W_COUNT; j++)
+			tiles_fini(&l->tiles[j]);
+		slab_fini(&l->qkv);
+		slab_fini(&l->output);
+		slab_fini(&l->up);
+		slab_fini(&l->down);
+		norm_fini(&l->attention_norm);
+		norm_fini(&l->ffn_norm);
+	}
+	norm_fini(&w->norm);
+	slab_fini(&w->embedding);
+	slab_fini(&w->untied_head);
+	free(w->layer);
+	memset(w, 0, sizeof *w);
+}
+
+/* This rank's rectangle of a matrix whose tiles are at home, dense. */
+static float *gather_tiles(const struct tiles *t, const struct layout *l)
+{
+	const struct grid *g = t->grid;
+	struct box own = layout_own_box(l);
+	size_t width = range_size(own.n);
+	float *data;
+
+	if (g->dry)
+		return NULL;
+	data = wl_malloc(range_size(own.k) * width, sizeof *data);
+	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
+			int n = part_size(&l->n, x);
+			int at = part_start(&l->n, x) - own.n.lo;
+			int k0 = part_start(&l->k, y) - own.k.lo;
+
+			for (int k = 0; k < part_size(&l->k, y); k++)
+				memcpy(data + (k0 + k) * width + at,
+				       tiles_at(t, y, x) + (size_t)k * n,
+				       n * sizeof *data);
+		}
+	return data;
+}
+
+/* Matrices that share a slab, at most: q, k and v. */
+#define SLAB_MOST 3
+
+/* Moves n matrices of a layer into one slab of the decode phase. */
+static void move_matrices(struct weights *w, struct layer_weights *layer,
+                          const int *which, int n, struct slab *slab)
+{
+	struct ledger *ledger = w->prefill->ledger;
+	struct layout to[SLAB_MOST] = { { 0 } };
+	size_t at = 0;
+
+	for (int i = 0; i < n; i++)
+		to[i] = weights_layout(w, which[i], true);
+	slab_init(slab, to, n);
+	for (int i = 0; i < n; i++) {
+		struct tiles *t = &layer->tiles[which[i]];
+		struct layout from = weights_layout(w, which[i], false);
+		float *data;
+
+		ledger_op(ledger, OP_UNSKEW);
+		tiles_unskew(t);
+		data = gather_tiles(t, &from);
+		tiles_fini(t);
+		ledger_op(ledger, OP_RELAYOUT);
+		data = relayout(&from, &to[i], data);
+		at = slab_put(slab, &to[i], data, at);
+		free(data);
+	}
+}
+
+static void move_vocab(struct weights *w, struct slab *s)
+{
+	struct layout from = weights_vocab_layout(w, false);
+	struct layout to = weights_vocab_layout(w, true);
+	float *data = relayout(&from, &to, s->data);
+
+	s->data = NULL;
+	slab_init(s, &to, 1);
+	slab_put(s, &to, data, 0);
+	free(data);
+}
+
+void weights_transition(struct weights *w)
+{
+	static const int qkv[] = { W_Q, W_K, W_V }, output[] = { W_O };
+	static const int up[] = { W_GATE, W_UP }, down[] = { W_DOWN };
+
+	for (int i = 0; i < w->model->n_layers; i++) {
+		struct layer_weights *l = &w->layer[i];
+
+		move_matrices(w, l, qkv, 3, &l->qkv);
+		move_matrices(w, l, output, 1, &l->output);
+		move_matrices(w, l, up, 2, &l->up);
+		move_matrices(w, l, down, 1, &l->down);
+	}
+	ledger_op(w->prefill->ledger, OP_RELAYOUT);
+	move_vocab(w, &w->embedding);
+	if (!w->model->tied)
+		move_vocab(w, &w->untied_head);
+}

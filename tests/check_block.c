@@ -1,0 +1,353 @@
+/* The pure arithmetic: partitions, the INTERLEAVE ring, heads on columns, the
+ * choice of a rank grid. Each against a slow count of the same thing. */
+#include "config.h"
+#include "block.h"
+#include "heads.h"
+#include "mesh.h"
+#include "ring.h"
+
+#include <check.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* Deals units to blocks one after the other: sizes of the blocks. */
+static void deal(int units, int parts, int *size)
+{
+	for (int i = 0; i < parts; i++)
+		size[i] = 0;
+	for (int u = 0; u < units; u++)
+		size[u % parts]++;
+}
+
+static void check_partition(const struct part *p)
+{
+	int size[p->parts], at = 0;
+
+	deal(p->n / p->unit, p->parts, size);
+	for (int i = 0; i < p->parts; i++) {
+		ck_assert_int_eq(part_start(p, i), at);
+		ck_assert_int_eq(part_size(p, i), size[i] * p->unit);
+		for (int j = 0; j < part_size(p, i); j++)
+			ck_assert_int_eq(part_owner(p, at + j), i);
+		at += part_size(p, i);
+	}
+	ck_assert_int_eq(at, p->n);
+	ck_assert_int_eq(part_start(p, p->parts), p->n);
+	ck_assert_int_eq(part_max(p), size[0] * p->unit);
+}
+
+START_TEST(blocks_are_as_if_dealt)
+{
+	static const int unit[] = { 1, 2, 6 };
+
+	for (int k = 0; k < 3; k++)
+		for (int parts = 1; parts <= 24; parts++)
+			for (int units = 0; units <= 50; units++) {
+				struct part p = { units * unit[k], unit[k],
+				                  parts };
+
+				check_partition(&p);
+			}
+	struct part p = part_of(7, 3);
+
+	ck_assert_int_eq(p.unit, 1);
+	ck_assert_int_eq(part_size(&p, 0), 3);
+}
+END_TEST
+
+START_TEST(large_partitions_do_not_overflow)
+{
+	struct part p = part_of(1 << 30, 1000);
+
+	ck_assert_int_eq(part_start(&p, 1000), 1 << 30);
+	ck_assert_int_eq(part_owner(&p, (1 << 30) - 1), 999);
+	ck_assert_int_eq(part_start(&p, 999) + part_size(&p, 999), 1 << 30);
+}
+END_TEST
+
+START_TEST(ranges_meet_item_by_item)
+{
+	const int n = 6;
+
+	for (int code = 0; code < n * n * n * n; code++) {
+		struct range a = { code % n, code / n % n };
+		struct range b = { code / n / n % n, code / n / n / n };
+		struct range both = range_meet(a, b);
+		int common = 0;
+
+		for (int i = 0; i < n; i++) {
+			bool in = i >= a.lo && i < a.hi && i >= b.lo &&
+			          i < b.hi;
+
+			common += in;
+			ck_assert_int_eq(in, i >= both.lo && i < both.hi);
+		}
+		ck_assert_int_eq(range_size(both), common);
+	}
+}
+END_TEST
+
+START_TEST(ranges_of_blocks_are_their_items)
+{
+	struct part p = { 22, 2, 4 }; /* 6 6 6 4 */
+
+	for (int lo = 0; lo <= 4; lo++)
+		for (int hi = lo; hi <= 4; hi++) {
+			struct range blocks = { lo, hi };
+			struct range r = part_range(&p, blocks);
+			int items = 0;
+
+			for (int i = lo; i < hi; i++)
+				items += part_size(&p, i);
+			ck_assert_int_eq(r.lo, part_start(&p, lo));
+			ck_assert_int_eq(range_size(r), items);
+		}
+}
+END_TEST
+
+static int at_most(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+static int at_least(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+/* WaferLLM's Algorithm 1, as printed, for n >= 3: whom core i sends to. */
+static int interleave_send(int i, int n)
+{
+	if (i == n - 1 && n % 2)
+		return n - 2;
+	return i % 2 ? at_least(i - 2, 0) : at_most(i + 2, n - 1);
+}
+
+static int interleave_receive(int i, int n)
+{
+	if (i == 0)
+		return 1;
+	if (i == n - 1 && n % 2 == 0)
+		return n - 2;
+	return i % 2 ? at_most(i + 2, n - 1) : at_least(i - 2, 0);
+}
+
+START_TEST(ring_is_algorithm_1)
+{
+	for (int n = 3; n <= 200; n++)
+		for (int i = 0; i < n; i++) {
+			int to = ring_next(i, 1, n);
+
+			ck_assert_int_eq(to, interleave_send(i, n));
+			ck_assert_int_eq(ring_next(i, -1, n),
+			                 interleave_receive(i, n));
+			ck_assert_int_le(abs(to - i), 2);
+		}
+}
+END_TEST
+
+START_TEST(ring_visits_every_core_once)
+{
+	for (int n = 1; n <= 200; n++) {
+		bool seen[200] = { false };
+		int core = 0;
+
+		for (int k = 0; k < n; k++) {
+			ck_assert(!seen[core]);
+			seen[core] = true;
+			ck_assert_int_eq(ring_pos(core, n), k);
+			ck_assert_int_eq(ring_core(k, n), core);
+			core = ring_next(core, 1, n);
+		}
+		ck_assert_int_eq(core, 0);
+	}
+	ck_assert_int_eq(ring_next(0, 1, 1), 0);
+	ck_assert_int_eq(ring_next(0, -1, 1), 0);
+	ck_assert_int_eq(ring_next(1, -1, 2), 0);
+}
+END_TEST
+
+/* What lets a rank exchange one message with each neighbour. */
+START_TEST(one_tile_crosses_each_cut_each_way)
+{
+	for (int n = 2; n <= 200; n++)
+		for (int cut = 0; cut + 1 < n; cut++) {
+			int up = 0, down = 0;
+
+			for (int i = 0; i < n; i++) {
+				int to = ring_next(i, 1, n);
+
+				up += i <= cut && to > cut;
+				down += i > cut && to <= cut;
+			}
+			ck_assert_int_eq(up, 1);
+			ck_assert_int_eq(down, 1);
+		}
+}
+END_TEST
+
+/* Columns of one head, channel by channel: column[c] of every KV channel. */
+static void check_head(const struct heads *h, const int *column, int g)
+{
+	int lo = g * h->head_dim, hi = lo + h->head_dim;
+
+	ck_assert_int_eq(heads_first(h, g), column[lo]);
+	ck_assert_int_eq(heads_last(h, g), column[hi - 1]);
+	for (int x = 0; x < h->kv.parts; x++) {
+		struct range r = heads_channels(h, g, x);
+		int start = 0, on = 0, first = -1;
+
+		for (int c = 0; c < h->kv.n; c++) {
+			start += column[c] < x;
+			if (column[c] != x || c < lo || c >= hi)
+				continue;
+			first = first < 0 ? c : first;
+			on++;
+		}
+		ck_assert_int_eq(range_size(r), on);
+		if (on)
+			ck_assert_int_eq(start + r.lo, first);
+	}
+}
+
+/* Heads that have a channel on columns [lo, hi), counted. */
+static void check_heads_on(const struct heads *h, const int *column, int lo,
+                           int hi)
+{
+	struct range r = heads_on(h, (struct range){ lo, hi });
+
+	for (int g = 0; g < h->n_kv; g++) {
+		bool on = false;
+
+		for (int c = 0; c < h->head_dim; c++) {
+			int x = column[g * h->head_dim + c];
+
+			on |= x >= lo && x < hi;
+		}
+		ck_assert_int_eq(on, g >= r.lo && g < r.hi);
+	}
+}
+
+static void check_heads(int n_kv, int head_dim, int group, int cols)
+{
+	struct model m = { .n_heads = n_kv * group, .n_kv_heads = n_kv,
+	                   .head_dim = head_dim };
+	struct heads h = heads_of(&m, cols);
+	int column[n_kv * head_dim], pairs[cols], c = 0;
+
+	deal(n_kv * head_dim / 2, cols, pairs);
+	for (int x = 0; x < cols; x++)
+		for (int i = 0; i < 2 * pairs[x]; i++)
+			column[c++] = x;
+	ck_assert_int_eq(h.n_kv, n_kv);
+	ck_assert_int_eq(h.head_dim, head_dim);
+	ck_assert_int_eq(h.group, group);
+	for (int x = 0; x < cols; x++) {
+		ck_assert_int_eq(part_size(&h.kv, x), 2 * pairs[x]);
+		/* Each query channel sits beside its key channel. */
+		ck_assert_int_eq(part_start(&h.q, x),
+		                 group * part_start(&h.kv, x));
+		ck_assert_int_eq(part_size(&h.q, x),
+		                 group * part_size(&h.kv, x));
+	}
+	for (int g = 0; g < n_kv; g++)
+		check_head(&h, column, g);
+	for (int lo = 0; lo < cols; lo++)
+		for (int hi = lo + 1; hi <= cols; hi++)
+			check_heads_on(&h, column, lo, hi);
+}
+
+START_TEST(heads_lie_where_their_channels_fall)
+{
+	static const int dim[] = { 2, 4, 6, 10, 16 };
+
+	for (int n_kv = 1; n_kv <= 7; n_kv++)
+		for (int d = 0; d < 5; d++)
+			for (int group = 1; group <= 4; group++)
+				for (int cols = 1; cols <= 17; cols++)
+					check_heads(n_kv, dim[d], group, cols);
+}
+END_TEST
+
+/* The better of two rank grids: more ranks, then squarer, then wider. */
+static bool better(int r, int c, int rows, int cols)
+{
+	if (r * c != rows * cols)
+		return r * c > rows * cols;
+	if (abs(r - c) != abs(rows - cols))
+		return abs(r - c) < abs(rows - cols);
+	return c > cols;
+}
+
+static void check_choice(int n, int max_rows, int max_cols)
+{
+	int rows, cols;
+
+	mesh_choose(n, max_rows, max_cols, &rows, &cols);
+	ck_assert_int_ge(rows, 1);
+	ck_assert_int_ge(cols, 1);
+	ck_assert_int_le(rows, max_rows);
+	ck_assert_int_le(cols, max_cols);
+	ck_assert_int_le(rows * cols, n);
+	for (int r = 1; r <= max_rows; r++)
+		for (int c = 1; c <= max_cols && r * c <= n; c++)
+			ck_assert(!better(r, c, rows, cols));
+}
+
+START_TEST(no_rank_grid_is_better_than_the_chosen)
+{
+	for (int n = 1; n <= 64; n++)
+		for (int r = 1; r <= 16; r++)
+			for (int c = 1; c <= 16; c++)
+				check_choice(n, r, c);
+	check_choice(61, 61, 61);
+	check_choice(64, 61, 3);
+}
+END_TEST
+
+START_TEST(known_rank_grids)
+{
+	static const struct {
+		int ranks, max, rows, cols;
+	} want[] = {
+		{ 1, 16, 1, 1 }, { 2, 16, 1, 2 }, { 6, 16, 2, 3 },
+		{ 61, 16, 6, 10 }, { 64, 16, 8, 8 }, { 64, 4, 4, 4 },
+		{ 61, 61, 1, 61 }, { 5, 1, 1, 1 },
+	};
+
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		int rows, cols;
+
+		mesh_choose(want[i].ranks, want[i].max, want[i].max, &rows,
+		            &cols);
+		ck_assert_int_eq(rows, want[i].rows);
+		ck_assert_int_eq(cols, want[i].cols);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("block");
+	TCase *t = tcase_create("block");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_test(t, blocks_are_as_if_dealt);
+	tcase_add_test(t, large_partitions_do_not_overflow);
+	tcase_add_test(t, ranges_meet_item_by_item);
+	tcase_add_test(t, ranges_of_blocks_are_their_items);
+	tcase_add_test(t, ring_is_algorithm_1);
+	tcase_add_test(t, ring_visits_every_core_once);
+	tcase_add_test(t, one_tile_crosses_each_cut_each_way);
+	tcase_add_test(t, heads_lie_where_their_channels_fall);
+	tcase_add_test(t, no_rank_grid_is_better_than_the_chosen);
+	tcase_add_test(t, known_rank_grids);
+	suite_add_tcase(s, t);
+	sr = srunner_create(s);
+	srunner_set_fork_status(sr, CK_NOFORK);
+	srunner_run_all(sr, CK_NORMAL);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,391 @@
+/* Command lines and what becomes of them: fields, defaults, one error that
+ * names the option; help and echo, which come from the same table. */
+#include "config.h"
+#include "options.h"
+
+#include <check.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model.h"
+
+#define MAX_WORDS 16
+
+static struct options opts;
+static struct wl_error err;
+
+/* Parses "waferllm" and the words up to the NULL. */
+static int parse_words(const char *first, va_list more)
+{
+	static char program[] = "waferllm";
+	char *argv[MAX_WORDS + 2] = { program };
+	int argc = 1;
+
+	for (const char *w = first; w; w = va_arg(more, const char *)) {
+		ck_assert_int_le(argc, MAX_WORDS);
+		argv[argc++] = (char *)w;
+	}
+	err.text[0] = '\0';
+	return options_parse(argc, argv, &opts, &err);
+}
+
+static int parse_list(const char *first, ...)
+{
+	va_list more;
+	int rc;
+
+	va_start(more, first);
+	rc = parse_words(first, more);
+	va_end(more);
+	return rc;
+}
+
+#define parse(...) parse_list(__VA_ARGS__, NULL)
+#define accept(...) \
+	ck_assert_msg(parse(__VA_ARGS__) == 0, "refused: %s", err.text)
+/* The message holds `words`. */
+#define refuse(words, ...) do { \
+	ck_assert_msg(parse(__VA_ARGS__) == -1, "accepted"); \
+	ck_assert_msg(strstr(err.text, words), "'%s' is not in '%s'", \
+	              words, err.text); \
+} while (0)
+
+#define assert_grid(g, r, c) do { \
+	ck_assert_int_eq((g).rows, r); \
+	ck_assert_int_eq((g).cols, c); \
+} while (0)
+
+START_TEST(nothing_means_defaults)
+{
+	accept(NULL);
+	ck_assert_int_eq(opts.verb, VERB_RUN);
+	ck_assert(!opts.help && !opts.version && !opts.quiet);
+	ck_assert_ptr_null(opts.model);
+	ck_assert_ptr_null(opts.prompt);
+	ck_assert_ptr_null(opts.prompt_file);
+	ck_assert_ptr_null(opts.logits);
+	ck_assert_int_eq(opts.new_tokens, -1);
+	ck_assert(opts.temperature == 0 && opts.top_p == 1);
+	ck_assert_int_eq(opts.top_k, 0);
+	ck_assert(opts.seed == 0);
+	assert_grid(opts.grid, 0, 0);
+	assert_grid(opts.prefill_grid, 0, 0);
+	assert_grid(opts.decode_grid, 0, 0);
+	assert_grid(opts.rank_grid, 0, 0);
+}
+END_TEST
+
+START_TEST(run_takes_all_of_its_options)
+{
+	accept("run", "m.h5", "--prompt", "a b", "-n", "7", "--temperature",
+	       "0.5", "--top-k", "40", "--top-p", "0.9", "--seed", "3");
+	ck_assert_int_eq(opts.verb, VERB_RUN);
+	ck_assert_str_eq(opts.model, "m.h5");
+	ck_assert_str_eq(opts.prompt, "a b");
+	ck_assert_int_eq(opts.new_tokens, 7);
+	ck_assert(opts.temperature == 0.5 && opts.top_p == 0.9);
+	ck_assert_int_eq(opts.top_k, 40);
+	ck_assert(opts.seed == 3);
+	accept("--grid", "8x8", "--prefill-grid", "3x3", "--decode-grid",
+	       "4096x4096", "--rank-grid", "2x5", "--logits", "l.h5",
+	       "--quiet", "--prompt-file", "-");
+	assert_grid(opts.grid, 8, 8);
+	assert_grid(opts.prefill_grid, 3, 3);
+	assert_grid(opts.decode_grid, 4096, 4096);
+	assert_grid(opts.rank_grid, 2, 5);
+	ck_assert_str_eq(opts.logits, "l.h5");
+	ck_assert_str_eq(opts.prompt_file, "-");
+	ck_assert(opts.quiet);
+}
+END_TEST
+
+START_TEST(import_and_info_take_theirs)
+{
+	accept("import", "a.bin", "b.h5", "--tokenizer", "t", "--dtype",
+	       "bf16", "--quiet");
+	ck_assert_int_eq(opts.verb, VERB_IMPORT);
+	ck_assert_str_eq(opts.source, "a.bin");
+	ck_assert_str_eq(opts.dest, "b.h5");
+	ck_assert_str_eq(opts.tokenizer, "t");
+	ck_assert_int_eq(opts.type, WL_BF16);
+	ck_assert(opts.quiet);
+	accept("import", "--random", "s.json", "b.h5", "--seed", "5");
+	ck_assert_str_eq(opts.random_shape, "s.json");
+	ck_assert_str_eq(opts.dest, "b.h5");
+	ck_assert_ptr_null(opts.source);
+	ck_assert_int_eq(opts.type, -1);
+	ck_assert(opts.seed == 5);
+	accept("info", "m.h5");
+	ck_assert_int_eq(opts.verb, VERB_INFO);
+	ck_assert_str_eq(opts.model, "m.h5");
+}
+END_TEST
+
+/* "=", "--", a lone "-", words that look like verbs or options, and an option
+ * that comes twice. */
+START_TEST(words_are_told_apart)
+{
+	accept("--prompt=x=y", "--grid=4x4");
+	ck_assert_str_eq(opts.prompt, "x=y");
+	assert_grid(opts.grid, 4, 4);
+	accept("--prompt=");
+	ck_assert_str_eq(opts.prompt, "");
+	accept("--prompt", "--quiet");
+	ck_assert_str_eq(opts.prompt, "--quiet");
+	ck_assert(!opts.quiet);
+	accept("--", "-m.h5");
+	ck_assert_str_eq(opts.model, "-m.h5");
+	accept("-");
+	ck_assert_str_eq(opts.model, "-");
+	accept("run", "info");
+	ck_assert_int_eq(opts.verb, VERB_RUN);
+	ck_assert_str_eq(opts.model, "info");
+	accept("-n", "3", "-n", "4");
+	ck_assert_int_eq(opts.new_tokens, 4);
+}
+END_TEST
+
+START_TEST(the_rest_is_not_checked_after_help)
+{
+	accept("--help", "--bogus");
+	ck_assert(opts.help);
+	accept("import", "--help");
+	ck_assert(opts.help);
+	ck_assert_int_eq(opts.verb, VERB_IMPORT);
+	accept("--version", "-n");
+	ck_assert(opts.version);
+	refuse("--bogus", "--bogus", "--help");
+}
+END_TEST
+
+START_TEST(unknown_words_are_named)
+{
+	refuse("unknown option --bogus", "--bogus");
+	refuse("unknown option --prom", "--prom", "x");
+	refuse("unknown option --promptx", "--promptx", "x");
+	refuse("unknown option -x", "-x");
+	refuse("unknown option -n=3", "-n=3");
+	refuse("waferllm info --help", "info", "m.h5", "--prompt", "x");
+	refuse("unknown option --grid", "import", "--grid", "4x4");
+	refuse("unexpected argument \"b\"", "a", "b");
+	refuse("unexpected argument \"b\"", "info", "a", "b");
+	refuse("unexpected argument \"c\"", "import", "a", "b", "c");
+	refuse("--quiet takes no argument", "--quiet=yes");
+	refuse("--prompt needs an argument (TEXT)", "--prompt");
+	refuse("-n needs an argument", "m.h5", "-n");
+}
+END_TEST
+
+START_TEST(grids_are_exact)
+{
+	static const char *const bad[] = {
+		"", "x", "4", "4x", "x4", "4X4", "4x4x4", "-1x4", "4x-1",
+		"+4x4", " 4x4", "4 x4", "4x 4", "4x4 ", "0x0", "0x4", "4x0",
+		"4.0x4", "99999999999x1", "99999999999999999999x1",
+		"1x18446744073709551617", "0x10x4",
+	};
+	static const char *const option[] = {
+		"--grid", "--prefill-grid", "--decode-grid", "--rank-grid",
+	};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		for (int j = 0; j < 4; j++)
+			refuse(option[j], option[j], bad[i]);
+	for (int j = 0; j < 3; j++) {
+		refuse("is not square", option[j], "4x5");
+		refuse("range", option[j], "4097x4097");
+	}
+	accept("--rank-grid", "65536x1");
+	refuse("range", "--rank-grid", "1x65537");
+}
+END_TEST
+
+START_TEST(numbers_are_exact)
+{
+	static const char *const bad[] = {
+		"", "abc", "1a", "1 ", " 1", "0x10", "nan", "inf", "-inf",
+		"1e999", "--", "1,5",
+	};
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		refuse("option -n:", "-n", bad[i]);
+		refuse("option --top-k:", "--top-k", bad[i]);
+		refuse("option --temperature:", "--temperature", bad[i]);
+		refuse("option --top-p:", "--top-p", bad[i]);
+		refuse("option --seed:", "--seed", bad[i]);
+	}
+	refuse("option -n: \"0\"", "-n", "0");
+	refuse("option -n:", "-n", "-1");
+	refuse("option -n:", "-n", "1.5");
+	refuse("option -n:", "-n", "1e99");
+	refuse("option -n:", "-n", "2147483648");
+	refuse("option --top-k:", "--top-k", "-1");
+	refuse("option --temperature:", "--temperature", "-0.1");
+	refuse("option --top-p:", "--top-p", "1.0001");
+	refuse("option --seed:", "--seed", "-1");
+	refuse("option --seed:", "--seed", "1.0");
+	refuse("option --seed:", "--seed", "18446744073709551616");
+	accept("-n", "2147483647", "--seed", "18446744073709551615",
+	       "--top-p", "0", "--temperature", "1e-3");
+	ck_assert_int_eq(opts.new_tokens, INT_MAX);
+	ck_assert(opts.seed == UINT64_MAX);
+	ck_assert(opts.top_p == 0 && opts.temperature == 1e-3);
+}
+END_TEST
+
+START_TEST(options_must_go_together)
+{
+	refuse("exclude each other", "--prompt", "a", "--prompt-file", "b");
+	refuse("--prompt-file", "--prompt=", "--prompt-file=b");
+	refuse("no MODEL.h5", "info");
+	refuse("SOURCE and DEST.h5", "import", "--tokenizer", "t");
+	refuse("SOURCE and DEST.h5", "import", "a", "--tokenizer", "t");
+	refuse("--tokenizer FILE", "import", "a", "b");
+	refuse("DEST.h5 alone", "import", "--random", "s");
+	refuse("DEST.h5 alone", "import", "--random", "s", "a", "b");
+	refuse("--tokenizer", "import", "--random", "s", "a", "--tokenizer",
+	       "t");
+	refuse("\"f64\" is not one of", "import", "--dtype", "f64");
+}
+END_TEST
+
+/* A made-up name must not forge lines, nor burst the message. */
+START_TEST(messages_are_one_short_line)
+{
+	char word[3000];
+
+	refuse("--a?b", "--a\nb");
+	memset(word, 'x', sizeof word);
+	memcpy(word, "--", 2);
+	word[sizeof word - 1] = '\0';
+	refuse("unknown option --xxx", word);
+	refuse("xxx", "--grid", word + 2);
+	ck_assert_uint_lt(strlen(err.text), sizeof err.text);
+}
+END_TEST
+
+/* What options_help writes, to be freed. */
+static char *help(enum verb verb)
+{
+	char *text;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	ck_assert_ptr_nonnull(f);
+	options_help(f, verb);
+	fclose(f);
+	return text;
+}
+
+static const char *const run_options[] = {
+	"--prompt TEXT", "--prompt-file FILE", "-n N", "--temperature T",
+	"--top-k K", "--top-p P", "--seed S", "--grid RxC",
+	"--prefill-grid RxC", "--decode-grid RxC", "--rank-grid rxc",
+	"--logits FILE", "--quiet", "--help", "--version", NULL,
+};
+static const char *const import_options[] = {
+	"--seed S", "--quiet", "--tokenizer FILE", "--random SHAPE",
+	"--dtype TYPE", "--help", "--version", NULL,
+};
+static const char *const info_options[] = { "--help", "--version", NULL };
+
+/* Every option of the verb is there, and no other. */
+static void assert_help(enum verb verb, const char *const *option)
+{
+	char *text = help(verb), name[64];
+	int lines = 0;
+
+	for (; option[lines]; lines++) {
+		snprintf(name, sizeof name, "\n  %s ", option[lines]);
+		ck_assert_msg(strstr(text, name), "no '%s'", option[lines]);
+	}
+	for (const char *p = text; (p = strstr(p, "\n  -")); p++)
+		lines--;
+	ck_assert_int_eq(lines, 0);
+	free(text);
+}
+
+START_TEST(help_names_every_option)
+{
+	char *text = help(NVERBS);
+
+	assert_help(VERB_RUN, run_options);
+	assert_help(VERB_IMPORT, import_options);
+	assert_help(VERB_INFO, info_options);
+	assert_help(NVERBS, run_options);
+	ck_assert_ptr_nonnull(strstr(text, "waferllm import SOURCE DEST.h5"));
+	ck_assert_ptr_nonnull(strstr(text, "waferllm info MODEL.h5"));
+	free(text);
+}
+END_TEST
+
+static void assert_echo(const char *expected)
+{
+	char text[400];
+
+	options_echo(&opts, text, sizeof text);
+	ck_assert_str_eq(text, expected);
+}
+
+START_TEST(echo_shows_what_differs)
+{
+	accept("m.h5");
+	assert_echo("");
+	accept("--seed=0", "--top-p", "1", "-n", "9", "--quiet");
+	assert_echo("-n 9 --quiet");
+	accept("--prompt-file", "p", "--rank-grid", "2x3", "--grid", "8x8",
+	       "--temperature", "0.5", "--seed", "18446744073709551615");
+	assert_echo("--prompt-file p --temperature 0.5 --seed "
+	            "18446744073709551615 --grid 8x8 --rank-grid 2x3");
+	accept("import", "--random", "s", "d", "--dtype", "f16");
+	assert_echo("--random s --dtype f16");
+}
+END_TEST
+
+START_TEST(echo_stays_inside_its_buffer)
+{
+	char text[16];
+
+	accept("--prompt", "0123456789", "-n", "12", "--quiet");
+	memset(text, '#', sizeof text);
+	options_echo(&opts, text, 8);
+	ck_assert_str_eq(text, "--promp");
+	ck_assert_int_eq(text[8], '#');
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("options");
+	TCase *tc = tcase_create("parse");
+
+	tcase_add_test(tc, nothing_means_defaults);
+	tcase_add_test(tc, run_takes_all_of_its_options);
+	tcase_add_test(tc, import_and_info_take_theirs);
+	tcase_add_test(tc, words_are_told_apart);
+	tcase_add_test(tc, the_rest_is_not_checked_after_help);
+	tcase_add_test(tc, unknown_words_are_named);
+	tcase_add_test(tc, grids_are_exact);
+	tcase_add_test(tc, numbers_are_exact);
+	tcase_add_test(tc, options_must_go_together);
+	tcase_add_test(tc, messages_are_one_short_line);
+	tcase_add_test(tc, help_names_every_option);
+	tcase_add_test(tc, echo_shows_what_differs);
+	tcase_add_test(tc, echo_stays_inside_its_buffer);
+	suite_add_tcase(s, tc);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *sr = srunner_create(suite());
+
+	srunner_set_fork_status(sr, CK_NOFORK);
+	srunner_run_all(sr, CK_NORMAL);
+	int failed = srunner_ntests_failed(sr);
+
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

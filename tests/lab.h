@@ -1,0 +1,108 @@
+/* What the programs for several ranks share: a rank grid with its links, a
+ * count of what went wrong on this rank, and one verdict for all. Nothing
+ * that fails changes what a rank does next, so that no rank waits for one
+ * that has given up. */
+#ifndef WL_LAB_H
+#define WL_LAB_H
+
+#include <mpi.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ledger.h"
+#include "made_up.h"
+#include "mesh.h"
+#include "noc.h"
+
+struct lab {
+	struct mesh mesh;
+	struct noc *noc;
+	struct ledger ledger;
+	struct dice dice;  /* in step on all ranks */
+	uint64_t key;      /* of the data of the case in hand */
+	int cases;
+	int failed;        /* on this rank */
+	double worst;      /* error as a part of what is allowed */
+};
+
+/* Counts a failure and tells about the first few. */
+#define CHECK(lab, c) lab_check(lab, c, #c, __func__, __LINE__)
+
+static inline void lab_check(struct lab *lab, bool ok, const char *what,
+                             const char *where, int line)
+{
+	if (ok)
+		return;
+	if (lab->failed++ < 3)
+		fprintf(stderr, "case %d, rank (%d,%d) of %dx%d, %s:%d: %s\n",
+		        lab->cases, lab->mesh.row, lab->mesh.col,
+		        lab->mesh.rows, lab->mesh.cols, where, line, what);
+}
+
+/* Whether value is within `allowed` of truth; NaN never is. */
+static inline bool lab_near(struct lab *lab, double value, double truth,
+                            double allowed)
+{
+	double part = fabs(value - truth) / allowed;
+
+	if (value == truth)
+		return true;
+	if (part > lab->worst)
+		lab->worst = part;
+	return part <= 1;
+}
+
+/* Lays the first rows * cols ranks of comm out, all of which call it. */
+static inline void lab_open(struct lab *lab, MPI_Comm comm, int rows, int cols)
+{
+	mesh_init(&lab->mesh, comm, rows, cols);
+	lab->noc = noc_new(lab->mesh.cart, lab->mesh.crowded);
+	ledger_init(&lab->ledger);
+}
+
+static inline void lab_close(struct lab *lab)
+{
+	noc_free(lab->noc);
+	mesh_fini(&lab->mesh);
+}
+
+/* Starts the next case: its data have a key of their own. */
+static inline void lab_next(struct lab *lab)
+{
+	lab->key = made_key(lab->dice.key, ++lab->cases, 0);
+}
+
+/* What was charged since the last call. */
+static inline struct charge lab_charged(struct lab *lab)
+{
+	struct charge c = lab->ledger.row[0][0];
+
+	ledger_init(&lab->ledger);
+	return c;
+}
+
+static inline bool lab_same_charge(const struct charge *a,
+                                   const struct charge *b)
+{
+#define WL_COUNTER(field, unit, help) if (a->field != b->field) return false;
+#include "counters.def"
+	return true;
+}
+
+/* Rank 0 prints the verdict; the exit status, the same on every rank. */
+static inline int lab_verdict(const struct lab *lab, const char *name)
+{
+	int rank, size, failed;
+
+	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+	MPI_Comm_size(MPI_COMM_WORLD, &size);
+	MPI_Allreduce(&lab->failed, &failed, 1, MPI_INT, MPI_SUM,
+	              MPI_COMM_WORLD);
+	if (rank == 0)
+		printf("%s, %d ranks: %d cases, %d failed checks\n", name,
+		       size, lab->cases, failed);
+	return failed != 0;
+}
+
+#endif

@@ -1,0 +1,887 @@
+/* The mesh kernels against the one-core reference, then the KV cache and the
+ * whole model. Every result on the ranks' mesh must also have the bits of the
+ * same core grid on one rank: the fixed rule that a token never depends on
+ * the number of ranks. */
+/* ranks: 1 4 6 9 16 */
+/* full-ranks: 64 */
+/* timeout: 300 */
+#include "config.h"
+#include "attention.h"
+#include "gemm.h"
+#include "gemv.h"
+#include "norm.h"
+#include "ref.h"
+#include "wafer.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+#include "fail.h"
+#include "lab.h"
+#include "made_model.h"
+
+static int larger(int a, int b)
+{
+	return a > b ? a : b;
+}
+
+/* Numbers that tell what was never written. */
+static float *blanks(size_t n)
+{
+	float *a = wl_malloc(n, sizeof *a);
+
+	for (size_t i = 0; i < n; i++)
+		a[i] = NAN;
+	return a;
+}
+
+static float *made_floats(const struct lab *lab, int what, size_t n)
+{
+	float *a = wl_malloc(n, sizeof *a);
+
+	for (size_t i = 0; i < n; i++)
+		a[i] = made_uniform(made_key(lab->key, what, 0), i);
+	return a;
+}
+
+static double *made_doubles(const float *from, size_t n)
+{
+	double *a = wl_malloc(n, sizeof *a);
+
+	for (size_t i = 0; i < n; i++)
+		a[i] = from[i];
+	return a;
+}
+
+static float *magnitudes(const float *from, size_t n)
+{
+	float *a = wl_malloc(n, sizeof *a);
+
+	for (size_t i = 0; i < n; i++)
+		a[i] = fabsf(from[i]);
+	return a;
+}
+
+/* A sum of n rounded products may be off by n roundings of the sum of their
+ * magnitudes (Higham, Accuracy and Stability, section 3.1); FLT_EPSILON is
+ * twice a rounding. */
+static double sum_error(int n, double magnitude)
+{
+	return (n + 4) * FLT_EPSILON * magnitude + FLT_MIN;
+}
+
+/* The same core grid over the ranks' mesh and, whole, on each rank alone. */
+struct pair {
+	struct grid g[2];
+	struct mesh self;
+	struct noc *noc;
+};
+
+static void pair_init(struct lab *lab, struct pair *p, int rows, int cols)
+{
+	const struct mesh *m = &lab->mesh;
+
+	mesh_init(&p->self, MPI_COMM_SELF, 1, 1);
+	p->noc = noc_new(p->self.cart, p->self.crowded);
+	grid_init(&p->g[0], rows, cols, m->rows, m->cols, m->row, m->col,
+	          lab->noc, &lab->ledger);
+	grid_init(&p->g[1], rows, cols, 1, 1, 0, 0, p->noc, &lab->ledger);
+}
+
+static void pair_fini(struct pair *p)
+{
+	grid_fini(&p->g[1]);
+	grid_fini(&p->g[0]);
+	noc_free(p->noc);
+	mesh_fini(&p->self);
+}
+
+/* What this rank holds of a result on the mesh must have the bits of the
+ * whole result of the rank alone. */
+static void check_bits(struct lab *lab, size_t n, float *const out[2])
+{
+	for (size_t i = 0; i < n; i++) {
+		CHECK(lab, !isnan(out[1][i]));
+		CHECK(lab, isnan(out[0][i]) ||
+		           memcmp(&out[0][i], &out[1][i], sizeof **out) == 0);
+	}
+}
+
+/* How tiles lie in a whole matrix and in themselves. */
+struct form {
+	int ring, fixed;     /* strides in the whole matrix */
+	bool ring_inside;    /* a tile's ring dimension is the contiguous one */
+};
+
+/* Copies this rank's tiles, where they are now, from or to the matrix. */
+static void copy_tiles(const struct tiles *t, struct form f, float *whole,
+                       bool to_tiles)
+{
+	const struct grid *g = t->grid;
+
+	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
+			int q = t->axis == AXIS_X ? y : x;
+			int b = tiles_block(t, q, t->axis == AXIS_X ? x : y);
+			int rings = tiles_ring_extent(t, y, x);
+			int fixeds = tiles_fixed_extent(t, y, x);
+			float *tile = tiles_at(t, y, x);
+
+			for (int i = 0; i < rings * fixeds; i++) {
+				int r = f.ring_inside ? i % rings : i / fixeds;
+				int c = f.ring_inside ? i / rings : i % fixeds;
+				float *at = whole +
+				    (part_start(&t->ring, b) + r) * f.ring +
+				    (part_start(&t->fixed, q) + c) * f.fixed;
+
+				*(to_tiles ? &tile[i] : at) =
+					to_tiles ? *at : tile[i];
+			}
+		}
+}
+
+/* Whether the tiles hold what the matrix says where they are now. */
+static void check_tiles(struct lab *lab, const struct tiles *t, struct form f,
+                        const float *whole, size_t n)
+{
+	float *now = blanks(n);
+
+	copy_tiles(t, f, now, false);
+	for (size_t i = 0; i < n; i++)
+		CHECK(lab, isnan(now[i]) || now[i] == whole[i]);
+	free(now);
+}
+
+/* ---- products ---- */
+
+struct gemm_case {
+	int m, n, k, unit;
+	float *a, *b;
+	bool preset; /* B is put into its skewed places, not brought there */
+};
+
+static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
+                    float *out)
+{
+	const struct form fa = { 1, c->k, true }, fb = { c->n, 1, false };
+	const struct form fc = { 1, c->n, true };
+	struct part m = part_of(c->m, g->rows), n = part_of(c->n, g->cols);
+	struct part k = { c->k, c->unit, g->cols };
+	struct tiles ta, tb, tc;
+
+	tiles_init(&ta, g, AXIS_X, k, m);
+	tiles_init(&tb, g, AXIS_Y, k, n);
+	tiles_init(&tc, g, AXIS_X, n, m);
+	copy_tiles(&ta, fa, c->a, true);
+	tiles_skew(&ta);
+	if (c->preset)
+		tiles_set_skewed(&tb);
+	copy_tiles(&tb, fb, c->b, true);
+	tiles_skew(&tb);
+	for (int i = 0; i < 2; i++) /* old content must not matter */
+		gemm_mesh(&(struct gemm){ &ta, &tb, &tc });
+	copy_tiles(&tc, fc, out, false);
+	/* Both leave as they came, ready for the next product. */
+	for (int q = 0; q < g->rows; q++) {
+		CHECK(lab, tiles_block(&ta, q, 0) == tiles_block(&tb, 0, q));
+		CHECK(lab, tiles_block(&tc, q, 0) == 0);
+	}
+	check_tiles(lab, &ta, fa, c->a, (size_t)c->m * c->k);
+	check_tiles(lab, &tb, fb, c->b, (size_t)c->k * c->n);
+	tiles_fini(&ta);
+	tiles_fini(&tb);
+	tiles_fini(&tc);
+}
+
+static void check_product(struct lab *lab, int m, int n, int k, const float *a,
+                          const float *b, const float *got)
+{
+	size_t size = (size_t)m * n;
+	double *want = wl_malloc(size, sizeof *want);
+	double *most = wl_malloc(size, sizeof *most);
+	float *abs_a = magnitudes(a, (size_t)m * k);
+	float *abs_b = magnitudes(b, (size_t)k * n);
+
+	ref_gemm(m, n, k, a, b, want);
+	ref_gemm(m, n, k, abs_a, abs_b, most);
+	for (size_t i = 0; i < size; i++)
+		CHECK(lab, lab_near(lab, got[i], want[i],
+		                    sum_error(k, most[i])));
+	free(abs_b);
+	free(abs_a);
+	free(most);
+	free(want);
+}
+
+static void try_gemm(struct lab *lab)
+{
+	int least = larger(lab->mesh.rows, lab->mesh.cols);
+	int side = least + dice_throw(&lab->dice, 0, 5);
+	int unit = dice_throw(&lab->dice, 1, 3);
+	struct gemm_case c = { .m = dice_throw(&lab->dice, 1, 20),
+	                       .n = dice_throw(&lab->dice, 1, 20),
+	                       .k = unit * dice_throw(&lab->dice, 1, 20),
+	                       .unit = unit,
+	                       .preset = dice_throw(&lab->dice, 0, 1) };
+	size_t size = (size_t)c.m * c.n;
+	float *out[2] = { blanks(size), blanks(size) };
+	struct pair p;
+
+	lab_next(lab);
+	c.a = made_floats(lab, 0, (size_t)c.m * c.k);
+	c.b = made_floats(lab, 1, (size_t)c.k * c.n);
+	pair_init(lab, &p, side, side);
+	for (int i = 0; i < 2; i++)
+		gemm_on(lab, &p.g[i], &c, out[i]);
+	check_bits(lab, size, out);
+	check_product(lab, c.m, c.n, c.k, c.a, c.b, out[1]);
+	pair_fini(&p);
+	free(c.a);
+	free(c.b);
+	free(out[0]);
+	free(out[1]);
+}
+
+/* Matrices [k][n[i]] side by side in one slab. */
+struct gemv_case {
+	int k, unit, matrices, n[3];
+	bool transposed;
+	float *x, *w[3];
+};
+
+static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
+{
+	struct layout l[3];
+	struct slab s;
+	size_t at = 0;
+
+	for (int i = 0; i < c->matrices; i++)
+		l[i] = (struct layout){
+			g, { c->k, c->unit, c->transposed ? g->cols : g->rows },
+			part_of(c->n[i], c->transposed ? g->rows : g->cols),
+			c->transposed };
+	slab_init(&s, l, c->matrices);
+	struct box own = layout_own_box(l);
+	float *y = blanks(s.width), *from = y;
+
+	for (int i = 0; i < c->matrices; i++) {
+		own = layout_own_box(&l[i]);
+		float *data = wl_malloc(range_size(own.k) * range_size(own.n),
+		                        sizeof *data), *to = data;
+
+		for (int k = own.k.lo; k < own.k.hi; k++)
+			for (int n = own.n.lo; n < own.n.hi; n++)
+				*to++ = c->w[i][k * c->n[i] + n];
+		at = slab_put(&s, &l[i], data, at);
+		free(data);
+	}
+	gemv_tree(&s, c->x + own.k.lo, y);
+	for (int i = 0; i < c->matrices; i++) {
+		own = layout_own_box(&l[i]);
+		for (int n = own.n.lo; n < own.n.hi; n++)
+			out[n] = *from++;
+		out += c->n[i];
+	}
+	free(y);
+	slab_fini(&s);
+}
+
+static void try_gemv(struct lab *lab)
+{
+	int rows = lab->mesh.rows + dice_throw(&lab->dice, 0, 7);
+	int cols = lab->mesh.cols + dice_throw(&lab->dice, 0, 7);
+	int unit = dice_throw(&lab->dice, 1, 3), all = 0;
+	struct gemv_case c = { .unit = unit,
+	                       .k = unit * dice_throw(&lab->dice, 1, 30),
+	                       .matrices = dice_throw(&lab->dice, 1, 3),
+	                       .transposed = dice_throw(&lab->dice, 0, 1) };
+	struct pair p;
+
+	lab_next(lab);
+	c.x = made_floats(lab, 9, c.k);
+	for (int i = 0; i < c.matrices; i++) {
+		c.n[i] = dice_throw(&lab->dice, 1, 30);
+		c.w[i] = made_floats(lab, i, (size_t)c.k * c.n[i]);
+		all += c.n[i];
+	}
+	float *out[2] = { blanks(all), blanks(all) }, *y = out[1];
+
+	pair_init(lab, &p, rows, cols);
+	for (int i = 0; i < 2; i++)
+		gemv_on(&p.g[i], &c, out[i]);
+	check_bits(lab, all, out);
+	for (int i = 0; i < c.matrices; i++) {
+		check_product(lab, 1, c.n[i], c.k, c.x, c.w[i], y);
+		y += c.n[i];
+		free(c.w[i]);
+	}
+	pair_fini(&p);
+	free(c.x);
+	free(out[0]);
+	free(out[1]);
+}
+
+/* The largest element by looking at all: few values, so that there are ties,
+ * sometimes nothing but minus infinity, sometimes one that is no number. */
+static void try_argmax(struct lab *lab)
+{
+	enum axis axis = dice_throw(&lab->dice, 0, 1) ? AXIS_X : AXIS_Y;
+	int rows = lab->mesh.rows + dice_throw(&lab->dice, 0, 7);
+	int cols = lab->mesh.cols + dice_throw(&lab->dice, 0, 7);
+	int n = dice_throw(&lab->dice, 1, 40);
+	int kinds = dice_throw(&lab->dice, 0, 6);
+	struct part part = part_of(n, axis == AXIS_X ? cols : rows);
+	float x[40];
+	int best = 0;
+	struct pair p;
+
+	lab_next(lab);
+	for (int i = 0; i < n; i++) {
+		x[i] = kinds ? -(float)(made_mix(lab->key + i) % kinds)
+		             : -INFINITY;
+		best = x[i] > x[best] ? i : best;
+	}
+	if (dice_throw(&lab->dice, 0, 5) == 0) {
+		x[dice_throw(&lab->dice, 0, n - 1)] = NAN;
+		best = -1;
+	}
+	pair_init(lab, &p, rows, cols);
+	for (int i = 0; i < 2; i++) {
+		struct range own = part_range(&part,
+		                              grid_line(&p.g[i], axis)->mine);
+
+		CHECK(lab, argmax_vector(&p.g[i], axis, &part, x + own.lo) ==
+		           best);
+	}
+	pair_fini(&p);
+}
+
+/* ---- norms ---- */
+
+/* One row by the reference. A square's sum is off by its n roundings, halved
+ * by the root; the rest are a few roundings of the result. */
+static void check_norm(struct lab *lab, int n, double eps, const float *x,
+                       const float *weight, const float *got)
+{
+	double *in = made_doubles(x, n), *want = wl_malloc(n, sizeof *want);
+
+	ref_norm(n, eps, in, weight, want);
+	for (int i = 0; i < n; i++)
+		CHECK(lab, lab_near(lab, got[i], want[i],
+		                    sum_error(n, fabs(want[i]))));
+	free(want);
+	free(in);
+}
+
+static void norm_vector_on(struct grid *g, enum axis axis, int n,
+                           const float *x, const float *weight, float *out)
+{
+	struct line *l = grid_line(g, axis);
+	struct part part = part_of(n, l->n);
+	struct range own = part_range(&part, l->mine);
+
+	norm_vector(g, axis, &part, 1e-3, x + own.lo, weight + own.lo,
+	            out + own.lo);
+}
+
+static void norm_tiles_on(struct grid *g, int m, int n, float *x,
+                          const float *weight, float *out)
+{
+	const struct form f = { 1, n, true };
+	struct part rows = part_of(m, g->rows), columns = part_of(n, g->cols);
+	struct tiles in, normed;
+
+	tiles_init(&in, g, AXIS_X, columns, rows);
+	tiles_init(&normed, g, AXIS_X, columns, rows);
+	copy_tiles(&in, f, x, true);
+	norm_tiles(&in, 1e-3, weight + part_start(&columns, g->x.mine.lo),
+	           &normed);
+	copy_tiles(&normed, f, out, false);
+	tiles_fini(&in);
+	tiles_fini(&normed);
+}
+
+static void try_norm(struct lab *lab)
+{
+	enum axis axis = dice_throw(&lab->dice, 0, 1) ? AXIS_X : AXIS_Y;
+	int n = dice_throw(&lab->dice, 1, 50);
+	int m = dice_throw(&lab->dice, 0, 12); /* 0: a vector */
+	size_t size = (size_t)(m ? m : 1) * n;
+	float *out[2] = { blanks(size), blanks(size) };
+	struct pair p;
+
+	lab_next(lab);
+	float *x = made_floats(lab, 0, size), *weight = made_floats(lab, 1, n);
+
+	pair_init(lab, &p, lab->mesh.rows + dice_throw(&lab->dice, 0, 7),
+	          lab->mesh.cols + dice_throw(&lab->dice, 0, 7));
+	for (int i = 0; i < 2; i++)
+		if (m)
+			norm_tiles_on(&p.g[i], m, n, x, weight, out[i]);
+		else
+			norm_vector_on(&p.g[i], axis, n, x, weight, out[i]);
+	check_bits(lab, size, out);
+	for (size_t i = 0; i < size; i += n)
+		check_norm(lab, n, 1e-3, x + i, weight, out[1] + i);
+	pair_fini(&p);
+	free(x);
+	free(weight);
+	free(out[0]);
+	free(out[1]);
+}
+
+/* ---- attention ---- */
+
+struct attention_case {
+	struct model m;
+	int tokens;
+	float *q, *k, *v;
+};
+
+/* The score of query head r of KV head g, token i against token j, and the
+ * sum of its products' magnitudes. */
+static double score_of(const struct attention_case *c, int g, int r, int i,
+                       int j, double *magnitude)
+{
+	int hd = c->m.head_dim, kv = model_kv_dim(&c->m);
+	int group = model_group(&c->m);
+	double sum = 0;
+
+	*magnitude = 0;
+	for (int ch = g * hd; ch < (g + 1) * hd; ch++) {
+		double term = (double)c->q[(i * kv + ch) * group + r] *
+		              c->k[j * kv + ch] / sqrt(hd);
+
+		sum += term;
+		*magnitude += fabs(term);
+	}
+	return sum;
+}
+
+/* One core's tile of one head, as attention.h says that it lies. */
+static void check_score_tile(struct lab *lab, const struct scores *s,
+                             const struct attention_case *c, int g, int y,
+                             int x, const float *tile)
+{
+	const struct heads *h = &s->heads;
+	int columns = heads_last(h, g) - heads_first(h, g) + 1;
+	struct range rows = part_range(&s->tokens, (struct range){ y, y + 1 });
+
+	for (int r = 0; r < h->group; r++)
+		for (int i = rows.lo; i < rows.hi; i++)
+			for (int j = 0; j < c->tokens; j++) {
+				int b = part_owner(&s->tokens, j);
+				double size;
+				double want = score_of(c, g, r, i, j, &size);
+				bool seen = j <= i;
+
+				if (heads_first(h, g) + b % columns != x)
+					continue;
+				CHECK(lab, seen ? lab_near(lab, *tile, want,
+				           sum_error(h->head_dim, size))
+				           : *tile == -INFINITY);
+				tile++;
+			}
+}
+
+static void check_scores(struct lab *lab, const struct scores *s,
+                         const struct attention_case *c)
+{
+	const struct grid *g = s->grid;
+	int height = grid_height(g), width = grid_width(g);
+
+	for (int i = 0; i < s->heads.n_kv * height * width; i++) {
+		int x = g->x.mine.lo + i % width;
+		int y = g->y.mine.lo + i / width % height;
+		int head = i / width / height;
+
+		if (s->tile[i])
+			check_score_tile(lab, s, c, head, y, x, s->tile[i]);
+		else
+			CHECK(lab, x < heads_first(&s->heads, head) ||
+			           x > heads_last(&s->heads, head));
+	}
+}
+
+static void attention_on(struct lab *lab, struct grid *g,
+                         const struct attention_case *c, float *out)
+{
+	int kv = model_kv_dim(&c->m), qd = model_q_dim(&c->m);
+	const struct form fq = { 1, qd, true }, fk = { kv, 1, true };
+	const struct form fv = { kv, 1, false };
+	struct heads h = heads_of(&c->m, g->cols);
+	struct part tokens = part_of(c->tokens, g->rows);
+	struct tiles q, k, v, o;
+	struct scores s;
+
+	tiles_init(&q, g, AXIS_X, h.q, tokens);
+	tiles_init(&o, g, AXIS_X, h.q, tokens);
+	tiles_init(&k, g, AXIS_Y, tokens, h.kv);
+	tiles_init(&v, g, AXIS_Y, tokens, h.kv);
+	copy_tiles(&q, fq, c->q, true);
+	copy_tiles(&k, fk, c->k, true);
+	copy_tiles(&v, fv, c->v, true);
+	scores_init(&s, g, &h, tokens);
+	attention_scores(&s, &q, &k);
+	check_scores(lab, &s, c);
+	attention_softmax(&s);
+	attention_values(&s, &v, &o);
+	copy_tiles(&o, fq, out, false);
+	/* Home again, and whole. */
+	for (int x = 0; x < g->cols; x++)
+		CHECK(lab, k.off[x] == 0 && v.off[x] == 0);
+	check_tiles(lab, &k, fk, c->k, (size_t)c->tokens * kv);
+	check_tiles(lab, &v, fv, c->v, (size_t)c->tokens * kv);
+	scores_fini(&s);
+	tiles_fini(&q);
+	tiles_fini(&k);
+	tiles_fini(&v);
+	tiles_fini(&o);
+}
+
+/* Against the reference. A score is off by at most d; that changes weights by
+ * the factor 1 + 2d at most (twice: numerator and sum), and the sums over the
+ * tokens add their roundings. Values are below 1. */
+static void check_attention(struct lab *lab, const struct attention_case *c,
+                            const float *got)
+{
+	size_t kvs = (size_t)c->tokens * model_kv_dim(&c->m);
+	size_t qs = (size_t)c->tokens * model_q_dim(&c->m);
+	double *q = made_doubles(c->q, qs), *k = made_doubles(c->k, kvs);
+	double *v = made_doubles(c->v, kvs);
+	double *want = wl_malloc(qs, sizeof *want);
+	/* Queries are below 8, keys below 1. */
+	double d = sum_error(c->m.head_dim, 8 * sqrt(c->m.head_dim));
+
+	ref_attention(&c->m, c->tokens, q, k, v, want);
+	for (size_t i = 0; i < qs; i++)
+		CHECK(lab, lab_near(lab, got[i], want[i],
+		                    2 * d + sum_error(2 * c->tokens + 8, 1)));
+	free(want);
+	free(v);
+	free(k);
+	free(q);
+}
+
+static void try_attention(struct lab *lab)
+{
+	int rows = lab->mesh.rows + dice_throw(&lab->dice, 0, 4);
+	int cols = lab->mesh.cols + dice_throw(&lab->dice, 0, 4);
+	struct attention_case c = { .m = made_shape(&lab->dice),
+	                            .tokens = dice_throw(&lab->dice, 1, 20) };
+	size_t kvs = (size_t)c.tokens * model_kv_dim(&c.m);
+	size_t qs = (size_t)c.tokens * model_q_dim(&c.m);
+	float *out[2] = { blanks(qs), blanks(qs) };
+	struct pair p;
+
+	lab_next(lab);
+	c.q = made_floats(lab, 0, qs);
+	c.k = made_floats(lab, 1, kvs);
+	c.v = made_floats(lab, 2, kvs);
+	for (size_t i = 0; i < qs; i++) /* a softmax that is far from flat */
+		c.q[i] *= 8;
+	pair_init(lab, &p, rows, cols);
+	for (int i = 0; i < 2; i++)
+		attention_on(lab, &p.g[i], &c, out[i]);
+	check_bits(lab, qs, out);
+	check_attention(lab, &c, out[1]);
+	pair_fini(&p);
+	free(c.q);
+	free(c.k);
+	free(c.v);
+	free(out[0]);
+	free(out[1]);
+}
+
+/* ---- the KV cache over ranks ---- */
+
+enum { CACHE_LAYERS = 2, CACHE_TOKENS = 40 };
+
+static float cache_word(int layer, int token, int channel)
+{
+	return layer + 4 * token + 256 * channel;
+}
+
+/* This rank's channels of tokens [t.lo, t.hi): k and minus them as v. */
+static void cache_entry(const struct kvcache *c, int layer, struct range t,
+                        float *k, float *v)
+{
+	struct range own = part_range(&c->kv, c->grid->x.mine);
+
+	for (int token = t.lo; token < t.hi; token++)
+		for (int ch = own.lo; ch < own.hi; ch++) {
+			*k = cache_word(layer, token, ch);
+			*v++ = -*k++;
+		}
+}
+
+static void check_cache(struct lab *lab, const struct kvcache *c, int layer)
+{
+	struct range own = kvcache_tokens(c, c->grid->y.mine);
+	int first = part_start(&c->kv, c->grid->x.mine.lo);
+
+	CHECK(lab, range_size(own) <= c->capacity);
+	for (int t = own.lo; t < own.hi; t++)
+		for (size_t ch = 0; ch < c->channels; ch++) {
+			size_t at = kvcache_place(c, t);
+			float want = cache_word(layer, t, first + ch);
+
+			CHECK(lab, c->k[layer][ch * c->capacity + at] == want);
+			CHECK(lab, c->v[layer][at * c->channels + ch] == -want);
+		}
+}
+
+static void try_cache(struct lab *lab)
+{
+	const struct mesh *m = &lab->mesh;
+	struct model shape = made_shape(&lab->dice);
+	struct grid g;
+	struct kvcache c;
+	int rows = m->rows + dice_throw(&lab->dice, 0, 5);
+	int cols = m->cols + dice_throw(&lab->dice, 0, 3);
+	int prompt = dice_throw(&lab->dice, 0, 20);
+
+	lab_next(lab);
+	grid_init(&g, rows, cols, m->rows, m->cols, m->row, m->col, lab->noc,
+	          &lab->ledger);
+	struct heads h = heads_of(&shape, cols);
+
+	kvcache_init(&c, &g, &h, CACHE_LAYERS, CACHE_TOKENS);
+	float *k = blanks((CACHE_TOKENS + 1) * c.channels);
+	float *v = blanks((CACHE_TOKENS + 1) * c.channels);
+
+	c.tokens = prompt;
+	for (int i = 0; i < CACHE_LAYERS; i++) {
+		cache_entry(&c, i, kvcache_tokens(&c, g.y.mine), k, v);
+		kvcache_fill(&c, i, k, v);
+		check_cache(lab, &c, i);
+	}
+	for (int t = prompt; t < CACHE_TOKENS; t++) {
+		kvcache_advance(&c);
+		for (int i = 0; i < CACHE_LAYERS; i++) {
+			cache_entry(&c, i, (struct range){ t, t + 1 }, k, v);
+			kvcache_append(&c, i, k, v);
+			check_cache(lab, &c, i);
+		}
+	}
+	free(v);
+	free(k);
+	kvcache_fini(&c);
+	grid_fini(&g);
+}
+
+/* ---- the whole model ---- */
+
+enum { MOST_PROMPT = 20, NEW_TOKENS = 10 };
+
+struct request {
+	struct made_model made;
+	char path[256];
+	int prefill_side, decode_side;
+	int prompt;
+	int ids[MOST_PROMPT + NEW_TOKENS]; /* decoded ones are given too */
+};
+
+static void no_progress(void *ctx, int done, int all)
+{
+	(void)ctx;
+	(void)done;
+	(void)all;
+}
+
+static int load_wafer(struct wafer *w, const struct mesh *mesh,
+                      const char *path)
+{
+	struct wl_error err = { "" };
+	struct checkpoint *c = checkpoint_open(path, mesh->control, &err);
+	int rc = c ? weights_load(&w->weights, c, mesh, no_progress, NULL, &err)
+	           : -1;
+
+	checkpoint_close(c);
+	if (rc && mesh->leader)
+		fprintf(stderr, "%s\n", err.text);
+	return rc;
+}
+
+/* Serves the request on a mesh: logits [1 + NEW_TOKENS][V] after the prompt
+ * and each new token (on the leader), and the greedy choices. */
+static int serve(const struct request *r, const struct mesh *mesh,
+                 float *logits, int *choice)
+{
+	struct wafer w;
+
+	wafer_init(&w, &r->made.model, mesh, r->prefill_side, r->decode_side);
+	int rc = load_wafer(&w, mesh, r->path);
+
+	if (!rc) {
+		choice[0] = prefill_run(&w, r->ids, r->prompt);
+		prefill_gather_logits(&w, logits);
+		transition_run(&w, r->prompt + NEW_TOKENS);
+		for (int i = 1; i <= NEW_TOKENS; i++) {
+			choice[i] = decode_step(&w,
+			                        r->ids[r->prompt + i - 1]);
+			decode_gather_logits(&w, logits + (size_t)i *
+			                     r->made.model.vocab_size);
+		}
+	}
+	wafer_fini(&w);
+	return rc;
+}
+
+/* Logits against the reference. Each of the few layers, and the head, passes
+ * the residual stream through sums of up to 300 rounded products, and norms
+ * and softmax carry on what error there is; 1e-4 of the largest logit is some
+ * 800 FLT_EPSILON (seen: 50). A wrong term, token or channel shows in the
+ * first or second digit. */
+static void check_logits(struct lab *lab, const struct request *r,
+                         const float *got)
+{
+	int n = r->prompt + NEW_TOKENS, vocab = r->made.model.vocab_size;
+	double *want = wl_malloc((size_t)n * vocab, sizeof *want);
+
+	ref_forward(&r->made.model, &r->made.ref, n, r->ids, want);
+	for (int i = 0; i <= NEW_TOKENS; i++, got += vocab) {
+		const double *row = want + (size_t)(r->prompt - 1 + i) * vocab;
+		double most = 0;
+
+		for (int j = 0; j < vocab; j++)
+			most = fmax(most, fabs(row[j]));
+		for (int j = 0; j < vocab; j++)
+			CHECK(lab, lab_near(lab, got[j], row[j], 1e-4 * most));
+	}
+	free(want);
+}
+
+static void check_choices(struct lab *lab, const struct request *r,
+                          const float *logits, const int *choice)
+{
+	int vocab = r->made.model.vocab_size;
+
+	for (int i = 0; i <= NEW_TOKENS; i++, logits += vocab) {
+		int best = 0;
+
+		for (int j = 1; j < vocab; j++)
+			best = logits[j] > logits[best] ? j : best;
+		CHECK(lab, choice[i] == best);
+	}
+}
+
+/* The leader alone: one rank, and the reference. */
+static void compare_alone(struct lab *lab, const struct request *r,
+                          const float *logits, const int *choice)
+{
+	size_t size = (size_t)(1 + NEW_TOKENS) * r->made.model.vocab_size;
+	float *again = blanks(size);
+	int choice_again[1 + NEW_TOKENS] = { 0 };
+	struct mesh self;
+
+	mesh_init(&self, MPI_COMM_SELF, 1, 1);
+	CHECK(lab, serve(r, &self, again, choice_again) == 0);
+	mesh_fini(&self);
+	CHECK(lab, memcmp(again, logits, size * sizeof *again) == 0);
+	CHECK(lab, memcmp(choice, choice_again, sizeof choice_again) == 0);
+	check_logits(lab, r, logits);
+	check_choices(lab, r, logits, choice);
+	free(again);
+}
+
+static void throw_request(struct lab *lab, struct request *r)
+{
+	int least = larger(lab->mesh.rows, lab->mesh.cols);
+
+	made_model_init(&r->made, &lab->dice);
+	r->prefill_side = least + dice_throw(&lab->dice, 0, 4);
+	r->decode_side = dice_throw(&lab->dice, 0, 2)
+	                 ? least + dice_throw(&lab->dice, 0, 6)
+	                 : r->prefill_side;
+	r->prompt = dice_throw(&lab->dice, 1, MOST_PROMPT);
+	for (int i = 0; i < r->prompt + NEW_TOKENS; i++)
+		r->ids[i] = dice_throw(&lab->dice, 0,
+		                       r->made.model.vocab_size - 1);
+}
+
+static void try_model(struct lab *lab)
+{
+	struct request r;
+	int choice[1 + NEW_TOKENS] = { 0 }, leaders[1 + NEW_TOKENS];
+
+	lab_next(lab);
+	throw_request(lab, &r);
+	made_path(r.path);
+	float *logits = blanks((size_t)(1 + NEW_TOKENS) *
+	                       r.made.model.vocab_size);
+
+	if (lab->mesh.leader)
+		CHECK(lab, made_model_write(&r.made, r.path) == 0);
+	mesh_join(MPI_COMM_WORLD);
+	CHECK(lab, serve(&r, &lab->mesh, logits, choice) == 0);
+	memcpy(leaders, choice, sizeof choice);
+	MPI_Bcast(leaders, 1 + NEW_TOKENS, MPI_INT, 0, MPI_COMM_WORLD);
+	CHECK(lab, memcmp(choice, leaders, sizeof choice) == 0);
+	if (lab->mesh.leader) {
+		compare_alone(lab, &r, logits, choice);
+		unlink(r.path);
+	}
+	mesh_join(MPI_COMM_WORLD);
+	free(logits);
+	made_model_fini(&r.made);
+}
+
+static struct {
+	const char *name;
+	void (*run)(struct lab *lab);
+	int times;     /* on up to 9 ranks */
+	double worst;  /* error as a part of what is allowed */
+} kernels[] = {
+	{ "gemm", try_gemm, 20, 0 }, { "gemv", try_gemv, 40, 0 },
+	{ "argmax", try_argmax, 40, 0 }, { "norm", try_norm, 20, 0 },
+	{ "attention", try_attention, 20, 0 }, { "cache", try_cache, 10, 0 },
+	{ "model", try_model, 12, 0 },
+};
+enum { KERNELS = sizeof kernels / sizeof *kernels };
+
+static void try_rank_grid(struct lab *lab, int rows, int cols)
+{
+	int ranks = rows * cols, share = ranks > 16 ? 10 : ranks > 9 ? 2 : 1;
+
+	lab_open(lab, MPI_COMM_WORLD, rows, cols);
+	for (int i = 0; i < KERNELS; i++) {
+		lab->worst = 0;
+		for (int k = 0; k < kernels[i].times; k += share)
+			kernels[i].run(lab);
+		kernels[i].worst = fmax(kernels[i].worst, lab->worst);
+	}
+	lab_close(lab);
+}
+
+/* Rank 0 tells how much of what is allowed each kernel's errors were. */
+static void print_worst(int rank)
+{
+	for (int i = 0; i < KERNELS; i++) {
+		double worst = 0;
+
+		MPI_Reduce(&kernels[i].worst, &worst, 1, MPI_DOUBLE, MPI_MAX,
+		           0, MPI_COMM_WORLD);
+		if (rank == 0)
+			printf("%s: worst error %.3f of the allowed\n",
+			       kernels[i].name, worst);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct lab lab = { .dice.key = 3 };
+	int rank, size;
+
+	MPI_Init(&argc, &argv);
+	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+	MPI_Comm_size(MPI_COMM_WORLD, &size);
+	for (int rows = 1; rows <= size; rows++)
+		if (size % rows == 0)
+			try_rank_grid(&lab, rows, size / rows);
+	print_worst(rank);
+	int failed = lab_verdict(&lab, "mpi_kernels");
+
+	MPI_Finalize();
+	return failed;
+}

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# A rank's memory is its share of the model, not the model: 400 MB of weights
+# on 16 ranks.
+# timeout: 240
+set -eu
+# shellcheck source=tests/common.sh
+. "$WAFERLLM_SRCDIR/tests/common.sh"
+
+need_launcher
+
+# largest MODEL: MiB that its largest of 16 ranks has had.
+largest() {
+	answer 16 "$scratch/$1.h5" --prompt hi -n 2 --grid 4x4
+	sed -n 's/^waferllm: .*; largest rank \([0-9]*\) MiB$/\1/p' "$err"
+}
+
+# 103 million floats.
+random_model gqa 1 "$gqa_keys"
+random_model big 1 '"dim": 1024, "hidden_dim": 2816, "n_heads": 16,
+	"n_kv_heads": 16, "vocab_size": 300' 64 8
+megabytes=$(($(stat -c %s "$scratch/big.h5") >> 20))
+same 'a model of 400 MB' yes \
+	"$([ $megabytes -ge 380 ] && [ $megabytes -le 410 ] && echo yes)"
+
+# What MPI, HDF5 and the program itself take is what a tiny model takes. Beyond
+# it a rank has its share of the weights, and pieces of the tensor that is
+# being read or re-laid, among them what it passes on to others: a third of a
+# share was found, three quarters are allowed. A rank that keeps both phases'
+# forms of the weights, or two ranks' shares, has more.
+base=$(largest gqa)
+most=$(largest big)
+share=$((megabytes / 16))
+echo "$megabytes MiB on 16 ranks: largest $most MiB, $base MiB without model"
+if [ "${base:-0}" -lt 1 ] || [ "${most:-0}" -lt $((base + share / 2)) ]; then
+	fail 'unlikely figures' "$err"
+fi
+[ "$most" -le $((base + share * 7 / 4)) ] ||
+	fail "more than 7/4 of a share of $share MiB beside $base MiB"
+finish

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# Runs every command of the README, the lines that begin with "    $ ", as they
+# stand there: those that set up, build and test in a copy of the source tree
+# (of the tests only one, for this is one), the others beside the program.
+# timeout: 400
+set -eu
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/bin" "$work/tree" "$work/desk"
+ln -s "$WAFERLLM" "$work/bin/waferllm"
+ln -s "$WAFERLLM_SRCDIR/data" "$work/desk/data"
+# By its full path, for this is to be first in PATH itself.
+read -r launcher flags <<<"$MPIRUN"
+printf '#!/bin/sh\nexec %s %s "$@"\n' "$(command -v "$launcher")" "$flags" \
+	>"$work/bin/mpirun"
+chmod +x "$work/bin/mpirun"
+
+tar -C "$WAFERLLM_SRCDIR" --exclude=./build --exclude=./.git -cf - . |
+	tar -C "$work/tree" -xf -
+chmod -R u+w "$work/tree"
+# A source tree that was built in place is no fresh one.
+if [ -f "$work/tree/config.status" ]; then
+	make -s -C "$work/tree" distclean
+fi
+
+# One that belongs to the tree, with a test that takes no time.
+in_tree() {
+	(cd "$work/tree" && unset WAFERLLM_BUILDDIR WAFERLLM_SRCDIR MAKELEVEL &&
+		MAKEFLAGS="TESTS=tests/check_block${2:+ prefix=$2}" \
+			bash -c "$1")
+}
+
+beside_program() {
+	(cd "$work/desk" && PATH=$work/bin:$PATH bash -c "$1")
+}
+
+run() {
+	local where=beside_program prefix=
+	case $1 in
+	./*) where=in_tree ;;
+	autoreconf*) where=in_tree prefix=$work/installed ;;
+	esac
+	if ! $where "$1" "$prefix" >"$work/out" 2>"$work/err" </dev/null; then
+		echo "failed: $1"
+		tail -n 30 "$work/out" "$work/err"
+		failed=1
+	fi
+	case $1 in
+	*import\ * | *'>'*) ;;
+	*)	if [ ! -s "$work/out" ]; then
+			echo "printed nothing: $1"
+			failed=1
+		fi ;;
+	esac
+}
+
+failed=0 count=0
+while read -r line; do
+	count=$((count + 1))
+	run "$line"
+done < <(sed -n 's/^    \$ //p' "$WAFERLLM_SRCDIR/README")
+echo "$count commands"
+if [ ! -x "$work/installed/bin/waferllm" ]; then
+	echo 'make install installed nothing'
+	failed=1
+fi
+[ "$count" -ge 10 ] && [ $failed = 0 ]
