@@ -10,9 +10,10 @@
 
 #include "fail.h"
 #include "model.h"
-#include "tokenizer.h"
+#include "vocab.h"
 
-#define WL_CHECKPOINT_VERSION 1
+/* What is written; those from 1 on are read. */
+#define WL_CHECKPOINT_VERSION 2
 
 struct checkpoint;
 
@@ -21,10 +22,11 @@ struct checkpoint;
 struct checkpoint *checkpoint_create(const char *path, const struct model *m,
                                      const struct vocab *v, const char *origin,
                                      struct wl_error *err);
-/* Writes one whole tensor, data[rows*cols] k-major float, stored as type t.
- * Tensors come in model_each_tensor's order. 0, or -1 and err. */
+/* Writes one whole tensor, data[rows*cols] k-major, little-endian elements of
+ * type t as they are to be stored (see wl_from_f32). Tensors come in
+ * model_each_tensor's order. 0, or -1 and err. */
 int checkpoint_write(struct checkpoint *c, enum tensor_kind kind, int layer,
-                     const float *data, enum wl_type t, struct wl_error *err);
+                     const void *data, enum wl_type t, struct wl_error *err);
 /* Checks that every tensor was written, closes, renames. Frees c always. */
 int checkpoint_commit(struct checkpoint *c, struct wl_error *err);
 
@@ -36,6 +38,8 @@ struct checkpoint *checkpoint_open(const char *path, MPI_Comm comm,
 void checkpoint_close(struct checkpoint *c);
 
 const struct model *checkpoint_model(const struct checkpoint *c);
+/* The version of the file's format. */
+int checkpoint_version(const struct checkpoint *c);
 const char *checkpoint_path(const struct checkpoint *c);
 /* The line of text given to checkpoint_create; owned by c. */
 const char *checkpoint_origin(const struct checkpoint *c);
@@ -43,7 +47,8 @@ enum wl_type checkpoint_type(const struct checkpoint *c, enum tensor_kind kind,
                              int layer);
 uint32_t checkpoint_crc(const struct checkpoint *c, enum tensor_kind kind,
                         int layer);
-/* Reads the vocabulary; the caller frees it with vocab_fini. */
+/* Reads the vocabulary, whose texts lie within bounds; all else is for
+ * vocab_check. The caller frees it with vocab_fini. */
 int checkpoint_read_vocab(struct checkpoint *c, struct vocab *v,
                           struct wl_error *err);
 /* Reads rows [row0, row0+n) of a tensor in its own element type. Independent

@@ -1,24 +1,75 @@
 /* Other people's files -> a checkpoint. Serial, without MPI. One tensor is in
- * memory at a time (twice while it is transposed). */
+ * memory at a time, in the type in which it is stored. */
 #ifndef WL_IMPORT_H
 #define WL_IMPORT_H
 
 #include "fail.h"
 #include "model.h"
+#include "source.h"
+#include "vocab.h"
 
 struct import_options {
-	const char *source;     /* llama2.c .bin; NULL with random_shape */
+	const char *source;     /* file or directory; NULL with random_shape */
 	const char *dest;       /* checkpoint to write */
-	const char *tokenizer;  /* llama2.c tokenizer.bin */
+	const char *tokenizer;  /* llama2.c tokenizer.bin, for that format */
 	const char *random_shape; /* SHAPE.json: random weights instead */
 	int type;               /* enum wl_type to store, -1: the source's */
 	unsigned long long seed; /* of random weights */
 	int quiet;              /* no progress lines on stderr */
 };
 
-/* llama2.c checkpoint, legacy header or version 1 ("ak42"). Sizes are checked
- * against the file's length before use. 0, or -1 and err. */
-int import_llama2c(const struct import_options *o, struct wl_error *err);
+/* What a format calls the tensors: a name of the model, or of a layer with
+ * its number between prefix and name. NULL: the format has no such tensor. */
+struct source_names {
+	const char *layer_prefix;     /* e.g. "model.layers." */
+	const char *name[T_NKINDS];   /* e.g. "self_attn.q_proj.weight" */
+};
+
+/* A model found in someone else's files: what the readers of each format
+ * fill in, and import_write turns into a checkpoint. Matrices lie there as
+ * [n][k], n outputs of k inputs each, the embedding as [V][E]. */
+struct import_model {
+	struct model model;
+	struct vocab vocab;
+	char origin[512];           /* a line for the checkpoint */
+	struct sources sources;
+	const struct source_names *names;
+	bool rotate_half;           /* RoPE turns channels i and i + head_dim/2
+	                             * of q and k; else 2i and 2i+1 */
+	float *rope_factors;        /* [head_dim/2] where model.rope_scaled */
+};
+
+void import_model_fini(struct import_model *m);
+
+/* Readers of the formats: they fill m, reading no tensor data, and refuse by
+ * name what they do not know. 0, or -1 and err; m is to be freed with
+ * import_model_fini either way.
+ * llama2.c checkpoint, legacy header or version 1 ("ak42"), and its
+ * tokenizer.bin. */
+int import_read_llama2c(const char *path, const char *tokenizer,
+                        struct import_model *m, struct wl_error *err);
+/* A Hugging Face directory: config.json, generation_config.json (optional),
+ * safetensors (single or sharded), tokenizer.json. */
+int import_read_hf(const char *dir, struct import_model *m,
+                   struct wl_error *err);
+int import_read_gguf(const char *path, struct import_model *m,
+                     struct wl_error *err);
+
+/* The name that the format has for a tensor, in name[size]. False when it has
+ * none. */
+bool source_tensor_name(const struct source_names *names,
+                        enum tensor_kind kind, int layer, char *name,
+                        size_t size);
+
+/* Writes m as a checkpoint. Before that every tensor must be there in the
+ * model's shape, and no tensor be left over. Weights that are not finite, or
+ * not in the type to store, are refused by tensor name. 0, or -1 and err. */
+int import_write(const struct import_options *o, struct import_model *m,
+                 struct wl_error *err);
+
+/* Recognizes the source's format and does all of the above; or random
+ * weights. 0, or -1 and err. Nothing is left at dest on failure. */
+int import_run(const struct import_options *o, struct wl_error *err);
 /* Random weights of the shape in o->random_shape. */
 int import_random(const struct import_options *o, struct wl_error *err);
 /* Reads and checks a SHAPE.json. Unknown keys are refused by name. */

@@ -39,24 +39,30 @@ struct model {
 	double rope_theta;
 	double rms_eps;
 	bool tied;        /* the head is the embedding */
+	bool qkv_bias;    /* q, k and v have biases */
+	bool rope_scaled; /* RoPE's angles are divided by T_ROPE_FACTORS */
 	int bos_id;       /* -1: none */
 	int n_stop;       /* generation ends at any of stop_id[0..n_stop) */
 	int stop_id[WL_MAX_STOP];
 };
 
 enum tensor_kind {
-	T_EMBEDDING, /* [E][V] */
-	T_ATTN_NORM, /* [E] */
-	T_WQ,        /* [E][q channels] */
-	T_WK,        /* [E][kv channels] */
-	T_WV,        /* [E][kv channels] */
-	T_WO,        /* [q channels][E] */
-	T_FFN_NORM,  /* [E] */
-	T_GATE,      /* [E][F] */
-	T_UP,        /* [E][F] */
-	T_DOWN,      /* [F][E] */
-	T_NORM,      /* [E] */
-	T_HEAD,      /* [E][V], only when not tied */
+	T_EMBEDDING,    /* [E][V] */
+	T_ROPE_FACTORS, /* [head_dim / 2], only when rope_scaled */
+	T_ATTN_NORM,    /* [E] */
+	T_WQ,           /* [E][q channels] */
+	T_WK,           /* [E][kv channels] */
+	T_WV,           /* [E][kv channels] */
+	T_BQ,           /* [q channels], biases only when qkv_bias */
+	T_BK,           /* [kv channels] */
+	T_BV,           /* [kv channels] */
+	T_WO,           /* [q channels][E] */
+	T_FFN_NORM,     /* [E] */
+	T_GATE,         /* [E][F] */
+	T_UP,           /* [E][F] */
+	T_DOWN,         /* [F][E] */
+	T_NORM,         /* [E] */
+	T_HEAD,         /* [E][V], only when not tied */
 	T_NKINDS
 };
 
@@ -75,7 +81,7 @@ bool model_stops_at(const struct model *m, int id);
 
 /* True for kinds that exist once per layer. */
 bool tensor_per_layer(enum tensor_kind kind);
-/* True when the model has the tensor at all (no head when tied). */
+/* True when the model has the tensor at all (no head when tied, and so on). */
 bool tensor_present(const struct model *m, enum tensor_kind kind);
 struct tensor_shape tensor_shape(const struct model *m, enum tensor_kind kind);
 /* Writes e.g. "layers.3.wq" or "norm" into name[size]. */

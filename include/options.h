@@ -31,6 +31,7 @@ struct options {
 	uint64_t seed;
 	struct rxc grid, prefill_grid, decode_grid, rank_grid;
 	const char *logits;
+	bool no_verify;
 	bool quiet;
 	/* import */
 	const char *source, *dest, *tokenizer, *random_shape;

@@ -19,12 +19,13 @@ void ref_attention(const struct model *m, int tokens, const double *q,
 /* One layer's weights, whole, as model.h lays them out. */
 struct ref_layer {
 	const float *attention_norm, *wq, *wk, *wv, *wo;
+	const float *bq, *bk, *bv; /* NULL: none */
 	const float *ffn_norm, *gate, *up, *down;
 };
 
-/* All of a model. head is embedding when tied. */
+/* All of a model. head is embedding when tied; rope_factors may be NULL. */
 struct ref_weights {
-	const float *embedding, *norm, *head;
+	const float *embedding, *rope_factors, *norm, *head;
 	const struct ref_layer *layer;
 };
 

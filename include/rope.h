@@ -7,8 +7,9 @@
 
 /* Fills cs[tokens][channels] for the KV channels `channels` (whole pairs) and
  * positions `tokens`: cosine and sine of pair i's angle at [2i], [2i+1].
- * Channel c of a head turns by position * theta^(-2 floor(c/2) / head_dim). */
-void rope_angles(const struct model *m, struct range channels,
-                 struct range tokens, float *cs);
+ * Pair i of a head turns by position * theta^(-2i / head_dim) / factors[i];
+ * factors[head_dim / 2] may be NULL: no division. */
+void rope_angles(const struct model *m, const float *factors,
+                 struct range channels, struct range tokens, float *cs);
 
 #endif

@@ -12,16 +12,20 @@
 #include "slab.h"
 #include "tiles.h"
 
-/* A norm's weights: this rank's block of E on x (prefill) and on y (decode). */
-struct norm_weights {
-	float *on_x, *on_y;
+/* A vector: this rank's block in each phase. Norms: of E, on x in prefill, on
+ * y in decode; biases: of their channels, on x in both. NULL: not there. */
+struct vector_weights {
+	float *prefill, *decode;
 };
 
 /* Prefill: matrices of a layer, skewed along y: [k on y][n on x]. */
 enum { W_Q, W_K, W_V, W_O, W_GATE, W_UP, W_DOWN, W_COUNT };
 
+/* The first of them may have biases: q, k and v. */
+enum { W_BIASED = W_V + 1 };
+
 struct layer_weights {
-	struct norm_weights attention_norm, ffn_norm;
+	struct vector_weights attention_norm, ffn_norm, bias[W_BIASED];
 	/* prefill */
 	struct tiles tiles[W_COUNT];
 	/* decode */
@@ -35,7 +39,8 @@ struct weights {
 	const struct model *model;
 	struct grid *prefill, *decode;
 	struct layer_weights *layer;
-	struct norm_weights norm;   /* before the head */
+	struct vector_weights norm; /* before the head */
+	float *rope_factors;        /* [head_dim / 2], whole; NULL: none */
 	/* [k = E][n = V]; prefill: E on x, V on y; decode: E on y, V on x. The
 	 * head is the embedding when tied. */
 	struct slab embedding, untied_head;
@@ -56,11 +61,13 @@ void weights_fini(struct weights *w);
 
 /* Reads the checkpoint into the prefill form. Each tensor's rows are read in
  * equal shares, whole rows at a time, and redistributed among the ranks of
- * the mesh; its CRC-32 is put together from the shares'. progress (may be
- * NULL) is called on every rank after each tensor. Collective over
- * mesh->control. 0, or -1 on all ranks and err. Nothing is charged. */
+ * the mesh; its CRC-32 is put together from the shares', and compared if
+ * verify. Refused by name, the first in file order: a tensor whose sum
+ * differs, or with a NaN or infinity, or RoPE factors that are not above 0.
+ * progress (may be NULL) is called on every rank after each tensor. Collective
+ * over mesh->control. 0, or -1 on all ranks and err. Nothing is charged. */
 int weights_load(struct weights *w, struct checkpoint *c,
-                 const struct mesh *mesh,
+                 const struct mesh *mesh, bool verify,
                  void (*progress)(void *ctx, int done, int all), void *ctx,
                  struct wl_error *err);
 

@@ -48,6 +48,7 @@ libhwloc-dev:hwloc:hwloc:has_library hwloc.h hwloc
 libjansson-dev:jansson:jansson:has_library jansson.h jansson
 zlib1g-dev:zlib:zlib:has_library zlib.h zlib
 libpcre2-dev:pcre2:pcre2:has_library pcre2.h libpcre2-8
+libutf8proc-dev:utf8proc:utf8proc:has_library utf8proc.h libutf8proc
 check:check:check:has_library check.h check
 python3:python:python:has python3
 hdf5-tools:hdf5:hdf5:has h5dump'

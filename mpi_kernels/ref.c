@@ -76,14 +76,26 @@ static void product(int n, int k, const double *x, const float *w, double *y)
 			y[j] += x[p] * w[(size_t)p * n + j];
 }
 
+/* y[n] = x[k] w[k][n] + b[n]; b may be NULL. */
+static void affine(int n, int k, const double *x, const float *w,
+                   const float *b, double *y)
+{
+	product(n, k, x, w, y);
+	for (int j = 0; b && j < n; j++)
+		y[j] += b[j];
+}
+
 /* Turns pairs of KV channels, group query heads to a channel. */
-static void rope(const struct model *m, int position, int group, double *x)
+static void rope(const struct model *m, const float *factors, int position,
+                 int group, double *x)
 {
 	for (int c = 0; c < model_kv_dim(m); c += 2) {
 		int pair = c % m->head_dim / 2;
 		double angle = position * pow(m->rope_theta, -2.0 * pair /
 		                              m->head_dim);
 
+		if (factors)
+			angle /= factors[pair];
 		for (int r = 0; r < group; r++) {
 			double *a = &x[c * group + r], *b = a + group;
 			double even = *a, odd = *b;
@@ -95,7 +107,7 @@ static void rope(const struct model *m, int position, int group, double *x)
 }
 
 static void attention_block(const struct model *m, const struct ref_layer *l,
-                            int tokens, double *x)
+                            const float *factors, int tokens, double *x)
 {
 	int e = m->dim, qd = model_q_dim(m), kv = model_kv_dim(m);
 	double *q = wl_calloc((size_t)tokens * qd, sizeof *q);
@@ -106,11 +118,11 @@ static void attention_block(const struct model *m, const struct ref_layer *l,
 
 	for (int t = 0; t < tokens; t++) {
 		ref_norm(e, m->rms_eps, x + t * e, l->attention_norm, h);
-		product(qd, e, h, l->wq, q + t * qd);
-		product(kv, e, h, l->wk, k + t * kv);
-		product(kv, e, h, l->wv, v + t * kv);
-		rope(m, t, model_group(m), q + t * qd);
-		rope(m, t, 1, k + t * kv);
+		affine(qd, e, h, l->wq, l->bq, q + t * qd);
+		affine(kv, e, h, l->wk, l->bk, k + t * kv);
+		affine(kv, e, h, l->wv, l->bv, v + t * kv);
+		rope(m, factors, t, model_group(m), q + t * qd);
+		rope(m, factors, t, 1, k + t * kv);
 	}
 	ref_attention(m, tokens, q, k, v, o);
 	for (int t = 0; t < tokens; t++) {
@@ -158,7 +170,7 @@ void ref_forward(const struct model *m, const struct ref_weights *w,
 			x[t * e + i] = w->embedding[(size_t)i * m->vocab_size +
 			                            ids[t]];
 	for (int i = 0; i < m->n_layers; i++) {
-		attention_block(m, &w->layer[i], tokens, x);
+		attention_block(m, &w->layer[i], w->rope_factors, tokens, x);
 		for (int t = 0; t < tokens; t++)
 			ffn_block(m, &w->layer[i], x + t * e);
 	}

@@ -8,14 +8,12 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "convert.h"
 #include "h5file.h"
 
 /* data/README describes what these name. */
 #define FORMAT "waferllm checkpoint"
 #define CHANNEL_ORDER "kv_head,channel,query_head"
 #define ROPE_PAIRS "adjacent"
-#define TOKENIZER_KIND "spm"
 
 /* Longest string attribute, with its NUL. */
 #define TEXT_MAX 1024
@@ -32,6 +30,7 @@ struct checkpoint {
 	struct h5file *h5;
 	char *path;
 	char *origin;
+	int version; /* of the file's format */
 	struct model model;
 	struct slot (*slot)[T_NKINDS]; /* [n_layers]; others in layer 0 */
 };
@@ -57,6 +56,20 @@ static const struct {
 };
 
 #define N_INT_FIELDS (sizeof int_field / sizeof *int_field)
+
+/* The yes-or-no's of a model, likewise, as 0 or 1; files of a version before
+ * `since` lack them, which means no. */
+static const struct {
+	const char *name;
+	size_t at;
+	int since;
+} flag_field[] = {
+	{ "tied", offsetof(struct model, tied), 1 },
+	{ "qkv_bias", offsetof(struct model, qkv_bias), 2 },
+	{ "rope_scaled", offsetof(struct model, rope_scaled), 2 },
+};
+
+#define N_FLAG_FIELDS (sizeof flag_field / sizeof *flag_field)
 
 static void dataset_name(enum tensor_kind kind, int layer, char name[PATH_SIZE])
 {
@@ -104,9 +117,15 @@ static int put_model(struct h5file *f, const struct model *m,
 		if (h5file_put_int(f, "/model", int_field[i].name, *v, err))
 			return -1;
 	}
+	for (size_t i = 0; i < N_FLAG_FIELDS; i++) {
+		const bool *v = (const bool *)((const char *)m +
+		                               flag_field[i].at);
+
+		if (h5file_put_int(f, "/model", flag_field[i].name, *v, err))
+			return -1;
+	}
 	if (h5file_put_double(f, "/model", "rope_theta", m->rope_theta, err) ||
 	    h5file_put_double(f, "/model", "rms_eps", m->rms_eps, err) ||
-	    h5file_put_int(f, "/model", "tied", m->tied, err) ||
 	    h5file_put_string(f, "/model", "channel_order", CHANNEL_ORDER,
 	                      err) ||
 	    h5file_put_string(f, "/model", "rope_pairs", ROPE_PAIRS, err))
@@ -114,31 +133,47 @@ static int put_model(struct h5file *f, const struct model *m,
 	return h5file_write(f, "/model/stop_ids", &stop, m->stop_id, err);
 }
 
+static int put_array(struct h5file *f, const char *name, enum h5_type type,
+                     size_t n, const void *data, struct wl_error *err)
+{
+	const struct h5_info info = { 1, 1, n, type };
+
+	return h5file_write(f, name, &info, data, err);
+}
+
+/* What only byte-pair encoding by merge rules has. */
+static int put_bpe(struct h5file *f, const struct vocab *v,
+                   struct wl_error *err)
+{
+	if (h5file_put_string(f, "/tokenizer", "split",
+	                      word_split_name(v->split), err) ||
+	    h5file_put_int(f, "/tokenizer", "whole_words", v->whole_words,
+	                   err) ||
+	    h5file_put_int(f, "/tokenizer", "nfc", v->nfc, err) ||
+	    h5file_put_int(f, "/tokenizer", "space_once", v->space_once, err))
+		return -1;
+	return put_array(f, "/tokenizer/merges", H5_U32,
+	                 2 * (size_t)v->n_merges, v->merge, err);
+}
+
 static int put_vocab(struct h5file *f, const struct vocab *v,
                      struct wl_error *err)
 {
-	const struct {
-		const char *name;
-		struct h5_info info;
-		const void *data;
-	} set[] = {
-		{ "/tokenizer/text", { 1, 1, v->offset[v->n], H5_U8 },
-		  v->text },
-		{ "/tokenizer/offset", { 1, 1, v->n + 1, H5_U32 }, v->offset },
-		{ "/tokenizer/score", { 1, 1, v->n, H5_F32 }, v->score },
-		{ "/tokenizer/type", { 1, 1, v->n, H5_U8 }, v->type },
-	};
+	const size_t n = v->n;
 
-	if (h5file_put_string(f, "/tokenizer", "kind", TOKENIZER_KIND, err) ||
+	if (h5file_put_string(f, "/tokenizer", "kind", vocab_kind_name(v->kind),
+	                      err) ||
 	    h5file_put_int(f, "/tokenizer", "bos_id", v->bos_id, err) ||
 	    h5file_put_int(f, "/tokenizer", "eos_id", v->eos_id, err) ||
-	    h5file_put_int(f, "/tokenizer", "add_space", v->add_space, err))
+	    h5file_put_int(f, "/tokenizer", "add_space", v->add_space, err) ||
+	    put_array(f, "/tokenizer/text", H5_U8, v->offset[n], v->text,
+	              err) ||
+	    put_array(f, "/tokenizer/offset", H5_U32, n + 1, v->offset, err) ||
+	    put_array(f, "/tokenizer/type", H5_U8, n, v->type, err))
 		return -1;
-	for (size_t i = 0; i < sizeof set / sizeof *set; i++)
-		if (h5file_write(f, set[i].name, &set[i].info, set[i].data,
-		                 err))
-			return -1;
-	return 0;
+	if (v->kind == VOCAB_BPE)
+		return put_bpe(f, v, err);
+	return put_array(f, "/tokenizer/score", H5_F32, n, v->score, err);
 }
 
 static int put_head(struct checkpoint *c, const struct vocab *v,
@@ -169,6 +204,7 @@ struct checkpoint *checkpoint_create(const char *path, const struct model *m,
 	if (model_check(m, path, err))
 		return NULL;
 	c = checkpoint_new(path);
+	c->version = WL_CHECKPOINT_VERSION;
 	c->model = *m;
 	c->slot = wl_calloc(m->n_layers, sizeof *c->slot);
 	c->origin = wl_strdup(origin);
@@ -182,9 +218,8 @@ struct checkpoint *checkpoint_create(const char *path, const struct model *m,
 	return c;
 }
 
-/* Writes a tensor's bytes, which are of type t already. */
-static int put_tensor(struct checkpoint *c, enum tensor_kind kind, int layer,
-                      const void *bytes, enum wl_type t, struct wl_error *err)
+int checkpoint_write(struct checkpoint *c, enum tensor_kind kind, int layer,
+                     const void *data, enum wl_type t, struct wl_error *err)
 {
 	struct tensor_shape s = tensor_shape(&c->model, kind);
 	const struct h5_info info = { s.vector ? 1 : 2, s.rows, s.cols,
@@ -195,29 +230,13 @@ static int put_tensor(struct checkpoint *c, enum tensor_kind kind, int layer,
 	WL_ASSERT(!slot->done);
 	dataset_name(kind, layer, name);
 	slot->type = t;
-	slot->crc = crc32_z(0, bytes, s.rows * s.cols * wl_type_size(t));
-	if (h5file_write(c->h5, name, &info, bytes, err) ||
+	slot->crc = crc32_z(0, data, s.rows * s.cols * wl_type_size(t));
+	if (h5file_write(c->h5, name, &info, data, err) ||
 	    h5file_put_string(c->h5, name, "type", wl_type_name(t), err) ||
 	    h5file_put_int(c->h5, name, "crc32", slot->crc, err))
 		return -1;
 	slot->done = true;
 	return 0;
-}
-
-int checkpoint_write(struct checkpoint *c, enum tensor_kind kind, int layer,
-                     const float *data, enum wl_type t, struct wl_error *err)
-{
-	struct tensor_shape s = tensor_shape(&c->model, kind);
-	void *bytes;
-	int rc;
-
-	if (t == WL_F32)
-		return put_tensor(c, kind, layer, data, t, err);
-	bytes = wl_malloc(s.rows * s.cols, wl_type_size(t));
-	wl_from_f32(bytes, data, t, s.rows * s.cols);
-	rc = put_tensor(c, kind, layer, bytes, t, err);
-	free(bytes);
-	return rc;
 }
 
 struct visit {
@@ -268,6 +287,18 @@ static int get_int(struct h5file *f, const char *path, const char *object,
 	return 0;
 }
 
+/* An integer attribute that is 0 or 1. */
+static int get_flag(struct checkpoint *c, const char *object, const char *name,
+                    bool *v, struct wl_error *err)
+{
+	int number = 0;
+
+	if (get_int(c->h5, c->path, object, name, 0, 1, &number, err))
+		return -1;
+	*v = number;
+	return 0;
+}
+
 /* A string attribute for which this version knows one value only. */
 static int expect_string(struct checkpoint *c, const char *object,
                          const char *name, const char *want,
@@ -302,22 +333,24 @@ static int get_stops(struct checkpoint *c, struct wl_error *err)
 static int get_model(struct checkpoint *c, struct wl_error *err)
 {
 	struct model *m = &c->model;
-	int tied = 0;
 
 	for (size_t i = 0; i < N_INT_FIELDS; i++)
 		if (get_int(c->h5, c->path, "/model", int_field[i].name,
 		            INT_MIN, INT_MAX,
 		            (int *)((char *)m + int_field[i].at), err))
 			return -1;
+	for (size_t i = 0; i < N_FLAG_FIELDS; i++)
+		if (c->version >= flag_field[i].since &&
+		    get_flag(c, "/model", flag_field[i].name,
+		             (bool *)((char *)m + flag_field[i].at), err))
+			return -1;
 	if (h5file_get_double(c->h5, "/model", "rope_theta", &m->rope_theta,
 	                      err) ||
 	    h5file_get_double(c->h5, "/model", "rms_eps", &m->rms_eps, err) ||
-	    get_int(c->h5, c->path, "/model", "tied", 0, 1, &tied, err) ||
 	    expect_string(c, "/model", "channel_order", CHANNEL_ORDER, err) ||
 	    expect_string(c, "/model", "rope_pairs", ROPE_PAIRS, err) ||
 	    get_stops(c, err))
 		return -1;
-	m->tied = tied;
 	return model_check(m, c->path, err);
 }
 
@@ -333,10 +366,11 @@ static int get_head(struct checkpoint *c, struct wl_error *err)
 	if (expect_string(c, "/", "format", FORMAT, err) ||
 	    h5file_get_int(c->h5, "/", "format_version", &version, err))
 		return -1;
-	if (version != WL_CHECKPOINT_VERSION)
-		return wl_error_set(err, "%s: format_version is %lld, only %d"
-		                    " is known here", c->path,
+	if (version < 1 || version > WL_CHECKPOINT_VERSION)
+		return wl_error_set(err, "%s: format_version is %lld, only 1"
+		                    " to %d are known here", c->path,
 		                    (long long)version, WL_CHECKPOINT_VERSION);
+	c->version = version;
 	if (h5file_get_string(c->h5, "/", "origin", text, sizeof text, err))
 		return -1;
 	c->origin = wl_strdup(text);
@@ -420,6 +454,11 @@ const struct model *checkpoint_model(const struct checkpoint *c)
 	return &c->model;
 }
 
+int checkpoint_version(const struct checkpoint *c)
+{
+	return c->version;
+}
+
 const char *checkpoint_path(const struct checkpoint *c)
 {
 	return c->path;
@@ -480,29 +519,48 @@ static int check_offsets(const struct checkpoint *c, const struct vocab *v,
 	return 0;
 }
 
-static int get_vocab(struct checkpoint *c, struct vocab *v,
-                     struct wl_error *err)
+/* A string attribute of /tokenizer that parse turns into a number, -1 for a
+ * name that it does not know. */
+static int get_name(struct checkpoint *c, const char *name,
+                    int (*parse)(const char *name), int *v,
+                    struct wl_error *err)
 {
-	const size_t n = v->n = c->model.vocab_size;
-	struct h5_info text;
-	int add_space = 0;
+	char text[TEXT_MAX];
 
-	if (expect_string(c, "/tokenizer", "kind", TOKENIZER_KIND, err) ||
-	    get_int(c->h5, c->path, "/tokenizer", "bos_id", -1, v->n - 1,
-	            &v->bos_id, err) ||
-	    get_int(c->h5, c->path, "/tokenizer", "eos_id", -1, v->n - 1,
-	            &v->eos_id, err) ||
-	    get_int(c->h5, c->path, "/tokenizer", "add_space", 0, 1,
-	            &add_space, err))
+	if (h5file_get_string(c->h5, "/tokenizer", name, text, sizeof text,
+	                      err))
 		return -1;
-	v->add_space = add_space;
+	*v = parse(text);
+	if (*v < 0)
+		return wl_error_set(err, "%s: /tokenizer: %s \"%.200s\" is not"
+		                    " known here", c->path, name, text);
+	return 0;
+}
+
+static int get_kind(struct checkpoint *c, struct vocab *v,
+                    struct wl_error *err)
+{
+	int kind = VOCAB_SPM;
+
+	if (c->version == 1
+	    ? expect_string(c, "/tokenizer", "kind", "spm", err)
+	    : get_name(c, "kind", vocab_kind_parse, &kind, err))
+		return -1;
+	v->kind = kind;
+	return 0;
+}
+
+/* The pieces' text, whose length is what the file has. */
+static int get_pieces(struct checkpoint *c, struct vocab *v,
+                      struct wl_error *err)
+{
+	const size_t n = v->n;
+	struct h5_info text;
+
 	if (h5file_info(c->h5, "/tokenizer/text", &text, err))
 		return -1;
 	v->offset = get_array(c, "/tokenizer/offset", H5_U32, n + 1, 4, err);
 	if (!v->offset)
-		return -1;
-	v->score = get_array(c, "/tokenizer/score", H5_F32, n, 4, err);
-	if (!v->score)
 		return -1;
 	v->type = get_array(c, "/tokenizer/type", H5_U8, n, 1, err);
 	if (!v->type)
@@ -511,6 +569,58 @@ static int get_vocab(struct checkpoint *c, struct vocab *v,
 	if (!v->text)
 		return -1;
 	return check_offsets(c, v, text.cols, err);
+}
+
+/* Pairs of ids, as many as the file has. */
+static int get_merges(struct checkpoint *c, struct vocab *v,
+                      struct wl_error *err)
+{
+	const char *name = "/tokenizer/merges";
+	struct h5_info info;
+
+	if (h5file_info(c->h5, name, &info, err))
+		return -1;
+	if (info.cols % 2 || info.cols / 2 > UINT32_MAX)
+		return wl_error_set(err, "%s: %s: %zu ids are no list of"
+		                    " pairs", c->path, name, info.cols);
+	v->merge = get_array(c, name, H5_U32, info.cols, 4, err);
+	if (!v->merge)
+		return -1;
+	v->n_merges = info.cols / 2;
+	return 0;
+}
+
+static int get_bpe(struct checkpoint *c, struct vocab *v,
+                   struct wl_error *err)
+{
+	int split = WORDS_NONE;
+
+	if (get_name(c, "split", word_split_parse, &split, err) ||
+	    get_flag(c, "/tokenizer", "whole_words", &v->whole_words, err) ||
+	    get_flag(c, "/tokenizer", "nfc", &v->nfc, err) ||
+	    get_flag(c, "/tokenizer", "space_once", &v->space_once, err))
+		return -1;
+	v->split = split;
+	v->score = wl_calloc(v->n, sizeof *v->score);
+	return get_merges(c, v, err);
+}
+
+static int get_vocab(struct checkpoint *c, struct vocab *v,
+                     struct wl_error *err)
+{
+	v->n = c->model.vocab_size;
+	if (get_kind(c, v, err) ||
+	    get_int(c->h5, c->path, "/tokenizer", "bos_id", -1, v->n - 1,
+	            &v->bos_id, err) ||
+	    get_int(c->h5, c->path, "/tokenizer", "eos_id", -1, v->n - 1,
+	            &v->eos_id, err) ||
+	    get_flag(c, "/tokenizer", "add_space", &v->add_space, err) ||
+	    get_pieces(c, v, err))
+		return -1;
+	if (v->kind == VOCAB_BPE)
+		return get_bpe(c, v, err);
+	v->score = get_array(c, "/tokenizer/score", H5_F32, v->n, 4, err);
+	return v->score ? 0 : -1;
 }
 
 int checkpoint_read_vocab(struct checkpoint *c, struct vocab *v,

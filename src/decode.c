@@ -1,7 +1,8 @@
 /* The decode phase: one token at a time, E on y, the same on every column.
  *
- *   norm -(y)-> qkv -> rope -> append -> q k^T -(x, head)-> softmax, S V -(y)->
- *   W_O -(x)-> norm -(y)-> gate, up -(y)-> silu * -> down -(x)-> ...
+ *   norm -(y)-> qkv -> add biases, rope, append -> q k^T -(x, head)->
+ *   softmax, S V -(y)-> W_O -(x)->
+ *   norm -(y)-> gate, up -(y)-> silu * -> down -(x)-> ...
  *
  * -(a)-> is an all-reduce along axis a. Reductions alternate between the
  * axes, so that no vector is ever transposed.
@@ -135,13 +136,13 @@ static void embed(struct wafer *w, int id)
 	line_multicast(&g->x, 0, g->cols - 1, &parts, w->state.x);
 }
 
-static void norm(struct wafer *w, const struct norm_weights *n)
+static void norm(struct wafer *w, const struct vector_weights *n)
 {
 	struct grid *g = &w->decode;
 	struct part dim = part_of(w->model->dim, g->rows);
 
 	ledger_op(g->ledger, OP_NORM);
-	norm_vector(g, AXIS_Y, &dim, w->model->rms_eps, w->state.x, n->on_y,
+	norm_vector(g, AXIS_Y, &dim, w->model->rms_eps, w->state.x, n->decode,
 	            w->state.h);
 }
 
@@ -152,8 +153,25 @@ static void set_angles(struct wafer *w)
 	int t = w->cache.tokens - 1;
 
 	if (!w->decode.dry)
-		rope_angles(w->model, c, (struct range){ t, t + 1 },
-		            w->state.angles);
+		rope_angles(w->model, w->weights.rope_factors, c,
+		            (struct range){ t, t + 1 }, w->state.angles);
+}
+
+/* The sums of q, k and v are whole, and the same on every row. */
+static void add_biases(struct wafer *w, const struct layer_weights *l)
+{
+	struct grid *g = &w->decode;
+	float *to = w->state.qkv;
+
+	if (!l->bias[W_Q].decode)
+		return;
+	for (int i = 0; i < W_BIASED; i++) {
+		struct part n = weights_layout(&w->weights, i, true).n;
+		size_t here = range_size(part_range(&n, g->x.mine));
+
+		vec_add(here, l->bias[i].decode, to);
+		to += here;
+	}
 }
 
 static void rotate(struct wafer *w)
@@ -189,6 +207,7 @@ static void layer_step(struct wafer *w, int layer)
 	norm(w, &l->attention_norm);
 	ledger_op(ledger, OP_QKV);
 	gemv_tree(&l->qkv, s->h, s->qkv);
+	add_biases(w, l);
 	ledger_op(ledger, OP_ROPE);
 	rotate(w);
 	ledger_op(ledger, OP_KV_SHIFT);

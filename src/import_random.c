@@ -5,9 +5,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
 
 #include "checkpoint.h"
-#include "tokenizer.h"
+#include "convert.h"
+#include "vocab.h"
 
 /* The output function of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a
  * bijection whose outputs for a counter pass as random. */
@@ -40,28 +43,48 @@ struct random_import {
 	struct wl_error *err;
 };
 
+/* Numbers follow from seed and name: they outlive changes of the order. */
+static uint64_t name_key(const char *name)
+{
+	return crc32_z(0, (const unsigned char *)name, strlen(name));
+}
+
 /* Norms are 1. Weights have standard deviation 1/sqrt(k) for k inputs, so
- * that activations neither grow nor vanish; the embedding is also the tied
- * head's matrix and has k = dim. */
+ * that activations neither grow nor vanish (a bias as if k were dim); the
+ * embedding is also the tied head's matrix and has k = dim. */
+static void fill(const struct random_import *r, enum tensor_kind kind,
+                 const char *name, float *w, size_t n)
+{
+	struct tensor_shape s = tensor_shape(r->model, kind);
+	bool bias = kind == T_BQ || kind == T_BK || kind == T_BV;
+	size_t k = bias ? (size_t)r->model->dim : s.rows;
+
+	if (s.vector && !bias)
+		for (size_t i = 0; i < n; i++)
+			w[i] = 1;
+	else
+		fill_uniform(w, n, mix(mix(r->o->seed + 1) ^ name_key(name)),
+		             sqrt(3.0 / k));
+}
+
 static int write_random(void *ctx, enum tensor_kind kind, int layer)
 {
 	struct random_import *r = ctx;
 	struct tensor_shape s = tensor_shape(r->model, kind);
 	size_t n = s.rows * s.cols;
 	float *w = wl_malloc(n, sizeof *w);
-	uint64_t tensor = (uint64_t)layer * T_NKINDS + kind;
+	void *bytes = wl_malloc(n, wl_type_size(r->type));
+	char name[64];
 	int rc;
 
-	if (kind == T_ATTN_NORM && !r->o->quiet)
-		fprintf(stderr, "import: layer %d of %d\n", layer + 1,
-		        r->model->n_layers);
-	if (s.vector)
-		for (size_t i = 0; i < n; i++)
-			w[i] = 1;
-	else
-		fill_uniform(w, n, mix(mix(r->o->seed + 1) ^ tensor),
-		             sqrt(3.0 / s.rows));
-	rc = checkpoint_write(r->dest, kind, layer, w, r->type, r->err);
+	tensor_name(kind, layer, name, sizeof name);
+	if (!r->o->quiet)
+		fprintf(stderr, "import: %s, %zu x %zu %s\n", name, s.rows,
+		        s.cols, wl_type_name(r->type));
+	fill(r, kind, name, w, n);
+	wl_from_f32(bytes, w, r->type, n);
+	rc = checkpoint_write(r->dest, kind, layer, bytes, r->type, r->err);
+	free(bytes);
 	free(w);
 	return rc;
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include "checkpoint.h"
-#include "tokenizer.h"
+#include "vocab.h"
 
 /* Sums over all tensors. */
 struct totals {
@@ -83,6 +83,9 @@ static void print_shape(FILE *out, const struct model *m)
 	fprintf(out, "%-14s %g\n", "rope_theta", m->rope_theta);
 	fprintf(out, "%-14s %g\n", "rms_eps", m->rms_eps);
 	fprintf(out, "%-14s %s\n", "tied", m->tied ? "yes" : "no");
+	fprintf(out, "%-14s %s\n", "qkv_bias", m->qkv_bias ? "yes" : "no");
+	fprintf(out, "%-14s %s\n", "rope_scaled",
+	        m->rope_scaled ? "yes" : "no");
 }
 
 static void print_totals(FILE *out, const struct totals *t)
@@ -127,6 +130,21 @@ static int print_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
+static void print_vocab(FILE *out, const struct vocab *v)
+{
+	fprintf(out, "%-14s %d pieces, %u bytes of text, bos %d, eos %d%s\n",
+	        "tokenizer", v->n, (unsigned)v->offset[v->n], v->bos_id,
+	        v->eos_id, !v->add_space ? "" : v->space_once ?
+	        ", space in front if none is" : ", space put in front");
+	fprintf(out, "%-14s %s", "encoding", vocab_kind_name(v->kind));
+	if (v->kind == VOCAB_BPE)
+		fprintf(out, ", %u merges, words: %s%s%s",
+		        (unsigned)v->n_merges, word_split_name(v->split),
+		        v->whole_words ? ", whole words first" : "",
+		        v->nfc ? ", NFC" : "");
+	fprintf(out, "\n");
+}
+
 static void print_all(FILE *out, const struct checkpoint *c,
                       const struct vocab *v)
 {
@@ -136,15 +154,13 @@ static void print_all(FILE *out, const struct checkpoint *c,
 	model_each_tensor(m, add_tensor, &t);
 	print_text(out, "file", checkpoint_path(c));
 	fprintf(out, "%-14s waferllm checkpoint, version %d\n", "format",
-	        WL_CHECKPOINT_VERSION);
+	        checkpoint_version(c));
 	print_text(out, "origin", checkpoint_origin(c));
 	fprintf(out, "\n");
 	print_shape(out, m);
 	fprintf(out, "\n");
 	print_totals(out, &t);
-	fprintf(out, "%-14s %d pieces, %u bytes of text, bos %d, eos %d%s\n",
-	        "tokenizer", v->n, (unsigned)v->offset[v->n], v->bos_id,
-	        v->eos_id, v->add_space ? ", space put in front" : "");
+	print_vocab(out, v);
 	fprintf(out, "\n%-26s %16s  %-4s %12s  %s\n", "tensor", "shape", "type",
 	        "bytes", "crc32");
 	model_each_tensor(m, print_tensor, &(struct table){ c, out });

@@ -24,9 +24,13 @@ struct target {
 	struct slab *slab;
 };
 
-/* One rank's CRC-32 of its share of one tensor. */
+/* What a rank may find wrong with the values of a tensor. */
+enum fault { FAULT_NONE, FAULT_NOT_FINITE, FAULT_NOT_POSITIVE };
+
+/* What one rank knows of its share of one tensor. */
 struct share {
 	uint32_t crc;
+	uint32_t fault;             /* enum fault */
 	uint64_t bytes;
 };
 
@@ -36,6 +40,7 @@ struct loader {
 	int rank, size;             /* on mesh->control */
 	struct share *share;        /* [tensors], in file order */
 	int tensor, tensors;        /* next to load, all */
+	bool verify;                /* compare checksums */
 	bool failed;
 	struct wl_error *err;
 	void (*progress)(void *ctx, int done, int all);
@@ -146,12 +151,30 @@ static struct range round_rows(const struct loader *l, int rows, int s, int i,
 	                       first + part_start(&part, i + 1) };
 }
 
+/* Whether none of n elements of type t is NaN or infinite: those have all
+ * bits of the exponent set. */
+static bool all_finite(const unsigned char *p, enum wl_type t, size_t n)
+{
+	/* The half with sign and exponent is the last two bytes. */
+	static const unsigned exponent[WL_NTYPES] = {
+		[WL_F32] = 0x7f80, [WL_F16] = 0x7c00, [WL_BF16] = 0x7f80 };
+	size_t step = wl_type_size(t);
+	unsigned mask = exponent[t], found = 0;
+
+	p += step - 2;
+	for (size_t i = 0; i < n; i++, p += step)
+		found |= ((p[0] | p[1] << 8) & mask) == mask;
+	return !found;
+}
+
+/* Reads rows into data[rows][cols], zeroes when that fails, and notes what is
+ * to be known of them. A vector's rows are its elements. */
 static void read_share(struct loader *l, enum tensor_kind kind, int layer,
-                       struct range rows, size_t row_bytes,
-                       unsigned char *data)
+                       struct range rows, size_t cols, unsigned char *data)
 {
 	struct share *s = &l->share[l->tensor];
-	size_t bytes = range_size(rows) * row_bytes;
+	enum wl_type type = checkpoint_type(l->c, kind, layer);
+	size_t n = range_size(rows) * cols, bytes = n * wl_type_size(type);
 
 	if (!l->failed && bytes &&
 	    checkpoint_read_rows(l->c, kind, layer, rows.lo, range_size(rows),
@@ -159,7 +182,11 @@ static void read_share(struct loader *l, enum tensor_kind kind, int layer,
 		l->failed = true;
 	if (l->failed)
 		memset(data, 0, bytes);
-	s->crc = crc32_z(s->bytes ? s->crc : crc32_z(0, NULL, 0), data, bytes);
+	if (!all_finite(data, type, n))
+		s->fault = FAULT_NOT_FINITE;
+	if (l->verify)
+		s->crc = crc32_z(s->bytes ? s->crc : crc32_z(0, NULL, 0), data,
+		                 bytes);
 	s->bytes += bytes;
 }
 
@@ -176,7 +203,7 @@ static void load_round(struct loader *l, const struct target *t,
 	struct walk w = { t, type, element, row_bytes, NULL, mine.lo, NULL, 0 };
 	unsigned char *rows = wl_malloc(range_size(mine), row_bytes);
 
-	read_share(l, kind, layer, mine, row_bytes, rows);
+	read_share(l, kind, layer, mine, shape.cols, rows);
 	for (int r = 0; r < l->size; r++) {
 		struct range theirs =
 			round_rows(l, shape.rows, r, round, rounds);
@@ -232,30 +259,77 @@ static void load_matrix(struct loader *l, enum tensor_kind kind, int layer,
 	next_tensor(l);
 }
 
-/* A vector is small: every rank reads all of it, for its own two blocks. */
-static void load_norm(struct loader *l, const struct weights *w,
-                      enum tensor_kind kind, int layer,
-                      struct norm_weights *norm)
+/* A vector is small: every rank reads all of it. The caller frees it. */
+static float *load_vector(struct loader *l, enum tensor_kind kind, int layer)
 {
 	enum wl_type type = checkpoint_type(l->c, kind, layer);
-	int n = w->model->dim;
-	struct part on_x = part_of(n, w->prefill->cols);
-	struct part on_y = part_of(n, w->decode->rows);
-	struct range x = part_range(&on_x, w->prefill->x.mine);
-	struct range y = part_range(&on_y, w->decode->y.mine);
+	size_t n = tensor_shape(checkpoint_model(l->c), kind).cols;
 	unsigned char *raw = wl_malloc(n, wl_type_size(type));
+	float *all = wl_malloc(n, sizeof *all);
 
-	read_share(l, kind, layer, (struct range){ 0, n }, wl_type_size(type),
-	           raw);
+	read_share(l, kind, layer, (struct range){ 0, n }, 1, raw);
+	/* The sum of all shares is that of one copy. */
 	if (l->rank)
-		l->share[l->tensor] = (struct share){ 0, 0 };
-	norm->on_x = wl_malloc(range_size(x), sizeof(float));
-	norm->on_y = wl_malloc(range_size(y), sizeof(float));
-	wl_to_f32(norm->on_x, raw + x.lo * wl_type_size(type), type,
-	          range_size(x));
-	wl_to_f32(norm->on_y, raw + y.lo * wl_type_size(type), type,
-	          range_size(y));
+		l->share[l->tensor] = (struct share){ 0 };
+	wl_to_f32(all, raw, type, n);
 	free(raw);
+	return all;
+}
+
+static float *copy_block(const float *all, struct range r)
+{
+	float *block = wl_malloc(range_size(r), sizeof *block);
+
+	memcpy(block, all + r.lo, range_size(r) * sizeof *block);
+	return block;
+}
+
+/* Keeps this rank's blocks of a vector. */
+static void load_blocks(struct loader *l, enum tensor_kind kind, int layer,
+                        struct range prefill, struct range decode,
+                        struct vector_weights *v)
+{
+	float *all = load_vector(l, kind, layer);
+
+	v->prefill = copy_block(all, prefill);
+	v->decode = copy_block(all, decode);
+	free(all);
+	next_tensor(l);
+}
+
+static void load_norm(struct loader *l, const struct weights *w,
+                      enum tensor_kind kind, int layer,
+                      struct vector_weights *norm)
+{
+	struct part on_x = part_of(w->model->dim, w->prefill->cols);
+	struct part on_y = part_of(w->model->dim, w->decode->rows);
+
+	load_blocks(l, kind, layer, part_range(&on_x, w->prefill->x.mine),
+	            part_range(&on_y, w->decode->y.mine), norm);
+}
+
+/* The bias of matrix `which` is cut as the matrix's columns are. */
+static void load_bias(struct loader *l, struct weights *w,
+                      enum tensor_kind kind, int layer, int which)
+{
+	struct part prefill = weights_layout(w, which, false).n;
+	struct part decode = weights_layout(w, which, true).n;
+
+	load_blocks(l, kind, layer, part_range(&prefill, w->prefill->x.mine),
+	            part_range(&decode, w->decode->x.mine),
+	            &w->layer[layer].bias[which]);
+}
+
+static void load_factors(struct loader *l, struct weights *w)
+{
+	struct share *s = &l->share[l->tensor];
+	bool positive = true;
+
+	w->rope_factors = load_vector(l, T_ROPE_FACTORS, 0);
+	for (int i = 0; i < w->model->head_dim / 2; i++)
+		positive &= w->rope_factors[i] > 0;
+	if (!positive && s->fault == FAULT_NONE)
+		s->fault = FAULT_NOT_POSITIVE;
 	next_tensor(l);
 }
 
@@ -277,6 +351,7 @@ static int load_tensor(void *ctx, enum tensor_kind kind, int layer)
 {
 	static const int matrix[T_NKINDS] = {
 		[T_WQ] = W_Q, [T_WK] = W_K, [T_WV] = W_V, [T_WO] = W_O,
+		[T_BQ] = W_Q, [T_BK] = W_K, [T_BV] = W_V,
 		[T_GATE] = W_GATE, [T_UP] = W_UP, [T_DOWN] = W_DOWN };
 	struct loader *l = ((struct visit *)ctx)->l;
 	struct weights *w = ((struct visit *)ctx)->w;
@@ -297,52 +372,81 @@ static int load_tensor(void *ctx, enum tensor_kind kind, int layer)
 	case T_NORM:
 		load_norm(l, w, kind, layer, &w->norm);
 		break;
+	case T_ROPE_FACTORS:
+		load_factors(l, w);
+		break;
+	case T_BQ:
+	case T_BK:
+	case T_BV:
+		load_bias(l, w, kind, layer, matrix[kind]);
+		break;
 	default:
 		load_tiles(l, w, kind, layer, matrix[kind]);
 	}
 	return 0;
 }
 
-/* The leader puts the shares' CRCs together and compares. */
-struct verify {
+/* The leader puts the shares together and judges. */
+struct judge {
 	struct loader *l;
 	const struct share *all; /* [ranks][tensors] */
 	int tensor;
 };
 
-static int verify_tensor(void *ctx, enum tensor_kind kind, int layer)
+/* The tensor's CRC-32, and the first fault that a rank found. */
+static uint32_t join_shares(const struct judge *j, enum fault *fault)
 {
-	struct verify *v = ctx;
-	struct loader *l = v->l;
+	const struct loader *l = j->l;
 	uLong crc = crc32_z(0, NULL, 0);
-	char name[64];
 
+	*fault = FAULT_NONE;
 	for (int r = 0; r < l->size; r++) {
-		const struct share *s = &v->all[r * l->tensors + v->tensor];
+		const struct share *s = &j->all[r * l->tensors + j->tensor];
 
 		if (s->bytes)
 			crc = crc32_combine(crc, s->crc, s->bytes);
+		if (*fault == FAULT_NONE)
+			*fault = s->fault;
 	}
-	v->tensor++;
-	if (crc == checkpoint_crc(l->c, kind, layer))
-		return 0;
-	tensor_name(kind, layer, name, sizeof name);
-	return wl_error_set(l->err, "%s: tensor %s is damaged: its checksum "
-	                    "does not match", checkpoint_path(l->c), name);
+	return crc;
 }
 
-static int verify(struct loader *l)
+static int judge_tensor(void *ctx, enum tensor_kind kind, int layer)
+{
+	static const char *const text[] = {
+		[FAULT_NOT_FINITE] = "holds a NaN or an infinity",
+		[FAULT_NOT_POSITIVE] = "holds a factor that is not above 0",
+	};
+	struct judge *j = ctx;
+	struct loader *l = j->l;
+	enum fault fault;
+	uint32_t crc = join_shares(j, &fault);
+	char name[64];
+
+	j->tensor++;
+	tensor_name(kind, layer, name, sizeof name);
+	if (l->verify && crc != checkpoint_crc(l->c, kind, layer))
+		return wl_error_set(l->err, "%s: tensor %s is damaged: its"
+		                    " checksum does not match",
+		                    checkpoint_path(l->c), name);
+	if (fault != FAULT_NONE)
+		return wl_error_set(l->err, "%s: tensor %s %s",
+		                    checkpoint_path(l->c), name, text[fault]);
+	return 0;
+}
+
+static int judge(struct loader *l)
 {
 	size_t bytes = l->tensors * sizeof *l->share;
 	struct share *all = wl_malloc(l->rank ? 0 : l->size, bytes);
-	struct verify v = { l, all, 0 };
+	struct judge j = { l, all, 0 };
 	int rc = 0;
 
 	MPI_Gather(l->share, bytes, MPI_BYTE, all, bytes, MPI_BYTE, 0,
 	           l->mesh->control);
 	if (l->rank == 0)
-		rc = model_each_tensor(checkpoint_model(l->c), verify_tensor,
-		                       &v);
+		rc = model_each_tensor(checkpoint_model(l->c), judge_tensor,
+		                       &j);
 	free(all);
 	return rc;
 }
@@ -356,11 +460,11 @@ static int count_tensor(void *ctx, enum tensor_kind kind, int layer)
 }
 
 int weights_load(struct weights *w, struct checkpoint *c,
-                 const struct mesh *mesh,
+                 const struct mesh *mesh, bool verify,
                  void (*progress)(void *ctx, int done, int all), void *ctx,
                  struct wl_error *err)
 {
-	struct loader l = { .c = c, .mesh = mesh, .err = err,
+	struct loader l = { .c = c, .mesh = mesh, .verify = verify, .err = err,
 	                    .progress = progress, .ctx = ctx };
 	struct visit v = { &l, w };
 
@@ -372,7 +476,7 @@ int weights_load(struct weights *w, struct checkpoint *c,
 	int rc = mesh_agree(mesh->control, l.failed ? -1 : 0, err);
 
 	if (!rc)
-		rc = mesh_agree(mesh->control, verify(&l), err);
+		rc = mesh_agree(mesh->control, judge(&l), err);
 	free(l.share);
 	return rc;
 }

@@ -46,8 +46,7 @@ static int serial_verb(const struct options *o, struct wl_error *err)
 
 	if (o->verb == VERB_INFO)
 		return info_print(o->model, stdout, err);
-	return o->random_shape ? import_random(&import, err)
-	                       : import_llama2c(&import, err);
+	return import_run(&import, err);
 }
 
 /* All ranks leave together, after the leader has spoken: if another were

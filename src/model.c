@@ -59,7 +59,7 @@ bool model_stops_at(const struct model *m, int id)
 }
 
 /* What an axis of a tensor runs over. */
-enum axis { ONE, DIM, HIDDEN, QDIM, KVDIM, VOCAB };
+enum axis { ONE, DIM, HIDDEN, QDIM, KVDIM, PAIRS, VOCAB };
 
 /* The one list of tensors; a vector is ONE x its length. */
 static const struct {
@@ -67,18 +67,22 @@ static const struct {
 	bool per_layer;
 	enum axis rows, cols;
 } tensors[T_NKINDS] = {
-	[T_EMBEDDING] = { "embedding",      false, DIM,    VOCAB },
-	[T_ATTN_NORM] = { "attention_norm", true,  ONE,    DIM },
-	[T_WQ]        = { "wq",             true,  DIM,    QDIM },
-	[T_WK]        = { "wk",             true,  DIM,    KVDIM },
-	[T_WV]        = { "wv",             true,  DIM,    KVDIM },
-	[T_WO]        = { "wo",             true,  QDIM,   DIM },
-	[T_FFN_NORM]  = { "ffn_norm",       true,  ONE,    DIM },
-	[T_GATE]      = { "gate",           true,  DIM,    HIDDEN },
-	[T_UP]        = { "up",             true,  DIM,    HIDDEN },
-	[T_DOWN]      = { "down",           true,  HIDDEN, DIM },
-	[T_NORM]      = { "norm",           false, ONE,    DIM },
-	[T_HEAD]      = { "head",           false, DIM,    VOCAB },
+	[T_EMBEDDING]    = { "embedding",      false, DIM,    VOCAB },
+	[T_ROPE_FACTORS] = { "rope_factors",   false, ONE,    PAIRS },
+	[T_ATTN_NORM]    = { "attention_norm", true,  ONE,    DIM },
+	[T_WQ]           = { "wq",             true,  DIM,    QDIM },
+	[T_WK]           = { "wk",             true,  DIM,    KVDIM },
+	[T_WV]           = { "wv",             true,  DIM,    KVDIM },
+	[T_BQ]           = { "bq",             true,  ONE,    QDIM },
+	[T_BK]           = { "bk",             true,  ONE,    KVDIM },
+	[T_BV]           = { "bv",             true,  ONE,    KVDIM },
+	[T_WO]           = { "wo",             true,  QDIM,   DIM },
+	[T_FFN_NORM]     = { "ffn_norm",       true,  ONE,    DIM },
+	[T_GATE]         = { "gate",           true,  DIM,    HIDDEN },
+	[T_UP]           = { "up",             true,  DIM,    HIDDEN },
+	[T_DOWN]         = { "down",           true,  HIDDEN, DIM },
+	[T_NORM]         = { "norm",           false, ONE,    DIM },
+	[T_HEAD]         = { "head",           false, DIM,    VOCAB },
 };
 
 static size_t axis_size(const struct model *m, enum axis a)
@@ -94,6 +98,8 @@ static size_t axis_size(const struct model *m, enum axis a)
 		return model_q_dim(m);
 	case KVDIM:
 		return model_kv_dim(m);
+	case PAIRS:
+		return m->head_dim / 2;
 	case VOCAB:
 		return m->vocab_size;
 	}
@@ -107,7 +113,18 @@ bool tensor_per_layer(enum tensor_kind kind)
 
 bool tensor_present(const struct model *m, enum tensor_kind kind)
 {
-	return kind != T_HEAD || !m->tied;
+	switch (kind) {
+	case T_ROPE_FACTORS:
+		return m->rope_scaled;
+	case T_BQ:
+	case T_BK:
+	case T_BV:
+		return m->qkv_bias;
+	case T_HEAD:
+		return !m->tied;
+	default:
+		return true;
+	}
 }
 
 struct tensor_shape tensor_shape(const struct model *m, enum tensor_kind kind)
@@ -239,6 +256,8 @@ bool model_same(const struct model *a, const struct model *b)
 	            a->max_seq_len == b->max_seq_len &&
 	            a->rope_theta == b->rope_theta &&
 	            a->rms_eps == b->rms_eps && a->tied == b->tied &&
+	            a->qkv_bias == b->qkv_bias &&
+	            a->rope_scaled == b->rope_scaled &&
 	            a->bos_id == b->bos_id && a->n_stop == b->n_stop;
 
 	for (int i = 0; same && i < a->n_stop; i++)

@@ -54,10 +54,12 @@ static const struct option table[] = {
 	  "MPI ranks to use (default: the most that fit)" },
 	{ RUN, "--logits", STRING, AT(logits), "FILE", NULL, 0, 0,
 	  "write every step's token and logits to an HDF5 file" },
+	{ RUN, "--no-verify", FLAG, AT(no_verify), NULL, NULL, 0, 0,
+	  "do not compare the weights with their checksums" },
 	{ RUN | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
 	  "nothing on standard error but errors" },
 	{ IMPORT, "--tokenizer", STRING, AT(tokenizer), "FILE", NULL, 0, 0,
-	  "the model's llama2.c tokenizer.bin" },
+	  "the tokenizer.bin of a llama2.c checkpoint" },
 	{ IMPORT, "--random", STRING, AT(random_shape), "SHAPE", NULL, 0, 0,
 	  "no SOURCE: random weights of the JSON file's shape" },
 	{ IMPORT, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
@@ -79,8 +81,9 @@ static const struct {
 		"continuation go to standard output, all else to standard"
 		" error.\nStart it with mpirun or srun to use several ranks." },
 	[VERB_IMPORT] = { "import", "SOURCE DEST.h5",
-		"Turn a llama2.c checkpoint (.bin) and its tokenizer, or a\n"
-		"random model, into a checkpoint for run." },
+		"Turn a Hugging Face directory, a GGUF file, a llama2.c\n"
+		"checkpoint (.bin) and its tokenizer, or a random model into"
+		" a\ncheckpoint for run." },
 	[VERB_INFO] = { "info", "MODEL.h5",
 		"Show what a checkpoint holds." },
 };
@@ -252,9 +255,6 @@ static int check(struct options *o, int operands, struct wl_error *err)
 	if (operands != 2)
 		return wl_error_set(err, "waferllm import: SOURCE and DEST.h5 "
 		                    "are needed");
-	if (!o->tokenizer)
-		return wl_error_set(err, "waferllm import: --tokenizer FILE is "
-		                    "needed");
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* The prefill phase: the whole prompt at once, L tokens on y, E on x.
  *
- *   x += W_O attention(rope(W_Q n), rope(W_K n), W_V n),   n = norm(x)
+ *   x += W_O attention(rope(W_Q n + b_q), rope(W_K n + b_k), W_V n + b_v),
+ *                                                          n = norm(x)
  *   x += W_down (silu(W_gate n) * W_up n),                 n = norm(x)
  *
  * Every product is a MeshGEMM of skewed operands; an activation is skewed
@@ -55,14 +56,36 @@ static struct tiles project(const struct prefill *p, struct tiles *a,
 	return c;
 }
 
+/* The same for one of q, k and v, with its bias: a core has the whole sums of
+ * its tile, so the bias is added on every row and nowhere twice. */
+static struct tiles project_biased(const struct prefill *p, struct tiles *a,
+                                   int layer, int which)
+{
+	struct tiles t = project(p, a, layer, which, OP_QKV);
+	const float *bias = p->w->weights.layer[layer].bias[which].prefill;
+	const struct grid *g = p->g;
+	int first = part_start(&t.ring, g->x.mine.lo);
+
+	if (!bias)
+		return t;
+	EACH_CORE(g, y, x) {
+		int n = part_size(&t.ring, x);
+		const float *b = bias + part_start(&t.ring, x) - first;
+
+		for (int i = 0; i < part_size(&p->tokens, y); i++)
+			vec_add(n, b, tiles_at(&t, y, x) + (size_t)i * n);
+	}
+	return t;
+}
+
 /* Skewed norm(x), ready for products. */
 static struct tiles normed(const struct prefill *p,
-                           const struct norm_weights *n, enum op next)
+                           const struct vector_weights *n, enum op next)
 {
 	struct tiles h = activation(p, p->dim);
 
 	ledger_op(p->g->ledger, OP_NORM);
-	norm_tiles(&p->x, p->w->model->rms_eps, n->on_x, &h);
+	norm_tiles(&p->x, p->w->model->rms_eps, n->prefill, &h);
 	ledger_op(p->g->ledger, next);
 	tiles_skew(&h);
 	return h;
@@ -162,9 +185,9 @@ static void attention_block(struct prefill *p, int layer)
 	struct layer_weights *w = &p->w->weights.layer[layer];
 	struct kv_tiles *kv = &p->w->kv[layer];
 	struct tiles h = normed(p, &w->attention_norm, OP_QKV);
-	struct tiles q = project(p, &h, layer, W_Q, OP_QKV);
-	struct tiles k = project(p, &h, layer, W_K, OP_QKV);
-	struct tiles v = project(p, &h, layer, W_V, OP_QKV);
+	struct tiles q = project_biased(p, &h, layer, W_Q);
+	struct tiles k = project_biased(p, &h, layer, W_K);
+	struct tiles v = project_biased(p, &h, layer, W_V);
 
 	tiles_fini(&h);
 	ledger_op(p->g->ledger, OP_ROPE);
@@ -283,7 +306,7 @@ static int head(struct prefill *p)
 		}
 	line_multicast(&g->y, 0, g->rows - 1, &parts, x);
 	norm_vector(g, AXIS_X, &p->dim, w->model->rms_eps, x,
-	            w->weights.norm.on_x, h);
+	            w->weights.norm.prefill, h);
 	w->prefill_logits = wl_calloc(s->width, sizeof(float));
 	gemv_tree(s, h, w->prefill_logits);
 	free(h);
@@ -316,7 +339,8 @@ int prefill_run(struct wafer *w, const int *ids, int n)
 	p.angles = wl_malloc((size_t)range_size(tokens) *
 	                     range_size(channels), sizeof(float));
 	if (!g->dry)
-		rope_angles(m, channels, tokens, p.angles);
+		rope_angles(m, w->weights.rope_factors, channels, tokens,
+		            p.angles);
 	embed(&p, ids);
 	for (int i = 0; i < m->n_layers; i++) {
 		attention_block(&p, i);

@@ -233,8 +233,8 @@ static int load(struct run *r)
 		checkpoint_close(c);
 		return -1;
 	}
-	rc = weights_load(&r->wafer.weights, c, &r->mesh, load_progress, r,
-	                      r->err);
+	rc = weights_load(&r->wafer.weights, c, &r->mesh, !r->o->no_verify,
+	                  load_progress, r, r->err);
 
 	checkpoint_close(c);
 	return rc;

@@ -1,13 +1,13 @@
 #include "config.h"
 #include "import.h"
 
-#include <errno.h>
-#include <jansson.h>
 #include <limits.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include "jsonfile.h"
+
+#define MAX_BYTES ((size_t)1 << 16)
 
 enum key_type { KEY_INT, KEY_REAL, KEY_BOOL };
 
@@ -23,11 +23,13 @@ static const struct key {
 	{ "n_layers", KEY_INT, true, offsetof(struct model, n_layers) },
 	{ "n_heads", KEY_INT, true, offsetof(struct model, n_heads) },
 	{ "n_kv_heads", KEY_INT, true, offsetof(struct model, n_kv_heads) },
+	{ "head_dim", KEY_INT, false, offsetof(struct model, head_dim) },
 	{ "vocab_size", KEY_INT, true, offsetof(struct model, vocab_size) },
 	{ "max_seq_len", KEY_INT, true, offsetof(struct model, max_seq_len) },
 	{ "rope_theta", KEY_REAL, false, offsetof(struct model, rope_theta) },
 	{ "rms_eps", KEY_REAL, false, offsetof(struct model, rms_eps) },
 	{ "tied", KEY_BOOL, false, offsetof(struct model, tied) },
+	{ "qkv_bias", KEY_BOOL, false, offsetof(struct model, qkv_bias) },
 };
 
 #define N_KEYS (sizeof keys / sizeof *keys)
@@ -94,42 +96,39 @@ static int refuse_unknown(json_t *root, const char *path, struct wl_error *err)
 	return 0;
 }
 
-static int read_object(json_t *root, const char *path, struct model *m,
-                       struct wl_error *err)
+/* What head_dim is when the file does not say. */
+static int derive_head_dim(struct model *m, const char *path,
+                           struct wl_error *err)
 {
-	if (!json_is_object(root))
-		return wl_error_set(err, "%s: not a JSON object", path);
-	if (refuse_unknown(root, path, err))
-		return -1;
-	for (size_t i = 0; i < N_KEYS; i++)
-		if (read_key(root, &keys[i], path, m, err))
-			return -1;
 	if (m->n_heads > 0 && m->dim % m->n_heads)
 		return wl_error_set(err, "%s: \"dim\" %d is not a multiple of"
 		                    " \"n_heads\" %d", path, m->dim,
 		                    m->n_heads);
 	m->head_dim = m->n_heads > 0 ? m->dim / m->n_heads : 0;
+	return 0;
+}
+
+static int read_object(json_t *root, const char *path, struct model *m,
+                       struct wl_error *err)
+{
+	if (refuse_unknown(root, path, err))
+		return -1;
+	for (size_t i = 0; i < N_KEYS; i++)
+		if (read_key(root, &keys[i], path, m, err))
+			return -1;
+	if (!json_object_get(root, "head_dim") &&
+	    derive_head_dim(m, path, err))
+		return -1;
 	return model_check(m, path, err);
 }
 
 int shape_read(const char *path, struct model *m, struct wl_error *err)
 {
-	struct stat st;
-	json_error_t why;
-	json_t *root;
-	FILE *f;
+	json_t *root = jsonfile_read(path, MAX_BYTES, 0, err);
 	int rc;
 
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return wl_error_set(err, "%s: is a directory", path);
-	f = fopen(path, "r");
-	if (!f)
-		return wl_error_set(err, "%s: %s", path, strerror(errno));
-	root = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
-	fclose(f);
 	if (!root)
-		return wl_error_set(err, "%s: line %d: %s", path, why.line,
-		                    why.text);
+		return -1;
 	*m = (struct model){
 		.rope_theta = 1e4,
 		.rms_eps = 1e-5,

@@ -1,59 +1,44 @@
-/* Encoding: the text becomes a linked list of symbols, one per character;
- * the adjacent pair that makes the piece of the highest score is joined,
- * again and again, until no pair makes a piece. Every pair that does waits
- * in a heap. After: Sennrich, Haddow, Birch, "Neural machine translation of
- * rare words with subword units", ACL 2016; order, ties and byte fallback as
- * in SentencePiece (Kudo, Richardson, EMNLP 2018). */
+/* A text becomes sections between the user's pieces, sections become words,
+ * words become ids (merge.c). */
 #include "config.h"
 #include "tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-struct entry {
+#include "merge.h"
+#include "words.h"
+
+struct user_piece {
 	const char *text;
-	uint32_t len;
+	size_t len;
 	int id;
+	int shorter; /* index of the longest other one that it starts with; -1:
+	              * none */
 };
 
 struct tokenizer {
 	char *name;
 	struct vocab vocab;
-	struct entry *entry; /* [n_entries], by text: what text can match */
-	int n_entries;
-	uint32_t longest;    /* bytes of the longest such piece */
-	int byte_id[256];    /* -1: no piece for this byte */
+	struct merger *merger;
+	struct splitter *splitter; /* NULL: a section is one word */
+	struct user_piece *user;   /* [n_user], by text, each once */
+	int n_user;
+	bool user_starts[256];     /* whether any starts with this byte */
 };
 
-#define NONE SIZE_MAX
-
-struct symbol {
-	size_t start, len;  /* bytes of the text; len 0: joined to another */
-	size_t prev, next;  /* NONE at the ends */
-	int id;             /* -1: no piece */
-};
-
-/* Symbol left and its next, which together are the piece id: len bytes of
- * the text. */
-struct pair {
-	float score;
-	int id;
-	size_t left, len;
-};
-
-struct merge {
+/* A text on its way to ids. */
+struct encoding {
 	const struct tokenizer *t;
 	char *text;
-	size_t text_len;
-	struct symbol *symbol;
-	size_t n_symbols;
-	struct pair *heap; /* a binary heap, the best first */
-	size_t n_pairs;
+	size_t len;
+	int *ids;
+	size_t n;
 };
 
-/* Length of the UTF-8 character at p, of which left >= 1 bytes are there; 0
- * when it is none, or NUL. */
-static size_t utf8_length(const unsigned char *p, size_t left)
+/* --- UTF-8 --- */
+
+size_t utf8_length(const unsigned char *p, size_t left)
 {
 	/* least number that needs a character of 1, 2, 3, 4 bytes */
 	static const uint32_t least[] = { 0, 1, 0x80, 0x800, 0x10000 };
@@ -87,38 +72,112 @@ size_t utf8_invalid(const char *text, size_t len)
 	return at;
 }
 
+/* --- The user's pieces --- */
+
 static int compare_text(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct user_piece *x = a, *y = b;
 	int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
 
 	return order ? order : (x->len > y->len) - (x->len < y->len);
 }
 
-static int compare_entry(const void *a, const void *b)
+static int compare_piece(const void *a, const void *b)
 {
-	const struct entry *x = a, *y = b;
+	const struct user_piece *x = a, *y = b;
 	int order = compare_text(a, b);
 
 	return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
-/* Id of the normal piece with this text; -1 when there is none. */
-static int find(const struct tokenizer *t, const char *text, size_t len)
+/* Bytes that two texts have in common at their start. */
+static size_t common_length(const struct user_piece *a, const char *text,
+                            size_t len)
 {
-	const struct entry *found;
-	struct entry key;
+	size_t most = a->len < len ? a->len : len, n = 0;
 
-	if (len > t->longest)
-		return -1;
-	key = (struct entry){ text, len, -1 };
-	found = bsearch(&key, t->entry, t->n_entries, sizeof key, compare_text);
-	return found ? found->id : -1;
+	while (n < most && a->text[n] == text[n])
+		n++;
+	return n;
 }
 
-static size_t piece_length(const struct vocab *v, int id)
+/* Of piece i and those that it starts with, the longest that the text starts
+ * with; -1 when none. */
+static int longest_start(const struct tokenizer *t, int i, const char *text,
+                         size_t len)
 {
-	return v->offset[id + 1] - v->offset[id];
+	size_t common = i < 0 ? 0 : common_length(&t->user[i], text, len);
+
+	while (i >= 0 && t->user[i].len > common)
+		i = t->user[i].shorter;
+	return i;
+}
+
+/* Sorts the user's pieces; of equal texts the lowest id stays. Those that are
+ * not valid UTF-8 are in no text. */
+static void index_user(struct tokenizer *t)
+{
+	const struct vocab *v = &t->vocab;
+	struct user_piece *u;
+	int all = 0, n = 0;
+
+	for (int i = 0; i < v->n; i++)
+		all += v->type[i] == PIECE_USER;
+	u = t->user = wl_malloc(all, sizeof *u);
+	all = 0;
+	for (int i = 0; i < v->n; i++) {
+		const char *text = v->text + v->offset[i];
+		size_t len = vocab_length(v, i);
+
+		if (v->type[i] == PIECE_USER && len > 0 &&
+		    utf8_invalid(text, len) == len)
+			u[all++] = (struct user_piece){ text, len, i, -1 };
+	}
+	qsort(u, all, sizeof *u, compare_piece);
+	for (int i = 0; i < all; i++) {
+		if (n > 0 && compare_text(&u[n - 1], &u[i]) == 0)
+			continue;
+		u[n] = u[i];
+		u[n].shorter = longest_start(t, n - 1, u[n].text, u[n].len);
+		t->user_starts[(unsigned char)u[n].text[0]] = true;
+		n++;
+	}
+	t->n_user = n;
+}
+
+/* The longest of the user's pieces at the start of the text; NULL when none is
+ * there. All that are there come before the text in order, and the last that
+ * does starts with each of them. */
+static const struct user_piece *find_user(const struct tokenizer *t,
+                                          const char *text, size_t len)
+{
+	struct user_piece key = { text, len, -1, -1 };
+	int low = 0, high = t->n_user, i;
+
+	if (!t->user_starts[(unsigned char)text[0]])
+		return NULL;
+	while (low < high) {
+		int middle = low + (high - low) / 2;
+
+		if (compare_text(&t->user[middle], &key) <= 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	i = longest_start(t, low - 1, text, len);
+	return i < 0 ? NULL : &t->user[i];
+}
+
+/* --- The tokenizer --- */
+
+/* A copy of n elements; a vocabulary without any may have no array. */
+static void *copy(const void *from, size_t n, size_t size)
+{
+	void *to = wl_malloc(n, size);
+
+	if (n > 0)
+		memcpy(to, from, n * size);
+	return to;
 }
 
 static void copy_vocab(struct vocab *to, const struct vocab *from)
@@ -126,62 +185,34 @@ static void copy_vocab(struct vocab *to, const struct vocab *from)
 	size_t n = from->n;
 
 	*to = *from;
-	to->text = wl_malloc(from->offset[n], 1);
-	to->offset = wl_malloc(n + 1, sizeof *to->offset);
-	to->score = wl_malloc(n, sizeof *to->score);
-	to->type = wl_malloc(n, sizeof *to->type);
-	memcpy(to->text, from->text, from->offset[n]);
-	memcpy(to->offset, from->offset, (n + 1) * sizeof *to->offset);
-	memcpy(to->score, from->score, n * sizeof *to->score);
-	memcpy(to->type, from->type, n * sizeof *to->type);
-}
-
-/* Sorts the pieces that text can match; of equal texts the lowest id stays. */
-static void index_pieces(struct tokenizer *t)
-{
-	const struct vocab *v = &t->vocab;
-	struct entry *e = t->entry = wl_malloc(v->n, sizeof *e);
-	int n = 0, kept = 0;
-
-	for (int i = 0; i < v->n; i++) {
-		uint32_t len = piece_length(v, i);
-
-		if (v->type[i] != PIECE_NORMAL || len == 0)
-			continue;
-		e[n++] = (struct entry){ v->text + v->offset[i], len, i };
-		if (len > t->longest)
-			t->longest = len;
-	}
-	qsort(e, n, sizeof *e, compare_entry);
-	for (int i = 0; i < n; i++)
-		if (i == 0 || compare_text(&e[kept - 1], &e[i]))
-			e[kept++] = e[i];
-	t->n_entries = kept;
-}
-
-static void index_bytes(struct tokenizer *t)
-{
-	const struct vocab *v = &t->vocab;
-
-	for (int b = 0; b < 256; b++)
-		t->byte_id[b] = -1;
-	for (int i = v->n - 1; i >= 0; i--)
-		if (v->type[i] == PIECE_BYTE)
-			t->byte_id[(unsigned char)v->text[v->offset[i]]] = i;
+	to->text = copy(from->text, from->offset[n], 1);
+	to->offset = copy(from->offset, n + 1, sizeof *to->offset);
+	to->score = copy(from->score, n, sizeof *to->score);
+	to->type = copy(from->type, n, sizeof *to->type);
+	to->merge = copy(from->merge, from->n_merges, 2 * sizeof *to->merge);
+	to->room = from->n;
+	to->text_room = from->offset[n];
 }
 
 struct tokenizer *tokenizer_new(const struct vocab *v, const char *name,
                                 struct wl_error *err)
 {
+	struct splitter *splitter = NULL;
 	struct tokenizer *t;
 
 	if (vocab_check(v, name, err))
 		return NULL;
+	if (v->split != WORDS_NONE) {
+		splitter = splitter_new(v->split, err);
+		if (!splitter)
+			return NULL;
+	}
 	t = wl_calloc(1, sizeof *t);
 	t->name = wl_strdup(name);
+	t->splitter = splitter;
 	copy_vocab(&t->vocab, v);
-	index_pieces(t);
-	index_bytes(t);
+	t->merger = merger_new(&t->vocab, t->name);
+	index_user(t);
 	return t;
 }
 
@@ -189,8 +220,10 @@ void tokenizer_free(struct tokenizer *t)
 {
 	if (!t)
 		return;
+	merger_free(t->merger);
+	splitter_free(t->splitter);
+	free(t->user);
 	vocab_fini(&t->vocab);
-	free(t->entry);
 	free(t->name);
 	free(t);
 }
@@ -200,156 +233,7 @@ const struct vocab *tokenizer_vocab(const struct tokenizer *t)
 	return &t->vocab;
 }
 
-/* Whether a is joined before b: a higher score, on ties further left. */
-static bool before(const struct pair *a, const struct pair *b)
-{
-	if (a->score != b->score)
-		return a->score > b->score;
-	return a->left < b->left;
-}
-
-static void heap_push(struct merge *m, struct pair p)
-{
-	size_t i = m->n_pairs++;
-
-	while (i > 0 && before(&p, &m->heap[(i - 1) / 2])) {
-		m->heap[i] = m->heap[(i - 1) / 2];
-		i = (i - 1) / 2;
-	}
-	m->heap[i] = p;
-}
-
-static struct pair heap_pop(struct merge *m)
-{
-	struct pair top = m->heap[0], last = m->heap[--m->n_pairs];
-	size_t i = 0, child;
-
-	while ((child = 2 * i + 1) < m->n_pairs) {
-		if (child + 1 < m->n_pairs &&
-		    before(&m->heap[child + 1], &m->heap[child]))
-			child++;
-		if (!before(&m->heap[child], &last))
-			break;
-		m->heap[i] = m->heap[child];
-		i = child;
-	}
-	m->heap[i] = last;
-	return top;
-}
-
-/* Queues left and its next if together they make a piece. */
-static void offer(struct merge *m, size_t left)
-{
-	const struct symbol *a = &m->symbol[left];
-	size_t len;
-	int id;
-
-	if (a->next == NONE)
-		return;
-	len = a->len + m->symbol[a->next].len;
-	id = find(m->t, m->text + a->start, len);
-	if (id >= 0)
-		heap_push(m, (struct pair){ m->t->vocab.score[id], id, left,
-		                            len });
-}
-
-/* One symbol per character of the text, which is valid UTF-8. */
-static void split(struct merge *m)
-{
-	size_t at = 0, n = 0;
-
-	while (at < m->text_len) {
-		struct symbol *s = &m->symbol[n];
-
-		s->start = at;
-		s->len = utf8_length((unsigned char *)m->text + at,
-		                     m->text_len - at);
-		s->prev = n ? n - 1 : NONE;
-		s->next = n + 1;
-		s->id = find(m->t, m->text + at, s->len);
-		at += s->len;
-		n++;
-	}
-	if (n > 0)
-		m->symbol[n - 1].next = NONE;
-	m->n_symbols = n;
-}
-
-/* Joins the pair unless it is stale: its left symbol is gone, or the two are
- * no longer as long as it was. If they are, they are the same text, whatever
- * happened in between. */
-static void join(struct merge *m, const struct pair *p)
-{
-	struct symbol *a = &m->symbol[p->left], *b;
-
-	if (a->len == 0 || a->next == NONE ||
-	    a->len + m->symbol[a->next].len != p->len)
-		return;
-	b = &m->symbol[a->next];
-	a->len = p->len;
-	a->id = p->id;
-	a->next = b->next;
-	b->len = 0;
-	if (a->next != NONE)
-		m->symbol[a->next].prev = p->left;
-	if (a->prev != NONE)
-		offer(m, a->prev);
-	offer(m, p->left);
-}
-
-/* Copies the text, with a space in front where the vocabulary wants one, and
- * takes memory for the worst case: a join takes one pair from the heap and
- * adds two, so less than two pairs per character ever wait. */
-static void prepare(struct merge *m, const char *text, size_t len)
-{
-	size_t space = len > 0 && m->t->vocab.add_space;
-
-	m->text_len = len + space;
-	m->text = wl_malloc(m->text_len, 1);
-	if (space)
-		m->text[0] = ' ';
-	if (len > 0)
-		memcpy(m->text + space, text, len);
-	m->symbol = wl_malloc(m->text_len, sizeof *m->symbol);
-	m->heap = wl_malloc(m->text_len, 2 * sizeof *m->heap);
-}
-
-/* The ids of the bytes of a symbol that is no piece. */
-static int fall_back(const struct merge *m, const struct symbol *s, int *ids,
-                     size_t *n, struct wl_error *err)
-{
-	for (size_t i = 0; i < s->len; i++) {
-		unsigned char byte = m->text[s->start + i];
-		int id = m->t->byte_id[byte];
-
-		if (id < 0)
-			return wl_error_set(err, "%s: the vocabulary has no"
-			                    " piece for byte 0x%02X",
-			                    m->t->name, byte);
-		ids[(*n)++] = id;
-	}
-	return 0;
-}
-
-/* Writes BOS and the symbols' ids, at most one per byte of the text. */
-static int emit(const struct merge *m, int *ids, size_t *n,
-                struct wl_error *err)
-{
-	size_t i = m->n_symbols ? 0 : NONE;
-
-	*n = 0;
-	if (m->t->vocab.bos_id >= 0)
-		ids[(*n)++] = m->t->vocab.bos_id;
-	for (; i != NONE; i = m->symbol[i].next) {
-		const struct symbol *s = &m->symbol[i];
-
-		if (s->id >= 0)
-			ids[(*n)++] = s->id;
-		else if (fall_back(m, s, ids, n, err))
-			return -1;
-	}
-	return 0;
-}
+/* --- Encoding --- */
 
 static int check_text(const char *text, size_t len, struct wl_error *err)
 {
@@ -363,36 +247,96 @@ static int check_text(const char *text, size_t len, struct wl_error *err)
 	                    bad, (unsigned char)text[bad]);
 }
 
+/* The text as it is cut: in normal form, with a space in front where the
+ * vocabulary wants one. */
+static int prepare(struct encoding *e, const char *text, size_t len,
+                   struct wl_error *err)
+{
+	const struct vocab *v = &e->t->vocab;
+	size_t space = len > 0 && v->add_space &&
+	               !(v->space_once && text[0] == ' ');
+	char *nfc = NULL;
+
+	if (v->nfc) {
+		nfc = text_nfc(text, len, &len, err);
+		if (!nfc)
+			return -1;
+		text = nfc;
+	}
+	e->len = len + space;
+	e->text = wl_malloc(e->len, 1);
+	if (space)
+		e->text[0] = ' ';
+	if (len > 0)
+		memcpy(e->text + space, text, len);
+	free(nfc);
+	return 0;
+}
+
+/* Appends the ids of text[from] up to text[to], which no piece of the user's
+ * interrupts. */
+static int encode_section(struct encoding *e, size_t from, size_t to,
+                          struct wl_error *err)
+{
+	const struct tokenizer *t = e->t;
+	const char *section = e->text + from;
+	size_t len = to - from, word;
+
+	for (size_t at = 0; at < len; at += word) {
+		word = len;
+		if (t->splitter)
+			word = splitter_word(t->splitter, section, len, at,
+			                     err);
+		if (word == 0 || merger_word(t->merger, section + at, word,
+		                             e->ids, &e->n, err))
+			return -1;
+	}
+	return 0;
+}
+
+/* Appends the ids of the whole text. */
+static int encode_text(struct encoding *e, struct wl_error *err)
+{
+	size_t section = 0, at = 0;
+
+	while (at < e->len) {
+		const struct user_piece *u = find_user(e->t, e->text + at,
+		                                       e->len - at);
+
+		if (!u) {
+			at++;
+			continue;
+		}
+		if (encode_section(e, section, at, err))
+			return -1;
+		e->ids[e->n++] = u->id;
+		section = at += u->len;
+	}
+	return encode_section(e, section, at, err);
+}
+
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
                      int **ids, size_t *n, struct wl_error *err)
 {
-	struct merge m = { .t = t };
-	int rc;
+	struct encoding e = { .t = t };
 
 	*ids = NULL;
 	*n = 0;
-	if (check_text(text, len, err))
+	if (check_text(text, len, err) || prepare(&e, text, len, err))
 		return -1;
-	prepare(&m, text, len);
-	split(&m);
-	for (size_t i = 0; i < m.n_symbols; i++)
-		offer(&m, i);
-	while (m.n_pairs > 0) {
-		struct pair best = heap_pop(&m);
-
-		join(&m, &best);
+	/* At most one id per byte, and BOS. */
+	e.ids = wl_malloc(e.len + 1, sizeof *e.ids);
+	if (t->vocab.bos_id >= 0)
+		e.ids[e.n++] = t->vocab.bos_id;
+	if (encode_text(&e, err)) {
+		free(e.text);
+		free(e.ids);
+		return -1;
 	}
-	*ids = wl_malloc(m.text_len + 1, sizeof **ids);
-	rc = emit(&m, *ids, n, err);
-	free(m.text);
-	free(m.symbol);
-	free(m.heap);
-	if (rc) {
-		free(*ids);
-		*ids = NULL;
-		*n = 0;
-	}
-	return rc;
+	free(e.text);
+	*ids = e.ids;
+	*n = e.n;
+	return 0;
 }
 
 const char *tokenizer_decode(const struct tokenizer *t, int prev, int id,
@@ -403,7 +347,7 @@ const char *tokenizer_decode(const struct tokenizer *t, int prev, int id,
 
 	WL_ASSERT(id >= 0 && id < v->n);
 	text = v->text + v->offset[id];
-	*len = v->type[id] == PIECE_CONTROL ? 0 : piece_length(v, id);
+	*len = v->type[id] == PIECE_CONTROL ? 0 : vocab_length(v, id);
 	/* Without BOS bos_id is -1, as prev is at the start of a text. */
 	if (prev == v->bos_id && v->add_space && *len > 0 && text[0] == ' ') {
 		text++;

@@ -1,22 +1,102 @@
-/* Vocabularies from where they come from: a llama2.c file, or nowhere. */
+/* What every vocabulary has, wherever it comes from: pieces, look-up by text,
+ * the alphabets in which files write pieces, and checks. */
 #include "config.h"
-#include "tokenizer.h"
+#include "vocab.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-/* Ids that SentencePiece gives to Llama vocabularies. */
-enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };
+static const char *const kind_name[VOCAB_NKINDS] = {
+	[VOCAB_SPM] = "spm", [VOCAB_BPE] = "bpe",
+};
 
-/* A tokenizer.bin: int32 max_token_length, then per entry float32 score,
- * int32 length and length bytes; all little-endian. */
-#define HEADER_BYTES 4
-#define ENTRY_BYTES 8
+static const char *const split_name[WORDS_NKINDS] = {
+	[WORDS_NONE] = "none", [WORDS_GPT2] = "gpt2",
+	[WORDS_LLAMA3] = "llama3", [WORDS_QWEN2] = "qwen2",
+};
+
+const char *vocab_kind_name(enum vocab_kind k)
+{
+	return kind_name[k];
+}
+
+const char *word_split_name(enum word_split s)
+{
+	return split_name[s];
+}
+
+/* Index of text among n names; -1 when it is none of them. */
+static int name_find(const char *const *name, int n, const char *text)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(name[i], text) == 0)
+			return i;
+	return -1;
+}
+
+int vocab_kind_parse(const char *name)
+{
+	return name_find(kind_name, VOCAB_NKINDS, name);
+}
+
+int word_split_parse(const char *name)
+{
+	return name_find(split_name, WORDS_NKINDS, name);
+}
+
+void vocab_init(struct vocab *v)
+{
+	*v = (struct vocab){ .bos_id = -1, .eos_id = -1 };
+}
+
+size_t vocab_length(const struct vocab *v, int id)
+{
+	return v->offset[id + 1] - v->offset[id];
+}
+
+/* Room for one more piece of len bytes. */
+static void make_room(struct vocab *v, size_t len)
+{
+	size_t used = v->n ? v->offset[v->n] : 0;
+
+	if (v->n >= v->room) {
+		v->room = 2 * v->n + 512;
+		v->offset = wl_realloc(v->offset, (size_t)v->room + 1,
+		                       sizeof *v->offset);
+		v->score = wl_realloc(v->score, v->room, sizeof *v->score);
+		v->type = wl_realloc(v->type, v->room, sizeof *v->type);
+		v->offset[0] = 0;
+	}
+	if (v->text_room < used + len) {
+		v->text_room = 2 * v->text_room + len + 4096;
+		v->text = wl_realloc(v->text, v->text_room, 1);
+	}
+}
+
+int vocab_add(struct vocab *v, enum piece_type type, float score,
+              const void *text, size_t len)
+{
+	int i = v->n;
+
+	if (i == INT_MAX / 4 || len > UINT32_MAX - (i ? v->offset[i] : 0))
+		return -1;
+	make_room(v, len);
+	if (len > 0)
+		memcpy(v->text + v->offset[i], text, len);
+	v->offset[i + 1] = v->offset[i] + len;
+	v->score[i] = score;
+	v->type[i] = type;
+	v->n++;
+	return 0;
+}
+
+void vocab_pad(struct vocab *v, int n)
+{
+	while (v->n < n && vocab_add(v, PIECE_UNUSED, 0, "", 0) == 0)
+		;
+}
 
 void vocab_fini(struct vocab *v)
 {
@@ -24,8 +104,184 @@ void vocab_fini(struct vocab *v)
 	free(v->offset);
 	free(v->score);
 	free(v->type);
+	free(v->merge);
 	*v = (struct vocab){ 0 };
 }
+
+/* --- Look-up by text --- */
+
+struct entry {
+	const char *text;
+	uint32_t len;
+	int id;
+};
+
+struct vocab_index {
+	int n;
+	uint32_t longest;     /* bytes of the longest piece here */
+	struct entry entry[]; /* [n], by text, each once */
+};
+
+static int compare_text(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
+
+	return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+static int compare_entry(const void *a, const void *b)
+{
+	const struct entry *x = a, *y = b;
+	int order = compare_text(a, b);
+
+	return order ? order : (x->id > y->id) - (x->id < y->id);
+}
+
+/* Of equal texts the lowest id stays. */
+struct vocab_index *vocab_index_new(const struct vocab *v)
+{
+	struct vocab_index *x = wl_malloc(1, sizeof *x + (size_t)v->n *
+	                                  sizeof *x->entry);
+	int all = 0;
+
+	x->n = 0;
+	x->longest = 0;
+	for (int i = 0; i < v->n; i++) {
+		uint32_t len = vocab_length(v, i);
+
+		if (len == 0 || (v->type[i] != PIECE_NORMAL &&
+		                 v->type[i] != PIECE_USER))
+			continue;
+		x->entry[all++] = (struct entry){ v->text + v->offset[i], len,
+		                                  i };
+		if (len > x->longest)
+			x->longest = len;
+	}
+	qsort(x->entry, all, sizeof *x->entry, compare_entry);
+	for (int i = 0; i < all; i++)
+		if (x->n == 0 ||
+		    compare_text(&x->entry[i], &x->entry[x->n - 1]))
+			x->entry[x->n++] = x->entry[i];
+	return x;
+}
+
+int vocab_index_find(const struct vocab_index *x, const char *text, size_t len)
+{
+	const struct entry *found;
+	struct entry key;
+
+	if (len > x->longest)
+		return -1;
+	key = (struct entry){ text, len, -1 };
+	found = bsearch(&key, x->entry, x->n, sizeof key, compare_text);
+	return found ? found->id : -1;
+}
+
+uint64_t vocab_merge_pair(const struct vocab *v, uint32_t i)
+{
+	const uint32_t *ids = v->merge + 2 * (size_t)i;
+
+	return (uint64_t)ids[0] << 32 | ids[1];
+}
+
+int vocab_merge_id(const struct vocab *v, const struct vocab_index *x,
+                   uint32_t i)
+{
+	const uint32_t *ids = v->merge + 2 * (size_t)i;
+	size_t left = vocab_length(v, ids[0]), right = vocab_length(v, ids[1]);
+	char *text;
+	int id;
+
+	if (left + right > x->longest)
+		return -1;
+	text = wl_malloc(left + right, 1);
+	memcpy(text, v->text + v->offset[ids[0]], left);
+	memcpy(text + left, v->text + v->offset[ids[1]], right);
+	id = vocab_index_find(x, text, left + right);
+	free(text);
+	return id;
+}
+
+/* --- The alphabets of other people's files --- */
+
+/* Value of a hexadecimal digit as SentencePiece writes it; -1 otherwise. */
+static int hex_digit(unsigned char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+int vocab_byte(const char *text, size_t len)
+{
+	int high, low;
+
+	if (len != 6 || memcmp(text, "<0x", 3) || text[5] != '>')
+		return -1;
+	high = hex_digit(text[3]);
+	low = hex_digit(text[4]);
+	return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+size_t vocab_plain_spaces(char *text, size_t len)
+{
+	static const char mark[] = "\xe2\x96\x81"; /* U+2581 */
+	size_t to = 0;
+
+	for (size_t at = 0; at < len;) {
+		if (len - at >= 3 && memcmp(text + at, mark, 3) == 0) {
+			text[to++] = ' ';
+			at += 3;
+		} else {
+			text[to++] = text[at++];
+		}
+	}
+	return to;
+}
+
+/* GPT-2 writes a byte as the character of the same number where that is
+ * printable and no space; the others, in order (0x00 to 0x20, 0x7F to 0xA0,
+ * 0xAD), as U+0100 and up. The byte of a character, or -1. */
+static int byte_of_character(unsigned c)
+{
+	if ((c >= '!' && c <= '~') || (c >= 0xa1 && c <= 0xff && c != 0xad))
+		return c;
+	if (c >= 0x100 && c <= 0x120)
+		return c - 0x100;
+	if (c >= 0x121 && c <= 0x142)
+		return c - 0x121 + 0x7f;
+	return c == 0x143 ? 0xad : -1;
+}
+
+int vocab_undo_bytes(char *text, size_t len, size_t *to_len)
+{
+	unsigned char *p = (unsigned char *)text;
+	size_t to = 0;
+
+	/* Nothing is changed before all is known to be of the alphabet. */
+	for (int write = 0; write < 2; write++)
+		for (size_t at = 0; at < len;) {
+			unsigned c = p[at++];
+			int byte;
+
+			if (c >= 0x80) {
+				if (c < 0xc2 || c > 0xdf || at == len ||
+				    (p[at] & 0xc0) != 0x80)
+					return -1;
+				c = (c & 0x1f) << 6 | (p[at++] & 0x3f);
+			}
+			byte = byte_of_character(c);
+			if (byte < 0)
+				return -1;
+			if (write)
+				p[to++] = byte;
+		}
+	*to_len = to;
+	return 0;
+}
+
+/* --- Checks --- */
 
 static int check_piece(const struct vocab *v, int i, const char *name,
                        struct wl_error *err)
@@ -40,16 +296,115 @@ static int check_piece(const struct vocab *v, int i, const char *name,
 	case PIECE_NORMAL:
 	case PIECE_UNKNOWN:
 	case PIECE_CONTROL:
+	case PIECE_UNUSED:
 		return 0;
+	case PIECE_USER:
+		if (vocab_length(v, i) <= WL_MAX_USER_PIECE)
+			return 0;
+		return wl_error_set(err, "%s: vocabulary piece %d is the"
+		                    " user's and %zu bytes long; %d is the most"
+		                    " there may be", name, i,
+		                    vocab_length(v, i), WL_MAX_USER_PIECE);
 	case PIECE_BYTE:
-		if (v->offset[i + 1] - v->offset[i] == 1)
+		if (vocab_length(v, i) == 1)
 			return 0;
 		return wl_error_set(err, "%s: vocabulary piece %d is a byte,"
-		                    " yet %u bytes long", name, i,
-		                    v->offset[i + 1] - v->offset[i]);
+		                    " yet %zu bytes long", name, i,
+		                    vocab_length(v, i));
 	}
 	return wl_error_set(err, "%s: vocabulary piece %d: unknown type %d",
 	                    name, i, v->type[i]);
+}
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* No two rules for one pair. */
+static int check_pairs(const struct vocab *v, const char *name,
+                       struct wl_error *err)
+{
+	uint64_t *pair = wl_malloc(v->n_merges, sizeof *pair);
+	uint32_t i;
+
+	for (i = 0; i < v->n_merges; i++)
+		pair[i] = vocab_merge_pair(v, i);
+	qsort(pair, v->n_merges, sizeof *pair, compare_u64);
+	for (i = 1; i < v->n_merges && pair[i] != pair[i - 1]; i++)
+		;
+	if (i < v->n_merges)
+		wl_error_set(err, "%s: the merge of vocabulary pieces %u and"
+		             " %u stands there twice", name,
+		             (unsigned)(pair[i] >> 32), (unsigned)pair[i]);
+	free(pair);
+	return i < v->n_merges ? -1 : 0;
+}
+
+/* Symbols have the ids that the index gives: a rule for others is dead. */
+static int check_merge(const struct vocab *v, const struct vocab_index *x,
+                       uint32_t i, const char *name, struct wl_error *err)
+{
+	for (int side = 0; side < 2; side++) {
+		uint32_t id = v->merge[2 * (size_t)i + side];
+
+		if (id >= (uint32_t)v->n)
+			return wl_error_set(err, "%s: merge %u: piece %u is"
+			                    " outside the vocabulary of %d",
+			                    name, i, id, v->n);
+		if (vocab_index_find(x, v->text + v->offset[id],
+		                     vocab_length(v, id)) != (int)id)
+			return wl_error_set(err, "%s: merge %u: piece %u is"
+			                    " none that a text can have", name,
+			                    i, id);
+	}
+	if (vocab_merge_id(v, x, i) < 0)
+		return wl_error_set(err, "%s: merge %u: pieces %u and %u make"
+		                    " no piece", name, i,
+		                    v->merge[2 * (size_t)i],
+		                    v->merge[2 * (size_t)i + 1]);
+	return 0;
+}
+
+static int check_merges(const struct vocab *v, const char *name,
+                        struct wl_error *err)
+{
+	struct vocab_index *x;
+	int rc = 0;
+
+	if (v->n_merges == 0)
+		return 0;
+	x = vocab_index_new(v);
+	for (uint32_t i = 0; i < v->n_merges && rc == 0; i++)
+		rc = check_merge(v, x, i, name, err);
+	free(x);
+	return rc ? rc : check_pairs(v, name, err);
+}
+
+static int check_kind(const struct vocab *v, const char *name,
+                      struct wl_error *err)
+{
+	if ((unsigned)v->kind >= VOCAB_NKINDS)
+		return wl_error_set(err, "%s: unknown kind of vocabulary %d",
+		                    name, (int)v->kind);
+	if ((unsigned)v->split >= WORDS_NKINDS)
+		return wl_error_set(err, "%s: unknown word split %d", name,
+		                    (int)v->split);
+	if (v->kind == VOCAB_BPE)
+		return 0;
+	if (v->split != WORDS_NONE)
+		return wl_error_set(err, "%s: the word split %s needs a"
+		                    " vocabulary with merges, yet its kind is"
+		                    " %s", name, word_split_name(v->split),
+		                    vocab_kind_name(v->kind));
+	if (v->n_merges > 0)
+		return wl_error_set(err, "%s: a vocabulary of kind %s has"
+		                    " scores and no merges, yet there are %u",
+		                    name, vocab_kind_name(v->kind),
+		                    v->n_merges);
+	return 0;
 }
 
 int vocab_check(const struct vocab *v, const char *name, struct wl_error *err)
@@ -67,226 +422,5 @@ int vocab_check(const struct vocab *v, const char *name, struct wl_error *err)
 	if (v->eos_id < -1 || v->eos_id >= v->n)
 		return wl_error_set(err, "%s: EOS id %d is outside the"
 		                    " vocabulary of %d", name, v->eos_id, v->n);
-	return 0;
-}
-
-/* A vocabulary of n pieces and at most size bytes of text, to be filled by
- * add_piece. */
-static void start(struct vocab *v, int n, size_t size)
-{
-	*v = (struct vocab){
-		.text = wl_malloc(size, 1),
-		.offset = wl_calloc((size_t)n + 1, sizeof *v->offset),
-		.score = wl_malloc(n, sizeof *v->score),
-		.type = wl_malloc(n, sizeof *v->type),
-		.bos_id = n > BOS_ID ? BOS_ID : -1,
-		.eos_id = n > EOS_ID ? EOS_ID : -1,
-		.add_space = true,
-	};
-}
-
-static void add_piece(struct vocab *v, enum piece_type type, float score,
-                      const void *text, size_t len)
-{
-	int i = v->n++;
-
-	memcpy(v->text + v->offset[i], text, len);
-	v->offset[i + 1] = v->offset[i] + len;
-	v->score[i] = score;
-	v->type[i] = type;
-}
-
-/* Bytes of an open file; -1 when it is no regular file or too small or too
- * large for n entries (offsets into the text are 32 bits wide). */
-static long long file_size(FILE *f, const char *path, int n,
-                           struct wl_error *err)
-{
-	struct stat st;
-
-	if (fstat(fileno(f), &st))
-		return wl_error_set(err, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return wl_error_set(err, "%s: not a regular file", path);
-	if (st.st_size < HEADER_BYTES + (long long)n * ENTRY_BYTES)
-		return wl_error_set(err, "%s: %lld bytes are too few for %d"
-		                    " entries", path, (long long)st.st_size, n);
-	if (st.st_size > UINT32_MAX)
-		return wl_error_set(err, "%s: %lld bytes are too many for a"
-		                    " tokenizer", path, (long long)st.st_size);
-	return st.st_size;
-}
-
-/* The whole file, *size bytes; NULL and err on failure. */
-static unsigned char *read_whole(const char *path, int n, size_t *size,
-                                 struct wl_error *err)
-{
-	FILE *f = fopen(path, "rb");
-	unsigned char *data = NULL;
-	long long bytes;
-
-	if (!f) {
-		wl_error_set(err, "%s: %s", path, strerror(errno));
-		return NULL;
-	}
-	bytes = file_size(f, path, n, err);
-	if (bytes >= 0) {
-		*size = bytes;
-		data = wl_malloc(*size, 1);
-		if (fread(data, 1, *size, f) != *size) {
-			wl_error_set(err, "%s: cannot be read to its end",
-			             path);
-			free(data);
-			data = NULL;
-		}
-	}
-	fclose(f);
-	return data;
-}
-
-static uint32_t get_u32(const unsigned char *p)
-{
-	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-/* Value of a hexadecimal digit as SentencePiece writes it; -1 otherwise. */
-static int hex_digit(unsigned char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The byte that a text of the form "<0x0A>" stands for; -1 otherwise. */
-static int byte_of(const unsigned char *text, size_t len)
-{
-	int high, low;
-
-	if (len != 6 || memcmp(text, "<0x", 3) || text[5] != '>')
-		return -1;
-	high = hex_digit(text[3]);
-	low = hex_digit(text[4]);
-	return high < 0 || low < 0 ? -1 : high * 16 + low;
-}
-
-/* Adds the file's next entry. The format has no types: they follow from the
- * id. */
-static void add_entry(struct vocab *v, float score, const unsigned char *text,
-                      size_t len)
-{
-	int id = v->n, byte = -1;
-
-	if (id >= FIRST_BYTE_ID && id < FIRST_NORMAL_ID)
-		byte = byte_of(text, len);
-	if (byte >= 0)
-		add_piece(v, PIECE_BYTE, score, &(unsigned char){ byte }, 1);
-	else if (id == UNK_ID)
-		add_piece(v, PIECE_UNKNOWN, score, text, len);
-	else if (id == BOS_ID || id == EOS_ID)
-		add_piece(v, PIECE_CONTROL, score, text, len);
-	else
-		add_piece(v, PIECE_NORMAL, score, text, len);
-}
-
-/* Fills v with n entries from data[size], size >= HEADER_BYTES. */
-static int parse(const unsigned char *data, size_t size, int n,
-                 const char *path, struct vocab *v, struct wl_error *err)
-{
-	uint32_t max_len = get_u32(data);
-	size_t at = HEADER_BYTES;
-
-	for (int i = 0; i < n; i++) {
-		uint32_t len, score_bits;
-		float score;
-
-		if (size - at < ENTRY_BYTES)
-			return wl_error_set(err, "%s: ends after %d of %d"
-			                    " entries", path, i, n);
-		score_bits = get_u32(data + at);
-		memcpy(&score, &score_bits, sizeof score);
-		len = get_u32(data + at + 4);
-		at += ENTRY_BYTES;
-		if (len > size - at || len > INT32_MAX)
-			return wl_error_set(err, "%s: entry %d: a length of %d"
-			                    " bytes, but %zu are left", path, i,
-			                    (int)len, size - at);
-		if (len > max_len)
-			return wl_error_set(err, "%s: entry %d: a length of %u"
-			                    " bytes is above max_token_length"
-			                    " %d", path, i, len, (int)max_len);
-		add_entry(v, score, data + at, len);
-		at += len;
-	}
-	if (at < size)
-		return wl_error_set(err, "%s: %zu bytes follow the last of %d"
-		                    " entries", path, size - at, n);
-	return vocab_check(v, path, err);
-}
-
-int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,
-                       struct wl_error *err)
-{
-	unsigned char *data;
-	size_t size;
-	int rc;
-
-	*v = (struct vocab){ 0 };
-	if (n_vocab <= EOS_ID)
-		return wl_error_set(err, "%s: a vocabulary of %d has no room"
-		                    " for BOS and EOS", path, n_vocab);
-	data = read_whole(path, n_vocab, &size, err);
-	if (!data)
-		return -1;
-	start(v, n_vocab, size);
-	rc = parse(data, size, n_vocab, path, v, err);
-	free(data);
-	if (rc)
-		vocab_fini(v);
-	return rc;
-}
-
-#define LETTERS " abcdefghijklmnopqrstuvwxyz"
-#define N_LETTERS (sizeof LETTERS - 1)
-#define MAX_WORD 8 /* 27^8 is more than any int */
-
-/* The k-th word over LETTERS, shorter words first, then by alphabet; its
- * first and last letters cut off are earlier words, so that merging reaches
- * all of them. Returns the length. */
-static size_t make_word(int k, char word[MAX_WORD])
-{
-	size_t len = 0, rest = (size_t)k + 1;
-
-	for (; rest > 0; rest = (rest - 1) / N_LETTERS)
-		word[len++] = LETTERS[(rest - 1) % N_LETTERS];
-	for (size_t i = 0; i < len / 2; i++) {
-		char c = word[i];
-
-		word[i] = word[len - 1 - i];
-		word[len - 1 - i] = c;
-	}
-	return len;
-}
-
-void vocab_make_random(int n_vocab, struct vocab *v)
-{
-	static const char *const special[] = { "<unk>", "<s>", "</s>" };
-
-	WL_ASSERT(n_vocab > 0);
-	start(v, n_vocab, (size_t)n_vocab * MAX_WORD);
-	while (v->n < n_vocab) {
-		int id = v->n, k = id - FIRST_NORMAL_ID;
-		char word[MAX_WORD];
-
-		if (id < FIRST_BYTE_ID) {
-			add_piece(v, id == UNK_ID ? PIECE_UNKNOWN
-			                          : PIECE_CONTROL,
-			          0, special[id], strlen(special[id]));
-		} else if (id < FIRST_NORMAL_ID) {
-			word[0] = (char)(id - FIRST_BYTE_ID);
-			add_piece(v, PIECE_BYTE, 0, word, 1);
-		} else {
-			size_t len = make_word(k, word);
-
-			add_piece(v, PIECE_NORMAL, -k, word, len);
-		}
-	}
+	return check_kind(v, name, err) || check_merges(v, name, err) ? -1 : 0;
 }

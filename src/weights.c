@@ -87,10 +87,10 @@ void weights_init(struct weights *w, const struct model *m,
 		}
 }
 
-static void norm_fini(struct norm_weights *n)
+static void vector_fini(struct vector_weights *v)
 {
-	free(n->on_x);
-	free(n->on_y);
+	free(v->prefill);
+	free(v->decode);
 }
 
 void weights_fini(struct weights *w)
@@ -104,10 +104,13 @@ void weights_fini(struct weights *w)
 		slab_fini(&l->output);
 		slab_fini(&l->up);
 		slab_fini(&l->down);
-		norm_fini(&l->attention_norm);
-		norm_fini(&l->ffn_norm);
+		for (int j = 0; j < W_BIASED; j++)
+			vector_fini(&l->bias[j]);
+		vector_fini(&l->attention_norm);
+		vector_fini(&l->ffn_norm);
 	}
-	norm_fini(&w->norm);
+	vector_fini(&w->norm);
+	free(w->rope_factors);
 	slab_fini(&w->embedding);
 	slab_fini(&w->untied_head);
 	free(w->layer);

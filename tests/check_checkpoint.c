@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <hdf5.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 
 #include "convert.h"
 #include "h5file.h"
+#include "info.h"
 
 static char dir[64];   /* scratch folder, made and removed by main */
 static char path[128]; /* dir/model.h5 */
@@ -33,6 +35,8 @@ static const struct model shape = {
 	.rope_theta = 12345.5,
 	.rms_eps = 1e-6,
 	.tied = false,
+	.qkv_bias = true,
+	.rope_scaled = true,
 	.bos_id = 1,
 	.n_stop = 2,
 	.stop_id = { 2, 4 },
@@ -48,6 +52,24 @@ static const struct vocab words = {
 	.bos_id = 1,
 	.eos_id = 2,
 	.add_space = true,
+};
+
+static const struct vocab joined = {
+	.n = 5,
+	.text = "<s>ababbab",
+	.offset = (uint32_t[]){ 0, 3, 4, 5, 7, 10 },
+	.score = (float[]){ 0, 0, 0, 0, 0 },
+	.type = (uint8_t[]){ PIECE_CONTROL, PIECE_NORMAL, PIECE_NORMAL,
+	                     PIECE_NORMAL, PIECE_NORMAL },
+	.kind = VOCAB_BPE,
+	.split = WORDS_QWEN2,
+	.n_merges = 2,
+	.merge = (uint32_t[]){ 1, 2, 2, 3 },
+	.whole_words = true,
+	.nfc = true,
+	.space_once = true,
+	.bos_id = -1,
+	.eos_id = 0,
 };
 
 /* --- Helpers --- */
@@ -99,31 +121,36 @@ static int write_tensor(void *ctx, enum tensor_kind kind, int layer)
 {
 	struct writer *w = ctx;
 	size_t n = elements(kind);
-	float *data = wl_malloc(n, sizeof *data);
+	float data[12 * 14];
+	unsigned char raw[sizeof data];
 	struct wl_error err;
-	int rc;
 
-	if (w->left-- == 0) {
-		free(data);
+	if (w->left-- == 0)
 		return 1;
-	}
+	ck_assert_uint_le(n, sizeof data / sizeof *data);
 	for (size_t i = 0; i < n; i++)
 		data[i] = element(kind, layer, i);
-	rc = checkpoint_write(w->c, kind, layer, data, w->type, &err);
-	free(data);
-	ck_assert_msg(rc == 0, "%s", err.text);
+	wl_from_f32(raw, data, w->type, n);
+	ck_assert_msg(checkpoint_write(w->c, kind, layer, raw, w->type,
+	                               &err) == 0, "%s", err.text);
 	return 0;
 }
 
-static struct checkpoint *start_writing(enum wl_type type, int tensors)
+static struct checkpoint *start_with(const struct vocab *v, enum wl_type type,
+                                     int tensors)
 {
 	struct wl_error err;
 	struct writer w = { NULL, type, tensors };
 
-	w.c = checkpoint_create(path, &shape, &words, "made by a test", &err);
+	w.c = checkpoint_create(path, &shape, v, "made by a test", &err);
 	ck_assert_msg(w.c, "%s", err.text);
 	model_each_tensor(&shape, write_tensor, &w);
 	return w.c;
+}
+
+static struct checkpoint *start_writing(enum wl_type type, int tensors)
+{
+	return start_with(&words, type, tensors);
 }
 
 static void make(enum wl_type type)
@@ -233,35 +260,134 @@ START_TEST(the_shape_comes_back)
 	ck_assert_double_eq(m->rope_theta, shape.rope_theta);
 	ck_assert_double_eq(m->rms_eps, shape.rms_eps);
 	ck_assert_int_eq(m->tied, shape.tied);
+	ck_assert(m->qkv_bias && m->rope_scaled);
 	ck_assert_int_eq(m->bos_id, shape.bos_id);
 	ck_assert_int_eq(m->n_stop, 2);
 	ck_assert_int_eq(m->stop_id[0], 2);
 	ck_assert_int_eq(m->stop_id[1], 4);
+	ck_assert(model_same(m, &shape));
+	ck_assert_int_eq(checkpoint_version(c), 2);
 	ck_assert_str_eq(checkpoint_path(c), path);
 	ck_assert_str_eq(checkpoint_origin(c), "made by a test");
 	checkpoint_close(c);
 }
 END_TEST
 
-START_TEST(the_vocabulary_comes_back)
+/* Any model can be of these kinds. */
+START_TEST(flags_come_back_each_by_itself)
 {
-	struct checkpoint *c;
+	for (int i = 0; i < 8; i++) {
+		struct model m = shape;
+		struct wl_error err;
+		struct checkpoint *c;
+		struct writer w = { NULL, WL_BF16, -1 };
+
+		m.tied = i & 1;
+		m.qkv_bias = i & 2;
+		m.rope_scaled = i & 4;
+		w.c = checkpoint_create(path, &m, &words, "", &err);
+		ck_assert_ptr_nonnull(w.c);
+		ck_assert_int_eq(model_each_tensor(&m, write_tensor, &w), 0);
+		ck_assert_int_eq(checkpoint_commit(w.c, &err), 0);
+		c = reopen();
+		ck_assert(model_same(checkpoint_model(c), &m));
+		checkpoint_close(c);
+	}
+}
+END_TEST
+
+/* v, written and read again, is the same. */
+static void check_vocab(const struct vocab *v)
+{
+	struct checkpoint *c = start_with(v, WL_F32, -1);
+	struct vocab got;
 	struct wl_error err;
-	struct vocab v;
+
+	ck_assert_int_eq(checkpoint_commit(c, &err), 0);
+	c = reopen();
+	ck_assert_msg(checkpoint_read_vocab(c, &got, &err) == 0, "%s",
+	              err.text);
+	ck_assert_int_eq(got.n, v->n);
+	ck_assert_mem_eq(got.offset, v->offset, 6 * sizeof *v->offset);
+	ck_assert_mem_eq(got.text, v->text, v->offset[5]);
+	ck_assert_mem_eq(got.score, v->score, 5 * sizeof *v->score);
+	ck_assert_mem_eq(got.type, v->type, 5);
+	ck_assert_int_eq(got.kind, v->kind);
+	ck_assert_int_eq(got.split, v->split);
+	ck_assert_uint_eq(got.n_merges, v->n_merges);
+	if (v->n_merges > 0)
+		ck_assert_mem_eq(got.merge, v->merge,
+		                 v->n_merges * 2 * sizeof *v->merge);
+	ck_assert_int_eq(got.whole_words, v->whole_words);
+	ck_assert_int_eq(got.nfc, v->nfc);
+	ck_assert_int_eq(got.space_once, v->space_once);
+	ck_assert_int_eq(got.add_space, v->add_space);
+	ck_assert_int_eq(got.bos_id, v->bos_id);
+	ck_assert_int_eq(got.eos_id, v->eos_id);
+	vocab_fini(&got);
+	checkpoint_close(c);
+}
+
+START_TEST(vocabularies_come_back)
+{
+	struct vocab v = joined;
+
+	check_vocab(&words);
+	check_vocab(&joined);
+	for (int split = 0; split < WORDS_NKINDS; split++) {
+		v.split = split;
+		v.whole_words = split & 1;
+		v.nfc = split & 2;
+		v.space_once = split & 1;
+		v.add_space = split == 0;
+		check_vocab(&v);
+	}
+	v.n_merges = 0;
+	v.merge = NULL;
+	check_vocab(&v);
+}
+END_TEST
+
+/* What info says of the file at path holds the lines. */
+static void check_info(const char *const *line, int n)
+{
+	struct wl_error err;
+	char text[16384];
+	FILE *out = tmpfile();
+	size_t size;
+
+	ck_assert_ptr_nonnull(out);
+	ck_assert_int_eq(info_print(path, out, &err), 0);
+	rewind(out);
+	size = fread(text, 1, sizeof text - 1, out);
+	text[size] = '\0';
+	fclose(out);
+	for (int i = 0; i < n; i++)
+		ck_assert_msg(strstr(text, line[i]), "%s lacks %s", text,
+		              line[i]);
+}
+
+START_TEST(info_shows_it_all)
+{
+	static const char *const of_words[] = {
+		"\nformat         waferllm checkpoint, version 2\n",
+		"\nhead_dim       2\n", "\nqkv_bias       yes\n",
+		"\nrope_scaled    yes\n", "\nlayers.1.bv ",
+		"\nrope_factors ", "space put in front\n",
+		"\nencoding       spm\n",
+	};
+	static const char *const of_joined[] = {
+		"tokenizer      5 pieces, 10 bytes of text, bos -1, eos 0\n"
+		"encoding       bpe, 2 merges, words: qwen2, whole words first,"
+		" NFC\n",
+	};
+	struct wl_error err;
 
 	make(WL_F32);
-	c = reopen();
-	ck_assert_int_eq(checkpoint_read_vocab(c, &v, &err), 0);
-	ck_assert_int_eq(v.n, words.n);
-	ck_assert_mem_eq(v.text, words.text, 16);
-	ck_assert_mem_eq(v.offset, words.offset, 6 * sizeof *v.offset);
-	ck_assert_mem_eq(v.score, words.score, 5 * sizeof *v.score);
-	ck_assert_mem_eq(v.type, words.type, 5);
-	ck_assert_int_eq(v.bos_id, 1);
-	ck_assert_int_eq(v.eos_id, 2);
-	ck_assert(v.add_space);
-	vocab_fini(&v);
-	checkpoint_close(c);
+	check_info(of_words, sizeof of_words / sizeof *of_words);
+	ck_assert_int_eq(checkpoint_commit(start_with(&joined, WL_F32, -1),
+	                                   &err), 0);
+	check_info(of_joined, 1);
 }
 END_TEST
 
@@ -365,8 +491,8 @@ START_TEST(a_missing_tensor_stops_the_commit)
 	struct wl_error err = { "" };
 
 	unlink(path);
-	/* All but head, the last of 21. */
-	ck_assert_int_eq(checkpoint_commit(start_writing(WL_F32, 20), &err),
+	/* All but head, the last of 28. */
+	ck_assert_int_eq(checkpoint_commit(start_writing(WL_F32, 27), &err),
 	                 -1);
 	check_line(&err, path, "/weights/head");
 	ck_assert_int_eq(files_in(dir), 0);
@@ -600,15 +726,19 @@ static void forge_set(struct h5file *f, const char *name, struct h5_info info,
 	                 0);
 }
 
+/* The whole file: of version 1 or 2, true but for the lie (NULL: true). */
 struct forgery {
-	struct h5file *f;
+	int version;
+	const struct model *model;
+	const struct vocab *vocab;
 	const struct lie *lie;
+	struct h5file *f;
 };
 
 static int forge_tensor(void *ctx, enum tensor_kind kind, int layer)
 {
 	struct forgery *g = ctx;
-	struct tensor_shape s = tensor_shape(&shape, kind);
+	struct tensor_shape s = tensor_shape(g->model, kind);
 	struct lie here;
 	char name[64] = "/weights/";
 
@@ -632,67 +762,177 @@ static int forge_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
-static void forge_model(struct h5file *f, const struct lie *lie)
+static void forge_model(const struct forgery *g)
 {
-	forge_int(f, "/model", "dim", shape.dim, lie);
-	forge_int(f, "/model", "hidden_dim", shape.hidden_dim, lie);
-	forge_int(f, "/model", "n_layers", shape.n_layers, lie);
-	forge_int(f, "/model", "n_heads", shape.n_heads, lie);
-	forge_int(f, "/model", "n_kv_heads", shape.n_kv_heads, lie);
-	forge_int(f, "/model", "head_dim", shape.head_dim, lie);
-	forge_int(f, "/model", "vocab_size", shape.vocab_size, lie);
-	forge_int(f, "/model", "max_seq_len", shape.max_seq_len, lie);
-	forge_int(f, "/model", "bos_id", shape.bos_id, lie);
-	forge_int(f, "/model", "tied", shape.tied, lie);
-	forge_real(f, "/model", "rope_theta", shape.rope_theta, lie);
-	forge_real(f, "/model", "rms_eps", shape.rms_eps, lie);
+	const struct model *m = g->model;
+	const struct lie *lie = g->lie;
+	struct h5file *f = g->f;
+
+	forge_int(f, "/model", "dim", m->dim, lie);
+	forge_int(f, "/model", "hidden_dim", m->hidden_dim, lie);
+	forge_int(f, "/model", "n_layers", m->n_layers, lie);
+	forge_int(f, "/model", "n_heads", m->n_heads, lie);
+	forge_int(f, "/model", "n_kv_heads", m->n_kv_heads, lie);
+	forge_int(f, "/model", "head_dim", m->head_dim, lie);
+	forge_int(f, "/model", "vocab_size", m->vocab_size, lie);
+	forge_int(f, "/model", "max_seq_len", m->max_seq_len, lie);
+	forge_int(f, "/model", "bos_id", m->bos_id, lie);
+	forge_int(f, "/model", "tied", m->tied, lie);
+	if (g->version > 1) {
+		forge_int(f, "/model", "qkv_bias", m->qkv_bias, lie);
+		forge_int(f, "/model", "rope_scaled", m->rope_scaled, lie);
+	}
+	forge_real(f, "/model", "rope_theta", m->rope_theta, lie);
+	forge_real(f, "/model", "rms_eps", m->rms_eps, lie);
 	forge_text(f, "/model", "channel_order", "kv_head,channel,query_head",
 	           lie);
 	forge_text(f, "/model", "rope_pairs", "adjacent", lie);
 	forge_set(f, "/model/stop_ids", (struct h5_info){ 1, 1, 2, H5_I32 },
-	          shape.stop_id, lie);
+	          m->stop_id, lie);
 }
 
-static void forge_vocab(struct h5file *f, const struct lie *lie)
+static void forge_set_1d(const struct forgery *g, const char *name,
+                         enum h5_type type, size_t n, const void *data)
 {
-	forge_text(f, "/tokenizer", "kind", "spm", lie);
-	forge_int(f, "/tokenizer", "bos_id", 1, NULL);
-	forge_int(f, "/tokenizer", "eos_id", 2, lie);
-	forge_int(f, "/tokenizer", "add_space", 1, lie);
-	forge_set(f, "/tokenizer/text", (struct h5_info){ 1, 1, 16, H5_U8 },
-	          words.text, lie);
-	forge_set(f, "/tokenizer/offset", (struct h5_info){ 1, 1, 6, H5_U32 },
-	          words.offset, lie);
-	forge_set(f, "/tokenizer/score", (struct h5_info){ 1, 1, 5, H5_F32 },
-	          words.score, lie);
-	forge_set(f, "/tokenizer/type", (struct h5_info){ 1, 1, 5, H5_U8 },
-	          words.type, lie);
+	forge_set(g->f, name, (struct h5_info){ 1, 1, n, type }, data, g->lie);
 }
 
-static void forge(const struct lie *lie)
+static void forge_vocab(const struct forgery *g)
+{
+	const struct vocab *v = g->vocab;
+	const struct lie *lie = g->lie;
+	struct h5file *f = g->f;
+
+	forge_text(f, "/tokenizer", "kind", v->kind == VOCAB_BPE ? "bpe"
+	                                                         : "spm", lie);
+	forge_int(f, "/tokenizer", "bos_id", v->bos_id, NULL);
+	forge_int(f, "/tokenizer", "eos_id", v->eos_id, lie);
+	forge_int(f, "/tokenizer", "add_space", v->add_space, lie);
+	forge_set_1d(g, "/tokenizer/text", H5_U8, v->offset[5], v->text);
+	forge_set_1d(g, "/tokenizer/offset", H5_U32, 6, v->offset);
+	forge_set_1d(g, "/tokenizer/type", H5_U8, 5, v->type);
+	if (v->kind == VOCAB_SPM) {
+		forge_set_1d(g, "/tokenizer/score", H5_F32, 5, v->score);
+		return;
+	}
+	forge_text(f, "/tokenizer", "split", "qwen2", lie);
+	forge_int(f, "/tokenizer", "whole_words", v->whole_words, lie);
+	forge_int(f, "/tokenizer", "nfc", v->nfc, lie);
+	forge_int(f, "/tokenizer", "space_once", v->space_once, lie);
+	forge_set_1d(g, "/tokenizer/merges", H5_U32, 2 * v->n_merges,
+	             v->merge);
+}
+
+static void forge(int version, const struct model *m, const struct vocab *v,
+                  const struct lie *lie)
 {
 	struct wl_error err;
-	struct h5file *f = h5file_create(path, &err);
+	struct forgery g = { version, m, v, lie, h5file_create(path, &err) };
 
-	ck_assert_ptr_nonnull(f);
-	forge_text(f, "/", "format", "waferllm checkpoint", lie);
-	forge_int(f, "/", "format_version", 1, lie);
-	forge_text(f, "/", "origin", "forged", lie);
-	forge_model(f, lie);
-	forge_vocab(f, lie);
-	model_each_tensor(&shape, forge_tensor, &(struct forgery){ f, lie });
-	ck_assert_int_eq(h5file_commit(f, &err), 0);
+	ck_assert_ptr_nonnull(g.f);
+	forge_text(g.f, "/", "format", "waferllm checkpoint", g.lie);
+	forge_int(g.f, "/", "format_version", g.version, g.lie);
+	forge_text(g.f, "/", "origin", "forged", g.lie);
+	forge_model(&g);
+	forge_vocab(&g);
+	model_each_tensor(g.model, forge_tensor, &g);
+	ck_assert_int_eq(h5file_commit(g.f, &err), 0);
+}
+
+/* The shape and the tokenizer of what is at path. */
+static struct model accepted(struct vocab *v)
+{
+	struct checkpoint *c = reopen();
+	struct model m = *checkpoint_model(c);
+	struct wl_error err;
+
+	ck_assert_msg(checkpoint_read_vocab(c, v, &err) == 0, "%s", err.text);
+	checkpoint_close(c);
+	return m;
+}
+
+/* The file opens, but its tokenizer is refused for the sake of object. */
+static void vocab_refused(const char *object)
+{
+	struct wl_error err = { "" };
+	struct checkpoint *c = reopen();
+	struct vocab v;
+
+	ck_assert_int_eq(checkpoint_read_vocab(c, &v, &err), -1);
+	check_line(&err, path, object);
+	ck_assert_ptr_null(v.text);
+	checkpoint_close(c);
 }
 
 START_TEST(the_truth_is_accepted)
 {
-	struct checkpoint *c;
-	struct wl_error err;
+	const struct vocab *const vocabs[] = { &words, &joined };
 	struct vocab v;
 
-	forge(NULL);
+	for (int i = 0; i < 2; i++) {
+		struct model m;
+
+		forge(2, &shape, vocabs[i], NULL);
+		m = accepted(&v);
+		ck_assert(model_same(&m, &shape));
+		ck_assert_int_eq(v.kind, vocabs[i]->kind);
+		ck_assert_int_eq(v.split, vocabs[i]->split);
+		vocab_fini(&v);
+	}
+}
+END_TEST
+
+/* The shape as a file of version 1 can tell it. */
+static struct model old_shape(void)
+{
+	struct model m = shape;
+
+	m.qkv_bias = m.rope_scaled = false;
+	return m;
+}
+
+START_TEST(version_1_is_read)
+{
+	const struct lie bpe = { .name = "kind", .how = TEXT, .text = "bpe" };
+	struct model old = old_shape(), m;
+	struct checkpoint *c;
+	struct vocab v;
+
+	forge(1, &old, &words, NULL);
+	m = accepted(&v);
+	ck_assert(model_same(&m, &old));
+	ck_assert_int_eq(v.kind, VOCAB_SPM);
+	ck_assert_int_eq(v.split, WORDS_NONE);
+	ck_assert(!v.whole_words && !v.nfc && v.n_merges == 0);
+	ck_assert_mem_eq(v.score, words.score, 5 * sizeof *v.score);
+	vocab_fini(&v);
 	c = reopen();
+	ck_assert_int_eq(checkpoint_version(c), 1);
+	checkpoint_close(c);
+	/* It knew nothing else. */
+	forge(1, &old, &words, &bpe);
+	vocab_refused("bpe");
+}
+END_TEST
+
+/* The default model was written before there was a version 2. */
+START_TEST(the_default_model_is_read)
+{
+	const char *name = WL_SRC_DATADIR "/default.h5";
+	struct wl_error err = { "" };
+	struct checkpoint *c = checkpoint_open(name, MPI_COMM_NULL, &err);
+	struct vocab v;
+
+	ck_assert_msg(c, "%s", err.text);
+	ck_assert_int_eq(checkpoint_version(c), 1);
+	ck_assert_int_eq(checkpoint_model(c)->dim, 144);
+	ck_assert_int_eq(checkpoint_model(c)->head_dim, 24);
+	ck_assert(!checkpoint_model(c)->qkv_bias);
+	ck_assert(!checkpoint_model(c)->rope_scaled);
 	ck_assert_int_eq(checkpoint_read_vocab(c, &v, &err), 0);
+	ck_assert_int_eq(v.n, 1536);
+	ck_assert_int_eq(v.kind, VOCAB_SPM);
+	ck_assert(v.score[1535] < 0);
 	vocab_fini(&v);
 	checkpoint_close(c);
 }
@@ -707,7 +947,12 @@ START_TEST(lies_are_refused)
 		{ .name = "format", .how = INT, .i = 1, .blame = "format" },
 		{ .name = "format_version", .how = LEAVE_OUT,
 		  .blame = "format_version" },
-		{ .name = "format_version", .how = INT, .i = 2, .blame = "2" },
+		{ .name = "format_version", .how = INT, .i = 3,
+		  .blame = "format_version is 3" },
+		{ .name = "format_version", .how = INT, .i = 0,
+		  .blame = "format_version is 0" },
+		{ .name = "format_version", .how = INT, .i = (1LL << 32) + 2,
+		  .blame = "format_version is 4294967298" },
 		{ .name = "format_version", .how = TEXT, .text = "1",
 		  .blame = "format_version" },
 		{ .name = "origin", .how = LEAVE_OUT, .blame = "origin" },
@@ -732,6 +977,26 @@ START_TEST(lies_are_refused)
 		  .blame = "embedding" },
 		{ .name = "bos_id", .how = INT, .i = 5, .blame = "bos_id" },
 		{ .name = "tied", .how = INT, .i = 2, .blame = "tied" },
+		{ .name = "qkv_bias", .how = LEAVE_OUT, .blame = "qkv_bias" },
+		{ .name = "qkv_bias", .how = INT, .i = 2, .blame = "qkv_bias" },
+		{ .name = "qkv_bias", .how = TEXT, .text = "1",
+		  .blame = "qkv_bias" },
+		{ .name = "rope_scaled", .how = LEAVE_OUT,
+		  .blame = "rope_scaled" },
+		{ .name = "rope_scaled", .how = INT, .i = -1,
+		  .blame = "rope_scaled" },
+		{ .name = "rope_scaled", .how = TEXT, .text = "llama3",
+		  .blame = "rope_scaled" },
+		{ .name = "/weights/rope_factors", .how = LEAVE_OUT,
+		  .blame = "rope_factors" },
+		{ .name = "/weights/rope_factors", .how = SHAPE, .i = 1,
+		  .blame = "rope_factors" },
+		{ .name = "/weights/layers.0.bq", .how = LEAVE_OUT,
+		  .blame = "layers.0.bq" },
+		{ .name = "/weights/layers.1.bk", .how = SHAPE, .i = -1,
+		  .blame = "layers.1.bk" },
+		{ .name = "/weights/layers.1.bv", .how = INT, .i = H5_BF16,
+		  .blame = "layers.1.bv" },
 		{ .name = "rope_theta", .how = REAL, .d = -1,
 		  .blame = "rope_theta" },
 		{ .name = "rope_theta", .how = INT, .i = 10000,
@@ -772,9 +1037,23 @@ START_TEST(lies_are_refused)
 	};
 
 	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
-		forge(&lies[i]);
+		forge(2, &shape, &words, &lies[i]);
 		refused(lies[i].blame);
 	}
+}
+END_TEST
+
+/* What a shape promises must be there. */
+START_TEST(a_flag_without_its_tensors_is_refused)
+{
+	const struct lie bias = { .name = "qkv_bias", .how = INT, .i = 1 };
+	const struct lie scaled = { .name = "rope_scaled", .how = INT, .i = 1 };
+	struct model m = old_shape();
+
+	forge(2, &m, &words, &bias);
+	refused("/weights/layers.0.bq");
+	forge(2, &m, &words, &scaled);
+	refused("/weights/rope_factors");
 }
 END_TEST
 
@@ -784,6 +1063,7 @@ START_TEST(lies_about_the_tokenizer_are_refused)
 		{ .name = "kind", .how = TEXT, .text = "gpt2",
 		  .blame = "gpt2" },
 		{ .name = "kind", .how = LEAVE_OUT, .blame = "kind" },
+		{ .name = "kind", .how = INT, .i = 1, .blame = "kind" },
 		{ .name = "eos_id", .how = INT, .i = 5, .blame = "eos_id" },
 		{ .name = "add_space", .how = INT, .i = 7,
 		  .blame = "add_space" },
@@ -799,22 +1079,109 @@ START_TEST(lies_about_the_tokenizer_are_refused)
 		  .blame = "offset" }, /* all zero */
 		{ .name = "/tokenizer/score", .how = SHAPE, .i = -1,
 		  .blame = "score" },
+		{ .name = "/tokenizer/score", .how = LEAVE_OUT,
+		  .blame = "score" },
 		{ .name = "/tokenizer/type", .how = INT, .i = H5_I32,
 		  .blame = "type" },
 	};
 
 	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
-		struct wl_error err = { "" };
-		struct checkpoint *c;
-		struct vocab v;
-
-		forge(&lies[i]);
-		c = reopen();
-		ck_assert_int_eq(checkpoint_read_vocab(c, &v, &err), -1);
-		check_line(&err, path, lies[i].blame);
-		ck_assert_ptr_null(v.text);
-		checkpoint_close(c);
+		forge(2, &shape, &words, &lies[i]);
+		vocab_refused(lies[i].blame);
 	}
+}
+END_TEST
+
+START_TEST(lies_about_merges_are_refused)
+{
+	static const struct lie lies[] = {
+		{ .name = "kind", .how = TEXT, .text = "unigram",
+		  .blame = "unigram" },
+		{ .name = "kind", .how = TEXT, .text = "spm",
+		  .blame = "score" },
+		{ .name = "split", .how = LEAVE_OUT, .blame = "split" },
+		{ .name = "split", .how = INT, .i = 1, .blame = "split" },
+		{ .name = "split", .how = TEXT, .text = "cl100k",
+		  .blame = "cl100k" },
+		{ .name = "whole_words", .how = LEAVE_OUT,
+		  .blame = "whole_words" },
+		{ .name = "whole_words", .how = INT, .i = 2,
+		  .blame = "whole_words" },
+		{ .name = "nfc", .how = LEAVE_OUT, .blame = "nfc" },
+		{ .name = "nfc", .how = INT, .i = -1, .blame = "nfc" },
+		{ .name = "nfc", .how = TEXT, .text = "1", .blame = "nfc" },
+		{ .name = "space_once", .how = LEAVE_OUT,
+		  .blame = "space_once" },
+		{ .name = "space_once", .how = INT, .i = 2,
+		  .blame = "space_once" },
+		{ .name = "/tokenizer/merges", .how = LEAVE_OUT,
+		  .blame = "/tokenizer/merges" },
+		{ .name = "/tokenizer/merges", .how = SHAPE, .i = -1,
+		  .blame = "/tokenizer/merges" },
+		{ .name = "/tokenizer/merges", .how = SHAPE, .i = 1,
+		  .blame = "/tokenizer/merges" },
+		{ .name = "/tokenizer/merges", .how = INT, .i = H5_I32,
+		  .blame = "/tokenizer/merges" },
+	};
+
+	for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+		forge(2, &shape, &joined, &lies[i]);
+		vocab_refused(lies[i].blame);
+	}
+}
+END_TEST
+
+/* Puts an array of rank dimensions in the place of another, with (all zero)
+ * or without the elements that it promises. */
+static void promise(const char *name, hid_t type, int rank, const hsize_t *dim,
+                    bool keep)
+{
+	hid_t dcpl = H5Pcreate(H5P_DATASET_CREATE);
+	hid_t f, space, set;
+
+	f = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+	ck_assert_int_ge(f, 0);
+	ck_assert_int_ge(H5Ldelete(f, name, H5P_DEFAULT), 0);
+	space = H5Screate_simple(rank, dim, NULL);
+	if (keep)
+		H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY);
+	set = H5Dcreate2(f, name, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
+	ck_assert_int_ge(set, 0);
+	H5Dclose(set);
+	H5Sclose(space);
+	H5Pclose(dcpl);
+	ck_assert_int_ge(H5Fclose(f), 0);
+}
+
+START_TEST(empty_promises_are_refused)
+{
+	static const hsize_t sizes[] = { 2, 1ull << 34, 1ull << 59 };
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		forge(2, &shape, &joined, NULL);
+		promise("/tokenizer/merges", H5T_STD_U32LE, 1, &sizes[i],
+		        false);
+		vocab_refused("/tokenizer/merges");
+		forge(2, &shape, &joined, NULL);
+		promise("/tokenizer/text", H5T_STD_U8LE, 1, &sizes[i], false);
+		vocab_refused("/tokenizer/text");
+	}
+}
+END_TEST
+
+START_TEST(merges_are_a_list)
+{
+	static const hsize_t dim[2] = { 2, 2 };
+	struct vocab v;
+
+	forge(2, &shape, &joined, NULL);
+	promise("/tokenizer/merges", H5T_STD_U32LE, 1, dim, true);
+	accepted(&v);
+	ck_assert_uint_eq(v.n_merges, 1);
+	vocab_fini(&v);
+	forge(2, &shape, &joined, NULL);
+	promise("/tokenizer/merges", H5T_STD_U32LE, 2, dim, true);
+	vocab_refused("/tokenizer/merges");
 }
 END_TEST
 
@@ -824,7 +1191,9 @@ static void add_tests(Suite *s)
 
 	tcase_add_test(t, tensors_come_back);
 	tcase_add_test(t, the_shape_comes_back);
-	tcase_add_test(t, the_vocabulary_comes_back);
+	tcase_add_test(t, flags_come_back_each_by_itself);
+	tcase_add_test(t, vocabularies_come_back);
+	tcase_add_test(t, info_shows_it_all);
 	tcase_add_test(t, some_rows_can_be_read);
 	tcase_add_test(t, same_content_same_file);
 	tcase_add_test(t, rows_can_be_appended);
@@ -838,8 +1207,14 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, cut_files_are_refused_at_any_length);
 	tcase_add_test(t, no_descriptor_is_left_open);
 	tcase_add_test(t, the_truth_is_accepted);
+	tcase_add_test(t, version_1_is_read);
+	tcase_add_test(t, the_default_model_is_read);
 	tcase_add_test(t, lies_are_refused);
+	tcase_add_test(t, a_flag_without_its_tensors_is_refused);
 	tcase_add_test(t, lies_about_the_tokenizer_are_refused);
+	tcase_add_test(t, lies_about_merges_are_refused);
+	tcase_add_test(t, empty_promises_are_refused);
+	tcase_add_test(t, merges_are_a_list);
 	suite_add_tcase(s, t);
 }
 

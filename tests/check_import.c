@@ -222,7 +222,6 @@ static void setup(void)
 		.source = src,
 		.dest = dest,
 		.tokenizer = tok,
-		.random_shape = json,
 		.type = -1,
 		.seed = 1,
 		.quiet = 1,
@@ -278,7 +277,7 @@ static void check_import(bool tied)
 	struct wl_error err;
 	struct vocab v;
 
-	accepted(import_llama2c);
+	accepted(import_run);
 	c = result();
 	m = checkpoint_model(c);
 	ck_assert_int_eq(m->dim, E);
@@ -331,7 +330,7 @@ START_TEST(types_can_be_chosen)
 	setup();
 	make_legacy(true);
 	opt.type = WL_BF16;
-	accepted(import_llama2c);
+	accepted(import_run);
 	c = result();
 	w = tensor(c, T_WK, 1);
 	ck_assert_int_eq(checkpoint_type(c, T_WK, 1), WL_BF16);
@@ -365,7 +364,7 @@ static void check_fields(void (*make)(bool tied), long at)
 				continue;
 			make(true);
 			patch_int(at + 4 * i, bad[b]);
-			refused(import_llama2c, src, "");
+			refused(import_run, src, "");
 		}
 	}
 }
@@ -383,33 +382,33 @@ START_TEST(headers_are_blamed_by_name)
 	setup();
 	make_legacy(true);
 	patch_int(0, 18); /* heads of 3 channels */
-	refused(import_llama2c, src, "head_dim 3 is odd");
+	refused(import_run, src, "head_dim 3 is odd");
 	patch_int(0, 25);
-	refused(import_llama2c, src, "dim 25 is not a multiple of n_heads 6");
+	refused(import_run, src, "dim 25 is not a multiple of n_heads 6");
 	patch_int(0, 0);
-	refused(import_llama2c, src, "dim is 0");
+	refused(import_run, src, "dim is 0");
 	make_legacy(true);
 	patch_int(12, 0);
-	refused(import_llama2c, src, "n_heads is 0");
+	refused(import_run, src, "n_heads is 0");
 	make_legacy(true);
 	patch_int(16, 4);
-	refused(import_llama2c, src, "n_kv_heads");
+	refused(import_run, src, "n_kv_heads");
 	make_legacy(true);
 	patch_int(20, INT_MIN);
-	refused(import_llama2c, src, "vocab_size is -2147483648");
+	refused(import_run, src, "vocab_size is -2147483648");
 	make_v1(true);
 	patch_int(28, -V);
-	refused(import_llama2c, src, "vocab_size is -20");
+	refused(import_run, src, "vocab_size is -20");
 	make_v1(true);
 	patch_int(4, 2);
-	refused(import_llama2c, src, "version 2 (int8)");
+	refused(import_run, src, "version 2 (int8)");
 	patch_int(4, 3);
-	refused(import_llama2c, src, "version 3");
+	refused(import_run, src, "version 3");
 	make_v1(true);
 	patch(36, "\2", 1);
-	refused(import_llama2c, src, "shared classifier is 2");
+	refused(import_run, src, "shared classifier is 2");
 	patch(36, "\0", 1); /* promises a head that is not there */
-	refused(import_llama2c, src, "implies");
+	refused(import_run, src, "implies");
 }
 END_TEST
 
@@ -424,12 +423,12 @@ START_TEST(files_of_another_length_are_refused)
 			make[m](true);
 			ck_assert_int_eq(truncate(src, source_size() + by[i]),
 			                 0);
-			refused(import_llama2c, src, "implies");
+			refused(import_run, src, "implies");
 		}
 		for (int cut = 0; cut < (m ? 37 : 28); cut++) {
 			make[m](true);
 			ck_assert_int_eq(truncate(src, cut), 0);
-			refused(import_llama2c, src, "header");
+			refused(import_run, src, "header");
 		}
 	}
 }
@@ -439,9 +438,13 @@ START_TEST(sources_that_are_no_files_are_refused)
 {
 	setup();
 	unlink(src);
-	refused(import_llama2c, src, "No such file");
+	refused(import_run, src, "No such file");
+	ck_assert_int_eq(mkfifo(src, 0600), 0);
+	refused(import_run, src, "not a regular file");
+	unlink(src);
+	opt.tokenizer = NULL;
 	opt.source = dir;
-	refused(import_llama2c, dir, "not a regular file");
+	refused(import_run, dir, "config.json");
 }
 END_TEST
 
@@ -456,7 +459,7 @@ START_TEST(numbers_that_are_none_are_refused)
 	for (int i = 0; i < 4; i++) {
 		make_legacy(true);
 		patch(wv, &bad[i], 4);
-		refused(import_llama2c, src, "layers.1.wv");
+		refused(import_run, src, "layers.1.wv");
 	}
 }
 END_TEST
@@ -482,10 +485,10 @@ START_TEST(numbers_too_large_for_the_type_are_refused)
 		for (long at = 28; at < source_size(); at += 4)
 			patch(at, &small, 4);
 		patch(norm, &limit[i].fits, 4);
-		accepted(import_llama2c);
+		accepted(import_run);
 		unlink(dest);
 		patch(norm, &limit[i].large, 4);
-		refused(import_llama2c, src, "layers.1.attention_norm");
+		refused(import_run, src, "layers.1.attention_norm");
 	}
 }
 END_TEST
@@ -494,10 +497,13 @@ START_TEST(bad_tokenizers_are_refused)
 {
 	setup();
 	make_legacy(true);
+	opt.tokenizer = NULL;
+	refused(import_run, src, "--tokenizer FILE is needed");
+	opt.tokenizer = tok;
 	make_tokenizer(V - 1);
-	refused(import_llama2c, tok, "");
+	refused(import_run, tok, "");
 	unlink(tok);
-	refused(import_llama2c, tok, "No such file");
+	refused(import_run, tok, "No such file");
 }
 END_TEST
 
@@ -509,16 +515,16 @@ START_TEST(bad_destinations_are_refused)
 	make_legacy(true);
 	snprintf(none, sizeof none, "%s/none/x.h5", dir);
 	opt.dest = none;
-	refused(import_llama2c, none, "No such file");
+	refused(import_run, none, "No such file");
 	snprintf(none, sizeof none, "%s/x.h5", src);
-	refused(import_llama2c, none, "Not a directory");
+	refused(import_run, none, "Not a directory");
 	opt.dest = dir;
-	refused(import_llama2c, dir, "is a directory");
+	refused(import_run, dir, "is a directory");
 	opt.dest = dest;
 	if (geteuid() == 0)
 		return; /* root may write everywhere */
 	chmod(dir, 0500);
-	refused(import_llama2c, dest, "Permission denied");
+	refused(import_run, dest, "Permission denied");
 	chmod(dir, 0700);
 }
 END_TEST
@@ -535,7 +541,7 @@ static int import_limited(rlim_t limit, struct wl_error *err)
 	small.rlim_cur = limit;
 	signal(SIGXFSZ, SIG_IGN);
 	setrlimit(RLIMIT_FSIZE, &small);
-	rc = import_llama2c(&opt, err);
+	rc = import_run(&opt, err);
 	setrlimit(RLIMIT_FSIZE, &old);
 	signal(SIGXFSZ, SIG_DFL);
 	return rc;
@@ -565,6 +571,7 @@ static void write_json(const char *text)
 	ck_assert_ptr_nonnull(f);
 	fputs(text, f);
 	fclose(f);
+	opt.random_shape = json;
 }
 
 #define SHAPE_OF(layers, vocab) "{\"dim\": 64, \"hidden_dim\": 48," \
@@ -713,7 +720,7 @@ END_TEST
 START_TEST(info_names_every_tensor)
 {
 	static const char *const want[] = {
-		"version 1", "llama2.c checkpoint source.bin (legacy header)",
+		"version 2", "llama2.c checkpoint source.bin (legacy header)",
 		"hidden_dim     10\n", "n_kv_heads     2\n",
 		"stop_ids       2 1\n", "tied           no\n",
 		"parameters     5592 (5.6 k)\n", "tokenizer      20 pieces",
@@ -727,7 +734,7 @@ START_TEST(info_names_every_tensor)
 
 	setup();
 	make_legacy(false);
-	accepted(import_llama2c);
+	accepted(import_run);
 	ck_assert_int_eq(info_print(dest, out, &err), 0);
 	fclose(out);
 	for (size_t i = 0; i < sizeof want / sizeof *want; i++)
@@ -817,7 +824,7 @@ START_TEST(stories260K_is_imported)
 	setup();
 	opt.source = bin;
 	opt.tokenizer = tokens;
-	accepted(import_llama2c);
+	accepted(import_run);
 	c = result();
 	compare_stories(f, c);
 	checkpoint_close(c);

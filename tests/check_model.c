@@ -1,5 +1,5 @@
-/* Shapes, names and order of a model's tensors, and what model_check
- * refuses. */
+/* Shapes, names and order of a model's tensors, what model_check refuses, and
+ * the optional keys of a SHAPE.json. */
 #include "config.h"
 #include "model.h"
 
@@ -7,8 +7,12 @@
 #include <limits.h>
 #include <math.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "import.h"
 
 /* Six query heads on two KV heads; no two extents are equal. */
 static const struct model gqa = {
@@ -68,8 +72,10 @@ START_TEST(shapes_are_k_major)
 		enum tensor_kind kind;
 		size_t rows, cols;
 	} want[] = {
-		{ T_EMBEDDING, 10, 300 }, { T_ATTN_NORM, 1, 10 },
+		{ T_EMBEDDING, 10, 300 }, { T_ROPE_FACTORS, 1, 2 },
+		{ T_ATTN_NORM, 1, 10 },
 		{ T_WQ, 10, 24 }, { T_WK, 10, 8 }, { T_WV, 10, 8 },
+		{ T_BQ, 1, 24 }, { T_BK, 1, 8 }, { T_BV, 1, 8 },
 		{ T_WO, 24, 10 }, { T_FFN_NORM, 1, 10 }, { T_GATE, 10, 14 },
 		{ T_UP, 10, 14 }, { T_DOWN, 14, 10 }, { T_NORM, 1, 10 },
 		{ T_HEAD, 10, 300 },
@@ -103,10 +109,14 @@ static int collect(void *ctx, enum tensor_kind kind, int layer)
 	return --l->left == 0 ? 42 : 0;
 }
 
-#define LAYER(n) \
+#define LAYER_WITH(n, biases) \
 	"layers." n ".attention_norm\nlayers." n ".wq\nlayers." n ".wk\n" \
-	"layers." n ".wv\nlayers." n ".wo\nlayers." n ".ffn_norm\n" \
-	"layers." n ".gate\nlayers." n ".up\nlayers." n ".down\n"
+	"layers." n ".wv\n" biases "layers." n ".wo\n" \
+	"layers." n ".ffn_norm\nlayers." n ".gate\nlayers." n ".up\n" \
+	"layers." n ".down\n"
+#define BIASES(n) "layers." n ".bq\nlayers." n ".bk\nlayers." n ".bv\n"
+#define LAYER(n) LAYER_WITH(n, "")
+#define BIASED(n) LAYER_WITH(n, BIASES(n))
 
 START_TEST(tensors_come_in_file_order)
 {
@@ -129,6 +139,57 @@ START_TEST(tied_models_have_no_head)
 	ck_assert(tensor_present(&m, T_EMBEDDING));
 	ck_assert_int_eq(model_each_tensor(&m, collect, &l), 0);
 	ck_assert_str_eq(l.text, "embedding\n" LAYER("0") LAYER("1") "norm\n");
+}
+END_TEST
+
+START_TEST(biases_and_factors_have_their_places)
+{
+	struct list l = { "", -1 };
+	struct model m = gqa;
+
+	ck_assert(!tensor_present(&m, T_BQ) && !tensor_present(&m, T_BK) &&
+	          !tensor_present(&m, T_BV));
+	ck_assert(!tensor_present(&m, T_ROPE_FACTORS));
+	m.qkv_bias = true;
+	ck_assert_int_eq(model_each_tensor(&m, collect, &l), 0);
+	ck_assert_str_eq(l.text, "embedding\n" BIASED("0") BIASED("1")
+	                 "norm\nhead\n");
+	m.qkv_bias = false;
+	m.rope_scaled = true;
+	l = (struct list){ "", -1 };
+	ck_assert_int_eq(model_each_tensor(&m, collect, &l), 0);
+	ck_assert_str_eq(l.text, "embedding\nrope_factors\n" LAYER("0")
+	                 LAYER("1") "norm\nhead\n");
+	m.qkv_bias = true;
+	l = (struct list){ "", -1 };
+	ck_assert_int_eq(model_each_tensor(&m, collect, &l), 0);
+	ck_assert_str_eq(l.text, "embedding\nrope_factors\n" BIASED("0")
+	                 BIASED("1") "norm\nhead\n");
+}
+END_TEST
+
+START_TEST(models_differ_in_any_field)
+{
+	struct model m = gqa;
+
+	ck_assert(model_same(&m, &gqa));
+	m.qkv_bias = true;
+	ck_assert(!model_same(&m, &gqa));
+	m = gqa;
+	m.rope_scaled = true;
+	ck_assert(!model_same(&m, &gqa));
+	m = gqa;
+	m.head_dim = 6;
+	ck_assert(!model_same(&m, &gqa));
+	m = gqa;
+	m.stop_id[1] = 8;
+	ck_assert(!model_same(&m, &gqa));
+	m.n_stop = 1;
+	m.stop_id[2] = 9; /* not in use */
+	ck_assert(!model_same(&m, &gqa));
+	m = gqa;
+	m.stop_id[2] = 9;
+	ck_assert(model_same(&m, &gqa));
 }
 END_TEST
 
@@ -263,6 +324,61 @@ START_TEST(ids_must_be_in_the_vocabulary)
 }
 END_TEST
 
+/* Reads a shape of dim 10 and 4 heads with more keys; shape_read's result. */
+static int read_shape(const char *more, struct model *m, struct wl_error *err)
+{
+	const char *tmp = getenv("TMPDIR");
+	char path[128];
+	FILE *f;
+	int fd, rc;
+
+	snprintf(path, sizeof path, "%.60s/check_modelXXXXXX",
+	         tmp ? tmp : "/tmp");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	f = fdopen(fd, "w");
+	fprintf(f, "{\"dim\": 10, \"hidden_dim\": 7, \"n_layers\": 1,"
+	        " \"n_heads\": 4, \"n_kv_heads\": 2, \"vocab_size\": 9,"
+	        " \"max_seq_len\": 8%s}", more);
+	fclose(f);
+	rc = shape_read(path, m, err);
+	unlink(path);
+	return rc;
+}
+
+START_TEST(shapes_may_say_more)
+{
+	static const struct {
+		const char *more, *blame;
+	} bad[] = {
+		{ "", "\"dim\" 10 is not a multiple" },
+		{ ", \"head_dim\": 0", "head_dim is 0" },
+		{ ", \"head_dim\": 5", "head_dim 5 is odd" },
+		{ ", \"head_dim\": \"6\"", "\"head_dim\" must be" },
+		{ ", \"head_dim\": null", "\"head_dim\" must be" },
+		{ ", \"head_dim\": 6, \"qkv_bias\": 1",
+		  "\"qkv_bias\" must be true or false" },
+		{ ", \"head_dim\": 6, \"rope_scaled\": true",
+		  "unknown key \"rope_scaled\"" },
+	};
+	struct wl_error err;
+	struct model m;
+
+	ck_assert_int_eq(read_shape(", \"head_dim\": 6", &m, &err), 0);
+	ck_assert_int_eq(m.head_dim, 6);
+	ck_assert(!m.qkv_bias && !m.rope_scaled);
+	ck_assert_int_eq(read_shape(", \"head_dim\": 2, \"qkv_bias\": true",
+	                            &m, &err), 0);
+	ck_assert_int_eq(m.head_dim, 2);
+	ck_assert(m.qkv_bias);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		ck_assert_int_eq(read_shape(bad[i].more, &m, &err), -1);
+		ck_assert_msg(strstr(err.text, bad[i].blame), "%s lacks %s",
+		              err.text, bad[i].blame);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("model");
@@ -275,12 +391,15 @@ int main(void)
 	tcase_add_test(t, shapes_are_k_major);
 	tcase_add_test(t, tensors_come_in_file_order);
 	tcase_add_test(t, tied_models_have_no_head);
+	tcase_add_test(t, biases_and_factors_have_their_places);
+	tcase_add_test(t, models_differ_in_any_field);
 	tcase_add_test(t, a_visit_can_be_ended);
 	tcase_add_test(t, sound_models_pass);
 	tcase_add_test(t, absurd_extents_are_refused);
 	tcase_add_test(t, heads_must_fit);
 	tcase_add_test(t, constants_must_be_sane);
 	tcase_add_test(t, ids_must_be_in_the_vocabulary);
+	tcase_add_test(t, shapes_may_say_more);
 	suite_add_tcase(s, t);
 	sr = srunner_create(s);
 	srunner_set_fork_status(sr, CK_NOFORK);

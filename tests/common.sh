@@ -9,6 +9,8 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 out=$scratch/out # of the last run
 err=$scratch/err
+new=$scratch/new # where files may appear, and must not
+mkdir "$new"
 failures=0
 
 # fail WHAT [FILE...]: counts a failure and shows the files.
@@ -117,6 +119,48 @@ none_left() {
 		tries=$((tries + 1))
 	done
 	fail "$1: processes are left: $(processes | xargs)"
+}
+
+# judge WHAT STATUS WORDS: the run that has just ended was refused as it
+# should be. mpirun may add lines of its own.
+judge() {
+	same "status of $1" 2 "$2"
+	[ "$(grep -c '^waferllm: ' "$err")" = 1 ] ||
+		fail "$1: not one line" "$err"
+	holds "$1" "$3" "$err"
+	[ ! -s "$out" ] || fail "$1: an answer" "$out"
+	[ -z "$(ls -A "$new")" ] ||
+		fail "$1 leaves $(ls -A "$new")"
+	rm -rf "${new:?}"/*
+}
+
+# refuse WORDS ARGUMENTS...: one rank without a launcher; its only line holds
+# WORDS. Standard input may be a file.
+refuse() {
+	local words=$1 status=0
+	shift
+	timeout 20 "$WAFERLLM" "$@" >"$out" 2>"$err" || status=$?
+	judge "$*" $status "$words"
+	same "lines of $*" 1 "$(grep -c '' "$err")"
+}
+
+# refuse_on RANKS WORDS ARGUMENTS...
+refuse_on() {
+	local n=$1 words=$2 status=0
+	shift 2
+	# shellcheck disable=SC2086 # the launcher has flags
+	timeout 60 $MPIRUN -n "$n" "$WAFERLLM" "$@" </dev/null >"$out" \
+		2>"$err" || status=$?
+	judge "$* on $n ranks" $status "$words"
+	none_left "$* on $n ranks"
+}
+
+# numbers FILE DATASET ARGUMENTS...: one value a line.
+numbers() {
+	local file=$1 dataset=$2
+	shift 2
+	h5dump -y -w 1 -m %.6f -d "$dataset" "$@" "$file" | sed -n \
+		's/^ *\(-\{0,1\}[0-9.][-+.e0-9]*\),\{0,1\}$/\1/p'
 }
 
 # Ends the test.

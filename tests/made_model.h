@@ -45,6 +45,8 @@ static inline struct model made_shape(struct dice *d)
 		.rope_theta = 1e4,
 		.rms_eps = 1e-5,
 		.tied = dice_throw(d, 0, 1),
+		.qkv_bias = dice_throw(d, 0, 1),
+		.rope_scaled = dice_throw(d, 0, 1),
 		.bos_id = -1,
 	};
 }
@@ -59,7 +61,27 @@ static inline void round_to_type(float *w, size_t n, enum wl_type type)
 	free(raw);
 }
 
-/* Norms near 1; matrices such that activations neither grow nor vanish. */
+/* Element i of a tensor of `rows` rows: norms near 1; biases as large as what
+ * they are added to; factors from 1 to 8; matrices such that activations
+ * neither grow nor vanish. */
+static inline float made_element(enum tensor_kind kind, size_t rows, float u)
+{
+	switch (kind) {
+	case T_ATTN_NORM:
+	case T_FFN_NORM:
+	case T_NORM:
+		return 1 + u / 2;
+	case T_BQ:
+	case T_BK:
+	case T_BV:
+		return u;
+	case T_ROPE_FACTORS:
+		return 1 + 7 * fabsf(u);
+	default:
+		return u * sqrt(3.0 / rows);
+	}
+}
+
 static inline int make_tensor(void *ctx, enum tensor_kind kind, int layer)
 {
 	struct made_model *m = ctx;
@@ -69,8 +91,7 @@ static inline int make_tensor(void *ctx, enum tensor_kind kind, int layer)
 	float *w = malloc(n * sizeof *w);
 
 	for (size_t i = 0; i < n; i++)
-		w[i] = s.vector ? 1 + made_uniform(key, i) / 2
-		                : made_uniform(key, i) * sqrt(3.0 / s.rows);
+		w[i] = made_element(kind, s.rows, made_uniform(key, i));
 	round_to_type(w, n, m->type);
 	m->tensor[layer][kind] = w;
 	return 0;
@@ -88,12 +109,13 @@ static inline void made_model_init(struct made_model *m, struct dice *d)
 
 		m->layer[i] = (struct ref_layer){
 			t[T_ATTN_NORM], t[T_WQ], t[T_WK], t[T_WV], t[T_WO],
+			t[T_BQ], t[T_BK], t[T_BV],
 			t[T_FFN_NORM], t[T_GATE], t[T_UP], t[T_DOWN] };
 	}
 	float **t = m->tensor[0];
 
 	m->ref = (struct ref_weights){
-		t[T_EMBEDDING], t[T_NORM],
+		t[T_EMBEDDING], t[T_ROPE_FACTORS], t[T_NORM],
 		m->model.tied ? t[T_EMBEDDING] : t[T_HEAD], m->layer };
 }
 
@@ -107,10 +129,16 @@ static inline void made_model_fini(struct made_model *m)
 static inline int write_tensor(void *ctx, enum tensor_kind kind, int layer)
 {
 	struct made_model *m = ctx;
+	struct tensor_shape s = tensor_shape(&m->model, kind);
+	size_t n = s.rows * s.cols;
+	void *raw = malloc(n * wl_type_size(m->type));
 	struct wl_error err;
+	int rc;
 
-	return checkpoint_write(m->file, kind, layer, m->tensor[layer][kind],
-	                        m->type, &err);
+	wl_from_f32(raw, m->tensor[layer][kind], m->type, n);
+	rc = checkpoint_write(m->file, kind, layer, raw, m->type, &err);
+	free(raw);
+	return rc;
 }
 
 /* Writes the checkpoint. Serial. 0 or -1. */

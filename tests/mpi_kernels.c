@@ -1,10 +1,11 @@
 /* The mesh kernels against the one-core reference, then the KV cache and the
- * whole model. Every result on the ranks' mesh must also have the bits of the
- * same core grid on one rank: the fixed rule that a token never depends on
- * the number of ranks. */
+ * whole model, and damaged weights, which loading must refuse. Every result on
+ * the ranks' mesh must also have the bits of the same core grid on one rank:
+ * the fixed rule that a token never depends on the number of ranks. */
 /* ranks: 1 4 6 9 16 */
 /* full-ranks: 64 */
 /* timeout: 300 */
+#define _GNU_SOURCE /* memmem */
 #include "config.h"
 #include "attention.h"
 #include "gemm.h"
@@ -690,16 +691,13 @@ static void no_progress(void *ctx, int done, int all)
 }
 
 static int load_wafer(struct wafer *w, const struct mesh *mesh,
-                      const char *path)
+                      const char *path, bool verify, struct wl_error *err)
 {
-	struct wl_error err = { "" };
-	struct checkpoint *c = checkpoint_open(path, mesh->control, &err);
-	int rc = c ? weights_load(&w->weights, c, mesh, no_progress, NULL, &err)
-	           : -1;
+	struct checkpoint *c = checkpoint_open(path, mesh->control, err);
+	int rc = c ? weights_load(&w->weights, c, mesh, verify, no_progress,
+	                          NULL, err) : -1;
 
 	checkpoint_close(c);
-	if (rc && mesh->leader)
-		fprintf(stderr, "%s\n", err.text);
 	return rc;
 }
 
@@ -708,11 +706,14 @@ static int load_wafer(struct wafer *w, const struct mesh *mesh,
 static int serve(const struct request *r, const struct mesh *mesh,
                  float *logits, int *choice)
 {
+	struct wl_error err = { "" };
 	struct wafer w;
 
 	wafer_init(&w, &r->made.model, mesh, r->prefill_side, r->decode_side);
-	int rc = load_wafer(&w, mesh, r->path);
+	int rc = load_wafer(&w, mesh, r->path, true, &err);
 
+	if (rc && mesh->leader)
+		fprintf(stderr, "%s\n", err.text);
 	if (!rc) {
 		choice[0] = prefill_run(&w, r->ids, r->prompt);
 		prefill_gather_logits(&w, logits);
@@ -827,6 +828,177 @@ static void try_model(struct lab *lab)
 	made_model_fini(&r.made);
 }
 
+/* ---- damaged weights ---- */
+
+/* The tensors of a model in file order. */
+struct tensor_list {
+	struct { enum tensor_kind kind; int layer; } at[2 * T_NKINDS];
+	int n;
+};
+
+static int list_tensor(void *ctx, enum tensor_kind kind, int layer)
+{
+	struct tensor_list *l = ctx;
+
+	l->at[l->n].kind = kind;
+	l->at[l->n++].layer = layer;
+	return 0;
+}
+
+static size_t list_elements(const struct made_model *m,
+                            const struct tensor_list *l, int i)
+{
+	struct tensor_shape s = tensor_shape(&m->model, l->at[i].kind);
+
+	return s.rows * s.cols;
+}
+
+/* Puts value somewhere into tensor i. */
+static void spoil(struct lab *lab, struct made_model *m,
+                  const struct tensor_list *l, int i, float value)
+{
+	size_t at = dice_throw(&lab->dice, 0, list_elements(m, l, i) - 1);
+
+	m->tensor[l->at[i].layer][l->at[i].kind][at] = value;
+}
+
+/* Flips the last bit of an element of tensor i in the file. 0 or -1. */
+static int flip(const struct made_model *m, const struct tensor_list *l, int i,
+                size_t element, const char *path)
+{
+	size_t n = list_elements(m, l, i), bytes = n * wl_type_size(m->type);
+	unsigned char *raw = wl_malloc(bytes, 1), *all = wl_malloc(1 << 22, 1);
+	FILE *f = fopen(path, "r+b");
+	size_t size = f ? fread(all, 1, 1 << 22, f) : 0;
+	unsigned char *found;
+	int rc = -1;
+
+	wl_from_f32(raw, m->tensor[l->at[i].layer][l->at[i].kind], m->type, n);
+	found = memmem(all, size, raw, bytes);
+	if (found) {
+		found += element * wl_type_size(m->type);
+		fseek(f, found - all, SEEK_SET);
+		rc = fputc(*found ^ 1, f) == EOF ? -1 : 0;
+	}
+	if (f)
+		rc |= fclose(f);
+	free(all);
+	free(raw);
+	return rc;
+}
+
+/* Loads the checkpoint; it must be refused for the sake of the tensor and the
+ * reason, in the same words on every rank, or be accepted (reason NULL). */
+static void expect(struct lab *lab, const struct made_model *m,
+                   const char *path, bool verify, const char *tensor,
+                   const char *reason)
+{
+	const struct mesh *mesh = &lab->mesh;
+	int side = larger(mesh->rows, mesh->cols);
+	struct wl_error err = { "" };
+	struct wafer w;
+	char want[600];
+
+	wafer_init(&w, &m->model, mesh, side, side + 1);
+	int rc = load_wafer(&w, mesh, path, verify, &err);
+
+	wafer_fini(&w);
+	snprintf(want, sizeof want, "%s: tensor %s %s", path, tensor,
+	         reason ? reason : "");
+	CHECK(lab, rc == (reason ? -1 : 0));
+	lab_check(lab, rc == 0 || strncmp(err.text, want, strlen(want)) == 0,
+	          err.text, want, __LINE__);
+}
+
+static void write_made(struct lab *lab, struct made_model *m, const char *path)
+{
+	mesh_join(MPI_COMM_WORLD);
+	if (lab->mesh.leader)
+		CHECK(lab, made_model_write(m, path) == 0);
+	mesh_join(MPI_COMM_WORLD);
+}
+
+/* The largest number is not too large; of two tensors with a NaN or infinity
+ * the first in file order is named, with checksums or without. */
+static void try_values(struct lab *lab, struct made_model *m,
+                       const struct tensor_list *l, const char *path)
+{
+	static const float most[WL_NTYPES] = {
+		[WL_F32] = FLT_MAX, [WL_F16] = 65504, [WL_BF16] = 0x1.fep127f };
+	const float bad[] = { NAN, INFINITY, -INFINITY };
+	int a = dice_throw(&lab->dice, 0, l->n - 1);
+	int b = dice_throw(&lab->dice, 0, l->n - 1), first = a < b ? a : b;
+	bool verify = dice_throw(&lab->dice, 0, 1);
+	char name[64];
+
+	spoil(lab, m, l, a, most[m->type]);
+	write_made(lab, m, path);
+	expect(lab, m, path, verify, "", NULL);
+	spoil(lab, m, l, a, bad[dice_throw(&lab->dice, 0, 2)]);
+	spoil(lab, m, l, b, bad[dice_throw(&lab->dice, 0, 2)]);
+	write_made(lab, m, path);
+	tensor_name(l->at[first].kind, l->at[first].layer, name, sizeof name);
+	expect(lab, m, path, verify, name, "holds a NaN or an infinity");
+}
+
+static void try_factors(struct lab *lab, struct made_model *m,
+                        const struct tensor_list *l, const char *path)
+{
+	for (int i = 0; i < l->n; i++)
+		if (l->at[i].kind == T_ROPE_FACTORS) {
+			spoil(lab, m, l, i, -dice_throw(&lab->dice, 0, 1));
+			write_made(lab, m, path);
+			expect(lab, m, path, true, "rope_factors",
+			       "holds a factor that is not above 0");
+		}
+}
+
+/* Tensors of a few elements might be found elsewhere in the file. */
+static void try_flip(struct lab *lab, struct made_model *m,
+                     const struct tensor_list *l, const char *path)
+{
+	int i = dice_throw(&lab->dice, 0, l->n - 1);
+	char name[64];
+
+	if (list_elements(m, l, i) < 8)
+		i = 0;
+	int element = dice_throw(&lab->dice, 0, list_elements(m, l, i) - 1);
+
+	write_made(lab, m, path);
+	if (lab->mesh.leader)
+		CHECK(lab, flip(m, l, i, element, path) == 0);
+	mesh_join(MPI_COMM_WORLD);
+	tensor_name(l->at[i].kind, l->at[i].layer, name, sizeof name);
+	expect(lab, m, path, true, name, "is damaged: its checksum");
+	expect(lab, m, path, false, "", NULL);
+}
+
+static void try_damage(struct lab *lab)
+{
+	static void (*const damage[])(struct lab *, struct made_model *,
+	                              const struct tensor_list *,
+	                              const char *) = {
+		try_values, try_factors, try_flip };
+	char path[256];
+
+	made_path(path);
+	for (int type = 0; type < WL_NTYPES; type++)
+		for (int i = 0; i < 3; i++) {
+			struct tensor_list l = { .n = 0 };
+			struct made_model m;
+
+			lab_next(lab);
+			made_model_init(&m, &lab->dice);
+			m.type = type;
+			model_each_tensor(&m.model, list_tensor, &l);
+			damage[i](lab, &m, &l, path);
+			made_model_fini(&m);
+		}
+	mesh_join(MPI_COMM_WORLD);
+	if (lab->mesh.leader)
+		unlink(path);
+}
+
 static struct {
 	const char *name;
 	void (*run)(struct lab *lab);
@@ -836,7 +1008,7 @@ static struct {
 	{ "gemm", try_gemm, 20, 0 }, { "gemv", try_gemv, 40, 0 },
 	{ "argmax", try_argmax, 40, 0 }, { "norm", try_norm, 20, 0 },
 	{ "attention", try_attention, 20, 0 }, { "cache", try_cache, 10, 0 },
-	{ "model", try_model, 12, 0 },
+	{ "model", try_model, 12, 0 }, { "damage", try_damage, 2, 0 },
 };
 enum { KERNELS = sizeof kernels / sizeof *kernels };
 

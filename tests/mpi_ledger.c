@@ -33,8 +33,8 @@ static int load(struct wafer *w, const char *path)
 {
 	struct wl_error err = { "" };
 	struct checkpoint *c = checkpoint_open(path, w->mesh->control, &err);
-	int rc = c ? weights_load(&w->weights, c, w->mesh, no_progress, NULL,
-	                          &err) : -1;
+	int rc = c ? weights_load(&w->weights, c, w->mesh, true, no_progress,
+	                          NULL, &err) : -1;
 
 	checkpoint_close(c);
 	if (rc && w->mesh->leader)

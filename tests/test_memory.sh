@@ -1,11 +1,34 @@
 #!/usr/bin/env bash
 # A rank's memory is its share of the model, not the model: 400 MB of weights
-# on 16 ranks.
+# on 16 ranks. Import has one tensor in memory.
 # timeout: 240
 set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
 
+# peak COMMAND...: MiB that it has had.
+peak() {
+	python3 -c 'import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)' "$@"
+}
+
+test_import() {
+	local most
+	if ! command -v python3 >/dev/null; then
+		skip 'memory of import, no python3'
+		return
+	fi
+	python3 "$WAFERLLM_SRCDIR/tests/models.py" large "$scratch/large"
+	most=$(peak "$WAFERLLM" import --quiet "$scratch/large" \
+		"$scratch/large.h5") || fail 'import of the large model'
+	rm "$scratch/large.h5"
+	echo "import of a tensor of 128 MiB: $most MiB"
+	[ "${most:-0}" -ge 128 ] && [ "${most:-0}" -le 176 ] ||
+		fail "import took $most MiB"
+}
+
+test_import
 need_launcher
 
 # largest MODEL: MiB that its largest of 16 ranks has had.

@@ -42,14 +42,6 @@ test_grids() {
 	done
 }
 
-# numbers FILE DATASET ARGUMENTS...: one value a line.
-numbers() {
-	local file=$1 dataset=$2
-	shift 2
-	h5dump -y -w 1 -m %.6f -d "$dataset" "$@" "$file" | sed -n \
-		's/^ *\(-\{0,1\}[0-9.][-+.e0-9]*\),\{0,1\}$/\1/p'
-}
-
 # The first ids, and the best logits of step 0 to the figures known of them.
 test_values() {
 	if ! command -v h5dump >/dev/null; then

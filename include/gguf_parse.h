@@ -1,0 +1,67 @@
+/* What gguf_parse.c makes of a GGUF file's first bytes, and gguf.c answers
+ * from: for these two alone. */
+#ifndef WL_GGUF_PARSE_H
+#define WL_GGUF_PARSE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "fail.h"
+#include "gguf.h"
+
+#define GGUF_MAX_NAME 64 /* bytes of a tensor's name */
+
+/* Types of metadata values, as the format numbers them. */
+enum gguf_type {
+	GGUF_UINT8, GGUF_INT8, GGUF_UINT16, GGUF_INT16, GGUF_UINT32,
+	GGUF_INT32, GGUF_FLOAT32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY,
+	GGUF_UINT64, GGUF_INT64, GGUF_FLOAT64, GGUF_NTYPES
+};
+
+/* "uint8", ...; bytes of a value, 0 for strings and arrays. */
+struct gguf_type_info {
+	const char *name;
+	unsigned char size;
+};
+extern const struct gguf_type_info gguf_types[GGUF_NTYPES];
+
+struct gguf_pair {
+	const char *key;
+	size_t key_len;
+	uint32_t type;              /* of an array: of its elements */
+	bool array;
+	uint64_t n;                 /* values: 1 unless an array */
+	const unsigned char *value; /* the first */
+};
+
+struct gguf_tensor {
+	char name[GGUF_MAX_NAME + 1];
+	bool vector;
+	uint64_t rows, cols;
+	uint32_t type;
+	uint64_t offset;            /* from where the data start */
+};
+
+struct gguf {
+	char *path;
+	unsigned char *head;        /* the part that gguf_open has read */
+	struct gguf_pair *pair;     /* [n_pairs], by key */
+	size_t n_pairs, pair_room;
+	struct gguf_tensor *tensor; /* [n_tensors] */
+	size_t n_tensors, tensor_room;
+	uint64_t data;              /* byte offset at which the data start */
+};
+
+/* Reads all before the tensor data into g, which is empty but for its path,
+ * from the first size bytes of a file of file_bytes, at head, which must stay.
+ * g->data is where the last tensor's entry ends. 0, or -1 and err; *more
+ * tells that what is needed goes on behind the size bytes. */
+int gguf_parse(struct gguf *g, const void *head, size_t size,
+               uint64_t file_bytes, bool *more, struct wl_error *err);
+/* The pair of that key; NULL when there is none. */
+const struct gguf_pair *gguf_find(const struct gguf *g, const char *key);
+/* The number in size bytes at p. */
+uint64_t gguf_number(const unsigned char *p, size_t size);
+
+#endif

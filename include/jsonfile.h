@@ -1,0 +1,35 @@
+/* JSON files from elsewhere: read with a bound on their size, then looked
+ * into with errors of one line. */
+#ifndef WL_JSONFILE_H
+#define WL_JSONFILE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fail.h"
+
+/* The object that a file of at most max_bytes holds. A key that stands there
+ * twice is refused; flags: jansson's, beside that. NULL and err naming path
+ * and line. The caller frees with json_decref. Memory: in proportion to the
+ * file. */
+json_t *jsonfile_read(const char *path, size_t max_bytes, size_t flags,
+                      struct wl_error *err);
+
+/* An object of a file, for the readers below. */
+struct jsonfile_at {
+	json_t *object;
+	const char *path;
+	const char *in;      /* for messages: "" or e.g. "rope_scaling." */
+	struct wl_error *err;
+};
+
+/* The member, NULL when it is absent or null. */
+json_t *jsonfile_get(const json_t *object, const char *key);
+/* Readers of members: *to is left alone when the member is absent or null. 0,
+ * or -1 and err when it is of another type. Integers are 1..INT_MAX. */
+int jsonfile_int(const struct jsonfile_at *a, const char *key, int *to);
+int jsonfile_real(const struct jsonfile_at *a, const char *key, double *to);
+int jsonfile_bool(const struct jsonfile_at *a, const char *key, bool *to);
+
+#endif

@@ -1,0 +1,424 @@
+/* config.json -> the shape of a model. What would change the model's sums and
+ * is not known here is refused by name. */
+#include "config.h"
+#include "hf.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "jsonfile.h"
+
+/* What the architectures' own defaults are where a file is silent. */
+static const struct arch {
+	const char *name;
+	int kv_heads;       /* 0: as many as there are query heads */
+	bool bias;          /* q, k and v have biases whatever the file says */
+	bool window;        /* the file may ask for a sliding window, ... */
+	bool window_asked;  /* ... which use_sliding_window turns on */
+} archs[] = {
+	{ .name = "LlamaForCausalLM" },
+	{ .name = "MistralForCausalLM", .kv_heads = 8, .window = true },
+	{ .name = "Qwen2ForCausalLM", .kv_heads = 32, .bias = true,
+	  .window = true, .window_asked = true },
+};
+
+#define N_ARCHS (sizeof archs / sizeof *archs)
+#define DEFAULT_WINDOW 4096 /* tokens, of Mistral's and Qwen2's */
+
+static int refuse(const struct jsonfile_at *a, const char *key,
+                  const char *what)
+{
+	return wl_error_set(a->err, "%s: \"%s%s\" %s", a->path, a->in, key,
+	                    what);
+}
+
+static const struct arch *read_arch(const struct jsonfile_at *a)
+{
+	json_t *list = jsonfile_get(a->object, "architectures");
+	const char *name = json_string_value(json_array_get(list, 0));
+
+	if (json_array_size(list) != 1 || !name) {
+		refuse(a, "architectures", "must hold exactly one name");
+		return NULL;
+	}
+	for (size_t i = 0; i < N_ARCHS; i++)
+		if (strcmp(archs[i].name, name) == 0)
+			return &archs[i];
+	wl_error_set(a->err, "%s: \"architectures\" names %.100s, only"
+	             " LlamaForCausalLM, MistralForCausalLM and"
+	             " Qwen2ForCausalLM are supported", a->path, name);
+	return NULL;
+}
+
+/* --- The shape --- */
+
+static int read_required(const struct jsonfile_at *a, struct model *m)
+{
+	const struct {
+		const char *key;
+		int *to;
+	} field[] = {
+		{ "hidden_size", &m->dim },
+		{ "intermediate_size", &m->hidden_dim },
+		{ "num_hidden_layers", &m->n_layers },
+		{ "num_attention_heads", &m->n_heads },
+		{ "vocab_size", &m->vocab_size },
+		{ "max_position_embeddings", &m->max_seq_len },
+	};
+
+	for (size_t i = 0; i < sizeof field / sizeof *field; i++) {
+		if (!jsonfile_get(a->object, field[i].key))
+			return refuse(a, field[i].key, "is missing");
+		if (jsonfile_int(a, field[i].key, field[i].to))
+			return -1;
+	}
+	return 0;
+}
+
+static int read_heads(const struct jsonfile_at *a, const struct arch *arch,
+                      struct model *m)
+{
+	m->n_kv_heads = m->n_heads;
+	/* The class's own number stands in for a key that is not there; null
+	 * says as many as query heads. */
+	if (arch->kv_heads && !json_object_get(a->object,
+	                                       "num_key_value_heads"))
+		m->n_kv_heads = arch->kv_heads;
+	if (jsonfile_int(a, "num_key_value_heads", &m->n_kv_heads) ||
+	    jsonfile_int(a, "head_dim", &m->head_dim))
+		return -1;
+	if (m->head_dim)
+		return 0;
+	if (m->dim % m->n_heads)
+		return wl_error_set(a->err, "%s: \"hidden_size\" %d is not a"
+		                    " multiple of \"num_attention_heads\" %d",
+		                    a->path, m->dim, m->n_heads);
+	m->head_dim = m->dim / m->n_heads;
+	return 0;
+}
+
+static int read_shape(const struct jsonfile_at *a, const struct arch *arch,
+                      struct model *m)
+{
+	*m = (struct model){
+		.rope_theta = 1e4,
+		.rms_eps = 1e-6,
+		.bos_id = -1,
+	};
+	if (read_required(a, m) || read_heads(a, arch, m) ||
+	    jsonfile_real(a, "rms_norm_eps", &m->rms_eps) ||
+	    jsonfile_real(a, "rope_theta", &m->rope_theta) ||
+	    jsonfile_bool(a, "tie_word_embeddings", &m->tied) ||
+	    jsonfile_bool(a, "attention_bias", &m->qkv_bias))
+		return -1;
+	if (arch->bias)
+		m->qkv_bias = true;
+	return 0;
+}
+
+/* --- What is not known --- */
+
+static int check_activation(const struct jsonfile_at *a)
+{
+	json_t *v = jsonfile_get(a->object, "hidden_act");
+	const char *name = json_string_value(v);
+
+	if (!v)
+		return 0;
+	if (!name)
+		return refuse(a, "hidden_act", "must be a string");
+	if (strcmp(name, "silu") == 0 || strcmp(name, "swish") == 0)
+		return 0;
+	return wl_error_set(a->err, "%s: \"hidden_act\" is \"%.100s\", only"
+	                    " silu is supported", a->path, name);
+}
+
+/* A window as long as the context is none. */
+static int check_window(const struct jsonfile_at *a, const struct arch *arch,
+                        const struct model *m)
+{
+	json_t *v = json_object_get(a->object, "sliding_window");
+	bool on = !arch->window_asked;
+	int window = DEFAULT_WINDOW;
+
+	if (!arch->window)
+		return 0;
+	if (jsonfile_bool(a, "use_sliding_window", &on) ||
+	    jsonfile_int(a, "sliding_window", &window))
+		return -1;
+	if (!on || json_is_null(v) || window >= m->max_seq_len)
+		return 0;
+	return wl_error_set(a->err, "%s: \"sliding_window\" is %d%s, below"
+	                    " \"max_position_embeddings\" %d: only full"
+	                    " attention is supported", a->path, window,
+	                    v ? "" : " (the default)", m->max_seq_len);
+}
+
+static int check_layer_types(const struct jsonfile_at *a)
+{
+	json_t *list = jsonfile_get(a->object, "layer_types"), *v;
+	size_t i;
+
+	if (list && !json_is_array(list))
+		return refuse(a, "layer_types", "must be an array");
+	json_array_foreach(list, i, v) {
+		const char *name = json_string_value(v);
+
+		if (!name)
+			return refuse(a, "layer_types", "must hold strings");
+		if (strcmp(name, "full_attention"))
+			return wl_error_set(a->err, "%s: \"layer_types\" has"
+			                    " \"%.100s\", only full attention"
+			                    " is supported", a->path, name);
+	}
+	return 0;
+}
+
+static int check_experts(const struct jsonfile_at *a)
+{
+	static const char *const key[] = { "num_experts", "num_local_experts" };
+
+	for (int i = 0; i < 2; i++) {
+		json_t *v = jsonfile_get(a->object, key[i]);
+
+		if (v && (!json_is_integer(v) || json_integer_value(v)))
+			return refuse(a, key[i], "is not 0: mixtures of experts"
+			              " are not supported");
+	}
+	return 0;
+}
+
+static int check_known(const struct jsonfile_at *a, const struct arch *arch,
+                       const struct model *m)
+{
+	json_t *quantized = jsonfile_get(a->object, "quantization_config");
+	const char *method = json_string_value(json_object_get(quantized,
+	                                                       "quant_method"));
+	bool mlp_bias = false;
+
+	if (check_activation(a) || check_window(a, arch, m) ||
+	    check_layer_types(a) || check_experts(a) ||
+	    jsonfile_bool(a, "mlp_bias", &mlp_bias))
+		return -1;
+	if (mlp_bias)
+		return refuse(a, "mlp_bias", "is true: biases in the FFN are"
+		              " not supported");
+	if (quantized)
+		return wl_error_set(a->err, "%s: \"quantization_config\""
+		                    " (%.100s): quantized weights are not"
+		                    " supported", a->path,
+		                    method ? method : "no quant_method");
+	return 0;
+}
+
+/* --- RoPE --- */
+
+enum rope_type { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3, ROPE_NTYPES };
+
+static const char *const rope_types[ROPE_NTYPES] = {
+	[ROPE_DEFAULT] = "default", [ROPE_LINEAR] = "linear",
+	[ROPE_LLAMA3] = "llama3",
+};
+
+struct scaling {
+	enum rope_type type;
+	double factor;         /* that long waves are stretched by */
+	double low, high;      /* waves per old_context that get all of it, */
+	double old_context;    /* and none; tokens */
+};
+
+/* Waves of few turns within the context the model was first trained for are
+ * stretched, those of many are left, between there is a straight passage in
+ * turns. What pair i's frequency is divided by: */
+static double divisor(const struct scaling *s, const struct model *m, int i)
+{
+	double turn = 2 * acos(-1);
+	double frequency = pow(m->rope_theta, -2.0 * i / m->head_dim);
+	double turns = s->old_context * frequency / turn, keep;
+
+	if (s->type == ROPE_LINEAR)
+		return s->factor;
+	keep = (turns - s->low) / (s->high - s->low);
+	keep = keep < 0 ? 0 : keep > 1 ? 1 : keep;
+	return 1 / ((1 - keep) / s->factor + keep);
+}
+
+static int read_positive(const struct jsonfile_at *a, const char *key,
+                         double *to)
+{
+	*to = 0;
+	if (jsonfile_real(a, key, to))
+		return -1;
+	/* Kept as float: it must not become 0 or infinite there. */
+	if (*to >= FLT_MIN && *to <= FLT_MAX)
+		return 0;
+	return refuse(a, key, jsonfile_get(a->object, key) ?
+	              "must be above 0" : "is missing");
+}
+
+static int read_numbers(const struct jsonfile_at *a, struct scaling *s)
+{
+	if (s->type == ROPE_DEFAULT)
+		return 0;
+	if (read_positive(a, "factor", &s->factor))
+		return -1;
+	if (s->type == ROPE_LINEAR)
+		return 0;
+	if (read_positive(a, "low_freq_factor", &s->low) ||
+	    read_positive(a, "high_freq_factor", &s->high) ||
+	    read_positive(a, "original_max_position_embeddings",
+	                  &s->old_context))
+		return -1;
+	if (s->high <= s->low)
+		return refuse(a, "high_freq_factor", "must be above"
+		              " low_freq_factor");
+	return 0;
+}
+
+static int read_type(const struct jsonfile_at *a, enum rope_type *type)
+{
+	json_t *v = jsonfile_get(a->object, "rope_type");
+	const char *name;
+
+	if (!v)
+		v = jsonfile_get(a->object, "type");
+	if (!v)
+		return refuse(a, "rope_type", "is missing");
+	name = json_string_value(v);
+	if (!name)
+		return refuse(a, "rope_type", "must be a string");
+	for (int i = 0; i < ROPE_NTYPES; i++)
+		if (strcmp(rope_types[i], name) == 0) {
+			*type = i;
+			return 0;
+		}
+	return wl_error_set(a->err, "%s: \"%srope_type\" is \"%.100s\", only"
+	                    " default, linear and llama3 are supported",
+	                    a->path, a->in, name);
+}
+
+static int refuse_unknown(const struct jsonfile_at *a)
+{
+	static const char *const known[] = {
+		"rope_type", "type", "rope_theta", "factor", "low_freq_factor",
+		"high_freq_factor", "original_max_position_embeddings",
+		"partial_rotary_factor",
+	};
+	const size_t n = sizeof known / sizeof *known;
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(a->object, key, v) {
+		size_t i = 0;
+
+		while (i < n && strcmp(known[i], key))
+			i++;
+		if (i == n && !json_is_null(v))
+			return wl_error_set(a->err, "%s: \"%s%.100s\" is not"
+			                    " known here", a->path, a->in, key);
+	}
+	return 0;
+}
+
+static int check_partial(const struct jsonfile_at *a)
+{
+	double part = 1;
+
+	if (jsonfile_real(a, "partial_rotary_factor", &part))
+		return -1;
+	if (part != 1)
+		return refuse(a, "partial_rotary_factor", "is not 1: RoPE on a"
+		              " part of the channels is not supported");
+	return 0;
+}
+
+/* Older files say "rope_scaling", newer ones "rope_parameters". */
+static int read_scaling(const struct jsonfile_at *a, struct model *m,
+                        struct scaling *s)
+{
+	json_t *old = jsonfile_get(a->object, "rope_scaling");
+	json_t *new = jsonfile_get(a->object, "rope_parameters");
+	struct jsonfile_at in = {
+		.object = new ? new : old, .path = a->path, .err = a->err,
+		.in = new ? "rope_parameters." : "rope_scaling.",
+	};
+
+	if (check_partial(a))
+		return -1;
+	if (old && new)
+		return refuse(a, "rope_scaling", "and \"rope_parameters\" are"
+		              " both there");
+	if (!in.object)
+		return 0;
+	if (!json_is_object(in.object))
+		return refuse(a, new ? "rope_parameters" : "rope_scaling",
+		              "must be an object");
+	if (read_type(&in, &s->type) || refuse_unknown(&in) ||
+	    check_partial(&in) || jsonfile_real(&in, "rope_theta",
+	                                        &m->rope_theta))
+		return -1;
+	return read_numbers(&in, s);
+}
+
+static void make_factors(struct import_model *m, const struct scaling *s)
+{
+	int pairs = m->model.head_dim / 2;
+
+	m->model.rope_scaled = true;
+	m->rope_factors = wl_malloc(pairs, sizeof *m->rope_factors);
+	for (int i = 0; i < pairs; i++)
+		m->rope_factors[i] = divisor(s, &m->model, i);
+}
+
+const char *hf_config_read(json_t *config, const char *path,
+                           struct import_model *m, struct wl_error *err)
+{
+	struct jsonfile_at a = { config, path, "", err };
+	struct scaling scaling = { .type = ROPE_DEFAULT };
+	const struct arch *arch = read_arch(&a);
+
+	if (!arch || read_shape(&a, arch, &m->model) ||
+	    check_known(&a, arch, &m->model) ||
+	    read_scaling(&a, &m->model, &scaling) ||
+	    model_check(&m->model, path, err))
+		return NULL;
+	if (scaling.type != ROPE_DEFAULT)
+		make_factors(m, &scaling);
+	return arch->name;
+}
+
+/* --- Where generation ends --- */
+
+static int add_stop(const struct jsonfile_at *a, const json_t *v,
+                    struct model *m)
+{
+	json_int_t id = json_integer_value(v);
+
+	if (!json_is_integer(v) || id < 0 || id >= m->vocab_size)
+		return wl_error_set(a->err, "%s: \"eos_token_id\" must be an"
+		                    " integer in 0..%d, or a list of them",
+		                    a->path, m->vocab_size - 1);
+	if (model_stops_at(m, id))
+		return 0;
+	if (m->n_stop == WL_MAX_STOP)
+		return wl_error_set(a->err, "%s: \"eos_token_id\" names more"
+		                    " than %d ids", a->path, WL_MAX_STOP);
+	m->stop_id[m->n_stop++] = id;
+	return 0;
+}
+
+int hf_config_stops(json_t *config, const char *path, struct model *m,
+                    struct wl_error *err)
+{
+	struct jsonfile_at a = { config, path, "", err };
+	json_t *eos = jsonfile_get(config, "eos_token_id"), *v;
+	size_t i;
+
+	if (eos && !json_is_array(eos))
+		return add_stop(&a, eos, m);
+	json_array_foreach(eos, i, v)
+		if (add_stop(&a, v, m))
+			return -1;
+	return 0;
+}

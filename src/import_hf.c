@@ -1,0 +1,370 @@
+/* A Hugging Face directory: which files there are, what each decides, and the
+ * tensors in one file or several. */
+#include "config.h"
+#include "import.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hf.h"
+#include "jsonfile.h"
+#include "safetensors.h"
+
+static const struct source_names names = {
+	.layer_prefix = "model.layers.",
+	.name = {
+		[T_EMBEDDING] = "model.embed_tokens.weight",
+		[T_ATTN_NORM] = "input_layernorm.weight",
+		[T_WQ] = "self_attn.q_proj.weight",
+		[T_WK] = "self_attn.k_proj.weight",
+		[T_WV] = "self_attn.v_proj.weight",
+		[T_BQ] = "self_attn.q_proj.bias",
+		[T_BK] = "self_attn.k_proj.bias",
+		[T_BV] = "self_attn.v_proj.bias",
+		[T_WO] = "self_attn.o_proj.weight",
+		[T_FFN_NORM] = "post_attention_layernorm.weight",
+		[T_GATE] = "mlp.gate_proj.weight",
+		[T_UP] = "mlp.up_proj.weight",
+		[T_DOWN] = "mlp.down_proj.weight",
+		[T_NORM] = "model.norm.weight",
+		[T_HEAD] = "lm_head.weight",
+	},
+};
+
+struct reader {
+	const char *dir;
+	struct import_model *m;
+	const char *arch;      /* "LlamaForCausalLM" etc., static */
+	struct wl_error *err;
+};
+
+/* --- The files --- */
+
+/* The path of a file in the directory; the caller frees it. */
+static char *path_of(const struct reader *r, const char *name)
+{
+	size_t size = strlen(r->dir) + 1 + strlen(name) + 1;
+	char *path = wl_malloc(size, 1);
+
+	snprintf(path, size, "%s/%s", r->dir, name);
+	return path;
+}
+
+/* Whether it is there at all, readable or not. */
+static bool exists(const struct reader *r, const char *name)
+{
+	char *path = path_of(r, name);
+	bool there = access(path, F_OK) == 0;
+
+	free(path);
+	return there;
+}
+
+/* Reads a JSON file, and gives it and its path to use(). */
+static int with_json(struct reader *r, const char *name, size_t max_bytes,
+                     size_t flags, int (*use)(struct reader *r, json_t *root,
+                                              const char *path))
+{
+	char *path = path_of(r, name);
+	json_t *root = jsonfile_read(path, max_bytes, flags, r->err);
+	int rc = root ? use(r, root, path) : -1;
+
+	json_decref(root);
+	free(path);
+	return rc;
+}
+
+/* --- config.json, generation_config.json --- */
+
+static int use_stops(struct reader *r, json_t *root, const char *path)
+{
+	return hf_config_stops(root, path, &r->m->model, r->err);
+}
+
+static int use_config(struct reader *r, json_t *root, const char *path)
+{
+	r->arch = hf_config_read(root, path, r->m, r->err);
+	return r->arch ? use_stops(r, root, path) : -1;
+}
+
+static int read_config(struct reader *r)
+{
+	if (with_json(r, "config.json", HF_MAX_CONFIG, 0, use_config))
+		return -1;
+	if (!exists(r, "generation_config.json"))
+		return 0;
+	return with_json(r, "generation_config.json", HF_MAX_CONFIG, 0,
+	                 use_stops);
+}
+
+/* --- The tokenizer --- */
+
+static int find_text(const struct vocab *v, const char *text)
+{
+	size_t len = strlen(text);
+
+	for (int i = 0; i < v->n; i++)
+		if (v->offset[i + 1] - v->offset[i] == len &&
+		    memcmp(v->text + v->offset[i], text, len) == 0)
+			return i;
+	return -1;
+}
+
+/* Whether the class of tokenizer puts BOS in front when nothing says so. */
+static bool class_adds_bos(const struct reader *r, const json_t *root)
+{
+	const char *class = json_string_value(json_object_get(root,
+	                                              "tokenizer_class"));
+
+	if (!class)
+		return strcmp(r->arch, "Qwen2ForCausalLM") != 0;
+	return strcmp(class, "LlamaTokenizer") == 0 ||
+	       strcmp(class, "LlamaTokenizerFast") == 0;
+}
+
+/* tokenizer_config.json: BOS, where tokenizer.json has no say. */
+static int use_tokenizer_config(struct reader *r, json_t *root,
+                                const char *path)
+{
+	struct jsonfile_at a = { root, path, "", r->err };
+	json_t *token = jsonfile_get(root, "bos_token");
+	bool bos = class_adds_bos(r, root), eos = false;
+	struct vocab *v = &r->m->vocab;
+	const char *text;
+
+	if (jsonfile_bool(&a, "add_bos_token", &bos) ||
+	    jsonfile_bool(&a, "add_eos_token", &eos))
+		return -1;
+	if (eos)
+		return wl_error_set(r->err, "%s: \"add_eos_token\" is true: a"
+		                    " token after the text is not supported",
+		                    path);
+	if (!bos)
+		return 0;
+	if (json_is_object(token))
+		token = json_object_get(token, "content");
+	text = token ? json_string_value(token) : "<s>";
+	v->bos_id = text ? find_text(v, text) : -1;
+	if (v->bos_id < 0)
+		return wl_error_set(r->err, "%s: \"bos_token\" \"%.100s\" is no"
+		                    " piece of tokenizer.json", path,
+		                    text ? text : "");
+	return 0;
+}
+
+static int use_tokenizer(struct reader *r, json_t *root, const char *path)
+{
+	struct import_model *m = r->m;
+	json_t *none;
+	int rc;
+
+	if (vocab_from_json(root, path, &m->vocab, r->err))
+		return -1;
+	if (m->vocab.n > m->model.vocab_size)
+		return wl_error_set(r->err, "%s: %d pieces, config.json's"
+		                    " \"vocab_size\" is %d", path, m->vocab.n,
+		                    m->model.vocab_size);
+	if (jsonfile_get(root, "post_processor"))
+		return 0;
+	/* Its huge model_max_length is no 64-bit integer. */
+	if (exists(r, "tokenizer_config.json"))
+		return with_json(r, "tokenizer_config.json", HF_MAX_CONFIG,
+		                 JSON_DECODE_INT_AS_REAL,
+		                 use_tokenizer_config);
+	none = json_object();
+	rc = use_tokenizer_config(r, none, path);
+	json_decref(none);
+	return rc;
+}
+
+static int read_tokenizer(struct reader *r)
+{
+	struct import_model *m = r->m;
+
+	if (!exists(r, "tokenizer.json"))
+		return wl_error_set(r->err, "%s: tokenizer.json is missing%s",
+		                    r->dir, exists(r, "tokenizer.model") ?
+		                    " (tokenizer.model alone is not read)" :
+		                    "");
+	if (with_json(r, "tokenizer.json", HF_MAX_TOKENIZER, 0, use_tokenizer))
+		return -1;
+	vocab_pad(&m->vocab, m->model.vocab_size);
+	m->model.bos_id = m->vocab.bos_id;
+	if (m->model.n_stop > 0)
+		m->vocab.eos_id = m->model.stop_id[0];
+	return 0;
+}
+
+/* --- Tensors --- */
+
+static int read_file(struct reader *r, const char *name)
+{
+	char *path = path_of(r, name);
+	int rc = safetensors_read(path, &r->m->sources, r->err);
+
+	free(path);
+	return rc;
+}
+
+/* Reads a shard, whose tensors must be the map's. */
+static int read_shard(struct reader *r, json_t *map, const char *index,
+                      const char *shard)
+{
+	const struct sources *s = &r->m->sources;
+	size_t first = s->n;
+
+	if (!exists(r, shard))
+		return wl_error_set(r->err, "%s: shard %.200s is missing",
+		                    r->dir, shard);
+	if (read_file(r, shard))
+		return -1;
+	for (size_t i = first; i < s->n; i++) {
+		const char *name = s->tensor[i].name;
+		const char *in = json_string_value(json_object_get(map, name));
+
+		if (!in || strcmp(in, shard))
+			return wl_error_set(r->err, "%s: %.200s is in %.200s,"
+			                    " \"weight_map\" has it %s%.200s",
+			                    index, name, shard,
+			                    in ? "in " : "nowhere",
+			                    in ? in : "");
+	}
+	return 0;
+}
+
+/* What the map promises and no shard has. */
+static int refuse_missing(struct reader *r, json_t *map, const char *index)
+{
+	struct sources *s = &r->m->sources;
+	const char *name;
+	json_t *shard;
+
+	if (s->n == json_object_size(map))
+		return 0;
+	if (source_index(s, r->err))
+		return -1;
+	json_object_foreach(map, name, shard)
+		if (!source_find(s, name))
+			return wl_error_set(r->err, "%s: %.200s is not in"
+			                    " %.200s", index, name,
+			                    json_string_value(shard));
+	return 0;
+}
+
+/* Whether name is a plain file name, so that no file outside the directory is
+ * read. */
+static bool is_plain(const char *name)
+{
+	return name && *name && !strchr(name, '/') && strcmp(name, ".") &&
+	       strcmp(name, "..");
+}
+
+static int read_shards(struct reader *r, json_t *map, json_t *done,
+                       const char *index)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(map, name, value) {
+		const char *shard = json_string_value(value);
+
+		if (!is_plain(shard))
+			return wl_error_set(r->err, "%s: \"weight_map\": the"
+			                    " file of %.200s must be a plain"
+			                    " name, not \"%.200s\"", index,
+			                    name, shard ? shard : "");
+		if (json_object_get(done, shard))
+			continue;
+		if (read_shard(r, map, index, shard))
+			return -1;
+		json_object_set(done, shard, value);
+	}
+	return refuse_missing(r, map, index);
+}
+
+static int use_index(struct reader *r, json_t *root, const char *path)
+{
+	json_t *map = json_object_get(root, "weight_map");
+	json_t *done;
+	int rc;
+
+	if (!json_is_object(map))
+		return wl_error_set(r->err, "%s: \"weight_map\" must be an"
+		                    " object", path);
+	done = json_object();
+	rc = read_shards(r, map, done, path);
+	json_decref(done);
+	return rc;
+}
+
+/* Tables that old checkpoints keep though theta decides them. */
+static void ignore_tables(struct sources *s)
+{
+	static const char end[] = ".rotary_emb.inv_freq";
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct source_tensor *t = &s->tensor[i];
+		size_t len = strlen(t->name);
+
+		if (len >= sizeof end - 1 &&
+		    strcmp(t->name + len - (sizeof end - 1), end) == 0)
+			t->used = true;
+	}
+}
+
+static int read_tensors(struct reader *r)
+{
+	static const char one[] = "model.safetensors";
+	static const char several[] = "model.safetensors.index.json";
+	int rc;
+
+	if (exists(r, one))
+		rc = read_file(r, one);
+	else if (exists(r, several))
+		rc = with_json(r, several, HF_MAX_CONFIG, 0, use_index);
+	else
+		rc = wl_error_set(r->err, "%s: neither %s nor %s is there%s",
+		                  r->dir, one, several,
+		                  exists(r, "pytorch_model.bin") ||
+		                  exists(r, "pytorch_model.bin.index.json") ?
+		                  " (of pytorch_model.bin: only safetensors is"
+		                  " read)" : "");
+	if (rc || source_index(&r->m->sources, r->err))
+		return -1;
+	ignore_tables(&r->m->sources);
+	return 0;
+}
+
+/* --- All of it --- */
+
+static void describe(const struct reader *r)
+{
+	size_t end = strlen(r->dir), start;
+
+	while (end > 1 && r->dir[end - 1] == '/')
+		end--;
+	for (start = end; start > 0 && r->dir[start - 1] != '/';)
+		start--;
+	snprintf(r->m->origin, sizeof r->m->origin,
+	         "Hugging Face directory %.*s (%s)",
+	         end - start < 255 ? (int)(end - start) : 255, r->dir + start,
+	         r->arch);
+}
+
+int import_read_hf(const char *dir, struct import_model *m,
+                   struct wl_error *err)
+{
+	struct reader r = { .dir = dir, .m = m, .err = err };
+
+	*m = (struct import_model){ .names = &names, .rotate_half = true };
+	vocab_init(&m->vocab);
+	if (access(dir, R_OK | X_OK))
+		return wl_error_set(err, "%s: %s", dir, strerror(errno));
+	if (read_config(&r) || read_tokenizer(&r) || read_tensors(&r))
+		return -1;
+	describe(&r);
+	return 0;
+}

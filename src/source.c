@@ -1,0 +1,211 @@
+#include "config.h"
+#include "source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Elements of a GGUF block. */
+#define BLOCK 32
+
+static const struct {
+	const char *name;
+	unsigned elements, bytes; /* of a block; plain types: of one */
+	enum wl_type exact;
+} types[SOURCE_NTYPES] = {
+	[SOURCE_F32] = { "F32", 1, 4, WL_F32 },
+	[SOURCE_F16] = { "F16", 1, 2, WL_F16 },
+	[SOURCE_BF16] = { "BF16", 1, 2, WL_BF16 },
+	[SOURCE_Q8_0] = { "Q8_0", BLOCK, 2 + BLOCK, WL_F32 },
+	[SOURCE_Q4_0] = { "Q4_0", BLOCK, 2 + BLOCK / 2, WL_F32 },
+};
+
+enum wl_type source_exact(enum source_type t)
+{
+	return types[t].exact;
+}
+
+const char *source_type_name(enum source_type t)
+{
+	return types[t].name;
+}
+
+uint64_t source_row_bytes(enum source_type t, uint64_t n)
+{
+	if (n % types[t].elements)
+		return 0;
+	return n / types[t].elements * types[t].bytes;
+}
+
+/* --- Files --- */
+
+/* The descriptor of a regular file, and its length; -1 and err otherwise. */
+static int open_regular(const char *path, uint64_t *bytes,
+                        struct wl_error *err)
+{
+	/* A FIFO must not keep us waiting for its other end. */
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		wl_error_set(err, "%s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		wl_error_set(err, "%s: not a regular file", path);
+	else {
+		*bytes = st.st_size;
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int source_add_file(struct sources *s, const char *path, struct wl_error *err)
+{
+	struct source_file f;
+
+	f.fd = open_regular(path, &f.bytes, err);
+	if (f.fd < 0)
+		return -1;
+	f.path = wl_strdup(path);
+	s->file = wl_realloc(s->file, (size_t)s->n_files + 1, sizeof *s->file);
+	s->file[s->n_files] = f;
+	return s->n_files++;
+}
+
+int source_read(const struct sources *s, int file, uint64_t at, void *to,
+                size_t n, struct wl_error *err)
+{
+	const struct source_file *f = &s->file[file];
+	char *p = to;
+
+	while (n > 0) {
+		ssize_t got = pread(f->fd, p, n, at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return wl_error_set(err, "%s: %s", f->path, got < 0 ?
+			                    strerror(errno) :
+			                    "got shorter while it was read");
+		p += got;
+		at += got;
+		n -= got;
+	}
+	return 0;
+}
+
+/* --- Tensors --- */
+
+static uint64_t tensor_bytes(const struct source_tensor *t)
+{
+	return t->rows * source_row_bytes(t->type, t->cols);
+}
+
+int source_add(struct sources *s, const struct source_tensor *t,
+               struct wl_error *err)
+{
+	const struct source_file *f = &s->file[t->file];
+	const uint64_t most = UINT64_C(1) << 31;
+	uint64_t row;
+
+	if (t->rows < 1 || t->rows > most || t->cols < 1 || t->cols > most)
+		return wl_error_set(err, "%s: %.200s: absurd extents %llu x"
+		                    " %llu", f->path, t->name,
+		                    (unsigned long long)t->rows,
+		                    (unsigned long long)t->cols);
+	row = source_row_bytes(t->type, t->cols);
+	if (row == 0)
+		return wl_error_set(err, "%s: %.200s: rows of %llu elements"
+		                    " are no whole %s blocks", f->path,
+		                    t->name, (unsigned long long)t->cols,
+		                    types[t->type].name);
+	if (t->rows > f->bytes / row || t->at > f->bytes - t->rows * row)
+		return wl_error_set(err, "%s: %.200s: its %llu bytes at offset"
+		                    " %llu are not in the file of %llu bytes",
+		                    f->path, t->name,
+		                    (unsigned long long)(t->rows * row),
+		                    (unsigned long long)t->at,
+		                    (unsigned long long)f->bytes);
+	if (s->n == s->room) {
+		s->room = 2 * s->room + 64;
+		s->tensor = wl_realloc(s->tensor, s->room, sizeof *s->tensor);
+	}
+	s->tensor[s->n] = *t;
+	s->tensor[s->n].name = wl_strdup(t->name);
+	s->n++;
+	return 0;
+}
+
+static int compare_name(const void *a, const void *b)
+{
+	const struct source_tensor *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+static int compare_place(const void *a, const void *b)
+{
+	const struct source_tensor *x = a, *y = b;
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+static int refuse_overlaps(struct sources *s, struct wl_error *err)
+{
+	const struct source_tensor *t = s->tensor;
+
+	qsort(s->tensor, s->n, sizeof *s->tensor, compare_place);
+	for (size_t i = 1; i < s->n; i++)
+		if (t[i].file == t[i - 1].file &&
+		    t[i].at < t[i - 1].at + tensor_bytes(&t[i - 1]))
+			return wl_error_set(err, "%s: %.200s and %.200s share"
+			                    " bytes of the file",
+			                    s->file[t[i].file].path,
+			                    t[i - 1].name, t[i].name);
+	return 0;
+}
+
+int source_index(struct sources *s, struct wl_error *err)
+{
+	if (s->n == 0)
+		return 0;
+	if (refuse_overlaps(s, err))
+		return -1;
+	qsort(s->tensor, s->n, sizeof *s->tensor, compare_name);
+	for (size_t i = 1; i < s->n; i++)
+		if (strcmp(s->tensor[i].name, s->tensor[i - 1].name) == 0)
+			return wl_error_set(err, "%s: %.200s is there twice",
+			                    s->file[s->tensor[i].file].path,
+			                    s->tensor[i].name);
+	return 0;
+}
+
+struct source_tensor *source_find(struct sources *s, const char *name)
+{
+	struct source_tensor *t = NULL, key = { .name = (char *)name };
+
+	if (s->n > 0)
+		t = bsearch(&key, s->tensor, s->n, sizeof key, compare_name);
+	if (t)
+		t->used = true;
+	return t;
+}
+
+void sources_fini(struct sources *s)
+{
+	for (int i = 0; i < s->n_files; i++) {
+		close(s->file[i].fd);
+		free(s->file[i].path);
+	}
+	for (size_t i = 0; i < s->n; i++)
+		free(s->tensor[i].name);
+	free(s->file);
+	free(s->tensor);
+	*s = (struct sources){ 0 };
+}

@@ -1,0 +1,456 @@
+/* A Hugging Face tokenizer.json: pieces, added tokens and merges. */
+#include "config.h"
+#include "vocab.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hf.h"
+#include "jsonfile.h"
+
+/* A piece in the file's spelling, as entered under its id. */
+struct slot {
+	const char *text; /* NULL: none by now */
+	enum piece_type type;
+	bool added;       /* by added_tokens: its text is literal */
+};
+
+struct reader {
+	const char *path;
+	json_t *vocab;      /* model.vocab: spelling -> id */
+	json_t *added;      /* added_tokens, NULL: none */
+	json_t *merges;
+	const char *unk;    /* spelling of the unknown piece, NULL: none */
+	bool byte_fallback; /* SentencePiece-like, else byte-level */
+	struct slot *slot;  /* [n], by id */
+	int n;
+	struct vocab *v;
+	struct wl_error *err;
+};
+
+/* --- model --- */
+
+static bool is_empty(const json_t *v)
+{
+	return !v || (json_is_string(v) && json_string_length(v) == 0) ||
+	       (json_is_number(v) && json_number_value(v) == 0);
+}
+
+static int check_model(const struct reader *r, json_t *model)
+{
+	static const char *const must_be_empty[] = {
+		"dropout", "continuing_subword_prefix", "end_of_word_suffix",
+	};
+	json_t *type = json_object_get(model, "type");
+	const char *name = json_string_value(type);
+
+	/* Old files have no type. */
+	if (type && (!name || strcmp(name, "BPE")))
+		return wl_error_set(r->err, "%s: model.type \"%.100s\" is not"
+		                    " supported, only BPE", r->path,
+		                    name ? name : "");
+	for (int i = 0; i < 3; i++)
+		if (!is_empty(jsonfile_get(model, must_be_empty[i])))
+			return wl_error_set(r->err, "%s: model.%s is not"
+			                    " supported", r->path,
+			                    must_be_empty[i]);
+	if (!json_is_object(r->vocab))
+		return wl_error_set(r->err, "%s: model.vocab must be an object",
+		                    r->path);
+	if (!json_is_array(r->merges))
+		return wl_error_set(r->err, "%s: model.merges must be an array",
+		                    r->path);
+	if (r->added && !json_is_array(r->added))
+		return wl_error_set(r->err, "%s: added_tokens must be an array",
+		                    r->path);
+	return 0;
+}
+
+/* The parts of the file that the rest works on. */
+static int read_model(struct reader *r, json_t *root)
+{
+	json_t *model = jsonfile_get(root, "model");
+	struct jsonfile_at a = { model, r->path, "model.", r->err };
+	json_t *unk = jsonfile_get(model, "unk_token");
+
+	if (!json_is_object(model))
+		return wl_error_set(r->err, "%s: \"model\" must be an object",
+		                    r->path);
+	r->vocab = json_object_get(model, "vocab");
+	r->merges = json_object_get(model, "merges");
+	r->added = jsonfile_get(root, "added_tokens");
+	if (check_model(r, model) ||
+	    jsonfile_bool(&a, "byte_fallback", &r->byte_fallback) ||
+	    jsonfile_bool(&a, "ignore_merges", &r->v->whole_words))
+		return -1;
+	if (unk && !json_is_string(unk))
+		return wl_error_set(r->err, "%s: model.unk_token must be a"
+		                    " string", r->path);
+	/* Bytes cover every text: a byte-level one is never unknown. */
+	if (r->byte_fallback && !is_empty(unk))
+		r->unk = json_string_value(unk);
+	return 0;
+}
+
+/* --- Pieces --- */
+
+static int bad_id(const struct reader *r, const char *text)
+{
+	return wl_error_set(r->err, "%s: the id of \"%.100s\" must be an"
+	                    " integer in 0..%d, for the file has %d pieces",
+	                    r->path, text, r->n - 1, r->n);
+}
+
+static int enter(struct reader *r, const char *text, const json_t *id,
+                 struct slot s)
+{
+	json_int_t i = json_integer_value(id);
+
+	if (!json_is_integer(id) || i < 0 || i >= r->n)
+		return bad_id(r, text);
+	if (r->slot[i].text)
+		return wl_error_set(r->err, "%s: id %d stands for both"
+		                    " \"%.100s\" and \"%.100s\"", r->path,
+		                    (int)i, r->slot[i].text, text);
+	r->slot[i] = s;
+	r->slot[i].text = text;
+	return 0;
+}
+
+static int enter_vocab(struct reader *r)
+{
+	const char *text;
+	json_t *id;
+
+	json_object_foreach(r->vocab, text, id)
+		if (enter(r, text, id, (struct slot){ .type = PIECE_NORMAL }))
+			return -1;
+	return 0;
+}
+
+/* What an added token is. Special ones are for those who put them into ids;
+ * the others are looked for in every text. */
+static int read_kind(const struct reader *r, size_t i, json_t *token,
+                     enum piece_type *type)
+{
+	static const char *const unsupported[] = {
+		"lstrip", "rstrip", "single_word",
+	};
+	struct jsonfile_at a = { token, r->path, "added_tokens: ", r->err };
+	bool special = false;
+
+	if (jsonfile_bool(&a, "special", &special))
+		return -1;
+	*type = special ? PIECE_CONTROL : PIECE_USER;
+	for (int k = 0; k < 3 && !special; k++) {
+		bool on = false;
+
+		if (jsonfile_bool(&a, unsupported[k], &on))
+			return -1;
+		if (on)
+			return wl_error_set(r->err, "%s: added_tokens[%zu]: %s"
+			                    " is not supported", r->path, i,
+			                    unsupported[k]);
+	}
+	/* There a space is put before each stretch of text between such
+	 * tokens, not only before the text. */
+	if (!special && r->v->add_space)
+		return wl_error_set(r->err, "%s: added_tokens[%zu] is not"
+		                    " special: not supported together with a"
+		                    " space before the text", r->path, i);
+	return 0;
+}
+
+/* An added token may repeat a piece of model.vocab, under the same id. */
+static int enter_added(struct reader *r, size_t i)
+{
+	json_t *token = json_array_get(r->added, i);
+	const json_t *id = json_object_get(token, "id");
+	const json_t *content = json_object_get(token, "content");
+	const char *text = json_string_value(content);
+	const json_t *known = json_object_get(r->vocab, text);
+	struct slot s = { .added = true }, *old;
+
+	if (read_kind(r, i, token, &s.type))
+		return -1;
+	if (!known)
+		return enter(r, text, id, s);
+	if (!json_is_integer(id) || !json_equal(id, known))
+		return wl_error_set(r->err, "%s: added_tokens[%zu]: \"%.100s\""
+		                    " has another id in model.vocab", r->path,
+		                    i, text);
+	old = &r->slot[json_integer_value(id)];
+	old->type = s.type;
+	old->added = true;
+	return 0;
+}
+
+/* Counts the pieces of the whole file: model.vocab's and the added tokens
+ * that are not there. */
+static int count_pieces(struct reader *r)
+{
+	size_t n = json_object_size(r->vocab), i;
+	json_t *seen = json_object(), *token;
+	const char *bad = NULL;
+
+	json_array_foreach(r->added, i, token) {
+		const json_t *content = json_object_get(token, "content");
+		const char *text = json_string_value(content);
+
+		bad = !text ? "has no \"content\"" :
+		      !*text ? "has an empty \"content\"" :
+		      json_object_get(seen, text) ? "is there twice" : NULL;
+		if (bad) {
+			wl_error_set(r->err, "%s: added_tokens[%zu] %s",
+			             r->path, i, bad);
+			break;
+		}
+		json_object_set(seen, text, token);
+		if (!json_object_get(r->vocab, text))
+			n++;
+	}
+	json_decref(seen);
+	if (bad)
+		return -1;
+	if (n < 1 || n > INT_MAX / 8)
+		return wl_error_set(r->err, "%s: model.vocab: %zu pieces",
+		                    r->path, n);
+	r->n = n;
+	return 0;
+}
+
+/* As many distinct ids below n as there are pieces: none is missing. */
+static int enter_pieces(struct reader *r)
+{
+	json_t *unk;
+
+	if (count_pieces(r))
+		return -1;
+	r->slot = wl_calloc(r->n, sizeof *r->slot);
+	if (enter_vocab(r))
+		return -1;
+	for (size_t i = 0; i < json_array_size(r->added); i++)
+		if (enter_added(r, i))
+			return -1;
+	if (!r->unk)
+		return 0;
+	unk = json_object_get(r->vocab, r->unk);
+	if (!unk)
+		return wl_error_set(r->err, "%s: model.unk_token \"%.100s\" is"
+		                    " no piece of model.vocab", r->path,
+		                    r->unk);
+	r->slot[json_integer_value(unk)].type = PIECE_UNKNOWN;
+	r->slot[json_integer_value(unk)].added = true;
+	return 0;
+}
+
+/* --- Their texts --- */
+
+/* Appends a piece of model.vocab, whose spelling is undone in text[len]. */
+static int add_spelled(struct reader *r, char *text, size_t len)
+{
+	int byte = vocab_byte(text, len);
+
+	if (r->byte_fallback && byte >= 0)
+		return vocab_add(r->v, PIECE_BYTE, 0,
+		                 &(unsigned char){ byte }, 1);
+	/* What is spelled with a plain space or outside the alphabet cannot
+	 * be made from a text. */
+	if (r->byte_fallback ? strchr(text, ' ') != NULL :
+	                       vocab_undo_bytes(text, len, &len) != 0)
+		return vocab_add(r->v, PIECE_UNUSED, 0, text, len);
+	if (r->byte_fallback)
+		len = vocab_plain_spaces(text, len);
+	return vocab_add(r->v, len ? PIECE_NORMAL : PIECE_UNUSED, 0, text, len);
+}
+
+static int add_pieces(struct reader *r)
+{
+	for (int i = 0; i < r->n; i++) {
+		const struct slot *s = &r->slot[i];
+		char *text = wl_strdup(s->text);
+		size_t len = strlen(text);
+		int rc = s->added ? vocab_add(r->v, s->type, 0, text, len) :
+		                    add_spelled(r, text, len);
+
+		free(text);
+		if (rc)
+			return wl_error_set(r->err, "%s: more text than a"
+			                    " vocabulary may have", r->path);
+	}
+	return 0;
+}
+
+/* --- Merges --- */
+
+/* A rule, and where it stands in the file. */
+struct rule {
+	uint32_t left, right, at;
+};
+
+static int bad_merge(const struct reader *r, size_t at, const char *why)
+{
+	return wl_error_set(r->err, "%s: model.merges[%zu]: %s", r->path, at,
+	                    why);
+}
+
+/* The two spellings of a merge, "a b" or ["a", "b"], behind one another in a
+ * string that the caller frees; NULL when it is neither. */
+static char *split_merge(const json_t *merge, const char **right)
+{
+	const char *a = json_string_value(json_array_get(merge, 0));
+	const char *b = json_string_value(json_array_get(merge, 1));
+	size_t len = a ? strlen(a) : 0, more = b ? strlen(b) : 0;
+	char *both;
+
+	if (json_is_string(merge)) {
+		a = json_string_value(merge);
+		b = strchr(a, ' ');
+		len = b ? (size_t)(b++ - a) : 0;
+		more = b && !strchr(b, ' ') ? strlen(b) : 0;
+	} else if (json_array_size(merge) != 2) {
+		return NULL;
+	}
+	if (len == 0 || more == 0)
+		return NULL;
+	both = wl_malloc(len + 1 + more + 1, 1);
+	memcpy(both, a, len);
+	both[len] = '\0';
+	memcpy(both + len + 1, b, more + 1);
+	*right = both + len + 1;
+	return both;
+}
+
+/* The id of a piece by its spelling, if its text makes it too; -1 otherwise:
+ * no piece, or one that is special, a byte or a copy. */
+static int find_piece(const struct reader *r, const struct vocab_index *index,
+                      const char *spelling)
+{
+	const struct vocab *v = r->v;
+	const json_t *id = json_object_get(r->vocab, spelling);
+	int i = id ? (int)json_integer_value(id) : -1;
+
+	if (i < 0 || vocab_index_find(index, v->text + v->offset[i],
+	                              v->offset[i + 1] - v->offset[i]) != i)
+		return -1;
+	return i;
+}
+
+/* Whether the texts of left and right together are that of result. */
+static bool makes(const struct vocab *v, int left, int right, int result)
+{
+	uint32_t a = v->offset[left + 1] - v->offset[left];
+	uint32_t b = v->offset[right + 1] - v->offset[right];
+	const char *text = v->text + v->offset[result];
+
+	return v->offset[result + 1] - v->offset[result] == a + b &&
+	       memcmp(text, v->text + v->offset[left], a) == 0 &&
+	       memcmp(text + a, v->text + v->offset[right], b) == 0;
+}
+
+static int read_merge(const struct reader *r, const struct vocab_index *index,
+                      size_t at, struct rule *rule)
+{
+	const char *right = NULL;
+	char *both = split_merge(json_array_get(r->merges, at), &right);
+	int a, b, result;
+
+	if (!both)
+		return bad_merge(r, at, "must be two pieces, \"a b\" or"
+		                 " [\"a\", \"b\"]");
+	a = find_piece(r, index, both);
+	b = find_piece(r, index, right);
+	memmove(both + strlen(both), right, strlen(right) + 1);
+	result = find_piece(r, index, both);
+	free(both);
+	if (a < 0 || b < 0)
+		return bad_merge(r, at, a < 0 ? "its left part is no piece that"
+		                                " a text makes" :
+		                                "its right part is no piece"
+		                                " that a text makes");
+	if (result < 0 || !makes(r->v, a, b, result))
+		return bad_merge(r, at, "what it makes is no piece");
+	*rule = (struct rule){ a, b, at };
+	return 0;
+}
+
+static int compare_rule(const void *a, const void *b)
+{
+	const struct rule *x = a, *y = b;
+
+	if (x->left != y->left)
+		return x->left < y->left ? -1 : 1;
+	if (x->right != y->right)
+		return x->right < y->right ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* Sorts the rules to find those that are there twice. */
+static int check_once(const struct reader *r, struct rule *rule, size_t n)
+{
+	qsort(rule, n, sizeof *rule, compare_rule);
+	for (size_t i = 1; i < n; i++)
+		if (rule[i].left == rule[i - 1].left &&
+		    rule[i].right == rule[i - 1].right)
+			return bad_merge(r, rule[i].at, "is there twice");
+	return 0;
+}
+
+static int add_merges(struct reader *r)
+{
+	size_t n = json_array_size(r->merges);
+	struct vocab_index *index = vocab_index_new(r->v);
+	struct rule *rule = wl_malloc(n, sizeof *rule);
+	uint32_t *merge = wl_malloc(n, 2 * sizeof *merge);
+	int rc = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		rc = read_merge(r, index, i, &rule[i]);
+		if (rc)
+			break;
+		merge[2 * i] = rule[i].left;
+		merge[2 * i + 1] = rule[i].right;
+	}
+	if (rc == 0)
+		rc = check_once(r, rule, n);
+	r->v->merge = merge;
+	r->v->n_merges = n;
+	free(rule);
+	free(index);
+	return rc;
+}
+
+/* --- All of it --- */
+
+int vocab_from_json(json_t *tokenizer, const char *path, struct vocab *v,
+                    struct wl_error *err)
+{
+	struct reader r = { .path = path, .v = v, .err = err };
+	int rc;
+
+	vocab_init(v);
+	v->kind = VOCAB_BPE;
+	rc = read_model(&r, tokenizer) ||
+	     hf_pipeline_read(tokenizer, r.byte_fallback, path, v, err) ||
+	     enter_pieces(&r) || add_pieces(&r) || add_merges(&r) ||
+	     hf_pipeline_bos(tokenizer, path, v, err) ||
+	     vocab_check(v, path, err) ? -1 : 0;
+	free(r.slot);
+	if (rc)
+		vocab_fini(v);
+	return rc;
+}
+
+int vocab_read_json(const char *path, struct vocab *v, struct wl_error *err)
+{
+	json_t *root = jsonfile_read(path, HF_MAX_TOKENIZER, 0, err);
+	int rc;
+
+	vocab_init(v);
+	if (!root)
+		return -1;
+	rc = vocab_from_json(root, path, v, err);
+	json_decref(root);
+	return rc;
+}

@@ -1,0 +1,198 @@
+/* Vocabularies as llama2.c writes them, and made-up ones of that shape for
+ * random models. */
+#include "config.h"
+#include "vocab.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Ids that SentencePiece gives to Llama vocabularies. */
+enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };
+
+/* A tokenizer.bin: int32 max_token_length, then per entry float32 score,
+ * int32 length and length bytes; all little-endian. */
+#define HEADER_BYTES 4
+#define ENTRY_BYTES 8
+
+/* Bytes of an open file; -1 when it is no regular file or too small or too
+ * large for n entries (offsets into the text are 32 bits wide). */
+static long long file_size(FILE *f, const char *path, int n,
+                           struct wl_error *err)
+{
+	struct stat st;
+
+	if (fstat(fileno(f), &st))
+		return wl_error_set(err, "%s: %s", path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return wl_error_set(err, "%s: not a regular file", path);
+	if (st.st_size < HEADER_BYTES + (long long)n * ENTRY_BYTES)
+		return wl_error_set(err, "%s: %lld bytes are too few for %d"
+		                    " entries", path, (long long)st.st_size, n);
+	if (st.st_size > UINT32_MAX)
+		return wl_error_set(err, "%s: %lld bytes are too many for a"
+		                    " tokenizer", path, (long long)st.st_size);
+	return st.st_size;
+}
+
+/* The whole file, *size bytes; NULL and err on failure. */
+static unsigned char *read_whole(const char *path, int n, size_t *size,
+                                 struct wl_error *err)
+{
+	FILE *f = fopen(path, "rb");
+	unsigned char *data = NULL;
+	long long bytes;
+
+	if (!f) {
+		wl_error_set(err, "%s: %s", path, strerror(errno));
+		return NULL;
+	}
+	bytes = file_size(f, path, n, err);
+	if (bytes >= 0) {
+		*size = bytes;
+		data = wl_malloc(*size, 1);
+		if (fread(data, 1, *size, f) != *size) {
+			wl_error_set(err, "%s: cannot be read to its end",
+			             path);
+			free(data);
+			data = NULL;
+		}
+	}
+	fclose(f);
+	return data;
+}
+
+static uint32_t get_u32(const unsigned char *p)
+{
+	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+/* Adds the file's next entry. The format has no types: they follow from the
+ * id. */
+static void add_entry(struct vocab *v, float score, const unsigned char *text,
+                      size_t len)
+{
+	int id = v->n, byte = -1;
+
+	if (id >= FIRST_BYTE_ID && id < FIRST_NORMAL_ID)
+		byte = vocab_byte((const char *)text, len);
+	if (byte >= 0)
+		vocab_add(v, PIECE_BYTE, score, &(unsigned char){ byte }, 1);
+	else if (id == UNK_ID)
+		vocab_add(v, PIECE_UNKNOWN, score, text, len);
+	else if (id == BOS_ID || id == EOS_ID)
+		vocab_add(v, PIECE_CONTROL, score, text, len);
+	else
+		vocab_add(v, PIECE_NORMAL, score, text, len);
+}
+
+/* Fills v with n entries from data[size], size >= HEADER_BYTES. */
+static int parse(const unsigned char *data, size_t size, int n,
+                 const char *path, struct vocab *v, struct wl_error *err)
+{
+	uint32_t max_len = get_u32(data);
+	size_t at = HEADER_BYTES;
+
+	for (int i = 0; i < n; i++) {
+		uint32_t len, score_bits;
+		float score;
+
+		if (size - at < ENTRY_BYTES)
+			return wl_error_set(err, "%s: ends after %d of %d"
+			                    " entries", path, i, n);
+		score_bits = get_u32(data + at);
+		memcpy(&score, &score_bits, sizeof score);
+		len = get_u32(data + at + 4);
+		at += ENTRY_BYTES;
+		if (len > size - at || len > INT32_MAX)
+			return wl_error_set(err, "%s: entry %d: a length of %d"
+			                    " bytes, but %zu are left", path, i,
+			                    (int)len, size - at);
+		if (len > max_len)
+			return wl_error_set(err, "%s: entry %d: a length of %u"
+			                    " bytes is above max_token_length"
+			                    " %d", path, i, len, (int)max_len);
+		add_entry(v, score, data + at, len);
+		at += len;
+	}
+	if (at < size)
+		return wl_error_set(err, "%s: %zu bytes follow the last of %d"
+		                    " entries", path, size - at, n);
+	return vocab_check(v, path, err);
+}
+
+int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,
+                       struct wl_error *err)
+{
+	unsigned char *data;
+	size_t size;
+	int rc;
+
+	vocab_init(v);
+	if (n_vocab <= EOS_ID)
+		return wl_error_set(err, "%s: a vocabulary of %d has no room"
+		                    " for BOS and EOS", path, n_vocab);
+	data = read_whole(path, n_vocab, &size, err);
+	if (!data)
+		return -1;
+	v->bos_id = BOS_ID;
+	v->eos_id = EOS_ID;
+	v->add_space = true;
+	rc = parse(data, size, n_vocab, path, v, err);
+	free(data);
+	if (rc)
+		vocab_fini(v);
+	return rc;
+}
+
+#define LETTERS " abcdefghijklmnopqrstuvwxyz"
+#define N_LETTERS (sizeof LETTERS - 1)
+#define MAX_WORD 8 /* 27^8 is more than any int */
+
+/* The k-th word over LETTERS, shorter words first, then by alphabet; its
+ * first and last letters cut off are earlier words, so that merging reaches
+ * all of them. Returns the length. */
+static size_t make_word(int k, char word[MAX_WORD])
+{
+	size_t len = 0, rest = (size_t)k + 1;
+
+	for (; rest > 0; rest = (rest - 1) / N_LETTERS)
+		word[len++] = LETTERS[(rest - 1) % N_LETTERS];
+	for (size_t i = 0; i < len / 2; i++) {
+		char c = word[i];
+
+		word[i] = word[len - 1 - i];
+		word[len - 1 - i] = c;
+	}
+	return len;
+}
+
+void vocab_make_random(int n_vocab, struct vocab *v)
+{
+	static const char *const special[] = { "<unk>", "<s>", "</s>" };
+
+	WL_ASSERT(n_vocab > 0);
+	vocab_init(v);
+	v->bos_id = n_vocab > BOS_ID ? BOS_ID : -1;
+	v->eos_id = n_vocab > EOS_ID ? EOS_ID : -1;
+	v->add_space = true;
+	while (v->n < n_vocab) {
+		int id = v->n, k = id - FIRST_NORMAL_ID;
+		char word[MAX_WORD];
+
+		if (id < FIRST_BYTE_ID) {
+			vocab_add(v, id == UNK_ID ? PIECE_UNKNOWN
+			                          : PIECE_CONTROL,
+			          0, special[id], strlen(special[id]));
+		} else if (id < FIRST_NORMAL_ID) {
+			word[0] = (char)(id - FIRST_BYTE_ID);
+			vocab_add(v, PIECE_BYTE, 0, word, 1);
+		} else {
+			size_t len = make_word(k, word);
+
+			vocab_add(v, PIECE_NORMAL, -k, word, len);
+		}
+	}
+}

@@ -1,0 +1,262 @@
+/* The published patterns by which three families of tokenizers cut a text
+ * into words, and Unicode's normal form C (UAX 15). PCRE2 matches the
+ * patterns, utf8proc knows the decompositions; either may be missing. */
+#include "config.h"
+#include "words.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#ifdef HAVE_PCRE2
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+/* Unicode's White_Space, which is what the patterns mean by \s. PCRE2's own
+ * \s has U+180E too. */
+#define SPACE "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}" \
+	"\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
+
+#define CONTRACTIONS "'s|'t|'re|'ve|'m|'ll|'d"
+
+/* What Llama 3 and Qwen2 share, but for how many digits make a word. */
+#define LLAMA3(digits) \
+	"(?i:" CONTRACTIONS ")|" \
+	"[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" \
+	digits "|" \
+	" ?[^" SPACE "\\p{L}\\p{N}]+[\\r\\n]*|" \
+	"[" SPACE "]*[\\r\\n]+|" \
+	"[" SPACE "]+(?![^" SPACE "])|" \
+	"[" SPACE "]+"
+
+static const char *const pattern[WORDS_NKINDS] = {
+	[WORDS_GPT2] =
+		CONTRACTIONS "|"
+		" ?\\p{L}+|"
+		" ?\\p{N}+|"
+		" ?[^" SPACE "\\p{L}\\p{N}]+|"
+		"[" SPACE "]+(?![^" SPACE "])|"
+		"[" SPACE "]+",
+	[WORDS_LLAMA3] = LLAMA3("\\p{N}{1,3}"),
+	[WORDS_QWEN2] = LLAMA3("\\p{N}"),
+};
+
+struct splitter {
+	enum word_split split;
+	pcre2_code *code;
+	pcre2_match_data *match; /* room for one match */
+};
+
+static int splitter_error(enum word_split split, int code, struct wl_error *err)
+{
+	PCRE2_UCHAR why[256];
+
+	pcre2_get_error_message(code, why, sizeof why);
+	return wl_error_set(err, "text: PCRE2 fails on the word pattern %s: %s",
+	                    word_split_name(split), (char *)why);
+}
+
+struct splitter *splitter_new(enum word_split split, struct wl_error *err)
+{
+	struct splitter *s;
+	PCRE2_SIZE at;
+	int code;
+
+	WL_ASSERT(split != WORDS_NONE && split < WORDS_NKINDS);
+	s = wl_calloc(1, sizeof *s);
+	s->split = split;
+	s->code = pcre2_compile((PCRE2_SPTR)pattern[split],
+	                        PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP,
+	                        &code, &at, NULL);
+	if (!s->code) {
+		splitter_error(split, code, err);
+		splitter_free(s);
+		return NULL;
+	}
+	/* Where there is no JIT the interpreter finds the same words. */
+	pcre2_jit_compile(s->code, PCRE2_JIT_COMPLETE);
+	s->match = pcre2_match_data_create(1, NULL);
+	if (!s->match)
+		wl_die("out of memory for PCRE2");
+	return s;
+}
+
+void splitter_free(struct splitter *s)
+{
+	if (!s)
+		return;
+	pcre2_match_data_free(s->match);
+	pcre2_code_free(s->code);
+	free(s);
+}
+
+/* The patterns hold no nested repeats: each alternative runs over its
+ * characters once and goes back over them once at most, and what white space
+ * it ran over is in the word it finds. So time is linear in the words. */
+size_t splitter_word(const struct splitter *s, const char *section, size_t len,
+                     size_t at, struct wl_error *err)
+{
+	/* Without this PCRE2 would check the whole section for every word. */
+	int rc = pcre2_match(s->code, (PCRE2_SPTR)section, len, at,
+	                     PCRE2_NO_UTF_CHECK, s->match, NULL);
+	const PCRE2_SIZE *span = pcre2_get_ovector_pointer(s->match);
+
+	if (rc == PCRE2_ERROR_NOMATCH)
+		return len - at;
+	if (rc < 0) {
+		splitter_error(s->split, rc, err);
+		return 0;
+	}
+	return (span[0] > at ? span[0] : span[1]) - at;
+}
+
+#else
+
+struct splitter *splitter_new(enum word_split split, struct wl_error *err)
+{
+	wl_error_set(err, "tokenizer: this build has no PCRE2, which the word"
+	             " pattern %s needs", word_split_name(split));
+	return NULL;
+}
+
+void splitter_free(struct splitter *s)
+{
+	(void)s;
+}
+
+size_t splitter_word(const struct splitter *s, const char *section, size_t len,
+                     size_t at, struct wl_error *err)
+{
+	(void)s, (void)section, (void)err;
+	return len - at;
+}
+
+#endif
+
+static char *copy_text(const char *text, size_t len, size_t *out_len)
+{
+	char *copy = wl_malloc(len, 1);
+
+	if (len > 0)
+		memcpy(copy, text, len);
+	*out_len = len;
+	return copy;
+}
+
+static bool is_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return false;
+	return true;
+}
+
+#ifdef HAVE_UTF8PROC
+
+#include <utf8proc.h>
+
+#define NFC (UTF8PROC_STABLE | UTF8PROC_COMPOSE)
+
+/* Characters that one character decomposes to: Unicode's most is 4. */
+#define MOST 32
+
+struct mark {
+	utf8proc_int32_t c;
+	int class;    /* canonical combining class; 0: no mark */
+	size_t order; /* keeps marks of one class in their order */
+};
+
+static int compare_mark(const void *a, const void *b)
+{
+	const struct mark *x = a, *y = b;
+
+	if (x->class != y->class)
+		return x->class - y->class;
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+/* All characters of the text, decomposed, in *c (the caller frees it). */
+static size_t decompose(const char *text, size_t len, utf8proc_int32_t **c)
+{
+	size_t n = 0, room = 0;
+
+	*c = NULL;
+	for (size_t at = 0; at < len;) {
+		utf8proc_int32_t one;
+		int unused;
+
+		if (room - n < MOST) {
+			room = 2 * room + len + MOST;
+			*c = wl_realloc(*c, room, sizeof **c);
+		}
+		at += utf8proc_iterate((const utf8proc_uint8_t *)text + at,
+		                       len - at, &one);
+		n += utf8proc_decompose_char(one, *c + n, MOST, NFC, &unused);
+	}
+	return n;
+}
+
+/* Brings each run of combining marks into canonical order. utf8proc would do
+ * it in quadratic time. */
+static void order_marks(utf8proc_int32_t *c, size_t n)
+{
+	struct mark *run = wl_malloc(n, sizeof *run);
+
+	for (size_t i = 0, len; i < n; i += len ? len : 1) {
+		bool sorted = true;
+
+		for (len = 0; i + len < n; len++) {
+			struct mark m = { c[i + len], 0, len };
+
+			m.class = utf8proc_get_property(m.c)->combining_class;
+			if (m.class == 0)
+				break;
+			if (len > 0 && run[len - 1].class > m.class)
+				sorted = false;
+			run[len] = m;
+		}
+		if (sorted)
+			continue;
+		qsort(run, len, sizeof *run, compare_mark);
+		for (size_t k = 0; k < len; k++)
+			c[i + k] = run[k].c;
+	}
+	free(run);
+}
+
+char *text_nfc(const char *text, size_t len, size_t *out_len,
+               struct wl_error *err)
+{
+	utf8proc_int32_t *c;
+	utf8proc_ssize_t bytes;
+	size_t n;
+
+	if (is_ascii(text, len))
+		return copy_text(text, len, out_len);
+	n = decompose(text, len, &c);
+	order_marks(c, n);
+	/* Needs room for a NUL at the end, which decompose has left. */
+	bytes = utf8proc_reencode(c, n, NFC);
+	if (bytes < 0) {
+		wl_error_set(err, "text: cannot be brought to NFC: %s",
+		             utf8proc_errmsg(bytes));
+		free(c);
+		return NULL;
+	}
+	*out_len = bytes;
+	return wl_realloc(c, bytes, 1);
+}
+
+#else
+
+char *text_nfc(const char *text, size_t len, size_t *out_len,
+               struct wl_error *err)
+{
+	if (is_ascii(text, len))
+		return copy_text(text, len, out_len);
+	wl_error_set(err, "text: this build has no utf8proc, which this"
+	             " tokenizer needs for text outside ASCII");
+	return NULL;
+}
+
+#endif

@@ -1,0 +1,570 @@
+#!/usr/bin/env python3
+"""Models in other people's formats, for tests and fuzzers.
+
+  models.py convert DIR OUT   a Hugging Face Llama directory, as
+                              OUT/sharded/ (three safetensors), OUT/model.gguf
+                              (F32) and OUT/bf16/ (weights cut to BF16)
+  models.py seeds OUT         OUT/NAME/*: small valid inputs for each fuzzer
+  models.py large OUT         a directory of 150 MB of BF16 zeros, 128 of them
+                              in one tensor; not stored on the disk
+  models.py broken OUT        OUT/*: sources that import must refuse; prints
+                              a line "PATH<tab>WORDS" for each, and first one
+                              for a directory and a GGUF file that are good
+
+Python's own library only. Tensors are dicts of name -> (dtype, shape, bytes)
+with Hugging Face's names, in the order of the file."""
+
+import json
+import os
+import shutil
+import struct
+import sys
+
+GGML = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "BF16": 30}
+
+
+# --- safetensors ---
+
+def read_safetensors(path):
+    with open(path, "rb") as f:
+        (length,) = struct.unpack("<Q", f.read(8))
+        head, data = json.loads(f.read(length)), f.read()
+    head.pop("__metadata__", None)
+    return {name: (t["dtype"], t["shape"], data[slice(*t["data_offsets"])])
+            for name, t in head.items()}
+
+
+def write_safetensors(path, tensors):
+    head, at = {"__metadata__": {"format": "pt"}}, 0
+    for name, (dtype, shape, raw) in tensors.items():
+        head[name] = {"dtype": dtype, "shape": shape,
+                      "data_offsets": [at, at + len(raw)]}
+        at += len(raw)
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for _, _, raw in tensors.values():
+            f.write(raw)
+
+
+def write_sharded(folder, tensors, n):
+    names, where = list(tensors), {}
+    for i in range(n):
+        file = "model-%05d-of-%05d.safetensors" % (i + 1, n)
+        part = {k: tensors[k] for k in names[i::n]}
+        where.update({k: file for k in part})
+        write_safetensors(os.path.join(folder, file), part)
+    size = sum(len(raw) for _, _, raw in tensors.values())
+    with open(os.path.join(folder, "model.safetensors.index.json"), "w") as f:
+        json.dump({"metadata": {"total_size": size}, "weight_map": where}, f)
+
+
+# --- GGUF ---
+
+def gguf_string(text):
+    raw = text if isinstance(text, bytes) else text.encode()
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def gguf_value(value):
+    """Type and bytes: bool, int (uint32), float, str, or a list of one."""
+    if isinstance(value, list):
+        kind = gguf_value(value[0])[0] if value else 8
+        if kind == 4:  # token types are signed
+            kind = 5
+        return 9, struct.pack("<IQ", kind, len(value)) + b"".join(
+            gguf_value(v)[1] for v in value)
+    if isinstance(value, bool):
+        return 7, struct.pack("<?", value)
+    if isinstance(value, int):
+        return 4, struct.pack("<I", value)
+    if isinstance(value, float):
+        return 6, struct.pack("<f", value)
+    return 8, gguf_string(value)
+
+
+def write_gguf(path, meta, tensors, alignment=32):
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(meta))
+    for key, value in meta.items():
+        kind, raw = gguf_value(value)
+        head += gguf_string(key) + struct.pack("<I", kind) + raw
+    data = b""
+    for name, (dtype, shape, raw) in tensors.items():
+        head += gguf_string(name) + struct.pack("<I", len(shape))
+        head += struct.pack("<%dQ" % len(shape), *reversed(shape))
+        head += struct.pack("<IQ", GGML[dtype], len(data))
+        data += raw + b"\0" * (-len(raw) % alignment)
+    with open(path, "wb") as f:
+        f.write(head + b"\0" * (-len(head) % alignment) + data)
+
+
+GGUF_NAME = {
+    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+    "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "model.embed_tokens": "token_embd", "lm_head": "output",
+    "model.norm": "output_norm",
+}
+
+
+def gguf_name(name, tied):
+    stem, _, kind = name.rpartition(".")
+    if tied and stem == "lm_head":
+        stem = "model.embed_tokens"
+    if stem.startswith("model.layers."):
+        layer, _, rest = stem[len("model.layers."):].partition(".")
+        return "blk.%s.%s.%s" % (layer, GGUF_NAME[rest], kind)
+    return GGUF_NAME[stem] + "." + kind
+
+
+def adjacent_pairs(raw, heads, rows):
+    """Rows of q or k: from halves of a head to adjacent pairs."""
+    size, half = len(raw) // rows, rows // heads // 2
+    order = [h * 2 * half + part * half + i for h in range(heads)
+             for i in range(half) for part in range(2)]
+    return b"".join(raw[i * size:(i + 1) * size] for i in order)
+
+
+def gguf_tensors(config, tensors):
+    out = {}
+    for name, (dtype, shape, raw) in tensors.items():
+        heads = {"q_proj": config["num_attention_heads"],
+                 "k_proj": config["num_key_value_heads"]}.get(
+                     name.split(".")[-2])
+        if heads and config["architectures"] == ["LlamaForCausalLM"]:
+            raw = adjacent_pairs(raw, heads, shape[0])
+        out[gguf_name(name, config["tie_word_embeddings"])] = (
+            dtype, shape, raw)
+    return out
+
+
+def gguf_shape(config, arch="llama"):
+    c = config
+    return {
+        "general.architecture": arch,
+        arch + ".block_count": c["num_hidden_layers"],
+        arch + ".context_length": c["max_position_embeddings"],
+        arch + ".embedding_length": c["hidden_size"],
+        arch + ".feed_forward_length": c["intermediate_size"],
+        arch + ".attention.head_count": c["num_attention_heads"],
+        arch + ".attention.head_count_kv": c["num_key_value_heads"],
+        arch + ".attention.layer_norm_rms_epsilon": c["rms_norm_eps"],
+        arch + ".rope.freq_base": c["rope_theta"],
+    }
+
+
+def gguf_spm(tokenizer):
+    """The pieces of a tokenizer.json with byte fallback, as SentencePiece
+    would have them: a piece's score falls with the rule that makes it."""
+    model = tokenizer["model"]
+    tokens = sorted(model["vocab"], key=model["vocab"].get)
+    rank = {}
+    for i, rule in enumerate(model["merges"]):
+        pair = rule.split(" ") if isinstance(rule, str) else rule
+        rank.setdefault("".join(pair), i)
+    special = {t["content"] for t in tokenizer["added_tokens"]}
+
+    def kind(token):
+        if token == model["unk_token"]:
+            return 2
+        if token in special:
+            return 3
+        return 6 if len(token) == 6 and token.startswith("<0x") else 1
+
+    return {
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.scores": [-float(rank.get(t, 0)) for t in tokens],
+        "tokenizer.ggml.token_type": [kind(t) for t in tokens],
+        "tokenizer.ggml.bos_token_id": 1,
+        "tokenizer.ggml.eos_token_id": 2,
+    }
+
+
+# --- Conversion of a directory ---
+
+def cut_to_bf16(tensors):
+    return {name: ("BF16", shape, b"".join(
+        raw[i + 2:i + 4] for i in range(0, len(raw), 4)))
+        for name, (_, shape, raw) in tensors.items()}
+
+
+def convert(source, out):
+    with open(os.path.join(source, "config.json")) as f:
+        config = json.load(f)
+    with open(os.path.join(source, "tokenizer.json")) as f:
+        tokenizer = json.load(f)
+    tensors = read_safetensors(os.path.join(source, "model.safetensors"))
+    for folder in "sharded", "bf16":
+        os.makedirs(os.path.join(out, folder))
+        for file in "config.json", "tokenizer.json", "generation_config.json":
+            shutil.copyfile(os.path.join(source, file),
+                            os.path.join(out, folder, file))
+    write_sharded(os.path.join(out, "sharded"), tensors, 3)
+    write_safetensors(os.path.join(out, "bf16", "model.safetensors"),
+                      cut_to_bf16(tensors))
+    write_gguf(os.path.join(out, "model.gguf"),
+               {**gguf_shape(config), **gguf_spm(tokenizer)},
+               gguf_tensors(config, tensors))
+
+
+# --- Seeds ---
+
+CONFIG = {
+    "architectures": ["LlamaForCausalLM"], "bos_token_id": 1,
+    "eos_token_id": 2, "hidden_act": "silu", "hidden_size": 8,
+    "intermediate_size": 6, "max_position_embeddings": 16,
+    "num_attention_heads": 2, "num_hidden_layers": 1,
+    "num_key_value_heads": 1, "rms_norm_eps": 1e-5, "rope_theta": 1e4,
+    "tie_word_embeddings": True, "vocab_size": 12,
+}
+
+LLAMA3_SCALING = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0,
+                  "high_freq_factor": 4.0,
+                  "original_max_position_embeddings": 8}
+
+
+def added(i, content, special=True):
+    return {"id": i, "content": content, "single_word": False,
+            "lstrip": False, "rstrip": False, "normalized": False,
+            "special": special}
+
+
+SPM_JSON = {
+    "version": "1.0",
+    "added_tokens": [added(0, "<unk>"), added(1, "<s>"), added(2, "</s>")],
+    "normalizer": {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "\u2581"},
+        {"type": "Replace", "pattern": {"String": " "},
+         "content": "\u2581"}]},
+    "pre_tokenizer": None,
+    "post_processor": {"type": "TemplateProcessing", "single": [
+        {"SpecialToken": {"id": "<s>", "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}}], "pair": [],
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [1],
+                                   "tokens": ["<s>"]}}},
+    "decoder": {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "},
+        {"type": "ByteFallback"}, {"type": "Fuse"},
+        {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
+    "model": {"type": "BPE", "dropout": None, "unk_token": "<unk>",
+              "continuing_subword_prefix": None, "end_of_word_suffix": None,
+              "fuse_unk": True, "byte_fallback": True,
+              "vocab": {"<unk>": 0, "<s>": 1, "</s>": 2, "<0x0A>": 3,
+                        "\u2581": 4, "a": 5, "b": 6, "c": 7, "ab": 8,
+                        "\u2581a": 9, "abc": 10, "\u2581abc": 11},
+              "merges": ["a b", "\u2581 a", "ab c", "\u2581 abc"]},
+}
+
+QWEN2 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
+         r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+
+BYTES_JSON = {
+    "version": "1.0",
+    "added_tokens": [added(11, "<|end|>"), added(12, "<tool>", False)],
+    "normalizer": {"type": "NFC"},
+    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": QWEN2},
+         "behavior": "Isolated", "invert": False},
+        {"type": "ByteLevel", "add_prefix_space": False,
+         "trim_offsets": False, "use_regex": False}]},
+    "post_processor": {"type": "ByteLevel", "add_prefix_space": False,
+                       "trim_offsets": False, "use_regex": False},
+    "decoder": {"type": "ByteLevel"},
+    "model": {"type": "BPE", "dropout": None, "unk_token": None,
+              "byte_fallback": False, "ignore_merges": False,
+              "vocab": {"a": 0, "b": 1, "c": 2, "\u0120": 3, "\u010a": 4,
+                        "\u00c3": 5, "\u00a9": 6, "ab": 7, "\u0120ab": 8,
+                        "\u00c3\u00a9": 9, "abc": 10},
+              "merges": [["a", "b"], ["\u0120", "ab"],
+                         ["\u00c3", "\u00a9"], ["ab", "c"]]},
+}
+
+
+def numbers(n, key):
+    """n reproducible numbers in (-1, 1)."""
+    out = []
+    for _ in range(n):
+        key = (key * 6364136223846793005 + 1442695040888963407) % 2**64
+        out.append((key >> 40) / 2**23 - 1)
+    return out
+
+
+def weights(dtype, n, key):
+    if dtype in ("Q8_0", "Q4_0"):
+        size = 32 if dtype == "Q8_0" else 16
+        return b"".join(struct.pack("<e", 0.01) + bytes(
+            int(x * 127) % 256 for x in numbers(size, key + b))
+            for b in range(n // 32))
+    values = numbers(n, key)
+    if dtype == "BF16":
+        return b"".join(struct.pack("<f", x)[2:] for x in values)
+    return struct.pack("<%d%s" % (n, "e" if dtype == "F16" else "f"), *values)
+
+
+def shapes_of(config, bias=False):
+    c = config
+    e, f = c["hidden_size"], c["intermediate_size"]
+    hd = c.get("head_dim") or e // c["num_attention_heads"]
+    q, kv = c["num_attention_heads"] * hd, c["num_key_value_heads"] * hd
+    shape = {"model.embed_tokens.weight": [c["vocab_size"], e]}
+    for i in range(c["num_hidden_layers"]):
+        layer = "model.layers.%d." % i
+        shape[layer + "input_layernorm.weight"] = [e]
+        for name, n in ("q", q), ("k", kv), ("v", kv):
+            shape[layer + "self_attn.%s_proj.weight" % name] = [n, e]
+            if bias:
+                shape[layer + "self_attn.%s_proj.bias" % name] = [n]
+        shape[layer + "self_attn.o_proj.weight"] = [e, q]
+        shape[layer + "post_attention_layernorm.weight"] = [e]
+        shape[layer + "mlp.gate_proj.weight"] = [f, e]
+        shape[layer + "mlp.up_proj.weight"] = [f, e]
+        shape[layer + "mlp.down_proj.weight"] = [e, f]
+    shape["model.norm.weight"] = [e]
+    if not c["tie_word_embeddings"]:
+        shape["lm_head.weight"] = [c["vocab_size"], e]
+    return shape
+
+
+def tensors_of(config, matrix="F16", bias=False):
+    out = {}
+    for key, (name, s) in enumerate(shapes_of(config, bias).items()):
+        dtype = matrix if len(s) == 2 else "F32"
+        n = s[0] * (s[1] if len(s) == 2 else 1)
+        out[name] = (dtype, s, weights(dtype, n, key))
+    return out
+
+
+def put(out, name, file, data):
+    os.makedirs(os.path.join(out, name), exist_ok=True)
+    with open(os.path.join(out, name, file), "wb") as f:
+        f.write(data if isinstance(data, bytes) else data.encode())
+
+
+def gguf_seeds(out):
+    os.makedirs(os.path.join(out, "gguf"))
+    big = dict(CONFIG, hidden_size=32, intermediate_size=32)
+    for matrix in "F32", "F16", "BF16", "Q8_0", "Q4_0":
+        c = big if matrix[0] == "Q" else CONFIG
+        write_gguf(os.path.join(out, "gguf", matrix),
+                   {**gguf_shape(c), **gguf_spm(SPM_JSON)},
+                   gguf_tensors(c, tensors_of(c, matrix)))
+    model = BYTES_JSON["model"]
+    qwen = dict(CONFIG, architectures=["Qwen2ForCausalLM"], vocab_size=13)
+    write_gguf(os.path.join(out, "gguf", "qwen2"), {
+        **gguf_shape(qwen, "qwen2"), "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "qwen2",
+        "tokenizer.ggml.tokens": list(model["vocab"]) + ["<|end|>", "<tool>"],
+        "tokenizer.ggml.token_type": [1] * 11 + [3, 4],
+        "tokenizer.ggml.merges": [" ".join(m) for m in model["merges"]],
+        "tokenizer.ggml.eos_token_id": 11, "tokenizer.ggml.bos_token_id": 11,
+    }, gguf_tensors(qwen, tensors_of(qwen, bias=True)))
+
+
+def llama2c_seeds(out):
+    c = CONFIG
+    pieces = ["<unk>", "<s>", "</s>", "\n", " ", "a", "b", "c", "ab", " a",
+              "abc", " abc"]
+    book = struct.pack("<i", 5) + b"".join(
+        struct.pack("<fi", -i, len(p)) + p.encode()
+        for i, p in enumerate(pieces))
+    shape = (8, 6, 1, 2, 1, 12, 16)
+    t = tensors_of(c, "F32")
+    data = b"".join(raw for _, _, raw in t.values())
+    tables = bytes(4 * 16 * 4)
+    legacy = struct.pack("<7i", *shape) + data + tables
+    v1 = (b"24ka" + struct.pack("<8iB", 1, *shape, 1)).ljust(256, b"\0")
+    for name, model in ("legacy", legacy), ("version1", v1 + data):
+        put(out, "llama2c", name, struct.pack("<I", len(model)) + model + book)
+
+
+def config_seeds(out):
+    index = json.dumps({"metadata": {"total_size": 9}, "weight_map": {
+        "model.norm.weight": "model-00001-of-00002.safetensors",
+        "lm_head.weight": "model-00002-of-00002.safetensors"}}).encode()
+
+    def put_config(name, **changes):
+        text = json.dumps(dict(CONFIG, **changes)).encode()
+        put(out, "config", name, struct.pack("<I", len(text)) + text + index)
+
+    put_config("llama")
+    put_config("llama3", rope_scaling=LLAMA3_SCALING, eos_token_id=[2, 3])
+    put_config("mistral", architectures=["MistralForCausalLM"], head_dim=4,
+               sliding_window=None)
+    put_config("qwen2", architectures=["Qwen2ForCausalLM"],
+               use_sliding_window=False, sliding_window=4096)
+
+
+def seeds(out):
+    os.makedirs(os.path.join(out, "safetensors"))
+    for matrix in "F32", "F16", "BF16":
+        write_safetensors(os.path.join(out, "safetensors", matrix),
+                          tensors_of(CONFIG, matrix))
+    gguf_seeds(out)
+    llama2c_seeds(out)
+    config_seeds(out)
+    put(out, "tokenizer", "spm", json.dumps(SPM_JSON))
+    put(out, "tokenizer", "bytes", json.dumps(BYTES_JSON))
+    put(out, "text", "plain", "An apple costs 3.50, isn't it?\n\n  \u00e9\u0301")
+    put(out, "shape", "shape", json.dumps({
+        "dim": 96, "hidden_dim": 256, "n_layers": 2, "n_heads": 6,
+        "n_kv_heads": 3, "vocab_size": 500, "max_seq_len": 128,
+        "rope_theta": 1e4, "rms_eps": 1e-5, "tied": True}))
+    put(out, "options", "run", "run\nm.h5\n--grid\n16x16\n-n\n7\n--top-p=0.9"
+        "\n--seed\n3\n--prompt\nx\n--temperature\n0.5\n--quiet")
+    put(out, "options", "import", "import\na\nb.h5\n--dtype\nbf16\n"
+        "--tokenizer=t\n--\n-x")
+
+
+# --- A large model ---
+
+def large(out):
+    config = dict(CONFIG, hidden_size=1024, intermediate_size=2816,
+                  vocab_size=65536)
+    write_hf(out, config, SPM_JSON, None)
+    head, at = {}, 0
+    for name, shape in shapes_of(config).items():
+        size = 2 * shape[0] * (shape[1] if len(shape) == 2 else 1)
+        head[name] = {"dtype": "BF16", "shape": shape,
+                      "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(head).encode()
+    with open(os.path.join(out, "model.safetensors"), "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        f.truncate(8 + len(text) + at)
+
+
+# --- Broken models ---
+
+def write_hf(folder, config, tokenizer, tensors):
+    os.makedirs(folder)
+    for file, content in ("config.json", config), ("tokenizer.json", tokenizer):
+        with open(os.path.join(folder, file), "w") as f:
+            json.dump(content, f)
+    if tensors is not None:
+        write_safetensors(os.path.join(folder, "model.safetensors"), tensors)
+    return folder
+
+
+def edited_header(path, edit):
+    """Changes the JSON of a safetensors header, not the data."""
+    with open(path, "rb") as f:
+        (length,) = struct.unpack("<Q", f.read(8))
+        head, data = json.loads(f.read(length)), f.read()
+    text = edit(head) or json.dumps(head)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text.encode() + data)
+
+
+def broken_hf(out):
+    q = "model.layers.0.self_attn.q_proj.weight"
+    norm = "model.norm.weight"
+    good = tensors_of(CONFIG)
+
+    def case(name, words, **changes):
+        folder = write_hf(os.path.join(out, name),
+                          **{"config": CONFIG, "tokenizer": SPM_JSON,
+                             "tensors": good, **changes})
+        print(folder + "\t" + words)
+        return os.path.join(folder, "model.safetensors")
+
+    def without(d, key):
+        return {k: v for k, v in d.items() if k != key}
+
+    def tensor(name, dtype, shape, raw):
+        return {**good, name: (dtype, shape, raw)}
+
+    def set_offsets(name, start, end):
+        def edit(head):
+            head[name]["data_offsets"] = [start, end]
+        return edit
+
+    nan = struct.pack("<f", float("nan")) * 8
+    case("good", "")
+    case("missing-tensor", q, tensors=without(good, q))
+    case("misshapen-tensor", q,
+         tensors=tensor(q, "F16", [8, 4], weights("F16", 32, 1)))
+    case("nan-tensor", norm, tensors=tensor(norm, "F32", [8], nan))
+    case("inf-tensor", norm, tensors=tensor(
+        norm, "BF16", [8], b"\x80\x7f" * 8))
+    case("unknown-tensor", "model.layers.0.extra", tensors=tensor(
+        "model.layers.0.extra", "F32", [8], bytes(32)))
+    case("unknown-type", norm, tensors=tensor(norm, "F64", [4], bytes(32)))
+    case("other-model", "GemmaForCausalLM",
+         config=dict(CONFIG, architectures=["GemmaForCausalLM"]))
+    case("yarn", "yarn", config=dict(CONFIG, rope_scaling={
+        "rope_type": "yarn", "factor": 2.0}))
+    case("no-size", "hidden_size", config=without(CONFIG, "hidden_size"))
+    case("huge-size", "hidden_size", config=dict(CONFIG, hidden_size=2**40))
+    case("broken-merge", "merges[1]", tokenizer=dict(
+        SPM_JSON, model=dict(SPM_JSON["model"], merges=["a b", "a z"])))
+    case("no-shards", "model.safetensors", tensors=None)
+    path = case("lying-offsets", norm)
+    edited_header(path, set_offsets(norm, 0, 2**60))
+    path = case("overlap", norm)
+    edited_header(path, set_offsets(norm, 0, 32))
+    path = case("backwards", norm)
+    edited_header(path, set_offsets(norm, 32, 0))
+    path = case("duplicate", norm)
+    edited_header(path, lambda head: json.dumps(head)[:-1] + ', "%s": %s}' % (
+        norm, json.dumps(head[norm])))
+    path = case("long-header", "header")
+    with open(path, "r+b") as f:
+        f.write(struct.pack("<Q", 2**63))
+    path = case("truncated", "model.safetensors")
+    os.truncate(path, os.path.getsize(path) - 1)
+    path = case("lost-shard", "model-00002-of-00003.safetensors", tensors=None)
+    folder = os.path.dirname(path)
+    write_sharded(folder, good, 3)
+    os.unlink(os.path.join(folder, "model-00002-of-00003.safetensors"))
+
+
+def broken_gguf(out):
+    meta = {**gguf_shape(CONFIG), **gguf_spm(SPM_JSON)}
+    tensors = gguf_tensors(CONFIG, tensors_of(CONFIG))
+
+    def case(name, words, change=None, **metadata):
+        path = os.path.join(out, name + ".gguf")
+        write_gguf(path, {**meta, **metadata}, tensors)
+        if change:
+            with open(path, "r+b") as f:
+                f.seek(change[0])
+                f.write(change[1])
+        print(path + "\t" + words)
+        return path
+
+    absurd = struct.pack("<Q", 2**62)
+    case("good", "")
+    case("many-tensors", "tensors", (8, absurd))
+    case("many-keys", "key", (16, absurd))
+    case("long-key", "key", (24, absurd))
+    case("later-version", "version 4", (4, struct.pack("<I", 4)))
+    case("other-architecture", "mamba", None,
+         **{"general.architecture": "mamba"})
+    case("other-tokenizer", "t5", None, **{"tokenizer.ggml.model": "t5"})
+    case("short-scores", "tokenizer.ggml.scores", None,
+         **{"tokenizer.ggml.scores": [0.0] * 3})
+    path = case("cut", "cut.gguf")
+    os.truncate(path, os.path.getsize(path) - 40)
+
+
+def broken(out):
+    os.makedirs(out)
+    broken_hf(out)
+    broken_gguf(out)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] == "convert":
+        convert(sys.argv[2], sys.argv[3])
+    elif len(sys.argv) == 3 and sys.argv[1] == "seeds":
+        seeds(sys.argv[2])
+    elif len(sys.argv) == 3 and sys.argv[1] == "large":
+        large(sys.argv[2])
+    elif len(sys.argv) == 3 and sys.argv[1] == "broken":
+        broken(sys.argv[2])
+    else:
+        sys.exit(__doc__)
