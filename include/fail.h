@@ -27,6 +27,12 @@ int wl_error_set(struct wl_error *e, const char *fmt, ...)
 _Noreturn void wl_die_at(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* f, or NULL for none, is called when the job is about to end early: by wl_die
+ * and, after a signal, by wl_clean_up. It removes what must not be left behind
+ * and may do only what a signal handler may. Not collective. */
+void wl_set_clean_up(void (*f)(void));
+void wl_clean_up(void);
+
 /* malloc/calloc/realloc that end the job when memory runs out. count * size
  * is checked for overflow; a zero-sized request returns a unique pointer.
  * The caller frees with free(). Not collective. */

@@ -40,6 +40,9 @@ int gguf_get_bool(const struct gguf *g, const char *key, bool *v,
 int gguf_get_string(const struct gguf *g, const char *key, const char **s,
                     size_t *len, struct wl_error *err);
 
+/* Whether such a string is this text. */
+bool gguf_text_is(const char *s, size_t len, const char *text);
+
 /* An array of strings, float32, or 32-bit integers. Walk it with the next
  * functions, at most n times; they cannot fail: gguf_open has checked it.
  * 0, or -1 and err when the key is missing or of another type. */

@@ -19,7 +19,9 @@ struct h5file;
 enum h5_type { H5_F32, H5_F16, H5_BF16, H5_U8, H5_U32, H5_I32, H5_F64 };
 
 /* Creates path anew through a temporary file beside it; nothing appears under
- * path before h5file_commit. Serial. NULL and err on failure. */
+ * path before h5file_commit. What is there already is replaced only if it is
+ * an HDF5 file or empty. One file at a time. Serial. NULL and err on
+ * failure. */
 struct h5file *h5file_create(const char *path, struct wl_error *err);
 /* Closes and renames into place. 0, or -1 and err; frees f either way. */
 int h5file_commit(struct h5file *f, struct wl_error *err);
@@ -48,7 +50,14 @@ int h5file_get_double(struct h5file *f, const char *object, const char *name,
                       double *v, struct wl_error *err);
 int h5file_get_string(struct h5file *f, const char *object, const char *name,
                       char *s, size_t size, struct wl_error *err);
+/* Whether the object is there, in this file: soft and external links are not
+ * followed. */
 bool h5file_has(struct h5file *f, const char *object);
+/* Objects in a group. 0, or -1 and err. */
+int h5file_count(struct h5file *f, const char *group, uint64_t *n,
+                 struct wl_error *err);
+/* The length of a file opened for reading. */
+size_t h5file_bytes(const struct h5file *f);
 
 /* What a dataset holds. A 1-D dataset has rows == 1 and rank == 1. */
 struct h5_info {

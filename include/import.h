@@ -26,7 +26,7 @@ struct source_names {
 };
 
 /* A model found in someone else's files: what the readers of each format
- * fill in, and import_write turns into a checkpoint. Matrices lie there as
+ * fill in and import_write turns into a checkpoint. Matrices lie there as
  * [n][k], n outputs of k inputs each, the embedding as [V][E]. */
 struct import_model {
 	struct model model;
@@ -41,8 +41,8 @@ struct import_model {
 
 void import_model_fini(struct import_model *m);
 
-/* Readers of the formats: they fill m, reading no tensor data, and refuse by
- * name what they do not know. 0, or -1 and err; m is to be freed with
+/* Readers of the formats: they set all of m, reading no tensor data, and
+ * refuse by name what they do not know. 0, or -1 and err; m is to be freed with
  * import_model_fini either way.
  * llama2.c checkpoint, legacy header or version 1 ("ak42"), and its
  * tokenizer.bin. */

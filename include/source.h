@@ -11,13 +11,16 @@
 #include "fail.h"
 #include "model.h"
 
-/* Element types of foreign tensors, little-endian. Q8_0 and Q4_0 are GGUF's
- * blocks of 32 elements along a row: a binary16 scale, then 32 int8 (34
- * bytes), or 16 bytes of two 4-bit numbers each, less 8, the low halves first
- * (18 bytes). */
+/* Element types of foreign tensors, little-endian. The last three are GGUF's
+ * blocks along a row:
+ *   Q8_0  32 elements, 34 bytes: a binary16 scale, then int8
+ *   Q4_0  32 elements, 18 bytes: a binary16 scale, then 4-bit numbers less 8,
+ *         byte b holding elements b (low) and b + 16
+ *   Q6_K  256 elements, 210 bytes: see source.c; quantizers use it for the
+ *         head of a Q4_0 model */
 enum source_type {
 	SOURCE_F32, SOURCE_F16, SOURCE_BF16, SOURCE_Q8_0, SOURCE_Q4_0,
-	SOURCE_NTYPES
+	SOURCE_Q6_K, SOURCE_NTYPES
 };
 
 /* The checkpoint type that holds every value of t exactly. */
@@ -26,6 +29,8 @@ const char *source_type_name(enum source_type t);
 /* Bytes of a row of n elements; 0 when n is no whole number of blocks.
  * n < 2^59. */
 uint64_t source_row_bytes(enum source_type t, uint64_t n);
+/* n elements, whole blocks, to floats: exact. */
+void source_to_f32(float *to, const void *from, enum source_type t, size_t n);
 
 struct source_tensor {
 	char *name;           /* as the file has it */

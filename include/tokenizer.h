@@ -23,10 +23,12 @@ const struct vocab *tokenizer_vocab(const struct tokenizer *t);
 
 /* Encodes len bytes of UTF-8, with BOS in front where the vocabulary has
  * one. *ids (the caller frees it) receives *n ids; an empty text is BOS
- * alone, or no id. In this order: normal form C; a space in front (both as
- * the vocabulary says); the user's pieces are found, from the left, the
- * longest first, each an id by itself; every section between them is cut
- * into words; words are joined. Time O(len log len). 0, or -1 and err when
+ * alone, or no id. In this order: normal form C where the vocabulary wants it
+ * (Hugging Face looks for some of the user's pieces before); the user's
+ * pieces are found, from the left, the longest first, each an id by itself;
+ * every section between them gets a space in front as the vocabulary says and
+ * is cut into words; words are joined. U+2581 stands for itself, not for a
+ * space, so that it comes back. Time O(len log len). 0, or -1 and err when
  * the text is not valid UTF-8, holds a NUL, a byte has no piece, or a library
  * is missing or gives up. Texts of special (control) tokens are plain text. */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
@@ -34,7 +36,7 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
 
 /* The bytes that id adds to a text whose last token is prev (after BOS the
  * space that add_space put there is dropped; control pieces are empty). What
- * nfc changed stays changed.
+ * nfc changed stays changed, and a space behind a user's piece stays there.
  * Points into t; *len receives the length. prev = -1 at the start of a text. */
 const char *tokenizer_decode(const struct tokenizer *t, int prev, int id,
                              size_t *len);
@@ -42,9 +44,5 @@ const char *tokenizer_decode(const struct tokenizer *t, int prev, int id,
 /* Offset of the first byte that is not part of valid UTF-8 (overlong forms
  * and surrogates are invalid) or is NUL; len when there is none. */
 size_t utf8_invalid(const char *text, size_t len);
-
-/* Length of the UTF-8 character at p, of which left >= 1 bytes are there; 0
- * when it is none, or NUL. */
-size_t utf8_length(const unsigned char *p, size_t left);
 
 #endif

@@ -55,8 +55,9 @@ struct vocab {
 	                    * what they make is that of its text */
 	bool whole_words;  /* a word that is a piece is not taken apart */
 	bool nfc;          /* text is brought to Unicode's NFC first */
-	bool add_space;    /* a space is put before the text, ... */
-	bool space_once;   /* ... unless one is there (decoding drops either) */
+	bool add_space;    /* a space is put before the text, and behind every
+	                    * piece of the user's that text follows */
+	bool space_once;   /* only before the text, and not where one is */
 	int bos_id;        /* put in front of every text; -1: none is */
 	int eos_id;        /* -1: none */
 	int room;          /* pieces and bytes of text that fit by now */
@@ -107,6 +108,10 @@ uint64_t vocab_merge_pair(const struct vocab *v, uint32_t i);
  * be in range. */
 int vocab_merge_id(const struct vocab *v, const struct vocab_index *x,
                    uint32_t i);
+
+/* The first merge whose pair an earlier one has; n_merges when none has.
+ * Time O(n log n). */
+uint32_t vocab_merge_twice(const struct vocab *v);
 
 /* Refuses an inconsistent vocabulary: offsets that go back, an unknown type,
  * a byte piece that is not one byte, NaN scores, ids out of range, a merge

@@ -28,4 +28,8 @@ size_t splitter_word(const struct splitter *s, const char *section,
 char *text_nfc(const char *text, size_t len, size_t *out_len,
                struct wl_error *err);
 
+/* Names and versions of the libraries that this build has for these, or that
+ * it has none; a line each. Static storage. */
+const char *words_libraries(void);
+
 #endif

@@ -107,7 +107,7 @@ static inline float exp_poly(float x)
 	float shifted = fmaf(x, 1.44269504f, magic);
 	float n = shifted - magic;
 	float r = fmaf(n, -0.693359375f, x);
-	int32_t bits;
+	uint32_t bits;
 	float scale, p;
 
 	r = fmaf(n, 2.12194440e-4f, r);
@@ -120,7 +120,7 @@ static inline float exp_poly(float x)
 	p = fmaf(p, r, 1.0f);
 	/* 2^n by its exponent field; shifted's low bits hold n. */
 	memcpy(&bits, &shifted, sizeof bits);
-	bits = (int32_t)((uint32_t)bits << 23) + 0x3f800000;
+	bits = (bits << 23) + 0x3f800000u;
 	memcpy(&scale, &bits, sizeof scale);
 	return x < -87.0f ? 0.0f : p * scale;
 }

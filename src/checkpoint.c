@@ -15,6 +15,8 @@
 #define CHANNEL_ORDER "kv_head,channel,query_head"
 #define ROPE_PAIRS "adjacent"
 
+#define STOP_IDS "/model/stop_ids"
+
 /* Longest string attribute, with its NUL. */
 #define TEXT_MAX 1024
 /* Room for "/weights/layers.4095.attention_norm". */
@@ -106,11 +108,22 @@ void checkpoint_close(struct checkpoint *c)
 
 /* --- Writing --- */
 
+/* A 1-D dataset with the checksum of its bytes. */
+static int put_array(struct h5file *f, const char *name, enum h5_type type,
+                     size_t n, size_t size, const void *data,
+                     struct wl_error *err)
+{
+	const struct h5_info info = { 1, 1, n, type };
+
+	if (h5file_write(f, name, &info, data, err))
+		return -1;
+	return h5file_put_int(f, name, "crc32", crc32_z(0, data, n * size),
+	                      err);
+}
+
 static int put_model(struct h5file *f, const struct model *m,
                      struct wl_error *err)
 {
-	const struct h5_info stop = { 1, 1, m->n_stop, H5_I32 };
-
 	for (size_t i = 0; i < N_INT_FIELDS; i++) {
 		const int *v = (const int *)((const char *)m + int_field[i].at);
 
@@ -130,15 +143,7 @@ static int put_model(struct h5file *f, const struct model *m,
 	                      err) ||
 	    h5file_put_string(f, "/model", "rope_pairs", ROPE_PAIRS, err))
 		return -1;
-	return h5file_write(f, "/model/stop_ids", &stop, m->stop_id, err);
-}
-
-static int put_array(struct h5file *f, const char *name, enum h5_type type,
-                     size_t n, const void *data, struct wl_error *err)
-{
-	const struct h5_info info = { 1, 1, n, type };
-
-	return h5file_write(f, name, &info, data, err);
+	return put_array(f, STOP_IDS, H5_I32, m->n_stop, 4, m->stop_id, err);
 }
 
 /* What only byte-pair encoding by merge rules has. */
@@ -153,7 +158,7 @@ static int put_bpe(struct h5file *f, const struct vocab *v,
 	    h5file_put_int(f, "/tokenizer", "space_once", v->space_once, err))
 		return -1;
 	return put_array(f, "/tokenizer/merges", H5_U32,
-	                 2 * (size_t)v->n_merges, v->merge, err);
+	                 2 * (size_t)v->n_merges, 4, v->merge, err);
 }
 
 static int put_vocab(struct h5file *f, const struct vocab *v,
@@ -166,14 +171,15 @@ static int put_vocab(struct h5file *f, const struct vocab *v,
 	    h5file_put_int(f, "/tokenizer", "bos_id", v->bos_id, err) ||
 	    h5file_put_int(f, "/tokenizer", "eos_id", v->eos_id, err) ||
 	    h5file_put_int(f, "/tokenizer", "add_space", v->add_space, err) ||
-	    put_array(f, "/tokenizer/text", H5_U8, v->offset[n], v->text,
+	    put_array(f, "/tokenizer/text", H5_U8, v->offset[n], 1, v->text,
 	              err) ||
-	    put_array(f, "/tokenizer/offset", H5_U32, n + 1, v->offset, err) ||
-	    put_array(f, "/tokenizer/type", H5_U8, n, v->type, err))
+	    put_array(f, "/tokenizer/offset", H5_U32, n + 1, 4, v->offset,
+	              err) ||
+	    put_array(f, "/tokenizer/type", H5_U8, n, 1, v->type, err))
 		return -1;
 	if (v->kind == VOCAB_BPE)
 		return put_bpe(f, v, err);
-	return put_array(f, "/tokenizer/score", H5_F32, n, v->score, err);
+	return put_array(f, "/tokenizer/score", H5_F32, n, 4, v->score, err);
 }
 
 static int put_head(struct checkpoint *c, const struct vocab *v,
@@ -242,6 +248,8 @@ int checkpoint_write(struct checkpoint *c, enum tensor_kind kind, int layer,
 struct visit {
 	struct checkpoint *c;
 	struct wl_error *err;
+	uint64_t tensors;
+	size_t bytes; /* of all of them */
 };
 
 static int check_done(void *ctx, enum tensor_kind kind, int layer)
@@ -258,7 +266,7 @@ static int check_done(void *ctx, enum tensor_kind kind, int layer)
 int checkpoint_commit(struct checkpoint *c, struct wl_error *err)
 {
 	int rc = model_each_tensor(&c->model, check_done,
-	                           &(struct visit){ c, err });
+	                           &(struct visit){ .c = c, .err = err });
 
 	if (rc == 0) {
 		rc = h5file_commit(c->h5, err);
@@ -315,19 +323,50 @@ static int expect_string(struct checkpoint *c, const char *object,
 	return 0;
 }
 
+static int get_crc(struct checkpoint *c, const char *name, uint32_t *crc,
+                   struct wl_error *err)
+{
+	int64_t wide;
+
+	if (h5file_get_int(c->h5, name, "crc32", &wide, err))
+		return -1;
+	if (wide < 0 || wide > UINT32_MAX)
+		return wl_error_set(err, "%s: %s: crc32 is %lld, not a 32-bit"
+		                    " sum", c->path, name, (long long)wide);
+	*crc = wide;
+	return 0;
+}
+
+/* Reads a whole 1-D dataset of n elements, size bytes each, and compares its
+ * checksum; version 1 had none for these. */
+static int read_array(struct checkpoint *c, const char *name, size_t n,
+                      size_t size, void *to, struct wl_error *err)
+{
+	uint32_t crc;
+
+	if (h5file_read_rows(c->h5, name, 0, n, to, err))
+		return -1;
+	if (c->version == 1)
+		return 0;
+	if (get_crc(c, name, &crc, err))
+		return -1;
+	if (crc32_z(0, to, n * size) != crc)
+		return wl_error_set(err, "%s: %s is damaged: its checksum does"
+		                    " not match", c->path, name);
+	return 0;
+}
+
 static int get_stops(struct checkpoint *c, struct wl_error *err)
 {
-	const char *name = "/model/stop_ids";
 	struct h5_info info;
 
-	if (h5file_info(c->h5, name, &info, err))
+	if (h5file_info(c->h5, STOP_IDS, &info, err))
 		return -1;
 	if (info.rank != 1 || info.type != H5_I32 || info.cols > WL_MAX_STOP)
 		return wl_error_set(err, "%s: %s must be at most %d int32",
-		                    c->path, name, WL_MAX_STOP);
+		                    c->path, STOP_IDS, WL_MAX_STOP);
 	c->model.n_stop = info.cols;
-	return h5file_read_rows(c->h5, name, 0, info.cols, c->model.stop_id,
-	                        err);
+	return read_array(c, STOP_IDS, info.cols, 4, c->model.stop_id, err);
 }
 
 static int get_model(struct checkpoint *c, struct wl_error *err)
@@ -382,7 +421,7 @@ static int get_slot(struct checkpoint *c, const char *name, struct slot *slot,
                     struct wl_error *err)
 {
 	char text[TEXT_MAX];
-	int64_t crc;
+	uint32_t crc;
 	int type;
 
 	if (h5file_get_string(c->h5, name, "type", text, sizeof text, err))
@@ -391,11 +430,8 @@ static int get_slot(struct checkpoint *c, const char *name, struct slot *slot,
 	if (type < 0)
 		return wl_error_set(err, "%s: %s: type \"%.200s\" is not known"
 		                    " here", c->path, name, text);
-	if (h5file_get_int(c->h5, name, "crc32", &crc, err))
+	if (get_crc(c, name, &crc, err))
 		return -1;
-	if (crc < 0 || crc > UINT32_MAX)
-		return wl_error_set(err, "%s: %s: crc32 is %lld, not a 32-bit"
-		                    " sum", c->path, name, (long long)crc);
 	*slot = (struct slot){ true, type, crc };
 	return 0;
 }
@@ -426,6 +462,32 @@ static int check_tensor(void *ctx, enum tensor_kind kind, int layer)
 		                    c->path, name, info.rows, info.cols,
 		                    info.rank, s.rows, s.cols,
 		                    s.vector ? 1 : 2);
+	/* Names may share the bytes of one dataset: each is in the file, all
+	 * together are not, and memory would be asked for all. */
+	v->tensors++;
+	v->bytes += s.rows * s.cols * wl_type_size(slot->type);
+	if (v->bytes > h5file_bytes(c->h5))
+		return wl_error_set(v->err, "%s: %s: the tensors up to here"
+		                    " have more bytes than the file", c->path,
+		                    name);
+	return 0;
+}
+
+/* Every tensor of the shape must be there, and no other: a shape that names
+ * too few would give other answers. */
+static int check_tensors(struct checkpoint *c, struct wl_error *err)
+{
+	struct visit v = { .c = c, .err = err };
+	uint64_t n;
+
+	if (model_each_tensor(&c->model, check_tensor, &v) ||
+	    h5file_count(c->h5, "/weights", &n, err))
+		return -1;
+	if (n != v.tensors)
+		return wl_error_set(err, "%s: /weights has %llu tensors, the"
+		                    " model's shape %llu", c->path,
+		                    (unsigned long long)n,
+		                    (unsigned long long)v.tensors);
 	return 0;
 }
 
@@ -440,8 +502,7 @@ struct checkpoint *checkpoint_open(const char *path, MPI_Comm comm,
 		rc = get_head(c, err);
 	if (rc == 0) {
 		c->slot = wl_calloc(c->model.n_layers, sizeof *c->slot);
-		rc = model_each_tensor(&c->model, check_tensor,
-		                       &(struct visit){ c, err });
+		rc = check_tensors(c, err);
 	}
 	if (rc == 0)
 		return c;
@@ -498,7 +559,7 @@ static void *get_array(struct checkpoint *c, const char *name,
 		return NULL;
 	}
 	p = wl_malloc(n, size);
-	if (h5file_read_rows(c->h5, name, 0, n, p, err) == 0)
+	if (read_array(c, name, n, size, p, err) == 0)
 		return p;
 	free(p);
 	return NULL;

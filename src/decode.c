@@ -11,7 +11,6 @@
 #include "wafer.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "fail.h"
 #include "gemv.h"

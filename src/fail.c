@@ -22,6 +22,19 @@ int wl_error_set(struct wl_error *e, const char *fmt, ...)
 	return -1;
 }
 
+static void (*volatile clean_up)(void);
+
+void wl_set_clean_up(void (*f)(void))
+{
+	clean_up = f;
+}
+
+void wl_clean_up(void)
+{
+	if (clean_up)
+		clean_up();
+}
+
 void wl_die_at(const char *file, int line, const char *fmt, ...)
 {
 	char cause[1024];
@@ -31,6 +44,7 @@ void wl_die_at(const char *file, int line, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(cause, sizeof cause, fmt, ap);
 	va_end(ap);
+	wl_clean_up();
 	MPI_Initialized(&up);
 	MPI_Finalized(&down);
 	if (up && !down) {

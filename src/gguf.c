@@ -240,6 +240,11 @@ int gguf_get_bool(const struct gguf *g, const char *key, bool *v,
 	return 0;
 }
 
+bool gguf_text_is(const char *s, size_t len, const char *text)
+{
+	return len == strlen(text) && memcmp(s, text, len) == 0;
+}
+
 int gguf_get_string(const struct gguf *g, const char *key, const char **s,
                     size_t *len, struct wl_error *err)
 {
@@ -319,8 +324,8 @@ static int known_type(const struct gguf *g, const struct gguf_tensor *t,
 		if (strcmp(name, source_type_name(k)) == 0)
 			return k;
 	return wl_error_set(err, "%s: %s: tensor type %s is not supported, only"
-	                    " F32, F16, BF16, Q8_0 and Q4_0", g->path, t->name,
-	                    name);
+	                    " F32, F16, BF16, Q8_0, Q4_0 and Q6_K", g->path,
+	                    t->name, name);
 }
 
 int gguf_add_tensors(const struct gguf *g, struct sources *s,

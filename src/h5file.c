@@ -141,8 +141,19 @@ static struct h5file *file_new(const char *path)
 	return f;
 }
 
+/* The one temporary file that there is, for when the job ends early. */
+static const char *volatile pending;
+
+static void drop_pending(void)
+{
+	if (pending)
+		unlink(pending);
+}
+
 static void file_free(struct h5file *f)
 {
+	if (f->tmp && pending == f->tmp)
+		pending = NULL;
 	free(f->set);
 	free(f->tmp);
 	free(f->path);
@@ -167,15 +178,34 @@ static int file_shut(struct h5file *f)
 	return rc;
 }
 
+/* What stands at f->path may be replaced if it is such a file itself: names
+ * that were mixed up must not cost the user's model. */
+static int refuse_replacing(const struct h5file *f, struct wl_error *err)
+{
+	struct stat st;
+
+	if (stat(f->path, &st) < 0)
+		return 0;
+	if (!S_ISREG(st.st_mode))
+		return wl_error_set(err, "%s: %s", f->path,
+		                    S_ISDIR(st.st_mode) ? "is a directory" :
+		                                          "not a regular file");
+	if (st.st_size > 0 && H5Fis_hdf5(f->path) <= 0)
+		return wl_error_set(err, "%s: is there and no HDF5 file: not"
+		                    " replaced", f->path);
+	return 0;
+}
+
 /* Makes an empty file at f->tmp, because the system's reason for a refusal
  * does not come out of HDF5. */
 static int tmp_make(struct h5file *f, struct wl_error *err)
 {
-	struct stat st;
 	FILE *empty;
 
-	if (stat(f->path, &st) == 0 && S_ISDIR(st.st_mode))
-		return wl_error_set(err, "%s: is a directory", f->path);
+	if (refuse_replacing(f, err))
+		return -1;
+	pending = f->tmp;
+	wl_set_clean_up(drop_pending);
 	empty = fopen(f->tmp, "w");
 	if (!empty)
 		return wl_error_set(err, "%s: cannot be created: %s", f->path,
@@ -320,14 +350,44 @@ struct h5file *h5file_open(const char *path, MPI_Comm comm,
 	return f;
 }
 
+size_t h5file_bytes(const struct h5file *f)
+{
+	return f->bytes;
+}
+
+int h5file_count(struct h5file *f, const char *group, uint64_t *n,
+                 struct wl_error *err)
+{
+	H5G_info_t info;
+
+	if (!h5file_has(f, group) ||
+	    H5Gget_info_by_name(f->id, group, &info, H5P_DEFAULT) < 0)
+		return wl_error_set(err, "%s: %s is missing", f->path, group);
+	*n = info.nlinks;
+	return 0;
+}
+
 /* --- Attributes --- */
 
+/* Whether path, from the root on, is a chain of hard links: soft and external
+ * ones may lead anywhere, into other files and to pipes. */
 bool h5file_has(struct h5file *f, const char *object)
 {
-	if (strcmp(object, "/") == 0)
-		return true;
-	return H5Lexists(f->id, object, H5P_DEFAULT) > 0 &&
-	       H5Oexists_by_name(f->id, object, H5P_DEFAULT) > 0;
+	char *path = wl_strdup(object), *slash = path;
+	bool hard = object[0] == '/';
+
+	while (hard && *slash && slash[1]) {
+		H5L_info_t link;
+
+		slash += 1 + strcspn(slash + 1, "/");
+		*slash = '\0';
+		hard = H5Lexists(f->id, path, H5P_DEFAULT) > 0 &&
+		       H5Lget_info(f->id, path, &link, H5P_DEFAULT) >= 0 &&
+		       link.type == H5L_TYPE_HARD;
+		*slash = object[slash - path];
+	}
+	free(path);
+	return hard;
 }
 
 /* Opens object, as a new group if there is none yet. */

@@ -346,9 +346,9 @@ static int read_scaling(const struct jsonfile_at *a, struct model *m,
 
 	if (check_partial(a))
 		return -1;
-	if (old && new)
-		return refuse(a, "rope_scaling", "and \"rope_parameters\" are"
-		              " both there");
+	if (old && new && !json_equal(old, new))
+		return refuse(a, "rope_scaling", "and \"rope_parameters\""
+		              " differ");
 	if (!in.object)
 		return 0;
 	if (!json_is_object(in.object))

@@ -235,20 +235,25 @@ static int read_metaspace(const struct part *p, struct vocab *v)
 
 static int read_mark_decoder(const struct part *p)
 {
-	if (p->n == 0)
-		return refuse(p, "missing: nothing makes spaces of U+2581");
+	bool spaces = false;
+
 	for (int i = 0; i < p->n; i++) {
 		const json_t *s = p->step[i];
 
-		if (is_type(s, "ByteFallback") || is_type(s, "Fuse") ||
-		    replaces(s, MARK, " ") ||
-		    (is_type(s, "Strip") && is_text(s, "content", " ")) ||
+		if (replaces(s, MARK, " ") ||
 		    (is_type(s, "Metaspace") &&
-		     is_text(s, "replacement", MARK)))
+		     is_text(s, "replacement", MARK))) {
+			spaces = true;
+			continue;
+		}
+		if (is_type(s, "ByteFallback") || is_type(s, "Fuse") ||
+		    (is_type(s, "Strip") && is_text(s, "content", " ")))
 			continue;
 		return refuse_step(p, s, "Replace of U+2581, ByteFallback,"
 		                   " Fuse, Strip of spaces and Metaspace");
 	}
+	if (!spaces)
+		return refuse(p, "nothing makes spaces of U+2581");
 	return 0;
 }
 

@@ -190,24 +190,6 @@ static float type_limit(enum wl_type t)
 	}
 }
 
-/* GGUF's blocks, n elements in all, to floats: exact. */
-static void dequantize(float *to, const unsigned char *p, enum source_type t,
-                       size_t n)
-{
-	for (size_t i = 0; i < n; i += 32) {
-		float scale = wl_f16_to_f32(p[0] | p[1] << 8);
-
-		p += 2;
-		for (int b = 0; b < 32; b++)
-			if (t == SOURCE_Q8_0)
-				to[i + b] = scale * (int8_t)p[b];
-			else
-				to[i + b] = scale * ((b < 16 ? p[b] & 15 :
-				                      p[b - 16] >> 4) - 8);
-		p += t == SOURCE_Q8_0 ? 32 : 16;
-	}
-}
-
 /* A block of a tensor's elements on its way: as they lie in the file, as
  * floats, as they are stored. */
 struct block {
@@ -250,10 +232,7 @@ static int block_read(struct job *j, struct block *b, size_t row, size_t rows)
 	if (source_read(&j->m->sources, t->file, t->at + row * b->raw_bytes,
 	                b->raw, rows * b->raw_bytes, j->err))
 		return -1;
-	if (t->type == SOURCE_Q8_0 || t->type == SOURCE_Q4_0)
-		dequantize(b->value, b->raw, t->type, n);
-	else
-		wl_to_f32(b->value, b->raw, source_exact(t->type), n);
+	source_to_f32(b->value, b->raw, t->type, n);
 	for (size_t i = 0; i < n; i++)
 		if (!(fabsf(b->value[i]) < limit))
 			return wl_error_set(j->err, "%s: %s holds %g, not a"
@@ -291,7 +270,8 @@ static int read_tensor(struct job *j, enum tensor_kind kind,
                        const struct source_tensor *t, enum wl_type type,
                        unsigned char *to)
 {
-	const int *k_order = k_order_of(j, kind), *n_order = n_order_of(j, kind);
+	const int *k_order = k_order_of(j, kind);
+	const int *n_order = n_order_of(j, kind);
 	size_t k = t->vector ? 1 : t->cols, n = t->vector ? t->cols : t->rows;
 	size_t step = t->rows < BLOCK_ROWS ? t->rows : BLOCK_ROWS;
 	struct block b = block_make(t, type, step);

@@ -96,11 +96,6 @@ static int get_real_or(struct reader *r, const char *name, double otherwise,
 	return gguf_get_real(r->g, r->key, v, r->err);
 }
 
-static bool same(const char *s, size_t len, const char *name)
-{
-	return len == strlen(name) && memcmp(s, name, len) == 0;
-}
-
 static int refuse_name(const struct reader *r, const char *what, const char *s,
                        size_t len)
 {
@@ -134,7 +129,7 @@ static int read_architecture(struct reader *r)
 		return -1;
 	for (size_t i = 0; i < sizeof architectures / sizeof *architectures;
 	     i++)
-		if (same(name, len, architectures[i].name)) {
+		if (gguf_text_is(name, len, architectures[i].name)) {
 			r->arch = &architectures[i];
 			return 0;
 		}
@@ -144,7 +139,7 @@ static int read_architecture(struct reader *r)
 static bool known_key(const char *s, size_t len)
 {
 	for (size_t i = 0; i < sizeof known_keys / sizeof *known_keys; i++)
-		if (same(s, len, known_keys[i]))
+		if (gguf_text_is(s, len, known_keys[i]))
 			return true;
 	return false;
 }
@@ -296,15 +291,18 @@ static int read_linear(struct reader *r, double *factor)
 	if (gguf_has(r->g, key(r, "rope.scaling.type")) &&
 	    gguf_get_string(r->g, r->key, &type, &len, r->err))
 		return -1;
-	if (same(type, len, "none"))
+	if (gguf_text_is(type, len, "none"))
 		return 0;
-	if (!same(type, len, "linear"))
+	if (!gguf_text_is(type, len, "linear"))
 		return refuse_name(r, r->key, type, len);
 	if (!gguf_has(r->g, key(r, "rope.scaling.factor")))
 		key(r, "rope.scale_linear"); /* its older name */
 	if (gguf_has(r->g, r->key) &&
 	    gguf_get_real(r->g, r->key, factor, r->err))
 		return -1;
+	/* llama.cpp's own way to say none. */
+	if (*factor == 0)
+		*factor = 1;
 	if (!(*factor > 0) || !isfinite((float)*factor))
 		return wl_error_set(r->err, "%s: %s is %g, must be finite and"
 		                    " above 0", gguf_path(r->g), r->key,
@@ -397,10 +395,10 @@ int import_read_gguf(const char *path, struct import_model *m,
 	const char *slash = strrchr(path, '/');
 	int rc;
 
+	*m = (struct import_model){ .names = &names };
 	if (!g)
 		return -1;
 	r.g = g;
-	m->names = &names;
 	rc = read_model(&r);
 	if (rc == 0)
 		snprintf(m->origin, sizeof m->origin, "GGUF file %.400s (%s)",

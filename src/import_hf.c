@@ -38,6 +38,7 @@ struct reader {
 	const char *dir;
 	struct import_model *m;
 	const char *arch;      /* "LlamaForCausalLM" etc., static */
+	bool bos_said;         /* by tokenizer.json's post_processor */
 	struct wl_error *err;
 };
 
@@ -107,20 +108,21 @@ static int find_text(const struct vocab *v, const char *text)
 	size_t len = strlen(text);
 
 	for (int i = 0; i < v->n; i++)
-		if (v->offset[i + 1] - v->offset[i] == len &&
+		if (vocab_length(v, i) == len &&
 		    memcmp(v->text + v->offset[i], text, len) == 0)
 			return i;
 	return -1;
 }
 
-/* Whether the class of tokenizer puts BOS in front when nothing says so. */
-static bool class_adds_bos(const struct reader *r, const json_t *root)
+/* LlamaTokenizer makes its own post_processor, whatever tokenizer.json says;
+ * its directories do not always name it. */
+static bool is_llama_class(const struct reader *r, const json_t *root)
 {
 	const char *class = json_string_value(json_object_get(root,
 	                                              "tokenizer_class"));
 
 	if (!class)
-		return strcmp(r->arch, "Qwen2ForCausalLM") != 0;
+		return !r->bos_said && strcmp(r->arch, "Qwen2ForCausalLM");
 	return strcmp(class, "LlamaTokenizer") == 0 ||
 	       strcmp(class, "LlamaTokenizerFast") == 0;
 }
@@ -131,10 +133,12 @@ static int use_tokenizer_config(struct reader *r, json_t *root,
 {
 	struct jsonfile_at a = { root, path, "", r->err };
 	json_t *token = jsonfile_get(root, "bos_token");
-	bool bos = class_adds_bos(r, root), eos = false;
+	bool llama = is_llama_class(r, root), bos = llama, eos = false;
 	struct vocab *v = &r->m->vocab;
 	const char *text;
 
+	if (r->bos_said && !llama)
+		return 0;
 	if (jsonfile_bool(&a, "add_bos_token", &bos) ||
 	    jsonfile_bool(&a, "add_eos_token", &eos))
 		return -1;
@@ -142,6 +146,7 @@ static int use_tokenizer_config(struct reader *r, json_t *root,
 		return wl_error_set(r->err, "%s: \"add_eos_token\" is true: a"
 		                    " token after the text is not supported",
 		                    path);
+	v->bos_id = -1;
 	if (!bos)
 		return 0;
 	if (json_is_object(token))
@@ -167,8 +172,7 @@ static int use_tokenizer(struct reader *r, json_t *root, const char *path)
 		return wl_error_set(r->err, "%s: %d pieces, config.json's"
 		                    " \"vocab_size\" is %d", path, m->vocab.n,
 		                    m->model.vocab_size);
-	if (jsonfile_get(root, "post_processor"))
-		return 0;
+	r->bos_said = jsonfile_get(root, "post_processor");
 	/* Its huge model_max_length is no 64-bit integer. */
 	if (exists(r, "tokenizer_config.json"))
 		return with_json(r, "tokenizer_config.json", HF_MAX_CONFIG,
@@ -360,7 +364,6 @@ int import_read_hf(const char *dir, struct import_model *m,
 	struct reader r = { .dir = dir, .m = m, .err = err };
 
 	*m = (struct import_model){ .names = &names, .rotate_half = true };
-	vocab_init(&m->vocab);
 	if (access(dir, R_OK | X_OK))
 		return wl_error_set(err, "%s: %s", dir, strerror(errno));
 	if (read_config(&r) || read_tokenizer(&r) || read_tensors(&r))

@@ -169,7 +169,8 @@ static int add_tensors(struct reader *r, enum tensor_kind kind)
 	struct source_tensor t = {
 		.name = name, .at = r->at, .type = SOURCE_F32,
 		.vector = s.vector,
-		.rows = s.vector ? 1 : s.cols, .cols = s.vector ? s.cols : s.rows,
+		.rows = s.vector ? 1 : s.cols,
+		.cols = s.vector ? s.cols : s.rows,
 	};
 	int n = !tensor_present(m, kind) ? 0 :
 	        tensor_per_layer(kind) ? m->n_layers : 1;
@@ -210,7 +211,7 @@ int import_read_llama2c(const char *path, const char *tokenizer,
 	struct reader r = { .path = path, .m = m, .err = err };
 	const char *slash = strrchr(path, '/');
 
-	m->names = &names;
+	*m = (struct import_model){ .names = &names };
 	if (source_add_file(&m->sources, path, err) < 0 || read_model(&r) ||
 	    place_tensors(&r))
 		return -1;

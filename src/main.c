@@ -15,6 +15,7 @@
 #include "mesh.h"
 #include "options.h"
 #include "run.h"
+#include "words.h"
 
 static int print_version(void)
 {
@@ -23,9 +24,9 @@ static int print_version(void)
 
 	MPI_Get_library_version(mpi, &len);
 	mpi[strcspn(mpi, "\n,")] = '\0';
-	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\nzlib %s\n",
+	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\nzlib %s\n%s\n",
 	       PACKAGE_VERSION, mpi, h5file_version(), host_hwloc_version(),
-	       JANSSON_VERSION, zlibVersion());
+	       JANSSON_VERSION, zlibVersion(), words_libraries());
 	return 0;
 }
 
@@ -34,6 +35,30 @@ static int complain(const struct wl_error *err)
 	fprintf(stderr, "waferllm: %s\n", err->text);
 	fflush(stderr);
 	return WL_EXIT_USER;
+}
+
+/* Leaves no temporary file behind, then dies of the signal all the same. */
+static void die_of(int signal)
+{
+	wl_clean_up();
+	raise(signal);
+}
+
+static void catch_signals(void)
+{
+	static const int mortal[] = { SIGHUP, SIGINT, SIGPIPE, SIGTERM };
+	struct sigaction a = { .sa_handler = die_of };
+
+	a.sa_flags = SA_RESETHAND | SA_NODEFER;
+	sigemptyset(&a.sa_mask);
+	for (size_t i = 0; i < sizeof mortal / sizeof *mortal; i++) {
+		struct sigaction old;
+
+		/* What nohup has had ignored stays so. */
+		if (sigaction(mortal[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			sigaction(mortal[i], &a, NULL);
+	}
 }
 
 /* Import and info: one process, no MPI. */
@@ -83,6 +108,7 @@ int main(int argc, char **argv)
 		options_help(stdout, verb_named ? o.verb : NVERBS);
 		return 0;
 	}
+	catch_signals();
 	if (o.verb == VERB_RUN)
 		return run_verb(rc, &o, &err);
 	if (rc || serial_verb(&o, &err))

@@ -11,7 +11,6 @@
 #include "merge.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct rule {
 	uint64_t pair; /* ids of left and right */
@@ -250,8 +249,10 @@ static int fall_back(const struct work *w, const struct symbol *s, int *ids,
 
 		if (id < 0)
 			return wl_error_set(err, "%s: the vocabulary has no"
-			                    " piece for byte 0x%02X",
-			                    w->m->name, byte);
+			                    " piece for byte 0x%02X of"
+			                    " \"%.*s\"", w->m->name, byte,
+			                    (int)s->len,
+			                    w->word + s->start);
 		ids[(*n)++] = id;
 	}
 	return 0;

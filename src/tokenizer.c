@@ -38,7 +38,9 @@ struct encoding {
 
 /* --- UTF-8 --- */
 
-size_t utf8_length(const unsigned char *p, size_t left)
+/* Length of the UTF-8 character at p, of which left >= 1 bytes are there; 0
+ * when it is none, or NUL. */
+static size_t utf8_length(const unsigned char *p, size_t left)
 {
 	/* least number that needs a character of 1, 2, 3, 4 bytes */
 	static const uint32_t least[] = { 0, 1, 0x80, 0x800, 0x10000 };
@@ -247,40 +249,25 @@ static int check_text(const char *text, size_t len, struct wl_error *err)
 	                    bad, (unsigned char)text[bad]);
 }
 
-/* The text as it is cut: in normal form, with a space in front where the
- * vocabulary wants one. */
+/* The text as it is cut: in normal form where the vocabulary wants it. */
 static int prepare(struct encoding *e, const char *text, size_t len,
                    struct wl_error *err)
 {
-	const struct vocab *v = &e->t->vocab;
-	size_t space = len > 0 && v->add_space &&
-	               !(v->space_once && text[0] == ' ');
-	char *nfc = NULL;
-
-	if (v->nfc) {
-		nfc = text_nfc(text, len, &len, err);
-		if (!nfc)
-			return -1;
-		text = nfc;
+	if (e->t->vocab.nfc) {
+		e->text = text_nfc(text, len, &e->len, err);
+		return e->text ? 0 : -1;
 	}
-	e->len = len + space;
-	e->text = wl_malloc(e->len, 1);
-	if (space)
-		e->text[0] = ' ';
-	if (len > 0)
-		memcpy(e->text + space, text, len);
-	free(nfc);
+	e->len = len;
+	e->text = copy(text, len, 1);
 	return 0;
 }
 
-/* Appends the ids of text[from] up to text[to], which no piece of the user's
- * interrupts. */
-static int encode_section(struct encoding *e, size_t from, size_t to,
-                          struct wl_error *err)
+/* Appends the ids of a section, which no piece of the user's interrupts. */
+static int encode_words(struct encoding *e, const char *section, size_t len,
+                        struct wl_error *err)
 {
 	const struct tokenizer *t = e->t;
-	const char *section = e->text + from;
-	size_t len = to - from, word;
+	size_t word;
 
 	for (size_t at = 0; at < len; at += word) {
 		word = len;
@@ -292,6 +279,36 @@ static int encode_section(struct encoding *e, size_t from, size_t to,
 			return -1;
 	}
 	return 0;
+}
+
+/* Whether a space is put before the section that starts at text[from]: every
+ * one as Llama's tokenizers have it, or the first if it has none. */
+static bool wants_space(const struct encoding *e, size_t from)
+{
+	const struct vocab *v = &e->t->vocab;
+
+	return v->add_space &&
+	       (!v->space_once || (from == 0 && e->text[0] != ' '));
+}
+
+/* Appends the ids of the section text[from] up to text[to]. */
+static int encode_section(struct encoding *e, size_t from, size_t to,
+                          struct wl_error *err)
+{
+	size_t len = to - from;
+	char *spaced;
+	int rc;
+
+	if (len == 0)
+		return 0;
+	if (!wants_space(e, from))
+		return encode_words(e, e->text + from, len, err);
+	spaced = wl_malloc(len + 1, 1);
+	spaced[0] = ' ';
+	memcpy(spaced + 1, e->text + from, len);
+	rc = encode_words(e, spaced, len + 1, err);
+	free(spaced);
+	return rc;
 }
 
 /* Appends the ids of the whole text. */
@@ -324,8 +341,8 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
 	*n = 0;
 	if (check_text(text, len, err) || prepare(&e, text, len, err))
 		return -1;
-	/* At most one id per byte, and BOS. */
-	e.ids = wl_malloc(e.len + 1, sizeof *e.ids);
+	/* At most one id per byte, a space for each section, and BOS. */
+	e.ids = wl_malloc(2 * e.len + 1, sizeof *e.ids);
 	if (t->vocab.bos_id >= 0)
 		e.ids[e.n++] = t->vocab.bos_id;
 	if (encode_text(&e, err)) {

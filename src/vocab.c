@@ -316,31 +316,48 @@ static int check_piece(const struct vocab *v, int i, const char *name,
 	                    name, i, v->type[i]);
 }
 
-static int compare_u64(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+/* A merge's pair of ids, and where it stands. */
+struct place {
+	uint64_t pair;
+	uint32_t at;
+};
 
-	return (x > y) - (x < y);
+static int compare_place(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->pair != y->pair)
+		return x->pair < y->pair ? -1 : 1;
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+uint32_t vocab_merge_twice(const struct vocab *v)
+{
+	uint32_t n = v->n_merges, twice = n;
+	struct place *p = wl_malloc(n, sizeof *p);
+
+	for (uint32_t i = 0; i < n; i++)
+		p[i] = (struct place){ vocab_merge_pair(v, i), i };
+	qsort(p, n, sizeof *p, compare_place);
+	for (uint32_t i = 1; i < n; i++)
+		if (p[i].pair == p[i - 1].pair && p[i].at < twice)
+			twice = p[i].at;
+	free(p);
+	return twice;
 }
 
 /* No two rules for one pair. */
 static int check_pairs(const struct vocab *v, const char *name,
                        struct wl_error *err)
 {
-	uint64_t *pair = wl_malloc(v->n_merges, sizeof *pair);
-	uint32_t i;
+	uint32_t i = vocab_merge_twice(v);
 
-	for (i = 0; i < v->n_merges; i++)
-		pair[i] = vocab_merge_pair(v, i);
-	qsort(pair, v->n_merges, sizeof *pair, compare_u64);
-	for (i = 1; i < v->n_merges && pair[i] != pair[i - 1]; i++)
-		;
-	if (i < v->n_merges)
-		wl_error_set(err, "%s: the merge of vocabulary pieces %u and"
-		             " %u stands there twice", name,
-		             (unsigned)(pair[i] >> 32), (unsigned)pair[i]);
-	free(pair);
-	return i < v->n_merges ? -1 : 0;
+	if (i == v->n_merges)
+		return 0;
+	return wl_error_set(err, "%s: the merge of vocabulary pieces %u and %u"
+	                    " stands there twice", name,
+	                    (unsigned)v->merge[2 * (size_t)i],
+	                    (unsigned)v->merge[2 * (size_t)i + 1]);
 }
 
 /* Symbols have the ids that the index gives: a rule for others is dead. */
@@ -376,11 +393,15 @@ static int check_merges(const struct vocab *v, const char *name,
 
 	if (v->n_merges == 0)
 		return 0;
+	/* Pairs first: looking at a pair takes time by the pieces' length,
+	 * which may not be asked for again and again. */
+	if (check_pairs(v, name, err))
+		return -1;
 	x = vocab_index_new(v);
 	for (uint32_t i = 0; i < v->n_merges && rc == 0; i++)
 		rc = check_merge(v, x, i, name, err);
 	free(x);
-	return rc ? rc : check_pairs(v, name, err);
+	return rc;
 }
 
 static int check_kind(const struct vocab *v, const char *name,

@@ -46,11 +46,6 @@ static int get_bool(const struct reader *r, const char *key, bool otherwise,
 	return gguf_has(r->g, key) ? gguf_get_bool(r->g, key, v, r->err) : 0;
 }
 
-static bool same(const char *s, size_t len, const char *name)
-{
-	return len == strlen(name) && memcmp(s, name, len) == 0;
-}
-
 static int refuse_name(const struct reader *r, const char *key, const char *s,
                        size_t len)
 {
@@ -95,7 +90,7 @@ static int read_byte_family(struct reader *r)
 	for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
 		const struct family *f = &families[i];
 
-		if (!same(name, len, f->name))
+		if (!gguf_text_is(name, len, f->name))
 			continue;
 		r->bytes = true;
 		r->add_bos = f->add_bos;
@@ -116,9 +111,9 @@ static int read_family(struct reader *r)
 
 	if (gguf_get_string(r->g, key, &name, &len, r->err))
 		return -1;
-	if (same(name, len, "gpt2"))
+	if (gguf_text_is(name, len, "gpt2"))
 		return read_byte_family(r);
-	if (!same(name, len, "llama"))
+	if (!gguf_text_is(name, len, "llama"))
 		return refuse_name(r, key, name, len);
 	r->add_bos = true;
 	r->v->kind = VOCAB_SPM;
@@ -304,45 +299,13 @@ static int read_merge(struct reader *r, const struct vocab_index *index,
 	return 0;
 }
 
-struct rule {
-	uint32_t left, right, i;
-};
-
-static int compare_rule(const void *a, const void *b)
-{
-	const struct rule *x = a, *y = b;
-
-	if (x->left != y->left)
-		return x->left < y->left ? -1 : 1;
-	if (x->right != y->right)
-		return x->right < y->right ? -1 : 1;
-	return x->i < y->i ? -1 : x->i > y->i;
-}
-
-static int refuse_twice(const struct reader *r)
-{
-	const struct vocab *v = r->v;
-	struct rule *rule = wl_malloc(v->n_merges, sizeof *rule);
-	int rc = 0;
-
-	for (uint32_t i = 0; i < v->n_merges; i++)
-		rule[i] = (struct rule){ v->merge[2 * i], v->merge[2 * i + 1],
-		                         i };
-	qsort(rule, v->n_merges, sizeof *rule, compare_rule);
-	for (uint32_t i = 1; i < v->n_merges && rc == 0; i++)
-		if (rule[i].left == rule[i - 1].left &&
-		    rule[i].right == rule[i - 1].right)
-			rc = bad_merge(r, rule[i].i, "is there twice");
-	free(rule);
-	return rc;
-}
-
 /* SentencePiece's files may hold merges too: their scores say the same. */
 static int read_merges(struct reader *r)
 {
 	struct vocab *v = r->v;
 	struct vocab_index *index;
 	struct gguf_walk w;
+	uint32_t twice;
 	int rc = 0;
 
 	if (!r->bytes)
@@ -363,7 +326,10 @@ static int read_merges(struct reader *r)
 		rc = read_merge(r, index, i, s, len);
 	}
 	free(index);
-	return rc ? rc : refuse_twice(r);
+	if (rc)
+		return rc;
+	twice = vocab_merge_twice(v);
+	return twice < v->n_merges ? bad_merge(r, twice, "is there twice") : 0;
 }
 
 int vocab_read_gguf(const struct gguf *g, struct vocab *v,

@@ -21,6 +21,7 @@ struct reader {
 	json_t *vocab;      /* model.vocab: spelling -> id */
 	json_t *added;      /* added_tokens, NULL: none */
 	json_t *merges;
+	json_t *metaspace;  /* pre_tokenizer, where it is one */
 	const char *unk;    /* spelling of the unknown piece, NULL: none */
 	bool byte_fallback; /* SentencePiece-like, else byte-level */
 	struct slot *slot;  /* [n], by id */
@@ -80,6 +81,7 @@ static int read_model(struct reader *r, json_t *root)
 	r->vocab = json_object_get(model, "vocab");
 	r->merges = json_object_get(model, "merges");
 	r->added = jsonfile_get(root, "added_tokens");
+	r->metaspace = json_object_get(root, "pre_tokenizer");
 	if (check_model(r, model) ||
 	    jsonfile_bool(&a, "byte_fallback", &r->byte_fallback) ||
 	    jsonfile_bool(&a, "ignore_merges", &r->v->whole_words))
@@ -129,6 +131,15 @@ static int enter_vocab(struct reader *r)
 	return 0;
 }
 
+/* Whether Metaspace puts its space before the text alone. */
+static bool first_only(const struct reader *r)
+{
+	const char *scheme = json_string_value(json_object_get(
+		r->metaspace, "prepend_scheme"));
+
+	return scheme && strcmp(scheme, "first") == 0;
+}
+
 /* What an added token is. Special ones are for those who put them into ids;
  * the others are looked for in every text. */
 static int read_kind(const struct reader *r, size_t i, json_t *token,
@@ -153,12 +164,12 @@ static int read_kind(const struct reader *r, size_t i, json_t *token,
 			                    " is not supported", r->path, i,
 			                    unsupported[k]);
 	}
-	/* There a space is put before each stretch of text between such
-	 * tokens, not only before the text. */
-	if (!special && r->v->add_space)
+	/* What a vocabulary cannot say: a space in front of every stretch of
+	 * text between such tokens, but not where one is. */
+	if (!special && r->v->space_once && !first_only(r))
 		return wl_error_set(r->err, "%s: added_tokens[%zu] is not"
-		                    " special: not supported together with a"
-		                    " space before the text", r->path, i);
+		                    " special: only with the prepend_scheme"
+		                    " \"first\" supported", r->path, i);
 	return 0;
 }
 
@@ -284,11 +295,6 @@ static int add_pieces(struct reader *r)
 
 /* --- Merges --- */
 
-/* A rule, and where it stands in the file. */
-struct rule {
-	uint32_t left, right, at;
-};
-
 static int bad_merge(const struct reader *r, size_t at, const char *why)
 {
 	return wl_error_set(r->err, "%s: model.merges[%zu]: %s", r->path, at,
@@ -332,7 +338,7 @@ static int find_piece(const struct reader *r, const struct vocab_index *index,
 	int i = id ? (int)json_integer_value(id) : -1;
 
 	if (i < 0 || vocab_index_find(index, v->text + v->offset[i],
-	                              v->offset[i + 1] - v->offset[i]) != i)
+	                              vocab_length(v, i)) != i)
 		return -1;
 	return i;
 }
@@ -340,17 +346,16 @@ static int find_piece(const struct reader *r, const struct vocab_index *index,
 /* Whether the texts of left and right together are that of result. */
 static bool makes(const struct vocab *v, int left, int right, int result)
 {
-	uint32_t a = v->offset[left + 1] - v->offset[left];
-	uint32_t b = v->offset[right + 1] - v->offset[right];
+	size_t a = vocab_length(v, left), b = vocab_length(v, right);
 	const char *text = v->text + v->offset[result];
 
-	return v->offset[result + 1] - v->offset[result] == a + b &&
+	return vocab_length(v, result) == a + b &&
 	       memcmp(text, v->text + v->offset[left], a) == 0 &&
 	       memcmp(text + a, v->text + v->offset[right], b) == 0;
 }
 
 static int read_merge(const struct reader *r, const struct vocab_index *index,
-                      size_t at, struct rule *rule)
+                      size_t at, uint32_t *merge)
 {
 	const char *right = NULL;
 	char *both = split_merge(json_array_get(r->merges, at), &right);
@@ -371,54 +376,27 @@ static int read_merge(const struct reader *r, const struct vocab_index *index,
 		                                " that a text makes");
 	if (result < 0 || !makes(r->v, a, b, result))
 		return bad_merge(r, at, "what it makes is no piece");
-	*rule = (struct rule){ a, b, at };
-	return 0;
-}
-
-static int compare_rule(const void *a, const void *b)
-{
-	const struct rule *x = a, *y = b;
-
-	if (x->left != y->left)
-		return x->left < y->left ? -1 : 1;
-	if (x->right != y->right)
-		return x->right < y->right ? -1 : 1;
-	return (x->at > y->at) - (x->at < y->at);
-}
-
-/* Sorts the rules to find those that are there twice. */
-static int check_once(const struct reader *r, struct rule *rule, size_t n)
-{
-	qsort(rule, n, sizeof *rule, compare_rule);
-	for (size_t i = 1; i < n; i++)
-		if (rule[i].left == rule[i - 1].left &&
-		    rule[i].right == rule[i - 1].right)
-			return bad_merge(r, rule[i].at, "is there twice");
+	merge[0] = a;
+	merge[1] = b;
 	return 0;
 }
 
 static int add_merges(struct reader *r)
 {
-	size_t n = json_array_size(r->merges);
-	struct vocab_index *index = vocab_index_new(r->v);
-	struct rule *rule = wl_malloc(n, sizeof *rule);
-	uint32_t *merge = wl_malloc(n, 2 * sizeof *merge);
+	struct vocab *v = r->v;
+	size_t n = json_array_size(r->merges), twice;
+	struct vocab_index *index = vocab_index_new(v);
 	int rc = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		rc = read_merge(r, index, i, &rule[i]);
-		if (rc)
-			break;
-		merge[2 * i] = rule[i].left;
-		merge[2 * i + 1] = rule[i].right;
-	}
-	if (rc == 0)
-		rc = check_once(r, rule, n);
-	r->v->merge = merge;
-	r->v->n_merges = n;
-	free(rule);
+	v->merge = wl_malloc(n, 2 * sizeof *v->merge);
+	v->n_merges = n;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = read_merge(r, index, i, v->merge + 2 * i);
 	free(index);
-	return rc;
+	if (rc)
+		return rc;
+	twice = vocab_merge_twice(v);
+	return twice < n ? bad_merge(r, twice, "is there twice") : 0;
 }
 
 /* --- All of it --- */

@@ -3,11 +3,10 @@
 #include "config.h"
 #include "vocab.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include "source.h"
 
 /* Ids that SentencePiece gives to Llama vocabularies. */
 enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };
@@ -17,50 +16,33 @@ enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };
 #define HEADER_BYTES 4
 #define ENTRY_BYTES 8
 
-/* Bytes of an open file; -1 when it is no regular file or too small or too
- * large for n entries (offsets into the text are 32 bits wide). */
-static long long file_size(FILE *f, const char *path, int n,
-                           struct wl_error *err)
-{
-	struct stat st;
-
-	if (fstat(fileno(f), &st))
-		return wl_error_set(err, "%s: %s", path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return wl_error_set(err, "%s: not a regular file", path);
-	if (st.st_size < HEADER_BYTES + (long long)n * ENTRY_BYTES)
-		return wl_error_set(err, "%s: %lld bytes are too few for %d"
-		                    " entries", path, (long long)st.st_size, n);
-	if (st.st_size > UINT32_MAX)
-		return wl_error_set(err, "%s: %lld bytes are too many for a"
-		                    " tokenizer", path, (long long)st.st_size);
-	return st.st_size;
-}
-
-/* The whole file, *size bytes; NULL and err on failure. */
+/* The whole file, *size bytes, if it may hold n entries (offsets into the
+ * text are 32 bits wide); NULL and err otherwise. */
 static unsigned char *read_whole(const char *path, int n, size_t *size,
                                  struct wl_error *err)
 {
-	FILE *f = fopen(path, "rb");
+	struct sources s = { 0 };
 	unsigned char *data = NULL;
-	long long bytes;
+	uint64_t bytes;
 
-	if (!f) {
-		wl_error_set(err, "%s: %s", path, strerror(errno));
+	if (source_add_file(&s, path, err) < 0)
 		return NULL;
-	}
-	bytes = file_size(f, path, n, err);
-	if (bytes >= 0) {
+	bytes = s.file[0].bytes;
+	if (bytes < HEADER_BYTES + (uint64_t)n * ENTRY_BYTES) {
+		wl_error_set(err, "%s: %llu bytes are too few for %d entries",
+		             path, (unsigned long long)bytes, n);
+	} else if (bytes > UINT32_MAX) {
+		wl_error_set(err, "%s: %llu bytes are too many for a"
+		             " tokenizer", path, (unsigned long long)bytes);
+	} else {
 		*size = bytes;
-		data = wl_malloc(*size, 1);
-		if (fread(data, 1, *size, f) != *size) {
-			wl_error_set(err, "%s: cannot be read to its end",
-			             path);
+		data = wl_malloc(bytes, 1);
+		if (source_read(&s, 0, 0, data, bytes, err)) {
 			free(data);
 			data = NULL;
 		}
 	}
-	fclose(f);
+	sources_fini(&s);
 	return data;
 }
 

@@ -4,13 +4,19 @@
 #include "config.h"
 #include "words.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #ifdef HAVE_PCRE2
-
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
+#endif
+#ifdef HAVE_UTF8PROC
+#include <utf8proc.h>
+#endif
+
+#ifdef HAVE_PCRE2
 
 /* Unicode's White_Space, which is what the patterns mean by \s. PCRE2's own
  * \s has U+180E too. */
@@ -133,6 +139,22 @@ size_t splitter_word(const struct splitter *s, const char *section, size_t len,
 
 #endif
 
+const char *words_libraries(void)
+{
+	static char text[128];
+	char pcre[64] = "none";
+	const char *utf8proc = "none";
+
+#ifdef HAVE_PCRE2
+	pcre2_config(PCRE2_CONFIG_VERSION, pcre);
+#endif
+#ifdef HAVE_UTF8PROC
+	utf8proc = utf8proc_version();
+#endif
+	snprintf(text, sizeof text, "PCRE2 %s\nutf8proc %s", pcre, utf8proc);
+	return text;
+}
+
 static char *copy_text(const char *text, size_t len, size_t *out_len)
 {
 	char *copy = wl_malloc(len, 1);
@@ -152,8 +174,6 @@ static bool is_ascii(const char *text, size_t len)
 }
 
 #ifdef HAVE_UTF8PROC
-
-#include <utf8proc.h>
 
 #define NFC (UTF8PROC_STABLE | UTF8PROC_COMPOSE)
 

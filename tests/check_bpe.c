@@ -217,7 +217,7 @@ START_TEST(byte_fallback)
 	t = from_vocab(&v);
 	ck_assert_int_eq(tokenizer_encode(t, "abc", 3, &ids, &n, &err), -1);
 	ck_assert_str_eq(err.text, "made up: the vocabulary has no piece for"
-	                 " byte 0x63");
+	                 " byte 0x63 of \"c\"");
 	ck_assert(ids == NULL && n == 0);
 	tokenizer_free(t);
 }
@@ -258,24 +258,35 @@ START_TEST(user_pieces)
 }
 END_TEST
 
-/* A space in front is part of the text that is searched. */
-START_TEST(user_pieces_and_space)
+static struct tokenizer *with_user_pieces(bool once)
 {
-	struct tokenizer *t;
 	struct vocab v;
 
 	make(&v, PIECES(" ", "x", "y", " x"), MERGES("  x"));
 	add(&v, PIECE_USER, "<u>");
 	add(&v, PIECE_USER, " y");
 	v.add_space = true;
-	t = from_vocab(&v);
+	v.space_once = once;
+	return from_vocab(&v);
+}
+
+/* A space is put before every section between pieces of the user's, which are
+ * found before; or before the text alone. */
+START_TEST(user_pieces_and_space)
+{
+	struct tokenizer *t = with_user_pieces(false);
+
 	expect_pieces(t, "x", PIECES(" x"));
-	expect_pieces(t, "<u>x", PIECES(" ", "<u>", "x"));
-	expect_pieces(t, "x<u> x", PIECES(" x", "<u>", " x"));
-	expect_pieces(t, "yy", PIECES(" y", "y"));
+	expect_pieces(t, "<u>x", PIECES("<u>", " x"));
+	expect_pieces(t, "x<u> x", PIECES(" x", "<u>", " ", " x"));
+	expect_pieces(t, "x<u><u>", PIECES(" x", "<u>", "<u>"));
+	expect_pieces(t, "yy", PIECES(" ", "y", "y"));
+	expect_pieces(t, " yy", PIECES(" y", " ", "y"));
 	expect_pieces(t, "", PIECES(NULL));
-	round_trip(t, "<u>", 3);
-	round_trip(t, "y <u><u> x", 10);
+	tokenizer_free(t);
+	t = with_user_pieces(true);
+	expect_pieces(t, "<u>x", PIECES("<u>", "x"));
+	expect_pieces(t, "x<u>x", PIECES(" x", "<u>", "x"));
 	tokenizer_free(t);
 }
 END_TEST
@@ -543,6 +554,15 @@ static struct tokenizer *draw_tokenizer(enum vocab_kind kind,
 	return t;
 }
 
+/* Spaces behind the user's pieces are not told from the text's own. */
+static bool adds_inside(const struct vocab *v)
+{
+	for (int i = 0; i < v->n; i++)
+		if (v->type[i] == PIECE_USER)
+			return v->add_space;
+	return false;
+}
+
 START_TEST(random_vocabularies)
 {
 	enum vocab_kind kind = _i ? VOCAB_BPE : VOCAB_SPM;
@@ -558,7 +578,8 @@ START_TEST(random_vocabularies)
 			size_t len = draw_letters(text, draw(50));
 
 			check_against_ref(t, text, len);
-			round_trip(t, text, len);
+			if (!adds_inside(tokenizer_vocab(t)))
+				round_trip(t, text, len);
 		}
 		tokenizer_free(t);
 	}

@@ -762,6 +762,25 @@ static int forge_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
+/* With its checksum, which the lie "NAME:crc32" is about. */
+static void forge_set_1d(const struct forgery *g, const char *name,
+                         enum h5_type type, size_t n, size_t size,
+                         const void *data)
+{
+	struct lie here = { .name = "" };
+	size_t len = strlen(name);
+
+	forge_set(g->f, name, (struct h5_info){ 1, 1, n, type }, data, g->lie);
+	if (g->version == 1 || !h5file_has(g->f, name))
+		return;
+	if (g->lie && strncmp(g->lie->name, name, len) == 0 &&
+	    g->lie->name[len] == ':') {
+		here = *g->lie;
+		here.name += len + 1;
+	}
+	forge_int(g->f, name, "crc32", crc32_z(0, data, n * size), &here);
+}
+
 static void forge_model(const struct forgery *g)
 {
 	const struct model *m = g->model;
@@ -787,14 +806,7 @@ static void forge_model(const struct forgery *g)
 	forge_text(f, "/model", "channel_order", "kv_head,channel,query_head",
 	           lie);
 	forge_text(f, "/model", "rope_pairs", "adjacent", lie);
-	forge_set(f, "/model/stop_ids", (struct h5_info){ 1, 1, 2, H5_I32 },
-	          m->stop_id, lie);
-}
-
-static void forge_set_1d(const struct forgery *g, const char *name,
-                         enum h5_type type, size_t n, const void *data)
-{
-	forge_set(g->f, name, (struct h5_info){ 1, 1, n, type }, data, g->lie);
+	forge_set_1d(g, "/model/stop_ids", H5_I32, 2, 4, m->stop_id);
 }
 
 static void forge_vocab(const struct forgery *g)
@@ -808,18 +820,18 @@ static void forge_vocab(const struct forgery *g)
 	forge_int(f, "/tokenizer", "bos_id", v->bos_id, NULL);
 	forge_int(f, "/tokenizer", "eos_id", v->eos_id, lie);
 	forge_int(f, "/tokenizer", "add_space", v->add_space, lie);
-	forge_set_1d(g, "/tokenizer/text", H5_U8, v->offset[5], v->text);
-	forge_set_1d(g, "/tokenizer/offset", H5_U32, 6, v->offset);
-	forge_set_1d(g, "/tokenizer/type", H5_U8, 5, v->type);
+	forge_set_1d(g, "/tokenizer/text", H5_U8, v->offset[5], 1, v->text);
+	forge_set_1d(g, "/tokenizer/offset", H5_U32, 6, 4, v->offset);
+	forge_set_1d(g, "/tokenizer/type", H5_U8, 5, 1, v->type);
 	if (v->kind == VOCAB_SPM) {
-		forge_set_1d(g, "/tokenizer/score", H5_F32, 5, v->score);
+		forge_set_1d(g, "/tokenizer/score", H5_F32, 5, 4, v->score);
 		return;
 	}
 	forge_text(f, "/tokenizer", "split", "qwen2", lie);
 	forge_int(f, "/tokenizer", "whole_words", v->whole_words, lie);
 	forge_int(f, "/tokenizer", "nfc", v->nfc, lie);
 	forge_int(f, "/tokenizer", "space_once", v->space_once, lie);
-	forge_set_1d(g, "/tokenizer/merges", H5_U32, 2 * v->n_merges,
+	forge_set_1d(g, "/tokenizer/merges", H5_U32, 2 * v->n_merges, 4,
 	             v->merge);
 }
 
@@ -835,6 +847,27 @@ static void forge(int version, const struct model *m, const struct vocab *v,
 	forge_text(g.f, "/", "origin", "forged", g.lie);
 	forge_model(&g);
 	forge_vocab(&g);
+	model_each_tensor(g.model, forge_tensor, &g);
+	ck_assert_int_eq(h5file_commit(g.f, &err), 0);
+}
+
+/* A file with these offsets into the text of words. */
+static void forge_offsets(const struct vocab *v)
+{
+	const struct lie none = { .name = "/tokenizer/offset",
+	                          .how = LEAVE_OUT };
+	struct wl_error err;
+	struct forgery g = { 2, &shape, &words, &none,
+	                     h5file_create(path, &err) };
+
+	ck_assert_ptr_nonnull(g.f);
+	forge_text(g.f, "/", "format", "waferllm checkpoint", NULL);
+	forge_int(g.f, "/", "format_version", 2, NULL);
+	forge_text(g.f, "/", "origin", "forged", NULL);
+	forge_model(&g);
+	forge_vocab(&g);
+	g.lie = NULL;
+	forge_set_1d(&g, "/tokenizer/offset", H5_U32, 6, 4, v->offset);
 	model_each_tensor(g.model, forge_tensor, &g);
 	ck_assert_int_eq(h5file_commit(g.f, &err), 0);
 }
@@ -1057,6 +1090,134 @@ START_TEST(a_flag_without_its_tensors_is_refused)
 }
 END_TEST
 
+START_TEST(tensors_left_over_are_refused)
+{
+	const struct lie fewer = { .name = "n_layers", .how = INT, .i = 1 };
+	const struct lie unbiased = { .name = "qkv_bias", .how = INT, .i = 0 };
+
+	forge(2, &shape, &words, &fewer);
+	refused("/weights has");
+	forge(2, &shape, &words, &unbiased);
+	refused("/weights has");
+}
+END_TEST
+
+/* Links from tensors of `layers` layers to those of the first one. */
+static void link_layers(int layers)
+{
+	hid_t f = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+
+	for (int i = 1; i < layers; i++)
+		for (int k = T_ATTN_NORM; k < T_NORM; k++) {
+			char from[64] = "/weights/", to[64] = "/weights/";
+
+			tensor_name(k, 0, from + 9, sizeof from - 9);
+			tensor_name(k, i, to + 9, sizeof to - 9);
+			if (i >= shape.n_layers)
+				ck_assert(H5Lcreate_hard(f, from, f, to,
+				          H5P_DEFAULT, H5P_DEFAULT) >= 0);
+		}
+	ck_assert(H5Fclose(f) >= 0);
+}
+
+/* Each is in the file, but they are the same bytes. */
+START_TEST(shared_bytes_are_refused)
+{
+	const struct lie more = { .name = "n_layers", .how = INT, .i = 2000 };
+
+	forge(2, &shape, &words, &more);
+	link_layers(2000);
+	refused("more bytes than the file");
+}
+END_TEST
+
+/* Into another file, or to a pipe that would never open. */
+START_TEST(links_are_not_followed)
+{
+	char fifo[256];
+	hid_t f;
+
+	snprintf(fifo, sizeof fifo, "%s/fifo", dir);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	for (int soft = 0; soft < 2; soft++) {
+		forge(2, &shape, &words, NULL);
+		f = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+		ck_assert(H5Ldelete(f, "/weights/norm", H5P_DEFAULT) >= 0);
+		if (soft)
+			H5Lcreate_soft("/weights/layers.0.ffn_norm", f,
+			               "/weights/norm", H5P_DEFAULT,
+			               H5P_DEFAULT);
+		else
+			H5Lcreate_external(fifo, "/x", f, "/weights/norm",
+			                   H5P_DEFAULT, H5P_DEFAULT);
+		ck_assert(H5Fclose(f) >= 0);
+		refused("/weights/norm");
+	}
+	unlink(fifo);
+}
+END_TEST
+
+/* Arrays that are whole, but do not fit each other. */
+START_TEST(wrong_offsets_are_refused)
+{
+	static uint32_t offset[][6] = {
+		{ 0, 5, 8, 12, 13, 15 }, { 0, 5, 8, 12, 13, 17 },
+		{ 0, 8, 5, 12, 13, 16 }, { 1, 5, 8, 12, 13, 16 },
+	};
+
+	for (size_t i = 0; i < sizeof offset / sizeof *offset; i++) {
+		struct vocab v = words;
+
+		/* The text keeps its length. */
+		v.offset = offset[i];
+		forge_offsets(&v);
+		vocab_refused("offset does not rise");
+	}
+}
+END_TEST
+
+START_TEST(damaged_arrays_are_refused)
+{
+	static const char *const array[] = {
+		"/tokenizer/text", "/tokenizer/offset", "/tokenizer/type",
+		"/tokenizer/merges",
+	};
+	struct lie lie = { .how = INT, .i = 1 };
+	char name[64];
+
+	for (size_t i = 0; i < sizeof array / sizeof *array; i++) {
+		snprintf(name, sizeof name, "%s:crc32", array[i]);
+		lie.name = name;
+		forge(2, &shape, &joined, &lie);
+		vocab_refused(array[i]);
+	}
+	lie.name = "/tokenizer/score:crc32";
+	forge(2, &shape, &words, &lie);
+	vocab_refused("/tokenizer/score");
+	lie.name = "/model/stop_ids:crc32";
+	forge(2, &shape, &words, &lie);
+	refused("/model/stop_ids");
+	lie.how = LEAVE_OUT;
+	forge(2, &shape, &words, &lie);
+	refused("/model/stop_ids");
+}
+END_TEST
+
+START_TEST(other_files_are_not_replaced)
+{
+	struct wl_error err = { "" };
+	FILE *f = fopen(path, "w");
+
+	fputs("somebody's only copy\n", f);
+	fclose(f);
+	ck_assert_ptr_null(h5file_create(path, &err));
+	check_line(&err, path, "not replaced");
+	ck_assert_int_eq(truncate(path, 0), 0);
+	forge(2, &shape, &words, NULL);
+	forge(2, &shape, &words, NULL);
+}
+END_TEST
+
 START_TEST(lies_about_the_tokenizer_are_refused)
 {
 	static const struct lie lies[] = {
@@ -1068,7 +1229,7 @@ START_TEST(lies_about_the_tokenizer_are_refused)
 		{ .name = "add_space", .how = INT, .i = 7,
 		  .blame = "add_space" },
 		{ .name = "/tokenizer/text", .how = SHAPE, .i = -1,
-		  .blame = "offset" },
+		  .blame = "/tokenizer/text" },
 		{ .name = "/tokenizer/text", .how = INT, .i = H5_U32,
 		  .blame = "text" },
 		{ .name = "/tokenizer/text", .how = LEAVE_OUT,
@@ -1131,7 +1292,24 @@ START_TEST(lies_about_merges_are_refused)
 }
 END_TEST
 
-/* Puts an array of rank dimensions in the place of another, with (all zero)
+/* Of whatever bytes the file has there. */
+static void add_crc(hid_t set, hid_t type, size_t n)
+{
+	unsigned char data[64];
+	hid_t one = H5Screate(H5S_SCALAR), a;
+	int64_t crc;
+
+	ck_assert_int_ge(H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT,
+	                         data), 0);
+	crc = crc32_z(0, data, n * H5Tget_size(type));
+	a = H5Acreate2(set, "crc32", H5T_STD_I64LE, one, H5P_DEFAULT,
+	               H5P_DEFAULT);
+	ck_assert_int_ge(H5Awrite(a, H5T_NATIVE_INT64, &crc), 0);
+	H5Aclose(a);
+	H5Sclose(one);
+}
+
+/* Puts an array of rank dimensions in the place of another, with
  * or without the elements that it promises. */
 static void promise(const char *name, hid_t type, int rank, const hsize_t *dim,
                     bool keep)
@@ -1147,6 +1325,8 @@ static void promise(const char *name, hid_t type, int rank, const hsize_t *dim,
 		H5Pset_alloc_time(dcpl, H5D_ALLOC_TIME_EARLY);
 	set = H5Dcreate2(f, name, type, space, H5P_DEFAULT, dcpl, H5P_DEFAULT);
 	ck_assert_int_ge(set, 0);
+	if (keep)
+		add_crc(set, type, dim[0] * (rank > 1 ? dim[1] : 1));
 	H5Dclose(set);
 	H5Sclose(space);
 	H5Pclose(dcpl);
@@ -1211,6 +1391,12 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, the_default_model_is_read);
 	tcase_add_test(t, lies_are_refused);
 	tcase_add_test(t, a_flag_without_its_tensors_is_refused);
+	tcase_add_test(t, tensors_left_over_are_refused);
+	tcase_add_test(t, shared_bytes_are_refused);
+	tcase_add_test(t, links_are_not_followed);
+	tcase_add_test(t, wrong_offsets_are_refused);
+	tcase_add_test(t, damaged_arrays_are_refused);
+	tcase_add_test(t, other_files_are_not_replaced);
 	tcase_add_test(t, lies_about_the_tokenizer_are_refused);
 	tcase_add_test(t, lies_about_merges_are_refused);
 	tcase_add_test(t, empty_promises_are_refused);

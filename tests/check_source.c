@@ -265,18 +265,64 @@ START_TEST(every_type_comes_back)
 		[SOURCE_Q4_0] = WL_F32 };
 	struct import_model m;
 
-	for (int t = 0; t < SOURCE_NTYPES; t++) {
+	for (int t = 0; t <= SOURCE_Q4_0; t++) {
 		make(&m, shape(), t);
 		written(&m, kept[t]);
-		for (int d = 0; d < WL_NTYPES; d++) {
-			if (d == WL_F16 || d == WL_BF16) {
-				make(&m, shape(), t);
-				/* Only the matrices are exact in 16 bits. */
-				opt.type = d;
-				written(&m, d);
-			}
+		/* All of these values are exact in 16 bits too. */
+		for (int d = WL_F16; d <= WL_BF16; d++) {
+			make(&m, shape(), t);
+			opt.type = d;
+			written(&m, d);
 		}
 	}
+}
+END_TEST
+
+/* One number of 6 bits, less 32, put where the format has element e: runs of
+ * 32 share bytes with the run after the next. */
+static void put_6_bits(unsigned char block[210], int e, int v)
+{
+	unsigned char *low = block + e / 128 * 64, *high = block + 128 +
+	                     e / 128 * 32;
+	int run = e % 128 / 32, i = e % 32;
+
+	v += 32;
+	switch (run) {
+	case 0:
+		low[i] |= v & 15;
+		break;
+	case 1:
+		low[i + 32] |= v & 15;
+		break;
+	case 2:
+		low[i] |= (v & 15) << 4;
+		break;
+	default:
+		low[i + 32] |= (v & 15) << 4;
+	}
+	high[i] |= (v >> 4) << (2 * run);
+}
+
+START_TEST(blocks_of_6_bits_are_unpacked)
+{
+	unsigned char block[2 * 210] = { 0 };
+	float value[512];
+
+	for (int e = 0; e < 512; e++)
+		put_6_bits(block + e / 256 * 210, e % 256, e * 37 % 64 - 32);
+	for (int i = 0; i < 32; i++)
+		block[i / 16 * 210 + 192 + i % 16] = (signed char)(i * 8 - 128);
+	for (int b = 0; b < 2; b++) {
+		block[b * 210 + 208] = 0;
+		block[b * 210 + 209] = b ? 0xbc : 0x30; /* -1, 1/8 */
+	}
+	source_to_f32(value, block, SOURCE_Q6_K, 512);
+	for (int e = 0; e < 512; e++)
+		ck_assert_float_eq(value[e], (e < 256 ? 0.125f : -1.0f) *
+		                   (e / 16 * 8 - 128) * (e * 37 % 64 - 32));
+	ck_assert_uint_eq(source_row_bytes(SOURCE_Q6_K, 512), 420);
+	ck_assert_uint_eq(source_row_bytes(SOURCE_Q6_K, 128), 0);
+	ck_assert_int_eq(source_exact(SOURCE_Q6_K), WL_F32);
 }
 END_TEST
 
@@ -569,6 +615,7 @@ int main(void)
 	snprintf(src, sizeof src, "%s/source", dir);
 	snprintf(dest, sizeof dest, "%s/dest.h5", dir);
 	tcase_add_test(t, every_type_comes_back);
+	tcase_add_test(t, blocks_of_6_bits_are_unpacked);
 	tcase_add_test(t, tensors_that_do_not_fit_are_refused);
 	tcase_add_test(t, tied_models_take_either_name);
 	tcase_add_test(t, numbers_that_are_none_are_refused);

@@ -163,6 +163,11 @@ numbers() {
 		's/^ *\(-\{0,1\}[0-9.][-+.e0-9]*\),\{0,1\}$/\1/p'
 }
 
+# variable NAME: of the build's Makefile.
+variable() {
+	sed -n "s/^$1 = //p" "$WAFERLLM_BUILDDIR/Makefile"
+}
+
 # Ends the test.
 finish() {
 	[ $failures = 0 ] || echo "$failures failures"

@@ -352,6 +352,10 @@ def gguf_seeds(out):
         write_gguf(os.path.join(out, "gguf", matrix),
                    {**gguf_shape(c), **gguf_spm(SPM_JSON)},
                    gguf_tensors(c, tensors_of(c, matrix)))
+    write_gguf(os.path.join(out, "gguf", "no-bos"),
+               {**gguf_shape(CONFIG), **gguf_spm(SPM_JSON),
+                "tokenizer.ggml.add_bos_token": False},
+               gguf_tensors(CONFIG, tensors_of(CONFIG)))
     model = BYTES_JSON["model"]
     qwen = dict(CONFIG, architectures=["Qwen2ForCausalLM"], vocab_size=13)
     write_gguf(os.path.join(out, "gguf", "qwen2"), {
@@ -386,9 +390,15 @@ def config_seeds(out):
         "model.norm.weight": "model-00001-of-00002.safetensors",
         "lm_head.weight": "model-00002-of-00002.safetensors"}}).encode()
 
+    generation = json.dumps({"eos_token_id": [2, 3]}).encode()
+    tokenizer = json.dumps({"add_bos_token": True, "bos_token": "<s>",
+                            "tokenizer_class": "LlamaTokenizer"}).encode()
+
     def put_config(name, **changes):
         text = json.dumps(dict(CONFIG, **changes)).encode()
-        put(out, "config", name, struct.pack("<I", len(text)) + text + index)
+        put(out, "config", name, b"".join(
+            struct.pack("<I", len(part)) + part
+            for part in (text, generation, tokenizer, index)))
 
     put_config("llama")
     put_config("llama3", rope_scaling=LLAMA3_SCALING, eos_token_id=[2, 3])

@@ -92,11 +92,6 @@ test_checkpoints() {
 	refuse "$new: is a directory" "$model" --logits "$new"
 }
 
-# variable NAME: of the build's Makefile.
-variable() {
-	sed -n "s/^$1 = //p" "$WAFERLLM_BUILDDIR/Makefile"
-}
-
 test_later_version() {
 	local mpicc=${MPICC:-mpicc} later=$scratch/later.h5
 	# shellcheck disable=SC2046 # flags
@@ -230,6 +225,8 @@ test_ranks() {
 	cp "$model" "$broken"
 	put $(($(stat -c %s "$broken") / 2)) '\125' "$broken"
 	refuse_on 4 'checksum' "$broken" --quiet
+	# The byte is a number still.
+	answer 4 "$broken" --quiet --no-verify --prompt x -n 2
 	# A file that was to be written too, and ranks that idle.
 	refuse_on 6 'checksum' "$broken" --quiet --logits "$new/l.h5" \
 		--rank-grid 2x2

@@ -73,6 +73,8 @@ test_tinystories() {
 # A directory and a GGUF file that are good, then all that are not.
 test_broken() {
 	local path words
+	python3 "$models_py" broken "$scratch/broken" >"$scratch/cases" ||
+		fail 'making broken models'
 	while IFS=$(printf '\t') read -r path words; do
 		if [ -n "$words" ]; then
 			refuse "$words" import --quiet "$path" "$new/x.h5"
@@ -81,7 +83,7 @@ test_broken() {
 				fail "$path"
 			answer 1 "$scratch/x.h5" --quiet --prompt ab -n 2
 		fi
-	done < <(python3 "$models_py" broken "$scratch/broken")
+	done <"$scratch/cases"
 	refuse 'config.json' import --quiet "$scratch" "$new/x.h5"
 	refuse 'give the directory' import --quiet \
 		"$scratch/broken/good/model.safetensors" "$new/x.h5"
@@ -89,17 +91,58 @@ test_broken() {
 		"$new/x.h5" --tokenizer "$scratch/x"
 }
 
-# A byte-level vocabulary has no BOS here: an empty prompt is nothing.
+# A model that puts no BOS in front: an empty prompt is nothing.
 test_empty_prompt() {
 	local seeds=$scratch/seeds
 	python3 "$models_py" seeds "$seeds"
+	"$WAFERLLM" import --quiet "$seeds/gguf/no-bos" "$scratch/no-bos.h5" ||
+		fail 'a model without BOS'
+	answer 1 "$scratch/no-bos.h5" --quiet --prompt 'ab' -n 3
+	refuse 'the prompt is empty' "$scratch/no-bos.h5" --prompt ''
 	"$WAFERLLM" import --quiet "$seeds/gguf/qwen2" "$scratch/qwen2.h5" ||
 		fail 'a model with biases'
-	answer 1 "$scratch/qwen2.h5" --quiet --prompt ' ab' -n 3
-	refuse 'the prompt is empty' "$scratch/qwen2.h5" --prompt ''
+	if "$WAFERLLM" --version | grep -q '^PCRE2 none'; then
+		refuse 'this build has no PCRE2' "$scratch/qwen2.h5"
+	else
+		answer 1 "$scratch/qwen2.h5" --quiet --prompt ' ab' -n 3
+	fi
+}
+
+# A user's model is not overwritten by names that were mixed up.
+test_same_name() {
+	local copy=$scratch/copy.gguf
+	cp "$scratch/broken/good.gguf" "$copy"
+	refuse 'not replaced' import --quiet "$copy" "$copy"
+	same_file 'the source' "$scratch/broken/good.gguf" "$copy"
+	refuse 'not replaced' import --quiet "$scratch/broken/good" \
+		"$scratch/broken/good/config.json"
+}
+
+# interrupt SIGNAL: an import that writes dies of it and leaves nothing.
+interrupt() {
+	local pid status=0 tries=0
+	"$WAFERLLM" import --quiet "$scratch/large" "$new/x.h5" 2>"$err" &
+	pid=$!
+	while [ -z "$(ls -A "$new")" ] && [ $tries -lt 500 ]; do
+		sleep 0.01
+		tries=$((tries + 1))
+	done
+	kill -s "$1" $pid
+	wait $pid || status=$?
+	same "status of import after $1" $((128 + $(kill -l "$1"))) $status
+	same "what import leaves after $1" '' "$(ls -A "$new")"
+	rm -f "$new"/*
+}
+
+test_interrupt() {
+	python3 "$models_py" large "$scratch/large"
+	interrupt TERM
+	interrupt HUP
 }
 
 test_tinystories
 test_broken
 test_empty_prompt
+test_same_name
+test_interrupt
 finish

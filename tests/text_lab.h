@@ -233,32 +233,40 @@ static inline int ref_user(const struct vocab *v, const char *text, size_t len)
 	return best;
 }
 
+/* The ids of a section from where it is in a text, with its space. */
+static inline int ref_spaced(const struct vocab *v, const char *text,
+                             size_t from, size_t to, int *ids)
+{
+	char spaced[MAX_REF] = " ";
+	size_t space = to > from && v->add_space;
+
+	if (v->space_once && (from > 0 || text[0] == ' '))
+		space = 0;
+	memcpy(spaced + space, text + from, to - from);
+	return ref_section(v, spaced, space + to - from, ids);
+}
+
 /* The ids of a text that is short and in NFC. */
 static inline int encode_ref(const struct vocab *v, const char *text,
                              size_t len, int *ids)
 {
-	char spaced[MAX_REF] = " ";
-	size_t section = 0, at = 0, space = len > 0 && v->add_space;
+	size_t section = 0, at = 0;
 	int n = 0;
 
-	if (v->space_once && len > 0 && text[0] == ' ')
-		space = 0;
-	memcpy(spaced + space, text, len);
-	len += space;
 	if (v->bos_id >= 0)
 		ids[n++] = v->bos_id;
 	while (at < len) {
-		int id = ref_user(v, spaced + at, len - at);
+		int id = ref_user(v, text + at, len - at);
 
 		if (id < 0) {
 			at++;
 			continue;
 		}
-		n += ref_section(v, spaced + section, at - section, ids + n);
+		n += ref_spaced(v, text, section, at, ids + n);
 		ids[n++] = id;
 		section = at += v->offset[id + 1] - v->offset[id];
 	}
-	return n + ref_section(v, spaced + section, at - section, ids + n);
+	return n + ref_spaced(v, text, section, at, ids + n);
 }
 
 /* ---- checks ---- */

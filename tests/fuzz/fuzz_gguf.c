@@ -6,7 +6,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *path = fuzz_file(0, data, size);
-	struct import_model m = { 0 };
+	struct import_model m;
 	struct wl_error err;
 	struct gguf *g = gguf_open(path, &err);
 	struct vocab v;

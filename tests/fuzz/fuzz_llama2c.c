@@ -4,7 +4,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct import_model m = { 0 };
+	struct import_model m;
 	struct wl_error err;
 	size_t len;
 	const uint8_t *model = fuzz_take(&data, &size, &len);

@@ -22,8 +22,12 @@ while getopts s:r: option; do
 	esac
 done
 shift $((OPTIND - 1))
-[ $# != 0 ] || set -- $(cd "$top/tests/fuzz" &&
-	ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//')
+if [ $# = 0 ]; then
+	for source in "$top"/tests/fuzz/fuzz_*.c; do
+		source=${source##*/fuzz_}
+		set -- "$@" "${source%.c}"
+	done
+fi
 
 [ -x "$top/configure" ] || (cd "$top" && autoreconf -i >&2)
 mkdir -p "$build/found"
@@ -37,11 +41,13 @@ status=0
 for name; do
 	make -s -j "$(jobs_at_once)" "tests/fuzz/fuzz_$name" >&2
 	mkdir -p "corpus/$name"
+	inputs=("corpus/$name" "seeds/$name")
+	[ ! -d "$top/tests/fuzz/found/$name" ] ||
+		inputs+=("$top/tests/fuzz/found/$name")
 	"tests/fuzz/fuzz_$name" "$limit" -max_len=16384 -rss_limit_mb=2048 \
 		-timeout=10 -verbosity=0 -print_final_stats=1 \
-		-artifact_prefix="found/$name-" "corpus/$name" \
-		"seeds/$name" $(ls -d "$top/tests/fuzz/found/$name" \
-		2>/dev/null) >"found/$name.log" 2>&1 || {
+		-artifact_prefix="found/$name-" "${inputs[@]}" \
+		>"found/$name.log" 2>&1 || {
 		status=1
 		echo "fuzz_$name: found something, see $build/found/$name.log"
 		continue
