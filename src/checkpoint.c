@@ -342,7 +342,7 @@ static int get_crc(struct checkpoint *c, const char *name, uint32_t *crc,
 static int read_array(struct checkpoint *c, const char *name, size_t n,
                       size_t size, void *to, struct wl_error *err)
 {
-	uint32_t crc;
+	uint32_t crc = 0;
 
 	if (h5file_read_rows(c->h5, name, 0, n, to, err))
 		return -1;
@@ -421,7 +421,7 @@ static int get_slot(struct checkpoint *c, const char *name, struct slot *slot,
                     struct wl_error *err)
 {
 	char text[TEXT_MAX];
-	uint32_t crc;
+	uint32_t crc = 0;
 	int type;
 
 	if (h5file_get_string(c->h5, name, "type", text, sizeof text, err))

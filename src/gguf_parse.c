@@ -317,7 +317,7 @@ static int sort_pairs(struct gguf *g, struct wl_error *err)
 
 static int parse(struct parser *p)
 {
-	uint64_t n_tensors, n_pairs;
+	uint64_t n_tensors = 0, n_pairs = 0;
 
 	if (take_header(p, &n_tensors, &n_pairs))
 		return -1;

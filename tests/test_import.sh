@@ -128,7 +128,7 @@ interrupt() {
 		tries=$((tries + 1))
 	done
 	kill -s "$1" $pid
-	wait $pid || status=$?
+	wait $pid 2>/dev/null || status=$?
 	same "status of import after $1" $((128 + $(kill -l "$1"))) $status
 	same "what import leaves after $1" '' "$(ls -A "$new")"
 	rm -f "$new"/*
