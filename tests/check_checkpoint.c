@@ -5,7 +5,6 @@
 #include "checkpoint.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <hdf5.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include <zlib.h>
 
 #include "convert.h"
+#include "files.h"
 #include "h5file.h"
 #include "info.h"
 
@@ -73,19 +73,6 @@ static const struct vocab joined = {
 };
 
 /* --- Helpers --- */
-
-static int files_in(const char *folder)
-{
-	DIR *d = opendir(folder);
-	struct dirent *e;
-	int n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while ((e = readdir(d)))
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
 
 /* One line that names the file, and the object where one is to blame. */
 static void check_line(const struct wl_error *err, const char *file,

@@ -5,7 +5,6 @@
 #include "gguf.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
@@ -298,19 +297,6 @@ static void save(const struct made_gguf *g)
 	free(b.p);
 }
 
-static int files_in_dir(void)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	int n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while ((e = readdir(d)))
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
-
 static void one_line(const struct wl_error *err, const char *file,
                      const char *says)
 {
@@ -339,10 +325,10 @@ static void import_refused(struct made_gguf *g, const char *says)
 	struct wl_error err;
 
 	save(g);
-	before = files_in_dir();
+	before = files_in(dir);
 	ck_assert_msg(import(g, &err) == -1, "taken, not \"%s\"", says);
 	one_line(&err, src, says);
-	ck_assert_int_eq(files_in_dir(), before);
+	ck_assert_int_eq(files_in(dir), before);
 }
 
 /* Opens the bytes of g, which is freed; *bytes must stay as long. */
@@ -1176,22 +1162,6 @@ END_TEST
 /* --- Real vocabularies --- */
 
 /* Where a model file is, or NULL after saying that the case is skipped. */
-static const char *model_path(const char *test, const char *name)
-{
-	static char path[PATH_MAX];
-	const char *models = getenv("WAFERLLM_TEST_MODELS");
-	const char *top = getenv("WAFERLLM_SRCDIR");
-
-	if (models)
-		snprintf(path, sizeof path, "%s/%s", models, name);
-	else
-		snprintf(path, sizeof path, "%s/../shared/models/%s",
-		         top ? top : ".", name);
-	if (access(path, R_OK) == 0)
-		return path;
-	printf("skipped: %s: no models\n", test);
-	return NULL;
-}
 
 #define VECTORS "tokenizer-vectors/ggml-vocab-"
 
@@ -1220,62 +1190,13 @@ static struct tokenizer *real(const char *test, const char *name)
 	return from_vocab(&v);
 }
 
-static char *read_all(const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	char *text = calloc(1, 1 << 20);
-
-	ck_assert(f && fread(text, 1, (1 << 20) - 1, f) > 0);
-	fclose(f);
-	return text;
-}
-
-/* Reads the integers of one line; *line moves to the next one. */
-static size_t read_ids(char **line, int *ids)
-{
-	size_t n = 0;
-	char *p = *line, *end;
-
-	while (*p != '\n' && *p != '\0') {
-		ids[n++] = strtol(p, &end, 10);
-		ck_assert(end > p);
-		for (p = end; *p == ' '; p++)
-			;
-	}
-	*line = p + (*p == '\n');
-	return n;
-}
-
 START_TEST(vectors)
 {
-	static const char *const name[][3] = {
-		{ VECTORS "llama-spm.gguf", VECTORS "llama-spm.gguf.inp",
-		  VECTORS "llama-spm.gguf.out" },
-		{ VECTORS "gpt-2.gguf", VECTORS "gpt-2.gguf.inp",
-		  VECTORS "gpt-2.gguf.out" },
-	};
-	static const char separator[] = "\n__ggml_vocab_test__\n";
-	struct tokenizer *t = real("vectors", name[_i][0]);
-	char *texts, *text, *next, *lines, *line;
-	int ids[1024], count = 0;
+	struct tokenizer *t = real("vectors", _i ? VECTORS "gpt-2.gguf" :
+	                                           VECTORS "llama-spm.gguf");
 
-	if (!t)
-		return;
-	texts = text = read_all(model_path("vectors", name[_i][1]));
-	lines = line = read_all(model_path("vectors", name[_i][2]));
-	for (; text; text = next, count++) {
-		size_t n = read_ids(&line, ids), len = strlen(text);
-
-		next = strstr(text, separator);
-		if (next) {
-			len = next - text;
-			next += strlen(separator);
-		}
-		expect_ids(t, text, len, ids, n);
-	}
-	ck_assert_int_eq(count, 47);
-	free(texts);
-	free(lines);
+	if (t)
+		check_vectors(t, _i ? "gpt-2" : "llama-spm");
 	tokenizer_free(t);
 }
 END_TEST

@@ -390,25 +390,6 @@ static void refuse_changes(const char *name, const char *base,
 
 /* --- A real model --- */
 
-/* The path of the real directory, or NULL after saying so. */
-static const char *real_path(const char *test)
-{
-	static char path[PATH_MAX];
-	const char *models = getenv("WAFERLLM_TEST_MODELS");
-	const char *src = getenv("WAFERLLM_SRCDIR");
-
-	if (models)
-		snprintf(path, sizeof path, "%s/tinystories-656k", models);
-	else
-		snprintf(path, sizeof path,
-		         "%s/../shared/models/tinystories-656k",
-		         src ? src : ".");
-	if (access(path, R_OK) == 0)
-		return path;
-	printf("skipped: %s: no models\n", test);
-	return NULL;
-}
-
 static int find_tensor(void *ctx, enum tensor_kind kind, int layer)
 {
 	struct import_model *m = ctx;
@@ -442,7 +423,8 @@ static void check_real_model(struct import_model *m)
 START_TEST(tinystories_is_read)
 {
 	static const int ids[] = { 1, 80, 147, 201, 282, 57 };
-	const char *path = real_path("tinystories_is_read");
+	const char *path = model_path("tinystories_is_read",
+	                              "tinystories-656k");
 	const char *text = "Once upon a time";
 	struct wl_error err = { "" };
 	struct import_model m;

@@ -5,7 +5,6 @@
 #include "import.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <limits.h>
 #include <math.h>
 #include <signal.h>
@@ -19,6 +18,7 @@
 
 #include "checkpoint.h"
 #include "convert.h"
+#include "files.h"
 #include "info.h"
 
 enum { E = 24, F = 10, L = 2, H = 6, G = 2, V = 20, S = 8, HS = E / H,
@@ -31,19 +31,6 @@ static struct import_options opt;
 
 /* --- Helpers --- */
 
-static int files_in_dir(void)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	int n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while ((e = readdir(d)))
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
-
 /* The import must fail with one line that names both, and leave only the
  * files that were there. */
 static void refused(int (*import)(const struct import_options *,
@@ -51,7 +38,7 @@ static void refused(int (*import)(const struct import_options *,
                     const char *file, const char *blame)
 {
 	struct wl_error err = { "" };
-	int before = files_in_dir();
+	int before = files_in(dir);
 
 	ck_assert_int_eq(import(&opt, &err), -1);
 	ck_assert_msg(strstr(err.text, file), "\"%s\" lacks %s", err.text,
@@ -59,7 +46,7 @@ static void refused(int (*import)(const struct import_options *,
 	ck_assert_msg(strstr(err.text, blame), "\"%s\" lacks %s", err.text,
 	              blame);
 	ck_assert(!strchr(err.text, '\n'));
-	ck_assert_int_eq(files_in_dir(), before);
+	ck_assert_int_eq(files_in(dir), before);
 }
 
 static void accepted(int (*import)(const struct import_options *,
@@ -299,7 +286,7 @@ static void check_import(bool tied)
 	ck_assert_int_eq(v.text[v.offset[7]], 'h');
 	vocab_fini(&v);
 	checkpoint_close(c);
-	ck_assert_int_eq(files_in_dir(), 3);
+	ck_assert_int_eq(files_in(dir), 3);
 }
 
 START_TEST(legacy_files_come_back)
@@ -553,11 +540,11 @@ START_TEST(a_full_disk_is_noticed)
 	make_legacy(true);
 	for (int kib = 0; kib < 24; kib++) {
 		struct wl_error err = { "" };
-		int before = files_in_dir();
+		int before = files_in(dir);
 
 		ck_assert_int_eq(import_limited(1024 * kib, &err), -1);
 		ck_assert_msg(strstr(err.text, dest), "%s", err.text);
-		ck_assert_int_eq(files_in_dir(), before);
+		ck_assert_int_eq(files_in(dir), before);
 	}
 }
 END_TEST
@@ -803,24 +790,17 @@ static void compare_stories(FILE *f, struct checkpoint *c)
 
 START_TEST(stories260K_is_imported)
 {
-	const char *models = getenv("WAFERLLM_TEST_MODELS");
-	const char *top = getenv("WAFERLLM_SRCDIR");
-	char folder[512], bin[600], tokens[600];
+	const char *path = model_path("stories260K_is_imported", "tok512.bin");
+	char bin[PATH_MAX], tokens[PATH_MAX];
 	struct checkpoint *c;
 	FILE *f;
 
-	if (models)
-		snprintf(folder, sizeof folder, "%s", models);
-	else
-		snprintf(folder, sizeof folder, "%s/../shared/models",
-		         top ? top : ".");
-	snprintf(bin, sizeof bin, "%s/stories260K.bin", folder);
-	snprintf(tokens, sizeof tokens, "%s/tok512.bin", folder);
-	f = fopen(bin, "rb");
-	if (!f) {
-		printf("skipped: stories260K_is_imported: no models\n");
+	if (!path)
 		return;
-	}
+	strcpy(tokens, path);
+	strcpy(bin, model_path("stories260K_is_imported", "stories260K.bin"));
+	f = fopen(bin, "rb");
+	ck_assert_ptr_nonnull(f);
 	setup();
 	opt.source = bin;
 	opt.tokenizer = tokens;

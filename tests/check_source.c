@@ -5,7 +5,6 @@
 #include "import.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include "checkpoint.h"
 #include "convert.h"
+#include "files.h"
 
 /* Rows of all matrices but wq's are whole blocks of 32. */
 enum { E = 32, F = 64, L = 2, H = 4, G = 2, HD = 16, V = 7, GROUP = H / G,
@@ -35,19 +35,6 @@ static const struct source_names names = {
 };
 
 static struct import_options opt;
-
-static int files_in_dir(void)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	int n = 0;
-
-	ck_assert_ptr_nonnull(d);
-	while ((e = readdir(d)))
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
 
 /* --- A file of raw tensors --- */
 
@@ -332,13 +319,13 @@ END_TEST
 static void refused(struct import_model *m, const char *words)
 {
 	struct wl_error err = { "" };
-	int before = files_in_dir();
+	int before = files_in(dir);
 
 	ck_assert_int_eq(source_index(&m->sources, &err), 0);
 	ck_assert_int_eq(import_write(&opt, m, &err), -1);
 	ck_assert_msg(strstr(err.text, words), "\"%s\" lacks %s", err.text,
 	              words);
-	ck_assert_int_eq(files_in_dir(), before);
+	ck_assert_int_eq(files_in(dir), before);
 	import_model_fini(m);
 }
 

@@ -13,22 +13,6 @@
 /* ---- vocabularies ---- */
 
 /* Where a model file is, or NULL after saying that the case is skipped. */
-static const char *model_path(const char *test, const char *name)
-{
-	static char path[PATH_MAX];
-	const char *models = getenv("WAFERLLM_TEST_MODELS");
-	const char *top = getenv("WAFERLLM_SRCDIR");
-
-	if (models)
-		snprintf(path, sizeof path, "%s/%s", models, name);
-	else
-		snprintf(path, sizeof path, "%s/../shared/models/%s",
-		         top ? top : ".", name);
-	if (access(path, R_OK) == 0)
-		return path;
-	printf("skipped: %s: no models\n", test);
-	return NULL;
-}
 
 /* The tokenizer of a real model, or NULL when it is not there. */
 static struct tokenizer *real(const char *test, const char *name, int n)
@@ -144,58 +128,12 @@ static struct tokenizer *small(int missing)
 
 /* ---- real vocabularies ---- */
 
-static char *read_all(const char *path)
-{
-	FILE *f = fopen(path, "rb");
-	char *text = calloc(1, 1 << 20);
-
-	ck_assert(f && fread(text, 1, (1 << 20) - 1, f) > 0);
-	fclose(f);
-	return text;
-}
-
-/* Reads the integers of one line; *line moves to the next one. */
-static size_t read_ids(char **line, int *ids)
-{
-	size_t n = 0;
-	char *p = *line, *end;
-
-	while (*p != '\n' && *p != '\0') {
-		ids[n++] = strtol(p, &end, 10);
-		ck_assert(end > p);
-		for (p = end; *p == ' '; p++)
-			;
-	}
-	*line = p + (*p == '\n');
-	return n;
-}
-
 START_TEST(vectors)
 {
-#define VECTORS "tokenizer-vectors/ggml-vocab-llama-spm.gguf"
-	static const char separator[] = "\n__ggml_vocab_test__\n";
 	struct tokenizer *t = real("vectors", "tokenizer.bin", 32000);
-	char *texts, *text, *next, *lines, *line;
-	int ids[1024] = { 1 }, count = 0;
 
-	if (!t)
-		return;
-	texts = text = read_all(model_path("vectors", VECTORS ".inp"));
-	lines = line = read_all(model_path("vectors", VECTORS ".out"));
-	for (; text; text = next, count++) {
-		size_t n = 1 + read_ids(&line, ids + 1);
-		size_t len = strlen(text);
-
-		next = strstr(text, separator);
-		if (next) {
-			len = next - text;
-			next += strlen(separator);
-		}
-		expect_ids(t, text, len, ids, n);
-	}
-	ck_assert_int_eq(count, 47);
-	free(texts);
-	free(lines);
+	if (t)
+		check_vectors(t, "llama-spm");
 	tokenizer_free(t);
 }
 END_TEST

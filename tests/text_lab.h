@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "files.h"
 #include "tokenizer.h"
 #include "words.h"
 
@@ -330,6 +331,54 @@ static inline void check_against_ref(const struct tokenizer *t,
 	int n = encode_ref(tokenizer_vocab(t), text, len, ids);
 
 	expect_ids(t, text, len, ids, n);
+}
+
+/* ---- published vectors ---- */
+
+/* Reads the integers of one line; *line moves to the next one. */
+static inline size_t read_ids(char **line, int *ids)
+{
+	size_t n = 0;
+	char *p = *line, *end;
+
+	while (*p != '\n' && *p != '\0') {
+		ids[n++] = strtol(p, &end, 10);
+		ck_assert(end > p);
+		for (p = end; *p == ' '; p++)
+			;
+	}
+	*line = p + (*p == '\n');
+	return n;
+}
+
+/* All 47 texts of a vocabulary called name, whose ids have no BOS. */
+static inline void check_vectors(const struct tokenizer *t, const char *name)
+{
+	static const char separator[] = "\n__ggml_vocab_test__\n";
+	int bos = tokenizer_vocab(t)->bos_id;
+	char *texts, *text, *next, *lines, *line, file[128];
+	int ids[1024] = { bos }, count = 0;
+	size_t first = bos >= 0;
+
+	snprintf(file, sizeof file, "tokenizer-vectors/ggml-vocab-%s.gguf.inp",
+	         name);
+	texts = text = read_all(model_path("vectors", file));
+	memcpy(strrchr(file, '.'), ".out", 4);
+	lines = line = read_all(model_path("vectors", file));
+	for (; text; text = next, count++) {
+		size_t n = first + read_ids(&line, ids + first);
+		size_t len = strlen(text);
+
+		next = strstr(text, separator);
+		if (next) {
+			len = next - text;
+			next += strlen(separator);
+		}
+		expect_ids(t, text, len, ids, n);
+	}
+	ck_assert_int_eq(count, 47);
+	free(texts);
+	free(lines);
 }
 
 #endif
