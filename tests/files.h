@@ -5,6 +5,7 @@
 #include <check.h>
 #include <dirent.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -51,6 +52,19 @@ static inline int files_in(const char *dir)
 		n += e->d_name[0] != '.';
 	closedir(d);
 	return n;
+}
+
+/* Makes an empty folder for a program, which removes it; dir receives its
+ * path. False, and a line on stderr, when that fails. */
+static inline bool scratch_make(char dir[64], const char *program)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(dir, 64, "%.40s/%.16sXXXXXX", tmp ? tmp : "/tmp", program);
+	if (mkdtemp(dir))
+		return true;
+	perror(dir);
+	return false;
 }
 
 #endif

@@ -1,15 +1,20 @@
 /* Writes GGUF files for tests, sound ones and unsound ones: whatever is
  * handed over is written. Pairs and tensors called `skip` are left out, so
- * that a test can put another one in their place. */
+ * that a test can put another one in their place. At the end, a vocabulary
+ * of either family. */
 #ifndef WL_MADE_GGUF_H
 #define WL_MADE_GGUF_H
 
+#include <check.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fail.h"
+#include "gguf.h"
+#include "text_lab.h"
 
 /* The format's numbers of value types and of tensor types. */
 enum { MADE_U8, MADE_I8, MADE_U16, MADE_I16, MADE_U32, MADE_I32, MADE_F32,
@@ -164,6 +169,190 @@ static inline struct made_bytes made_gguf_file(const struct made_gguf *g,
 		made_put(&b, "", 1);
 	made_put(&b, g->data.p, g->data.n);
 	return b;
+}
+
+static inline void made_gguf_save(const struct made_gguf *g,
+                                  const char *path)
+{
+	size_t head;
+	struct made_bytes b = made_gguf_file(g, &head);
+	FILE *f = fopen(path, "wb");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(b.p, 1, b.n, f), b.n);
+	fclose(f);
+	free(b.p);
+}
+
+/* --- Reading --- */
+
+/* err must be one line that starts with file and has says in it. */
+static inline void one_line(const struct wl_error *err, const char *file,
+                            const char *says)
+{
+	ck_assert_msg(strstr(err->text, file) == err->text, "\"%s\" lacks %s",
+	              err->text, file);
+	ck_assert_msg(strstr(err->text, says), "\"%s\" lacks \"%s\"",
+	              err->text, says);
+	ck_assert(!strchr(err->text, '\n'));
+}
+
+/* Opens the bytes of g, which is freed; *bytes must stay as long. */
+static inline struct gguf *open_made(struct made_gguf *g,
+                                     struct made_bytes *bytes,
+                                     struct wl_error *err)
+{
+	size_t head;
+	bool more;
+
+	*bytes = made_gguf_file(g, &head);
+	made_gguf_fini(g);
+	*err = (struct wl_error){ "" };
+	return gguf_read("made", bytes->p, bytes->n, bytes->n, &more, err);
+}
+
+/* --- A vocabulary --- */
+
+enum { N_TOKENS = 270 };
+
+/* The family of what is put: byte-level, as in Qwen2, else Llama's. */
+static bool qwen;
+
+/* A piece of the Llama family's vocabulary; 259 and up are words. */
+static inline void spm_token(int i, char text[8], int *type, float *score)
+{
+	static const char *const word[] = {
+		"\xe2\x96\x81", "a", "b", "ab", "\xe2\x96\x81" "ab", "aa",
+		"<tool>", "c", "d", "e", "f",
+	};
+	static const char *const special[] = { "<unk>", "<s>", "</s>" };
+
+	*type = i == 0 ? 2 : i < 3 ? 3 : i < 259 ? 6 : i == 265 ? 4 : 1;
+	*score = i < 259 ? 0 : -i;
+	if (i >= 3 && i < 259)
+		snprintf(text, 8, "<0x%02X>", i - 3);
+	else
+		snprintf(text, 8, "%s", i < 3 ? special[i] : word[i - 259]);
+}
+
+/* A piece of the other's: bytes in GPT-2's alphabet, then words. */
+static inline void byte_token(int i, char text[8], int *type, float *score)
+{
+	static const char *const word[] = {
+		"ab", "\xc4\xa0" "a", "\xc4\xa0" "ab", "<\xc3\xa9nd>", "<tool>",
+		"[PAD]", "\xe4\xb8\xad", "aa", "bb", "aaa", "ba", "bab", "cc",
+		"dd",
+	};
+	static const int word_type[] = { 1, 1, 1, 3, 4, 5, 1 };
+	int shifted = 256;
+
+	*type = i < 256 || i - 256 >= 7 ? 1 : word_type[i - 256];
+	*score = 0;
+	if (i >= 256) {
+		snprintf(text, 8, "%s", word[i - 256]);
+		return;
+	}
+	for (int b = 0; b < i; b++)
+		shifted += b <= ' ' || (b >= 0x7f && b <= 0xa0) || b == 0xad;
+	if (!(i <= ' ' || (i >= 0x7f && i <= 0xa0) || i == 0xad))
+		shifted = i;
+	memset(text, 0, 8);
+	put_utf8(text, shifted);
+}
+
+static inline void put_tokens(struct made_gguf *g, int n)
+{
+	void (*token)(int, char *, int *, float *) = qwen ? byte_token
+	                                                  : spm_token;
+	char text[8];
+	float score;
+	int type;
+
+	if (made_gguf_array(g, "tokenizer.ggml.tokens", MADE_STRING, n))
+		for (int i = 0; i < n; i++) {
+			token(i, text, &type, &score);
+			made_put_string(&g->pairs, text, strlen(text));
+		}
+	if (made_gguf_array(g, "tokenizer.ggml.token_type", MADE_I32, n))
+		for (int i = 0; i < n; i++) {
+			token(i, text, &type, &score);
+			made_put_int(&g->pairs, type, 4);
+		}
+	if (!qwen && made_gguf_array(g, "tokenizer.ggml.scores", MADE_F32, n))
+		for (int i = 0; i < n; i++) {
+			token(i, text, &type, &score);
+			made_put_f32(&g->pairs, score);
+		}
+}
+
+static inline void put_merges(struct made_gguf *g, const char *const *merge,
+                              int n)
+{
+	if (made_gguf_array(g, "tokenizer.ggml.merges", MADE_STRING, n))
+		for (int i = 0; i < n; i++)
+			made_put_string(&g->pairs, merge[i], strlen(merge[i]));
+}
+
+static const char *const merges[] = {
+	"a b", "\xc4\xa0 a", "\xc4\xa0" "a b", "a a", "b b",
+};
+#define N_MERGES 5
+
+static inline void put_vocab(struct made_gguf *g)
+{
+	made_gguf_text(g, "tokenizer.ggml.model", qwen ? "gpt2" : "llama");
+	if (qwen)
+		made_gguf_text(g, "tokenizer.ggml.pre", "qwen2");
+	put_tokens(g, N_TOKENS);
+	if (qwen)
+		put_merges(g, merges, N_MERGES);
+	made_gguf_int(g, "tokenizer.ggml.bos_token_id", qwen ? 259 : 1);
+	made_gguf_int(g, "tokenizer.ggml.eos_token_id", qwen ? 259 : 2);
+}
+
+/* --- One change --- */
+
+#define TOK "tokenizer.ggml."
+
+/* One pair left out or in another one's place. kind: - none, i integer, b
+ * bool, f float, s string, I an array of integers, F of floats, S of strings
+ * (one value each). */
+struct change {
+	bool qwen;
+	const char *key;
+	char kind;
+	double number;
+	const char *text;
+	const char *says; /* NULL: it is accepted */
+};
+
+static inline void put_change(struct made_gguf *g, const struct change *c)
+{
+	switch (c->kind) {
+	case 'i':
+		made_gguf_int(g, c->key, c->number);
+		break;
+	case 'b':
+		made_gguf_bool(g, c->key, c->number);
+		break;
+	case 'f':
+		made_gguf_real(g, c->key, c->number);
+		break;
+	case 's':
+		made_gguf_text(g, c->key, c->text);
+		break;
+	case 'I':
+		made_gguf_array(g, c->key, MADE_I32, 1);
+		made_put_int(&g->pairs, c->number, 4);
+		break;
+	case 'F':
+		made_gguf_array(g, c->key, MADE_F32, 1);
+		made_put_f32(&g->pairs, c->number);
+		break;
+	case 'S':
+		put_merges(g, &c->text, 1);
+		break;
+	}
 }
 
 #endif
