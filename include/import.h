@@ -12,7 +12,7 @@ struct import_options {
 	const char *source;     /* file or directory; NULL with random_shape */
 	const char *dest;       /* checkpoint to write */
 	const char *tokenizer;  /* llama2.c tokenizer.bin, for that format */
-	const char *random_shape; /* SHAPE.json: random weights instead */
+	const char *random_shape; /* random weights of that shape instead */
 	int type;               /* enum wl_type to store, -1: the source's */
 	unsigned long long seed; /* of random weights */
 	int quiet;              /* no progress lines on stderr */
@@ -72,7 +72,8 @@ int import_write(const struct import_options *o, struct import_model *m,
 int import_run(const struct import_options *o, struct wl_error *err);
 /* Random weights of the shape in o->random_shape. */
 int import_random(const struct import_options *o, struct wl_error *err);
-/* Reads and checks a SHAPE.json. Unknown keys are refused by name. */
-int shape_read(const char *path, struct model *m, struct wl_error *err);
+/* Reads and checks a model's shape: one of data/shapes by its name, such as
+ * "llama3-8b", or a JSON file. Unknown keys are refused by name. */
+int shape_read(const char *name, struct model *m, struct wl_error *err);
 
 #endif

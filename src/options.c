@@ -61,7 +61,7 @@ static const struct option table[] = {
 	{ IMPORT, "--tokenizer", STRING, AT(tokenizer), "FILE", NULL, 0, 0,
 	  "the tokenizer.bin of a llama2.c checkpoint" },
 	{ IMPORT, "--random", STRING, AT(random_shape), "SHAPE", NULL, 0, 0,
-	  "no SOURCE: random weights of the JSON file's shape" },
+	  "no SOURCE: random weights; a JSON file or a known shape" },
 	{ IMPORT, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
 	  "store weights as f32, f16, bf16 (default: as SOURCE)" },
 	{ RUN | IMPORT | INFO, "--help", FLAG, AT(help), NULL, NULL, 0, 0,

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "datafile.h"
 #include "jsonfile.h"
 
 #define MAX_BYTES ((size_t)1 << 16)
@@ -122,8 +123,10 @@ static int read_object(json_t *root, const char *path, struct model *m,
 	return model_check(m, path, err);
 }
 
-int shape_read(const char *path, struct model *m, struct wl_error *err)
+int shape_read(const char *name, struct model *m, struct wl_error *err)
 {
+	char found[PATH_MAX];
+	const char *path = datafile_find("shapes", name, found) ? found : name;
 	json_t *root = jsonfile_read(path, MAX_BYTES, 0, err);
 	int rc;
 

@@ -660,6 +660,49 @@ START_TEST(shapes_are_read)
 }
 END_TEST
 
+struct sum {
+	const struct model *m;
+	size_t n; /* elements */
+};
+
+static int add_elements(void *ctx, enum tensor_kind kind, int layer)
+{
+	struct sum *sum = ctx;
+	struct tensor_shape s = tensor_shape(sum->m, kind);
+
+	(void)layer;
+	sum->n += s.rows * s.cols;
+	return 0;
+}
+
+/* As many parameters as the makers say. */
+START_TEST(known_shapes_have_their_size)
+{
+	static const struct {
+		const char *name;
+		size_t parameters;
+	} known[] = {
+		{ "llama3-8b", 8030261248 }, { "llama3-70b", 70553706496 },
+		{ "llama2-7b", 6738415616 }, { "llama2-13b", 13015864320 },
+		{ "codellama-34b", 33743970304 },
+		{ "qwen2-72b", 72706203648 }, { "qwen2.5-1.5b", 1543714304 },
+		{ "bench-110m", 109529856 },
+	};
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		struct wl_error err = { "" };
+		struct model m;
+		struct sum sum = { &m, 0 };
+
+		ck_assert_msg(shape_read(known[i].name, &m, &err) == 0, "%s",
+		              err.text);
+		model_each_tensor(&m, add_elements, &sum);
+		ck_assert_msg(sum.n == known[i].parameters, "%s: %zu",
+		              known[i].name, sum.n);
+	}
+}
+END_TEST
+
 START_TEST(bad_shapes_are_refused)
 {
 	static const struct {
@@ -699,6 +742,10 @@ START_TEST(bad_shapes_are_refused)
 	refused(import_random, json, "No such file");
 	opt.random_shape = dir;
 	refused(import_random, dir, "is a directory");
+	opt.random_shape = "llama9-8b";
+	refused(import_random, "llama9-8b", "No such file");
+	opt.random_shape = "llama3-8b.json";
+	refused(import_random, "llama3-8b.json", "No such file");
 }
 END_TEST
 
@@ -831,6 +878,7 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, random_weights_repeat);
 	tcase_add_test(t, random_weights_have_their_deviation);
 	tcase_add_test(t, shapes_are_read);
+	tcase_add_test(t, known_shapes_have_their_size);
 	tcase_add_test(t, bad_shapes_are_refused);
 	tcase_add_test(t, info_names_every_tensor);
 	tcase_add_test(t, info_refuses_without_a_word);
