@@ -165,10 +165,9 @@ static int read_words(const struct part *p, struct vocab *v)
 	return own ? 0 : read_pattern(p, p->step[0], v);
 }
 
+/* Without a decoder too, ids are taken back to the text that they came of. */
 static int read_byte_decoder(const struct part *p)
 {
-	if (p->n == 0)
-		return refuse(p, "missing: only ByteLevel is supported");
 	for (int i = 0; i < p->n; i++)
 		if (!is_type(p->step[i], "ByteLevel") || i > 0)
 			return refuse_step(p, p->step[i], "one ByteLevel");
@@ -252,7 +251,7 @@ static int read_mark_decoder(const struct part *p)
 		return refuse_step(p, s, "Replace of U+2581, ByteFallback,"
 		                   " Fuse, Strip of spaces and Metaspace");
 	}
-	if (!spaces)
+	if (p->n > 0 && !spaces)
 		return refuse(p, "nothing makes spaces of U+2581");
 	return 0;
 }

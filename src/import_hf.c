@@ -114,15 +114,20 @@ static int find_text(const struct vocab *v, const char *text)
 	return -1;
 }
 
-/* LlamaTokenizer makes its own post_processor, whatever tokenizer.json says;
- * its directories do not always name it. */
+/* LlamaTokenizer makes its own post_processor, whatever tokenizer.json says.
+ * Its directories do not always name it: then what has Llama's kind of pieces
+ * and its BOS counts as such. */
 static bool is_llama_class(const struct reader *r, const json_t *root)
 {
+	const struct vocab *v = &r->m->vocab;
 	const char *class = json_string_value(json_object_get(root,
 	                                              "tokenizer_class"));
 
 	if (!class)
-		return !r->bos_said && strcmp(r->arch, "Qwen2ForCausalLM");
+		return !r->bos_said && v->split == WORDS_NONE &&
+		       strcmp(r->arch, "Qwen2ForCausalLM") &&
+		       (json_object_get(root, "bos_token") ||
+		        find_text(v, "<s>") >= 0);
 	return strcmp(class, "LlamaTokenizer") == 0 ||
 	       strcmp(class, "LlamaTokenizerFast") == 0;
 }

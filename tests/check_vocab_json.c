@@ -103,6 +103,7 @@ START_TEST(marked_tokenizers_are_read)
 	            "ab", "0 9");
 	expect_with(marked, "decoder", "{\"type\": \"Metaspace\","
 	            "\"replacement\": \"\u2581\"}", "ab", "1 9");
+	expect_with(marked, "decoder", NULL, "ab", "1 9");
 	expect_with(marked, "decoder/decoders", "[" SPACES "," FUSE "," FUSE
 	            "," FUSE "," FUSE "," FUSE "," FUSE "," FUSE "]", "ab",
 	            "1 9");
@@ -299,7 +300,6 @@ START_TEST(unknown_marked_steps_are_refused)
 		  "prepend_scheme" },
 		{ "", METASPACE("\"split\": false, \"add_prefix_space\": false,"
 		  "\"prepend_scheme\": \"first\""), "prepend_scheme" },
-		{ "decoder", NULL, "decoder: nothing makes" },
 		{ "decoder", FUSE, "decoder: nothing makes" },
 		{ "decoder", "{\"type\": \"WordPiece\"}", "\"WordPiece\"" },
 		{ "decoder", "{\"type\": \"Metaspace\", \"replacement\":"
@@ -366,7 +366,6 @@ START_TEST(unknown_byte_level_steps_are_refused)
 		  "[1, 2, 3]}", "only Split and ByteLevel" },
 		{ "pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\":"
 		  "[1, 2, 3, 4, 5, 6, 7, 8, 9]}", "at most 8" },
-		{ "decoder", NULL, "decoder: missing" },
 		{ "decoder", "{\"type\": \"Fuse\"}", "decoder: \"Fuse\"" },
 	};
 	static const char *const user[] = { "lstrip", "rstrip", "single_word" };
@@ -465,6 +464,12 @@ START_TEST(classes_decide_on_bos)
 	m = accepted();
 	ck_assert_int_eq(m.model.bos_id, 1);
 	import_model_fini(&m);
+	/* Unnamed, and without Llama's BOS: none. */
+	put_json("tokenizer.json", bytes, "post_processor", NULL);
+	m = accepted();
+	ck_assert_int_eq(m.model.bos_id, -1);
+	import_model_fini(&m);
+	put_json("tokenizer.json", marked, "post_processor", NULL);
 	put_json("config.json", config, "", "{" QWEN2 "}");
 	ck_assert_int_eq(bos_with("{}"), -1);
 	put_text("tokenizer_config.json", "{\"add_bos_token\": 1}");
