@@ -43,6 +43,10 @@ int gguf_get_string(const struct gguf *g, const char *key, const char **s,
 /* Whether such a string is this text. */
 bool gguf_text_is(const char *s, size_t len, const char *text);
 
+/* Says that this string, found where `where` tells, is not supported. -1. */
+int gguf_refuse(const struct gguf *g, const char *where, const char *s,
+                size_t len, struct wl_error *err);
+
 /* An array of strings, float32, or 32-bit integers. Walk it with the next
  * functions, at most n times; they cannot fail: gguf_open has checked it.
  * 0, or -1 and err when the key is missing or of another type. */

@@ -34,8 +34,4 @@ int hf_pipeline_read(json_t *tokenizer, bool byte_fallback, const char *path,
 int hf_pipeline_bos(json_t *tokenizer, const char *path, struct vocab *v,
                     struct wl_error *err);
 
-/* A whole tokenizer.json; as vocab_read_json. */
-int vocab_from_json(json_t *tokenizer, const char *path, struct vocab *v,
-                    struct wl_error *err);
-
 #endif

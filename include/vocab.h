@@ -127,9 +127,11 @@ int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,
 
 /* Reads a Hugging Face tokenizer.json: BPE, byte-level or with byte fallback.
  * What it holds that would change ids and is not known here is refused by
- * name. 0, or -1 and err naming path and field. The caller frees v with
- * vocab_fini. */
-int vocab_read_json(const char *path, struct vocab *v, struct wl_error *err);
+ * name. *says_bos: whether the file itself decides on BOS (it has a
+ * post_processor). 0, or -1 and err naming path and field. The caller frees v
+ * with vocab_fini. */
+int vocab_read_json(const char *path, struct vocab *v, bool *says_bos,
+                    struct wl_error *err);
 
 struct gguf;
 /* The vocabulary in a GGUF file's metadata ("llama" and "gpt2" models). 0, or

@@ -245,6 +245,13 @@ bool gguf_text_is(const char *s, size_t len, const char *text)
 	return len == strlen(text) && memcmp(s, text, len) == 0;
 }
 
+int gguf_refuse(const struct gguf *g, const char *where, const char *s,
+                size_t len, struct wl_error *err)
+{
+	return wl_error_set(err, "%s: %s \"%.*s\" is not supported", g->path,
+	                    where, len < 100 ? (int)len : 100, s);
+}
+
 int gguf_get_string(const struct gguf *g, const char *key, const char **s,
                     size_t *len, struct wl_error *err)
 {

@@ -2,8 +2,6 @@
 #include "config.h"
 #include "import.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -13,26 +11,24 @@ enum format { LLAMA2C, HUGGING_FACE, GGUF };
 static int recognize(const char *path, struct wl_error *err)
 {
 	const char *dot = strrchr(path, '.');
+	struct sources s = { 0 };
 	char magic[4] = "";
 	struct stat st;
-	FILE *f;
+	int rc = 0;
 
-	if (stat(path, &st) < 0)
-		return wl_error_set(err, "%s: %s", path, strerror(errno));
-	if (S_ISDIR(st.st_mode))
+	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return HUGGING_FACE;
 	if (dot && strcmp(dot, ".safetensors") == 0)
 		return wl_error_set(err, "%s: give the directory that holds it"
 		                    " and its config.json", path);
-	if (!S_ISREG(st.st_mode))
-		return wl_error_set(err, "%s: not a regular file", path);
-	f = fopen(path, "rb");
-	if (!f)
-		return wl_error_set(err, "%s: %s", path, strerror(errno));
-	if (fread(magic, 1, sizeof magic, f) < sizeof magic)
-		magic[0] = '\0';
-	fclose(f);
-	return memcmp(magic, "GGUF", 4) == 0 ? GGUF : LLAMA2C;
+	if (source_add_file(&s, path, err) < 0)
+		return -1;
+	if (s.file[0].bytes >= sizeof magic)
+		rc = source_read(&s, 0, 0, magic, sizeof magic, err);
+	sources_fini(&s);
+	if (rc)
+		return -1;
+	return memcmp(magic, "GGUF", sizeof magic) == 0 ? GGUF : LLAMA2C;
 }
 
 static int read_model(const struct import_options *o, struct import_model *m,

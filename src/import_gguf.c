@@ -96,14 +96,6 @@ static int get_real_or(struct reader *r, const char *name, double otherwise,
 	return gguf_get_real(r->g, r->key, v, r->err);
 }
 
-static int refuse_name(const struct reader *r, const char *what, const char *s,
-                       size_t len)
-{
-	return wl_error_set(r->err, "%s: %s \"%.*s\" is not supported",
-	                    gguf_path(r->g), what, len < 100 ? (int)len : 100,
-	                    s);
-}
-
 static int refuse_split(const struct reader *r)
 {
 	int64_t count = 1;
@@ -133,7 +125,7 @@ static int read_architecture(struct reader *r)
 			r->arch = &architectures[i];
 			return 0;
 		}
-	return refuse_name(r, where, name, len);
+	return gguf_refuse(r->g, where, name, len, r->err);
 }
 
 static bool known_key(const char *s, size_t len)
@@ -152,7 +144,8 @@ static int refuse_unknown_keys(const struct reader *r)
 	for (size_t i = 0; (s = gguf_key(r->g, i, &len)); i++)
 		if (len >= skip && memcmp(s, arch, skip - 1) == 0 &&
 		    s[skip - 1] == '.' && !known_key(s + skip, len - skip))
-			return refuse_name(r, "metadata key", s, len);
+			return gguf_refuse(r->g, "metadata key", s, len,
+			                   r->err);
 	return 0;
 }
 
@@ -294,7 +287,7 @@ static int read_linear(struct reader *r, double *factor)
 	if (gguf_text_is(type, len, "none"))
 		return 0;
 	if (!gguf_text_is(type, len, "linear"))
-		return refuse_name(r, r->key, type, len);
+		return gguf_refuse(r->g, r->key, type, len, r->err);
 	if (!gguf_has(r->g, key(r, "rope.scaling.factor")))
 		key(r, "rope.scale_linear"); /* its older name */
 	if (gguf_has(r->g, r->key) &&

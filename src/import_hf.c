@@ -165,27 +165,34 @@ static int use_tokenizer_config(struct reader *r, json_t *root,
 	return 0;
 }
 
-static int use_tokenizer(struct reader *r, json_t *root, const char *path)
+/* tokenizer_config.json, or an empty one. */
+static int read_tokenizer_config(struct reader *r)
 {
-	struct import_model *m = r->m;
 	json_t *none;
 	int rc;
 
-	if (vocab_from_json(root, path, &m->vocab, r->err))
-		return -1;
-	if (m->vocab.n > m->model.vocab_size)
-		return wl_error_set(r->err, "%s: %d pieces, config.json's"
-		                    " \"vocab_size\" is %d", path, m->vocab.n,
-		                    m->model.vocab_size);
-	r->bos_said = jsonfile_get(root, "post_processor");
 	/* Its huge model_max_length is no 64-bit integer. */
 	if (exists(r, "tokenizer_config.json"))
 		return with_json(r, "tokenizer_config.json", HF_MAX_CONFIG,
 		                 JSON_DECODE_INT_AS_REAL,
 		                 use_tokenizer_config);
 	none = json_object();
-	rc = use_tokenizer_config(r, none, path);
+	rc = use_tokenizer_config(r, none, r->dir);
 	json_decref(none);
+	return rc;
+}
+
+static int read_pieces(struct reader *r)
+{
+	struct import_model *m = r->m;
+	char *path = path_of(r, "tokenizer.json");
+	int rc = vocab_read_json(path, &m->vocab, &r->bos_said, r->err);
+
+	if (rc == 0 && m->vocab.n > m->model.vocab_size)
+		rc = wl_error_set(r->err, "%s: %d pieces, config.json's"
+		                  " \"vocab_size\" is %d", path, m->vocab.n,
+		                  m->model.vocab_size);
+	free(path);
 	return rc;
 }
 
@@ -198,7 +205,7 @@ static int read_tokenizer(struct reader *r)
 		                    r->dir, exists(r, "tokenizer.model") ?
 		                    " (tokenizer.model alone is not read)" :
 		                    "");
-	if (with_json(r, "tokenizer.json", HF_MAX_TOKENIZER, 0, use_tokenizer))
+	if (read_pieces(r) || read_tokenizer_config(r))
 		return -1;
 	vocab_pad(&m->vocab, m->model.vocab_size);
 	m->model.bos_id = m->vocab.bos_id;

@@ -1,51 +1,26 @@
 #include "config.h"
 #include "jsonfile.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 
-struct input {
-	FILE *f;
-	size_t left; /* bytes that may still come */
-	bool cut;
-};
+#include "source.h"
 
-/* json_load_callback's source: ends early where the file is too long. */
-static size_t next_bytes(void *buffer, size_t size, void *data)
+/* The object in a text; what is no JSON, or another kind of it, is refused. */
+static json_t *parse(const char *text, size_t size, const char *path,
+                     size_t flags, struct wl_error *err)
 {
-	struct input *in = data;
-	size_t n = fread(buffer, 1, size, in->f);
-
-	if (n > in->left) {
-		in->cut = true;
-		return 0;
-	}
-	in->left -= n;
-	return n;
-}
-
-static json_t *parse(FILE *f, const char *path, size_t max_bytes, size_t flags,
-                     struct wl_error *err)
-{
-	struct input in = { .f = f, .left = max_bytes };
 	json_error_t why;
-	json_t *root = json_load_callback(next_bytes, &in,
-	                                  flags | JSON_REJECT_DUPLICATES, &why);
+	json_t *root = json_loadb(text, size, flags | JSON_REJECT_DUPLICATES,
+	                          &why);
 
-	if (ferror(f))
-		wl_error_set(err, "%s: %s", path, strerror(errno));
-	else if (in.cut)
-		wl_error_set(err, "%s: more than %zu bytes, too many for such a"
-		             " file", path, max_bytes);
-	else if (!root)
+	if (!root) {
 		wl_error_set(err, "%s: line %d: %s", path, why.line, why.text);
-	else if (!json_is_object(root))
-		wl_error_set(err, "%s: not a JSON object", path);
-	else
+		return NULL;
+	}
+	if (json_is_object(root))
 		return root;
+	wl_error_set(err, "%s: not a JSON object", path);
 	json_decref(root);
 	return NULL;
 }
@@ -53,23 +28,13 @@ static json_t *parse(FILE *f, const char *path, size_t max_bytes, size_t flags,
 json_t *jsonfile_read(const char *path, size_t max_bytes, size_t flags,
                       struct wl_error *err)
 {
-	struct stat st;
-	json_t *root;
-	FILE *f;
+	size_t size;
+	char *text = source_read_whole(path, max_bytes, &size, err);
+	json_t *root = NULL;
 
-	/* Opening a FIFO could wait for ever. */
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		wl_error_set(err, "%s: %s", path, S_ISDIR(st.st_mode) ?
-		             "is a directory" : "not a regular file");
-		return NULL;
-	}
-	f = fopen(path, "r");
-	if (!f) {
-		wl_error_set(err, "%s: %s", path, strerror(errno));
-		return NULL;
-	}
-	root = parse(f, path, max_bytes, flags, err);
-	fclose(f);
+	if (text)
+		root = parse(text, size, path, flags, err);
+	free(text);
 	return root;
 }
 

@@ -112,7 +112,8 @@ static int open_regular(const char *path, uint64_t *bytes,
 	if (fd < 0 || fstat(fd, &st) < 0)
 		wl_error_set(err, "%s: %s", path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
-		wl_error_set(err, "%s: not a regular file", path);
+		wl_error_set(err, "%s: %snot a regular file", path,
+		             S_ISDIR(st.st_mode) ? "is a directory, " : "");
 	else {
 		*bytes = st.st_size;
 		return fd;
@@ -155,6 +156,29 @@ int source_read(const struct sources *s, int file, uint64_t at, void *to,
 		n -= got;
 	}
 	return 0;
+}
+
+void *source_read_whole(const char *path, size_t most, size_t *size,
+                        struct wl_error *err)
+{
+	struct sources s = { 0 };
+	void *data = NULL;
+
+	if (source_add_file(&s, path, err) < 0)
+		return NULL;
+	if (s.file[0].bytes > most) {
+		wl_error_set(err, "%s: more than %zu bytes, too many for such"
+		             " a file", path, most);
+	} else {
+		*size = s.file[0].bytes;
+		data = wl_malloc(*size, 1);
+		if (source_read(&s, 0, 0, data, *size, err)) {
+			free(data);
+			data = NULL;
+		}
+	}
+	sources_fini(&s);
+	return data;
 }
 
 /* --- Tensors --- */

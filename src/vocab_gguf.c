@@ -46,14 +46,6 @@ static int get_bool(const struct reader *r, const char *key, bool otherwise,
 	return gguf_has(r->g, key) ? gguf_get_bool(r->g, key, v, r->err) : 0;
 }
 
-static int refuse_name(const struct reader *r, const char *key, const char *s,
-                       size_t len)
-{
-	return wl_error_set(r->err, "%s: %s \"%.*s\" is not supported",
-	                    gguf_path(r->g), key, len < 100 ? (int)len : 100,
-	                    s);
-}
-
 /* What would change ids and is not done here. */
 static int refuse_settings(const struct reader *r)
 {
@@ -100,7 +92,7 @@ static int read_byte_family(struct reader *r)
 		r->v->nfc = f->nfc;
 		return 0;
 	}
-	return refuse_name(r, key, name, len);
+	return gguf_refuse(r->g, key, name, len, r->err);
 }
 
 static int read_family(struct reader *r)
@@ -114,7 +106,7 @@ static int read_family(struct reader *r)
 	if (gguf_text_is(name, len, "gpt2"))
 		return read_byte_family(r);
 	if (!gguf_text_is(name, len, "llama"))
-		return refuse_name(r, key, name, len);
+		return gguf_refuse(r->g, key, name, len, r->err);
 	r->add_bos = true;
 	r->v->kind = VOCAB_SPM;
 	r->v->split = WORDS_NONE;

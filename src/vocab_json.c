@@ -401,13 +401,12 @@ static int add_merges(struct reader *r)
 
 /* --- All of it --- */
 
-int vocab_from_json(json_t *tokenizer, const char *path, struct vocab *v,
-                    struct wl_error *err)
+static int read_tokenizer(json_t *tokenizer, const char *path,
+                          struct vocab *v, struct wl_error *err)
 {
 	struct reader r = { .path = path, .v = v, .err = err };
 	int rc;
 
-	vocab_init(v);
 	v->kind = VOCAB_BPE;
 	rc = read_model(&r, tokenizer) ||
 	     hf_pipeline_read(tokenizer, r.byte_fallback, path, v, err) ||
@@ -415,12 +414,11 @@ int vocab_from_json(json_t *tokenizer, const char *path, struct vocab *v,
 	     hf_pipeline_bos(tokenizer, path, v, err) ||
 	     vocab_check(v, path, err) ? -1 : 0;
 	free(r.slot);
-	if (rc)
-		vocab_fini(v);
 	return rc;
 }
 
-int vocab_read_json(const char *path, struct vocab *v, struct wl_error *err)
+int vocab_read_json(const char *path, struct vocab *v, bool *says_bos,
+                    struct wl_error *err)
 {
 	json_t *root = jsonfile_read(path, HF_MAX_TOKENIZER, 0, err);
 	int rc;
@@ -428,7 +426,10 @@ int vocab_read_json(const char *path, struct vocab *v, struct wl_error *err)
 	vocab_init(v);
 	if (!root)
 		return -1;
-	rc = vocab_from_json(root, path, v, err);
+	*says_bos = jsonfile_get(root, "post_processor");
+	rc = read_tokenizer(root, path, v, err);
 	json_decref(root);
+	if (rc)
+		vocab_fini(v);
 	return rc;
 }

@@ -16,36 +16,6 @@ enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };
 #define HEADER_BYTES 4
 #define ENTRY_BYTES 8
 
-/* The whole file, *size bytes, if it may hold n entries (offsets into the
- * text are 32 bits wide); NULL and err otherwise. */
-static unsigned char *read_whole(const char *path, int n, size_t *size,
-                                 struct wl_error *err)
-{
-	struct sources s = { 0 };
-	unsigned char *data = NULL;
-	uint64_t bytes;
-
-	if (source_add_file(&s, path, err) < 0)
-		return NULL;
-	bytes = s.file[0].bytes;
-	if (bytes < HEADER_BYTES + (uint64_t)n * ENTRY_BYTES) {
-		wl_error_set(err, "%s: %llu bytes are too few for %d entries",
-		             path, (unsigned long long)bytes, n);
-	} else if (bytes > UINT32_MAX) {
-		wl_error_set(err, "%s: %llu bytes are too many for a"
-		             " tokenizer", path, (unsigned long long)bytes);
-	} else {
-		*size = bytes;
-		data = wl_malloc(bytes, 1);
-		if (source_read(&s, 0, 0, data, bytes, err)) {
-			free(data);
-			data = NULL;
-		}
-	}
-	sources_fini(&s);
-	return data;
-}
-
 static uint32_t get_u32(const unsigned char *p)
 {
 	return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
@@ -116,13 +86,18 @@ int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,
 	if (n_vocab <= EOS_ID)
 		return wl_error_set(err, "%s: a vocabulary of %d has no room"
 		                    " for BOS and EOS", path, n_vocab);
-	data = read_whole(path, n_vocab, &size, err);
+	/* Offsets into the text are 32 bits wide. */
+	data = source_read_whole(path, UINT32_MAX, &size, err);
 	if (!data)
 		return -1;
 	v->bos_id = BOS_ID;
 	v->eos_id = EOS_ID;
 	v->add_space = true;
-	rc = parse(data, size, n_vocab, path, v, err);
+	if (size < HEADER_BYTES + (size_t)n_vocab * ENTRY_BYTES)
+		rc = wl_error_set(err, "%s: %zu bytes are too few for %d"
+		                  " entries", path, size, n_vocab);
+	else
+		rc = parse(data, size, n_vocab, path, v, err);
 	free(data);
 	if (rc)
 		vocab_fini(v);

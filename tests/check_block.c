@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "suite.h"
+
 /* Deals units to blocks one after the other: sizes of the blocks. */
 static void deal(int units, int parts, int *size)
 {
@@ -330,8 +332,6 @@ int main(void)
 {
 	Suite *s = suite_create("block");
 	TCase *t = tcase_create("block");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(t, blocks_are_as_if_dealt);
 	tcase_add_test(t, large_partitions_do_not_overflow);
@@ -344,10 +344,5 @@ int main(void)
 	tcase_add_test(t, no_rank_grid_is_better_than_the_chosen);
 	tcase_add_test(t, known_rank_grids);
 	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -19,6 +19,7 @@
 #include "files.h"
 #include "h5file.h"
 #include "info.h"
+#include "suite.h"
 
 static char dir[64];   /* scratch folder, made and removed by main */
 static char path[128]; /* dir/model.h5 */
@@ -1393,25 +1394,15 @@ static void add_tests(Suite *s)
 
 int main(void)
 {
-	const char *tmp = getenv("TMPDIR");
 	Suite *s = suite_create("checkpoint");
-	SRunner *sr;
-	int failed;
+	int status;
 
-	snprintf(dir, sizeof dir, "%.40s/check_checkpointXXXXXX",
-	         tmp ? tmp : "/tmp");
-	if (!mkdtemp(dir)) {
-		perror(dir);
+	if (!scratch_make(dir, "check_checkpoint"))
 		return EXIT_FAILURE;
-	}
 	snprintf(path, sizeof path, "%s/model.h5", dir);
 	add_tests(s);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	status = run_suite(s);
 	unlink(path);
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 struct format {
 	const char *name;
 	int fraction_bits;
@@ -200,8 +202,6 @@ int main(void)
 {
 	Suite *s = suite_create("convert");
 	TCase *c = tcase_create("all");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	suite_add_tcase(s, c);
 	tcase_add_loop_test(c, every_value, 0, 2);
@@ -211,9 +211,5 @@ int main(void)
 	tcase_add_test(c, compiler_agrees);
 #endif
 	tcase_add_loop_test(c, arrays, 0, 3);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -13,6 +13,7 @@
 #include "files.h"
 #include "made_gguf.h"
 #include "source.h"
+#include "suite.h"
 
 /* A scratch folder, made and removed by main, and a file in it. */
 static char dir[64], src[128];
@@ -552,19 +553,14 @@ static void add_tests(Suite *s)
 int main(void)
 {
 	Suite *s = suite_create("gguf");
-	SRunner *sr;
-	int failed;
+	int status;
 
 	if (!scratch_make(dir, "check_gguf"))
 		return EXIT_FAILURE;
 	snprintf(src, sizeof src, "%s/model.gguf", dir);
 	add_tests(s);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	status = run_suite(s);
 	unlink(src);
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

@@ -18,6 +18,7 @@
 #include "convert.h"
 #include "made_hf.h"
 #include "text_lab.h"
+#include "suite.h"
 
 /* --- A real model --- */
 
@@ -648,17 +649,12 @@ static void add_tests(Suite *s)
 int main(void)
 {
 	Suite *s = suite_create("hf");
-	SRunner *sr;
-	int failed;
+	int status;
 
 	if (!hf_dir_make("check_hf"))
 		return EXIT_FAILURE;
 	add_tests(s);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	status = run_suite(s);
 	hf_dir_remove();
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

@@ -20,6 +20,7 @@
 #include "convert.h"
 #include "files.h"
 #include "info.h"
+#include "suite.h"
 
 enum { E = 24, F = 10, L = 2, H = 6, G = 2, V = 20, S = 8, HS = E / H,
        GROUP = H / G, KV = G * HS };
@@ -888,31 +889,21 @@ static void add_tests(Suite *s)
 
 int main(void)
 {
-	const char *tmp = getenv("TMPDIR");
 	Suite *s = suite_create("import");
-	SRunner *sr;
-	int failed;
+	int status;
 
-	snprintf(dir, sizeof dir, "%.40s/check_importXXXXXX",
-	         tmp ? tmp : "/tmp");
-	if (!mkdtemp(dir)) {
-		perror(dir);
+	if (!scratch_make(dir, "check_import"))
 		return EXIT_FAILURE;
-	}
 	snprintf(src, sizeof src, "%s/source.bin", dir);
 	snprintf(tok, sizeof tok, "%s/tokens.bin", dir);
 	snprintf(json, sizeof json, "%s/shape.json", dir);
 	snprintf(dest, sizeof dest, "%s/dest.h5", dir);
 	add_tests(s);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	status = run_suite(s);
 	unlink(src);
 	unlink(tok);
 	unlink(json);
 	unlink(dest);
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

@@ -17,6 +17,7 @@
 #include "made_gguf.h"
 #include "made_up.h"
 #include "text_lab.h"
+#include "suite.h"
 
 /* A scratch folder, made and removed by main, and the files in it. */
 static char dir[64], src[128], dest[128];
@@ -591,21 +592,16 @@ static void add_tests(Suite *s)
 int main(void)
 {
 	Suite *s = suite_create("import_gguf");
-	SRunner *sr;
-	int failed;
+	int status;
 
 	if (!scratch_make(dir, "check_import_gguf"))
 		return EXIT_FAILURE;
 	snprintf(src, sizeof src, "%s/model.gguf", dir);
 	snprintf(dest, sizeof dest, "%s/dest.h5", dir);
 	add_tests(s);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	status = run_suite(s);
 	unlink(src);
 	unlink(dest);
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

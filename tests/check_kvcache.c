@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 #define MOST_ROWS 13
 #define MOST_TOKENS 61
 
@@ -212,17 +214,10 @@ int main(void)
 {
 	Suite *s = suite_create("kvcache");
 	TCase *t = tcase_create("kvcache");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(t, arithmetic_follows_the_rule);
 	tcase_add_test(t, every_pass_is_charged);
 	tcase_add_test(t, one_rank_stores_every_token_once);
 	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

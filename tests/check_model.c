@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "import.h"
+#include "suite.h"
 
 /* Six query heads on two KV heads; no two extents are equal. */
 static const struct model gqa = {
@@ -383,8 +384,6 @@ int main(void)
 {
 	Suite *s = suite_create("model");
 	TCase *t = tcase_create("model");
-	SRunner *sr;
-	int failed;
 
 	tcase_add_test(t, types_have_names_and_sizes);
 	tcase_add_test(t, channels_follow_heads);
@@ -401,10 +400,5 @@ int main(void)
 	tcase_add_test(t, ids_must_be_in_the_vocabulary);
 	tcase_add_test(t, shapes_may_say_more);
 	suite_add_tcase(s, t);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

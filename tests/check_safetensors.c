@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "made_hf.h"
+#include "suite.h"
 
 START_TEST(tensors_are_read)
 {
@@ -186,17 +187,12 @@ static void add_tests(Suite *s)
 int main(void)
 {
 	Suite *s = suite_create("safetensors");
-	SRunner *sr;
-	int failed;
+	int status;
 
 	if (!hf_dir_make("check_safetensors"))
 		return EXIT_FAILURE;
 	add_tests(s);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	status = run_suite(s);
 	hf_dir_remove();
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

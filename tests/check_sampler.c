@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "suite.h"
+
 #define MAX_N 64
 
 /* SplitMix64 as published: one state, one output after another. */
@@ -234,8 +236,6 @@ int main(void)
 {
 	Suite *s = suite_create("sampler");
 	TCase *c = tcase_create("all");
-	SRunner *sr = srunner_create(s);
-	int failed;
 
 	suite_add_tcase(s, c);
 	tcase_add_test(c, uniform);
@@ -245,9 +245,5 @@ int main(void)
 	tcase_add_test(c, top_p_at_the_sum);
 	tcase_add_loop_test(c, infinities, 0, 4);
 	tcase_add_test(c, hot_and_cold);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -16,6 +16,7 @@
 #include "checkpoint.h"
 #include "convert.h"
 #include "files.h"
+#include "suite.h"
 
 /* Rows of all matrices but wq's are whole blocks of 32. */
 enum { E = 32, F = 64, L = 2, H = 4, G = 2, HD = 16, V = 7, GROUP = H / G,
@@ -587,18 +588,12 @@ END_TEST
 
 int main(void)
 {
-	const char *tmp = getenv("TMPDIR");
 	Suite *s = suite_create("source");
 	TCase *t = tcase_create("source");
-	SRunner *sr = srunner_create(s);
-	int failed;
+	int status;
 
-	snprintf(dir, sizeof dir, "%.40s/check_sourceXXXXXX",
-	         tmp ? tmp : "/tmp");
-	if (!mkdtemp(dir)) {
-		perror(dir);
+	if (!scratch_make(dir, "check_source"))
 		return EXIT_FAILURE;
-	}
 	snprintf(src, sizeof src, "%s/source", dir);
 	snprintf(dest, sizeof dest, "%s/dest.h5", dir);
 	tcase_add_test(t, every_type_comes_back);
@@ -612,12 +607,9 @@ int main(void)
 	tcase_add_test(t, tensors_are_found);
 	tcase_add_test(t, files_are_regular);
 	suite_add_tcase(s, t);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
+	status = run_suite(s);
 	unlink(src);
 	unlink(dest);
 	rmdir(dir);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

@@ -13,6 +13,7 @@
 #include "files.h"
 #include "made_gguf.h"
 #include "text_lab.h"
+#include "suite.h"
 
 /* The vocabulary of g, which is freed. */
 static int read_made(struct made_gguf *g, struct vocab *v,
@@ -359,14 +360,7 @@ static void add_tests(Suite *s)
 int main(void)
 {
 	Suite *s = suite_create("vocab_gguf");
-	SRunner *sr;
-	int failed;
 
 	add_tests(s);
-	sr = srunner_create(s);
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(s);
 }

@@ -301,6 +301,8 @@ END_TEST
 
 #include <utf8proc.h>
 
+#include "suite.h"
+
 START_TEST(composed)
 {
 	static const char *const row[][2] = {
@@ -440,12 +442,5 @@ static Suite *make_suite(void)
 
 int main(void)
 {
-	SRunner *sr = srunner_create(make_suite());
-	int failed;
-
-	srunner_set_fork_status(sr, CK_NOFORK);
-	srunner_run_all(sr, CK_NORMAL);
-	failed = srunner_ntests_failed(sr);
-	srunner_free(sr);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(make_suite());
 }
