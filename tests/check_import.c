@@ -739,6 +739,9 @@ START_TEST(bad_shapes_are_refused)
 		write_json(bad[i].text);
 		refused(import_random, json, bad[i].blame);
 	}
+	write_json(SHAPE_OF("2", "300") "}");
+	ck_assert_int_eq(truncate(json, 65537), 0);
+	refused(import_random, json, "more than 65536 bytes");
 	unlink(json);
 	refused(import_random, json, "No such file");
 	opt.random_shape = dir;

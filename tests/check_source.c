@@ -291,13 +291,19 @@ static void put_6_bits(unsigned char block[210], int e, int v)
 	high[i] |= (v >> 4) << (2 * run);
 }
 
+/* No two elements that share a byte are alike. */
+static int six_bits(int e)
+{
+	return (e * 37 + e / 32 * 11) % 64 - 32;
+}
+
 START_TEST(blocks_of_6_bits_are_unpacked)
 {
 	unsigned char block[2 * 210] = { 0 };
 	float value[512];
 
 	for (int e = 0; e < 512; e++)
-		put_6_bits(block + e / 256 * 210, e % 256, e * 37 % 64 - 32);
+		put_6_bits(block + e / 256 * 210, e % 256, six_bits(e));
 	for (int i = 0; i < 32; i++)
 		block[i / 16 * 210 + 192 + i % 16] = (signed char)(i * 8 - 128);
 	for (int b = 0; b < 2; b++) {
@@ -307,7 +313,7 @@ START_TEST(blocks_of_6_bits_are_unpacked)
 	source_to_f32(value, block, SOURCE_Q6_K, 512);
 	for (int e = 0; e < 512; e++)
 		ck_assert_float_eq(value[e], (e < 256 ? 0.125f : -1.0f) *
-		                   (e / 16 * 8 - 128) * (e * 37 % 64 - 32));
+		                   (e / 16 * 8 - 128) * six_bits(e));
 	ck_assert_uint_eq(source_row_bytes(SOURCE_Q6_K, 512), 420);
 	ck_assert_uint_eq(source_row_bytes(SOURCE_Q6_K, 128), 0);
 	ck_assert_int_eq(source_exact(SOURCE_Q6_K), WL_F32);

@@ -295,6 +295,13 @@ START_TEST(unknown_marked_steps_are_refused)
 		  "\"Whitespace\"}}", "pre_tokenizer: \"Whitespace\"" },
 		{ "", "{\"normalizer\": null, \"pre_tokenizer\": {\"type\":"
 		  "\"Metaspace\", \"replacement\": \"_\"}}", "replacement" },
+		/* A space before every stretch, but not where one is. */
+		{ "", "{\"added_tokens\": [{\"id\": 1, \"content\": \"<s>\","
+		  "\"special\": false}], \"normalizer\": null,"
+		  "\"pre_tokenizer\": {\"type\": \"Metaspace\", \"split\":"
+		  "false, \"replacement\": \"\u2581\","
+		  "\"prepend_scheme\": \"always\"}}",
+		  "added_tokens[0] is not special" },
 		{ "", METASPACE("\"split\": true"), "with split" },
 		{ "", METASPACE("\"prepend_scheme\": \"first\""), "split" },
 		{ "", METASPACE("\"split\": false, \"prepend_scheme\": \"x\""),
