@@ -18,6 +18,7 @@ struct scores {
 	struct grid *grid;
 	struct heads heads;
 	struct part tokens;   /* over core rows */
+	int heads_most;       /* of any column */
 	float **tile;         /* [n_kv][height][width]; NULL where the head has
 	                         no such column */
 };
@@ -28,18 +29,20 @@ void scores_fini(struct scores *s);
 
 /* S = mask(Q K^T / sqrt(head_dim)). K comes and leaves at home. As many
  * steps as there are rows; in each the partial products are reduced to the
- * column that keeps the block. Collective over the grid. Cost charged: the
- * reductions, K's shifts, multiply-adds of the unmasked product.
+ * column that keeps the block. Collective over the grid. Cost charged:
+ * multiply-adds of the unmasked product, with K's shifts; then, in each step,
+ * the reductions.
  * Source: WaferLLM (OSDI'25), section 5.4. */
 void attention_scores(struct scores *s, const struct tiles *q,
                       struct tiles *k);
 
-/* Row-wise softmax: all-reduce of maximum and sum along each head. */
+/* Row-wise softmax: all-reduce of maximum and sum along each head. Charged
+ * with the scaling and masking of the scores. */
 void attention_softmax(struct scores *s);
 
 /* O = S V, laid out as Q: [token][(channel, query head)]. V comes and leaves
  * at home. Each block of S is multicast along its head as V's block comes by.
- */
+ * Cost charged: in each step the longest of product, shift and multicast. */
 void attention_values(struct scores *s, struct tiles *v, struct tiles *o);
 
 #endif

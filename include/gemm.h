@@ -13,7 +13,8 @@ struct gemm {
 /* MeshGEMM: A and B come skewed (tiles_skew) and leave skewed; as many steps
  * as the ring has cores, each a two-hop shift of both, overlapped with the
  * product of the tiles in hand. C's old content is lost. Collective over the
- * grid. Square grids only. Cost charged: the shifts, m k n multiply-adds.
+ * grid. Square grids only. Cost charged: m k n multiply-adds; each step the
+ * longer of exchange and product, after the exchange's set-up.
  * Source: WaferLLM (OSDI'25), section 5.3. */
 void gemm_mesh(const struct gemm *p);
 

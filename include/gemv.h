@@ -10,7 +10,7 @@
  * [w->width]: this rank's columns, on every core of the reduced axis. A
  * core's partial sum runs over its own k in increasing order, the partials
  * are added by the two-level tree along the axis of k. Collective over the
- * axis. Cost charged: the all-reduce, k n multiply-adds.
+ * axis. Cost charged: k n multiply-adds, then the all-reduce.
  * Source: WaferLLM (OSDI'25), section 6.2. */
 void gemv_tree(const struct slab *w, const float *x, float *y);
 

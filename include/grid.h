@@ -41,6 +41,7 @@ struct line {
 	struct noc *noc;     /* NULL in a dry run */
 	struct ledger *ledger;
 	struct ring_route ring[2]; /* of steps -1 and +1 */
+	int groups;          /* of an all-reduce's tree; 0: by its length */
 	bool shifting;       /* a shift is between start and finish */
 	/* Kept between calls: see line_buffer. */
 	float *buffer[LINE_BUFFERS];

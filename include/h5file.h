@@ -16,7 +16,8 @@ struct h5file;
 
 /* Element types of a dataset in memory and in the file (always
  * little-endian in the file). */
-enum h5_type { H5_F32, H5_F16, H5_BF16, H5_U8, H5_U32, H5_I32, H5_F64 };
+enum h5_type { H5_F32, H5_F16, H5_BF16, H5_U8, H5_U32, H5_I32, H5_F64,
+               H5_I64 };
 
 /* Creates path anew through a temporary file beside it; nothing appears under
  * path before h5file_commit. What is there already is replaced only if it is
@@ -38,6 +39,8 @@ void h5file_close(struct h5file *f);
 /* Attributes of the group or dataset object ("/" is the root; groups are
  * made on demand when writing). Readers: 0, or -1 and err when missing or of
  * another class or size. A string is copied with its NUL into s[size]. */
+int h5file_put_bool(struct h5file *f, const char *object, const char *name,
+                    bool v, struct wl_error *err); /* one byte, 0 or 1 */
 int h5file_put_int(struct h5file *f, const char *object, const char *name,
                    int64_t v, struct wl_error *err);
 int h5file_put_double(struct h5file *f, const char *object, const char *name,
@@ -53,6 +56,10 @@ int h5file_get_string(struct h5file *f, const char *object, const char *name,
 /* Whether the object is there, in this file: soft and external links are not
  * followed. */
 bool h5file_has(struct h5file *f, const char *object);
+/* Makes a group, and those on the way to it, where there is none: for one
+ * that is to be there though nothing is in it. 0, or -1 and err. */
+int h5file_make_group(struct h5file *f, const char *group,
+                      struct wl_error *err);
 /* Objects in a group. 0, or -1 and err. */
 int h5file_count(struct h5file *f, const char *group, uint64_t *n,
                  struct wl_error *err);

@@ -26,4 +26,7 @@ struct range heads_channels(const struct heads *h, int g, int x);
 /* Heads that have channels on the columns xs. */
 struct range heads_on(const struct heads *h, struct range xs);
 
+/* Heads on the column that has most. */
+int heads_most(const struct heads *h);
+
 #endif

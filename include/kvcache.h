@@ -13,6 +13,10 @@
 #include "heads.h"
 #include "slab.h"
 
+/* Where new entries go: KV_CONCAT, to the last row, is what the shift is
+ * compared with; for dry runs only. */
+enum kv_policy { KV_SHIFT, KV_CONCAT };
+
 struct kvcache {
 	int sequence;        /* whose entries these are; 0 so far */
 	enum wl_type type;   /* WL_F32 so far */
@@ -20,7 +24,11 @@ struct kvcache {
 	int layers;
 	size_t channels;     /* of this rank's columns */
 	struct part kv;      /* all KV channels over the columns */
+	enum kv_policy policy;
+	int prompt;          /* tokens that kvcache_start began with */
 	int tokens;          /* T */
+	int max_tokens;
+	uint64_t held;       /* bytes of the fullest emulated core */
 	int capacity;        /* tokens this rank can hold */
 	float **k;           /* [layers] of [channels][capacity] */
 	float **v;           /* [layers] of [capacity][channels] */
@@ -29,15 +37,19 @@ struct kvcache {
 
 /* Empty cache that can hold max_tokens over all rows. */
 void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
-                  int layers, int max_tokens);
+                  int layers, int max_tokens, enum kv_policy policy);
 void kvcache_fini(struct kvcache *c);
 
 /* The cache holds the first tokens tokens from now on: then kvcache_fill is
- * called for every layer. */
+ * called for every layer. Charges a core's memory with room for max_tokens. */
 void kvcache_start(struct kvcache *c, int tokens);
 
 /* Tokens that core rows [rows.lo, rows.hi) hold. */
 struct range kvcache_tokens(const struct kvcache *c, struct range rows);
+/* Tokens on the fullest row when there are that many in all; the words of
+ * messages of `across` elements per token of a row, over all rows. */
+int kvcache_most(const struct kvcache *c, int tokens);
+struct wire_words kvcache_wire(const struct kvcache *c, uint64_t across);
 /* Where this rank keeps a token that it holds. */
 int kvcache_place(const struct kvcache *c, int token);
 

@@ -6,7 +6,11 @@
 #ifndef WL_LEDGER_H
 #define WL_LEDGER_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "device.h"
+#include "model.h"
 
 enum phase { PHASE_LOAD, PHASE_PREFILL, PHASE_TRANSITION, PHASE_DECODE,
 	     NPHASES };
@@ -17,30 +21,123 @@ enum op {
 	NOPS
 };
 
+enum sram {
+#define WL_SRAM(id, name) id,
+#include "counters.def"
+	NSRAM
+};
+
+enum route_kind {
+#define WL_ROUTE(id, name, paths) id,
+#include "counters.def"
+	NROUTES
+};
+
+/* The route of a line's axis (enum axis): ROUTE_ON(RING, axis). */
+#define ROUTE_ON(kind, axis) ((axis) ? ROUTE_##kind##_Y : ROUTE_##kind##_X)
+
 /* What one call of a move or a kernel adds. */
 struct charge {
 #define WL_COUNTER(field, unit, help) uint64_t field;
 #include "counters.def"
+	uint64_t setup_cycles; /* of comm_cycles: the core's own work, which
+	                          arithmetic at the same time does not hide */
+};
+
+/* The fullest moment of a core's memory in one phase, bytes. */
+struct sram_peak {
+	uint64_t total, held[NSRAM];
+	enum op op;
+};
+
+/* The longest exchange and all arithmetic of things done at the same time. */
+struct together {
+	bool open;
+	uint64_t compute, setup, wire;
 };
 
 struct ledger {
+	const struct device *device; /* borrowed */
+	enum wl_type type;           /* of the elements that are charged */
 	enum phase phase;
 	enum op op;
-	uint64_t repeat; /* identical calls that one charge stands for */
+	uint64_t repeat; /* identical calls that one charge stands for; 0: the
+	                    call is already accounted for */
+	bool folds;      /* a dry run: see ledger_layer */
+	bool muted;      /* see ledger_mute */
 	struct charge row[NPHASES][NOPS];
+	uint16_t routes[NPHASES][NOPS]; /* bit 1 << enum route_kind: held */
+	uint64_t sram[NPHASES][NOPS];   /* bytes of the fullest core, peak */
+	uint64_t held[NSRAM];           /* now, on core (0,0): the fullest */
+	struct sram_peak peak[NPHASES];
+	struct together together;
+	/* Words that cross each cut between neighbouring cores, of all
+	 * parallel lines together, both ways: [phase][axis][cut], as
+	 * differences to the cut before; see ledger_links. */
+	uint64_t *link[NPHASES][2];
+	int link_most;               /* cuts + 1 that there is room for */
 };
 
-/* Empties the ledger; phase load, repeat 1. */
-void ledger_init(struct ledger *l);
+/* Empties the ledger; phase load, repeat 1. most: cores of the longest line.
+ * Free with ledger_fini. */
+void ledger_init(struct ledger *l, const struct device *d, enum wl_type type,
+                 int most);
+void ledger_fini(struct ledger *l);
+
 /* Names what the next charges are for. */
 void ledger_phase(struct ledger *l, enum phase p);
+/* Takes up an operator, and charges the cores' way to it from the one before:
+ * new routes and descriptors. */
 void ledger_op(struct ledger *l, enum op op);
-/* Adds c, repeat times, to the current phase and operator. */
+/* Takes up a kernel by itself, as benchmarks time it: no way to it. */
+void ledger_kernel(struct ledger *l, enum op op);
+
+/* Adds c, repeat times, to the current phase and operator; cycles are made
+ * from compute_cycles and comm_cycles. */
 void ledger_charge(struct ledger *l, const struct charge *c);
+
+/* What is charged between the two calls happens at the same time on the
+ * wafer: arithmetic adds up, the longest exchange counts, and it counts only
+ * where it outlasts the arithmetic. */
+void ledger_together(struct ledger *l);
+void ledger_join(struct ledger *l);
+
+/* Starts layer i of n layers that are all alike. A dry run charges the first
+ * for all of them: false when there is nothing more to charge. After the last,
+ * ledger_layers_end. */
+bool ledger_layer(struct ledger *l, int i, int n);
+void ledger_layers_end(struct ledger *l);
+
+/* While muted, nothing but memory is accounted for: for dry runs that need only
+ * some of the phases. */
+void ledger_mute(struct ledger *l, bool muted);
+/* Whether the next charge counts at all: moves whose costs take long to find
+ * need not do so when it does not. */
+bool ledger_listens(const struct ledger *l);
+
+/* The current operator uses a kind of route. */
+void ledger_route(struct ledger *l, enum route_kind r);
+
+/* The fullest core takes, or gives back, bytes of its memory. */
+void ledger_hold(struct ledger *l, enum sram what, uint64_t bytes);
+void ledger_release(struct ledger *l, enum sram what, uint64_t bytes);
+
+/* `words` words of all parallel lines cross each of the cuts first..last-1 of
+ * the axis (0: x, 1: y); cut c lies between cores c and c + 1. The sum over a
+ * move's cuts is its word_hops. */
+void ledger_link(struct ledger *l, int axis, int first, int last,
+                 uint64_t words);
+/* Words through cuts 0..n-1 of a phase and axis. */
+void ledger_links(const struct ledger *l, enum phase p, int axis, int n,
+                  uint64_t *words);
+
 /* The sum over one phase's operators. */
 struct charge ledger_total(const struct ledger *l, enum phase p);
+/* Paths that a core holds for an operator, or for all of a phase (NOPS). */
+int ledger_paths(const struct ledger *l, enum phase p, enum op op);
 
 const char *phase_name(enum phase p);
 const char *op_name(enum op op);
+const char *sram_name(enum sram s);
 
 #endif

@@ -11,11 +11,12 @@
 #include <stdint.h>
 
 #include "block.h"
+#include "cost.h"
 #include "grid.h"
 
 enum line_op {
 	LINE_ADD,
-	LINE_MAX,
+	LINE_MAXIMUM,
 	LINE_ARGMAX /* pairs of words (float value, int32 id); larger value,
 	               then lower id; a NaN beats all, so that it shows */
 };
@@ -74,7 +75,9 @@ static inline int line_base(const struct line *l, int first)
  * neighbour by neighbour from both ends: a root adds (own + higher side) +
  * lower side. value: the own cores' vectors from line_base(first) on, stride
  * apart; a root's parts are replaced by the sums, others are left alone.
- * Cost charged: every part crosses last - first links. */
+ * Cost charged: every part crosses last - first links, word by word: a core
+ * adds what passes. Lines do not wait for each other, and in a full turn each
+ * has every root once, so that the way that counts is the lines' mean. */
 void line_reduce(struct line *l, int first, int last,
                  const struct line_parts *parts, enum line_op op,
                  float *value, size_t stride);
@@ -82,9 +85,12 @@ void line_reduce(struct line *l, int first, int last,
 /* Brings each part from the rank of its root to every rank that holds some of
  * the cores first..last. data: the parts of [mine.lo, mine.hi), one after the
  * other. Cost charged: one multicast per part over the whole span, wherever
- * its root is (it may follow from a token's id, the account may not). */
+ * its root is (it may follow from a token's id, the account may not); a stage,
+ * for the cores that receive. follows: it is one of a row of multicasts that
+ * wait for nothing but room, so that only the first one's hops show. */
 void line_multicast(struct line *l, int first, int last,
-                    const struct line_parts *parts, float *data);
+                    const struct line_parts *parts, float *data,
+                    bool follows);
 
 /* One all-reduce among the cores first..last of a line. */
 struct line_segment {
@@ -94,18 +100,27 @@ struct line_segment {
 	size_t stride;
 	size_t words;    /* of this rank's vector */
 	float *result;   /* [words], on each rank of the segment */
-	uint64_t words_all; /* of all parallel lines of the grid together */
+	struct wire_words wire; /* of all parallel lines of the grid */
 };
 
 /* All-reduces n segments of the line by the two-level tree: in about sqrt(m)
  * groups of the m cores neighbour by neighbour to the group's root, then from
  * root to root to the middle one, then a multicast. Segments may share their
- * end cores, no links. Source: WaferLLM (OSDI'25), section 6 (K = 2). */
+ * end cores, no links. Source: WaferLLM (OSDI'25), section 6 (K = 2). Cost
+ * charged: as Luczynski et al. (HPDC'24) model reductions and multicasts,
+ * max(contention, energy / links + distance) + stages. */
 void line_allreduce(struct line *l, int n, const struct line_segment *segments,
                     enum line_op op);
 
-/* Groups of the tree on n cores: about its square root. */
-int line_groups(int n);
+/* Groups of the tree on n cores of the line: as l->groups says, else about the
+ * square root. */
+int line_groups(const struct line *l, int n);
+
+/* Charges a step in which each of the cores first + 1..last passes a message
+ * to its lower neighbour: one hop, by software, into and out of each core.
+ * wire: a message, over all parallel lines. */
+void line_charge_pass(struct line *l, int first, int last,
+                      struct wire_words wire);
 
 /* Passes one message of words words to the lower neighbour rank where send is
  * given and receives one from the upper where recv is given (either may be
@@ -117,17 +132,18 @@ void line_pass_down(struct line *l, const float *send, float *recv,
 /* Sends n rows of words words each along the line, row i from core from[i] to
  * core to[i], relayed rank by rank. row [n]: where this rank has row i if
  * from[i] is its own, or wants it if to[i] is, or both; else NULL.
- * words_all: words of one row over all parallel lines of the grid. Cost
- * charged: each row comes from the end of the line that is farther off (from
- * may follow from a token's id, the account may not). */
+ * wire: one row over all parallel lines of the grid. Cost charged: each row
+ * comes from the end of the line that is farther off (from may follow from a
+ * token's id, the account may not); cores on the way pass words on. */
 void line_route(struct line *l, int n, const int *from, const int *to,
-                float *const *row, size_t words, uint64_t words_all);
+                float *const *row, size_t words, struct wire_words wire);
 
 /* Brings the blocks of a vector (block i of p on the line's rank that holds
  * core i) to the line's first rank, relayed rank by rank. own: this rank's
  * blocks, NULL on all ranks of a line that does not take part; all [p->n]:
  * filled on the first rank only.
- * Cost charged: each block's words over its distance to core 0. */
+ * Cost charged: each block's words over its distance to core 0, whose link
+ * takes them all. */
 void line_gather(struct line *l, const struct part *p, const float *own,
                  float *all);
 

@@ -9,7 +9,13 @@
 
 #include "fail.h"
 
-enum verb { VERB_RUN, VERB_IMPORT, VERB_INFO, NVERBS };
+enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
+
+/* What --grid auto stands as. */
+#define GRID_AUTO (-1)
+
+/* Most --set that a command line may have. */
+#define OPTIONS_SETS 32
 
 /* RxC; rows 0: not given. */
 struct rxc {
@@ -33,9 +39,25 @@ struct options {
 	const char *logits;
 	bool no_verify;
 	bool quiet;
+	/* the account: run and bench */
+	const char *device;
+	const char *set[OPTIONS_SETS + 1]; /* ends with NULL */
+	const char *report;
+	bool strict;
+	bool dry_run;
+	/* run --dry-run */
+	const char *shape;
+	int prompt_tokens;        /* 0: not given */
+	const char *kv;           /* "shift" or "concat" */
+	bool kv_heads_full;
+	int prefill_regions, decode_regions;
+	/* bench */
+	const char *kernel;
+	int m, k, n, words, hops, groups; /* 0: not given */
 	/* import */
 	const char *source, *dest, *tokenizer, *random_shape;
-	int type;                 /* enum wl_type, -1: as the source */
+	/* import: of the weights; run, bench: of the elements charged */
+	int type;                 /* enum wl_type, -1: not given */
 };
 
 /* Parses argv (argv[0] is skipped). Strings point into argv. Not collective.
@@ -47,8 +69,19 @@ int options_parse(int argc, char **argv, struct options *o,
 /* Help for the program (verb NVERBS) or a verb. */
 void options_help(FILE *out, enum verb verb);
 
-/* Writes the options of o's verb that differ from their defaults, "--name
- * value" separated by blanks, to text[size]. */
-void options_echo(const struct options *o, char *text, size_t size);
+/* One option of o's verb as it is used, for reports. */
+struct option_value {
+	const char *name;
+	enum { OPTION_NONE, OPTION_FLAG, OPTION_NUMBER, OPTION_TEXT } kind;
+	bool flag;
+	double number;
+	const char *text;         /* points to o's strings or to buffer */
+	char buffer[512];
+};
+
+size_t options_count(void);
+/* Option number i; false when the verb has no such option. OPTION_NONE: not
+ * given, and without a default. */
+bool options_get(const struct options *o, size_t i, struct option_value *v);
 
 #endif

@@ -27,7 +27,10 @@ struct slab {
 	enum axis axis;      /* the axis that k is cut over */
 	struct part k;
 	size_t width;        /* columns of this rank, of all matrices */
-	uint64_t width_all;  /* of the whole grid */
+	int width_all;       /* of the whole grid */
+	int width_most;      /* of the core line that has most */
+	struct wire_words wire; /* one row, over the lines along k */
+	enum sram sram;      /* what it is in a core's memory */
 	float *data;         /* [k of this rank][width]; NULL in a dry run */
 };
 
@@ -37,8 +40,10 @@ struct box layout_box(const struct layout *l, int row, int col);
 /* This rank's own box. */
 struct box layout_own_box(const struct layout *l);
 
-/* A zeroed slab for n matrices, which share k and the orientation. */
-void slab_init(struct slab *s, const struct layout *layouts, int n);
+/* A zeroed slab for n matrices, which share k and the orientation; what a
+ * core holds is charged to its memory as sram. */
+void slab_init(struct slab *s, const struct layout *layouts, int n,
+               enum sram sram);
 void slab_fini(struct slab *s);
 
 /* Copies one matrix (dense, this rank's box of `from`) to columns [at, ...)
@@ -50,7 +55,9 @@ size_t slab_put(struct slab *s, const struct layout *from, const float *data,
  * orientation) on the same ranks: first along x, then along y, every element
  * over mesh links only. data: this rank's box of `from`, given up; returns
  * the box of `to`, which the caller frees (NULL in a dry run).
- * Cost charged: every element that changes its core, words and hops. */
+ * Cost charged: every element that changes its core, words and hops; the
+ * busiest link of each axis, and the cores that words pass on their way: where
+ * each goes is no fixed route, so that software sends it on. */
 float *relayout(const struct layout *from, const struct layout *to,
                 float *data);
 

@@ -23,15 +23,15 @@ struct tiles {
 	int *off;            /* [lines], ring steps away from home */
 	float **tile;        /* [height * width] of the rank's rectangle */
 	float *memory;       /* all tiles, each with room for the largest */
-	size_t capacity;     /* elements per tile */
-	uint64_t *word_hops[2]; /* [ring length] by off, for each direction: of
-	                           one step, per item of the fixed dimension */
+	uint64_t *hops[2];   /* see line_shift.c, for each direction */
+	enum sram sram;      /* what they are in a core's memory */
 };
 
-/* Zeroed tiles, at home. No memory for elements in a dry run. Free with
- * tiles_fini. Not collective. */
+/* Zeroed tiles, at home. No memory for elements in a dry run; what a core
+ * holds is charged to its memory as sram. Free with tiles_fini. Not
+ * collective. */
 void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
-                struct part ring, struct part fixed);
+                struct part ring, struct part fixed, enum sram sram);
 void tiles_fini(struct tiles *t);
 
 /* The line object of the ring's axis; the lines q that this rank holds; where
@@ -42,6 +42,9 @@ float **tiles_slot(const struct tiles *t, int q, int p);
 
 /* The ring block that core p of line q holds now. */
 int tiles_block(const struct tiles *t, int q, int p);
+/* Elements of the largest tile; its bytes on the emulated core. */
+size_t tiles_capacity(const struct tiles *t);
+uint64_t tiles_bytes(const struct tiles *t);
 /* Elements of core (y, x)'s tile now; its memory (own rectangle only). */
 size_t tiles_size(const struct tiles *t, int q, int p);
 float *tiles_at(const struct tiles *t, int y, int x);
@@ -75,6 +78,9 @@ void tiles_shift_finish(struct tiles_shift *s);
  * the way back. At most half the ring's length of steps. Collective. */
 void tiles_skew(struct tiles *t);
 void tiles_unskew(struct tiles *t);
+/* Unskews n tiled matrices of one grid and axis, whose tiles share messages:
+ * each step has one set-up. */
+void tiles_unskew_all(struct tiles *t, int n);
 
 /* Declares the tiles skewed without a move: for weights that are loaded into
  * their skewed places. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "attention.h"
+#include "cost.h"
 #include "grid.h"
 #include "kvcache.h"
 #include "ledger.h"
@@ -18,6 +19,10 @@
 /* Buffers of a decode step, made once. Vectors on this rank's cores. */
 struct decode_state {
 	struct heads heads;
+	int heads_most;        /* of any column */
+	int head_columns;      /* of all heads, a column for each head on it */
+	/* One word for each query head on a column; these and the sums. */
+	struct wire_words maxima_wire, sums_wire;
 	float *x, *h;          /* [E on y] */
 	float *qkv;            /* [q | k | v channels on x] */
 	float *scores;         /* [heads here][group][tokens here] */
@@ -43,6 +48,8 @@ struct wafer {
 	struct weights weights;
 	struct part prompt;          /* prompt tokens over prefill rows */
 	struct kv_tiles *kv;         /* [layers], between prefill and decode */
+	enum kv_policy kv_policy;    /* of the decode phase */
+	int prefill_regions, decode_regions; /* 1, or as the caller sets */
 	struct kvcache cache;
 	struct decode_state state;
 	float *prefill_logits;       /* [V on y] */
@@ -50,11 +57,18 @@ struct wafer {
 	void *progress_ctx;
 };
 
+/* Operations on each element: of RoPE (two products and a sum), of SwiGLU
+ * (an exponential, the sigmoid, two products). */
+#define ROPE_OPS 3
+#define SWIGLU_OPS (COST_EXP_OPS + 5)
+
 /* Lays both core grids over the mesh (NULL: a dry run without data on one
  * process) and makes room for the weights. Both grids are square and at
- * least as large as the rank grid. model and mesh are borrowed. */
+ * least as large as the rank grid. device: what is emulated, type: of the
+ * elements that are charged. model, mesh and device are borrowed. */
 void wafer_init(struct wafer *w, const struct model *model,
-                const struct mesh *mesh, int prefill_side, int decode_side);
+                const struct mesh *mesh, int prefill_side, int decode_side,
+                const struct device *device, enum wl_type type);
 void wafer_fini(struct wafer *w);
 
 /* Runs the n prompt tokens ids[0..n) through all layers and returns the
@@ -69,6 +83,12 @@ void transition_run(struct wafer *w, int max_tokens);
 /* Runs one token through all layers and returns the greedy choice of the
  * next, -1 when logits are NaN. Collective over the mesh. */
 int decode_step(struct wafer *w, int id);
+
+/* Charges the way of activations through the regions of a phase: from each to
+ * its neighbour, over as many hops as a region has columns. wire: over all
+ * core rows. */
+void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
+                     struct wire_words wire);
 
 /* Part of decode_step: state.o = attention of the rotated q in state.qkv over
  * the layer's cache, the newest token included. Collective over the mesh. */

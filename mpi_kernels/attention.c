@@ -17,9 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost.h"
 #include "fail.h"
 #include "line.h"
 #include "vec.h"
+
+/* Operations on each score: scale, mask, maximum, exponential, sum, division.
+ */
+#define SOFTMAX_OPS (5 + COST_EXP_OPS)
 
 static float **score_slot(const struct scores *s, int g, int y, int x)
 {
@@ -61,10 +66,43 @@ static bool on_column(const struct heads *h, int g, int x)
 	return x >= heads_first(h, g) && x <= heads_last(h, g);
 }
 
+/* The longest row of any column's tile of any head, tokens. */
+static int longest_row(const struct scores *s)
+{
+	int longest = 0;
+
+	for (int g = 0; g < s->heads.n_kv; g++) {
+		int n = row_length(s, g, heads_first(&s->heads, g));
+
+		longest = n > longest ? n : longest;
+	}
+	return longest;
+}
+
+/* Rows of the fullest core's tiles, of all its heads. */
+static uint64_t core_rows(const struct scores *s)
+{
+	return (uint64_t)s->heads_most * s->heads.group * part_max(&s->tokens);
+}
+
+/* Bytes that the fullest core holds of S, and of one step's blocks of S. */
+static uint64_t score_bytes(const struct scores *s)
+{
+	return cost_bytes(s->grid->ledger, core_rows(s) * longest_row(s));
+}
+
+static uint64_t block_bytes(const struct scores *s)
+{
+	return cost_bytes(s->grid->ledger,
+	                  core_rows(s) * part_max(&s->tokens));
+}
+
 void scores_init(struct scores *s, struct grid *g, const struct heads *h,
                  struct part tokens)
 {
-	*s = (struct scores){ .grid = g, .heads = *h, .tokens = tokens };
+	*s = (struct scores){ .grid = g, .heads = *h, .tokens = tokens,
+	                      .heads_most = heads_most(h) };
+	ledger_hold(g->ledger, SRAM_ACTIVATIONS, score_bytes(s));
 	if (g->dry)
 		return;
 	s->tile = wl_calloc((size_t)h->n_kv * grid_height(g) * grid_width(g),
@@ -84,32 +122,46 @@ void scores_fini(struct scores *s)
 	const struct grid *g = s->grid;
 	size_t n = (size_t)s->heads.n_kv * grid_height(g) * grid_width(g);
 
+	ledger_release(g->ledger, SRAM_ACTIVATIONS, score_bytes(s));
 	for (size_t i = 0; s->tile && i < n; i++)
 		free(s->tile[i]);
 	free(s->tile);
 	s->tile = NULL;
 }
 
-/* The parts of one step and head: row y's block b of S, [group][own tokens]
- * [block's tokens], kept by (or coming from) the head's column number b mod
- * its columns. words and root: [rows]. */
+/* One step of K or V around its ring: the block that each row has in hand, and
+ * the words of the row's block of S (of one head), [group][own tokens][block's
+ * tokens]. [rows] both. */
+struct step {
+	int *block;
+	size_t *words;
+};
+
+static void find_blocks(const struct scores *s, const struct tiles *moving,
+                        struct step *step)
+{
+	for (int y = 0; y < s->grid->rows; y++) {
+		/* Every column's block is the same: K and V are not skewed. */
+		step->block[y] = tiles_block(moving, 0, y);
+		step->words[y] = (size_t)s->heads.group *
+		                 part_size(&s->tokens, y) *
+		                 part_size(&s->tokens, step->block[y]);
+	}
+}
+
+/* The parts of one step and head: row y's block b of S, kept by (or coming
+ * from) the head's column number b mod its columns. root: [rows]. */
 static struct line_parts step_parts(const struct scores *s, int g,
-                                    const struct tiles *moving, size_t *words,
-                                    int *root)
+                                    const struct step *step, int *root)
 {
 	const struct grid *grid = s->grid;
 	int first = heads_first(&s->heads, g);
 	int columns = head_columns(&s->heads, g);
 
-	for (int y = 0; y < grid->rows; y++) {
-		/* Every column's block is the same: K and V are not skewed. */
-		int b = tiles_block(moving, 0, y);
-
-		words[y] = (size_t)s->heads.group * part_size(&s->tokens, y) *
-		           part_size(&s->tokens, b);
-		root[y] = first + b % columns;
-	}
-	return (struct line_parts){ grid->rows, grid->y.mine, words, root };
+	for (int y = 0; y < grid->rows; y++)
+		root[y] = first + step->block[y] % columns;
+	return (struct line_parts){ grid->rows, grid->y.mine, step->words,
+	                            root };
 }
 
 /* One core's share of Q K^T over its own channels of head g, for the block of
@@ -152,14 +204,14 @@ static void keep_block(struct scores *s, int g, int y, int x, int b,
 /* One head's part of one step: partial products on each core, reduced along
  * the head's columns to the block's keeper. */
 static void reduce_head(struct scores *s, int g, const struct tiles *q,
-                        const struct tiles *k)
+                        const struct tiles *k, const struct step *step)
 {
 	struct grid *grid = s->grid;
-	size_t words[grid->rows], stride;
+	size_t stride;
 	int root[grid->rows], first = heads_first(&s->heads, g);
 	int last = heads_last(&s->heads, g), base = line_base(&grid->x, first);
 	int end = last + 1 < grid->x.mine.hi ? last + 1 : grid->x.mine.hi;
-	struct line_parts parts = step_parts(s, g, k, words, root);
+	struct line_parts parts = step_parts(s, g, step, root);
 	float *value = NULL;
 
 	stride = line_parts_words(&parts);
@@ -171,7 +223,7 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 
 		for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
 			partial_scores(s, g, q, k, y, x, part);
-			part += words[y];
+			part += step->words[y];
 		}
 	}
 	line_reduce(&grid->x, first, last, &parts, LINE_ADD, value, stride);
@@ -181,28 +233,47 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 		int x = root[y];
 
 		if (line_has(&grid->x, x))
-			keep_block(s, g, y, x, tiles_block(k, 0, y),
+			keep_block(s, g, y, x, step->block[y],
 			           value + (x - base) * stride + at);
-		at += words[y];
+		at += step->words[y];
 	}
 }
 
 void attention_scores(struct scores *s, const struct tiles *q, struct tiles *k)
 {
 	struct grid *g = s->grid;
+	struct ledger *l = g->ledger;
 	uint64_t tokens = s->tokens.n;
-	struct charge c = { .calls = 1,
-	                    .macs = tokens * tokens * s->heads.q.n };
+	int block = part_max(&s->tokens), blocks[g->rows];
+	size_t words[g->rows];
+	struct step now = { blocks, words };
+	const struct charge product = cost_product(
+		l, tokens * tokens * s->heads.q.n,
+		tokens * block * part_max(&s->heads.q), 0);
+	const struct charge step_product = {
+		.compute_cycles = s->heads.group *
+		                  cost_gemm(l, block, block,
+		                            part_max(&s->heads.kv)) };
 
-	ledger_charge(g->ledger, &c);
+	ledger_charge(l, &product);
+	ledger_hold(l, SRAM_BUFFERS, block_bytes(s));
 	for (int step = 0; step < g->rows; step++) {
 		struct tiles_shift shift;
 
+		find_blocks(s, k, &now);
+		ledger_together(l);
+		ledger_charge(l, &step_product);
 		tiles_shift_start(&shift, k, NULL);
+		ledger_join(l);
+		/* The heads, side by side: a core that adds to what passes
+		 * does nothing else. */
+		ledger_together(l);
 		for (int i = 0; i < s->heads.n_kv; i++)
-			reduce_head(s, i, q, k);
+			reduce_head(s, i, q, k, &now);
+		ledger_join(l);
 		tiles_shift_finish(&shift);
 	}
+	ledger_release(l, SRAM_BUFFERS, block_bytes(s));
 }
 
 /* All-reduces one word per (query head, token) along every head: value
@@ -220,7 +291,7 @@ static void reduce_rows(struct scores *s, enum line_op op, float *value,
 			heads_first(h, g), heads_last(h, g),
 			value ? value + g * w * rows : NULL, rows, rows,
 			result ? result + g * rows : NULL,
-			(uint64_t)h->group * s->tokens.n };
+			cost_parts(s->grid->ledger, &s->tokens, h->group) };
 	line_allreduce(&s->grid->x, h->n_kv, segment, op);
 }
 
@@ -269,14 +340,19 @@ void attention_softmax(struct scores *s)
 	struct range tokens = part_range(&s->tokens, g->y.mine);
 	size_t rows = (size_t)s->heads.group * range_size(tokens);
 	float *value = NULL, *result = NULL;
+	const struct charge local = cost_elements(
+		g->ledger, SOFTMAX_OPS, core_rows(s), longest_row(s),
+		(uint64_t)s->tokens.n * s->tokens.n * s->heads.n_kv *
+		s->heads.group);
 
+	ledger_charge(g->ledger, &local);
 	if (!g->dry) {
 		value = wl_calloc(s->heads.n_kv * grid_width(g) * rows,
 		                  sizeof *value);
 		result = wl_calloc(s->heads.n_kv * rows, sizeof *result);
 		each_row(s, 0, value, result, rows);
 	}
-	reduce_rows(s, LINE_MAX, value, result, rows);
+	reduce_rows(s, LINE_MAXIMUM, value, result, rows);
 	if (!g->dry)
 		each_row(s, 1, value, result, rows);
 	reduce_rows(s, LINE_ADD, value, result, rows);
@@ -344,12 +420,11 @@ static void multiply_values(const struct scores *s, int g,
 }
 
 static void multicast_head(struct scores *s, int g, const struct tiles *v,
-                           float **out)
+                           float **out, const struct step *step, bool follows)
 {
 	struct grid *grid = s->grid;
-	size_t words[grid->rows];
 	int root[grid->rows];
-	struct line_parts parts = step_parts(s, g, v, words, root);
+	struct line_parts parts = step_parts(s, g, step, root);
 	float *data = NULL;
 
 	if (!grid->dry) {
@@ -358,7 +433,7 @@ static void multicast_head(struct scores *s, int g, const struct tiles *v,
 		take_blocks(s, g, v, &parts, data);
 	}
 	line_multicast(&grid->x, heads_first(&s->heads, g),
-	               heads_last(&s->heads, g), &parts, data);
+	               heads_last(&s->heads, g), &parts, data, follows);
 	if (data)
 		multiply_values(s, g, v, data, out);
 }
@@ -390,21 +465,40 @@ static void interleave_heads(const struct scores *s, float **out,
 void attention_values(struct scores *s, struct tiles *v, struct tiles *o)
 {
 	struct grid *g = s->grid;
+	struct ledger *l = g->ledger;
 	uint64_t tokens = s->tokens.n;
-	struct charge c = { .calls = 1,
-	                    .macs = tokens * tokens * s->heads.q.n };
+	int block = part_max(&s->tokens), heads = s->heads_most;
+	int blocks[g->rows];
+	size_t words[g->rows];
+	struct step now = { blocks, words };
+	const struct charge product = cost_product(
+		l, tokens * tokens * s->heads.q.n,
+		tokens * block * part_max(&s->heads.q), 0);
+	const struct charge step_product = {
+		.compute_cycles = s->heads.group * heads *
+		                  cost_gemm(l, block,
+		                            (part_max(&s->heads.kv) + heads -
+		                             1) / heads, block) };
 	struct tiles sum; /* as O, but each query head by itself */
 
-	tiles_init(&sum, g, AXIS_X, o->ring, o->fixed);
-	ledger_charge(g->ledger, &c);
+	tiles_init(&sum, g, AXIS_X, o->ring, o->fixed, SRAM_ACTIVATIONS);
+	ledger_charge(l, &product);
+	/* S is whole: its blocks are sent ahead, into a second buffer. */
+	ledger_hold(l, SRAM_BUFFERS, 2 * block_bytes(s));
 	for (int step = 0; step < g->rows; step++) {
 		struct tiles_shift shift;
 
+		find_blocks(s, v, &now);
+		ledger_together(l);
+		ledger_charge(l, &step_product);
 		tiles_shift_start(&shift, v, NULL);
 		for (int i = 0; i < s->heads.n_kv; i++)
-			multicast_head(s, i, v, sum.tile);
+			multicast_head(s, i, v, sum.tile, &now,
+			               step > 0);
 		tiles_shift_finish(&shift);
+		ledger_join(l);
 	}
+	ledger_release(l, SRAM_BUFFERS, 2 * block_bytes(s));
 	if (!g->dry)
 		interleave_heads(s, sum.tile, o);
 	tiles_fini(&sum);

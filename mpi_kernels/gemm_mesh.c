@@ -17,6 +17,7 @@
 
 #include <string.h>
 
+#include "cost.h"
 #include "fail.h"
 #include "vec.h"
 
@@ -25,7 +26,7 @@ static void clear(struct tiles *c)
 	struct grid *g = c->grid;
 
 	for (int i = 0; c->memory && i < grid_height(g) * grid_width(g); i++)
-		memset(c->tile[i], 0, c->capacity * sizeof(float));
+		memset(c->tile[i], 0, tiles_capacity(c) * sizeof(float));
 }
 
 /* C += A B on each core of this rank, with the tiles it holds now. */
@@ -53,21 +54,28 @@ static void multiply(const struct gemm *p)
 void gemm_mesh(const struct gemm *p)
 {
 	struct grid *g = p->c->grid;
-	struct charge c = { .calls = 1,
-	                    .macs = (uint64_t)p->a->fixed.n * p->a->ring.n *
-	                            p->b->fixed.n };
+	uint64_t m = part_max(&p->a->fixed), n = part_max(&p->b->fixed);
+	uint64_t k = p->a->ring.n;
+	const struct charge product = cost_product(
+		g->ledger, p->a->fixed.n * k * p->b->fixed.n, m * n * k, 0);
+	const struct charge step_product = {
+		.compute_cycles = cost_gemm(g->ledger, m, n,
+		                            part_max(&p->a->ring)) };
 
 	WL_ASSERT(g->rows == g->cols && p->a->ring.n == p->b->ring.n);
-	ledger_charge(g->ledger, &c);
+	ledger_charge(g->ledger, &product);
 	clear(p->c);
 	for (int step = 0; step < g->cols; step++) {
 		struct tiles_shift a, b;
 
+		ledger_together(g->ledger);
+		ledger_charge(g->ledger, &step_product);
 		tiles_shift_start(&a, p->a, NULL);
 		tiles_shift_start(&b, p->b, NULL);
 		if (!g->dry)
 			multiply(p);
 		tiles_shift_finish(&a);
 		tiles_shift_finish(&b);
+		ledger_join(g->ledger);
 	}
 }

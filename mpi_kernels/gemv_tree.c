@@ -15,6 +15,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "cost.h"
 #include "vec.h"
 
 void gemv_tree(const struct slab *w, const float *x, float *y)
@@ -22,11 +23,18 @@ void gemv_tree(const struct slab *w, const float *x, float *y)
 	struct line *l = grid_line(w->grid, w->axis);
 	int first = part_start(&w->k, l->mine.lo);
 	struct line_segment all = { 0, l->n - 1, NULL, w->width, w->width, y,
-	                            w->width_all };
-	struct charge c = { .calls = 1,
-	                    .macs = (uint64_t)w->k.n * w->width_all };
+	                            w->wire };
+	const struct charge product = cost_product(
+		l->ledger, (uint64_t)w->k.n * w->width_all,
+		(uint64_t)part_max(&w->k) * w->width_most,
+		cost_start(l->ledger) + cost_gemv(l->ledger, part_max(&w->k),
+		                                  w->width_most));
 
-	ledger_charge(l->ledger, &c);
+	/* The partial sums, and what comes in to be added. */
+	uint64_t buffers = cost_bytes(l->ledger, 2 * (uint64_t)w->width_most);
+
+	ledger_hold(l->ledger, SRAM_BUFFERS, buffers);
+	ledger_charge(l->ledger, &product);
 	if (w->data)
 		all.value = line_buffer(l, LINE_PARTIAL, w->width *
 		                        range_size(l->mine));
@@ -39,6 +47,7 @@ void gemv_tree(const struct slab *w, const float *x, float *y)
 		         w->data + k * w->width, w->width, partial);
 	}
 	line_allreduce(l, 1, &all, LINE_ADD);
+	ledger_release(l->ledger, SRAM_BUFFERS, buffers);
 }
 
 /* The best of one core's block; an empty block never wins. */
@@ -62,9 +71,14 @@ int argmax_vector(struct grid *g, enum axis axis, const struct part *part,
 	int first = part_start(part, l->mine.lo);
 	float best[2] = { 0, 0 };
 	struct line_segment all = { 0, l->n - 1, NULL, 2, 2, best,
-	                            2 * (uint64_t)grid_lines(g, axis) };
+	                            cost_lines(grid_lines(g, axis), 2) };
+	/* Each element is compared and, maybe, taken. */
+	const struct charge scan = cost_elements(
+		g->ledger, 2, 1, part_max(part),
+		(uint64_t)part->n * grid_lines(g, axis));
 	int32_t id;
 
+	ledger_charge(g->ledger, &scan);
 	if (!g->dry)
 		all.value = line_buffer(l, LINE_PARTIAL,
 		                        2 * range_size(l->mine));

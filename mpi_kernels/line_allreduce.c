@@ -15,65 +15,133 @@
 #include <math.h>
 #include <string.h>
 
-int line_groups(int n)
+int line_groups(const struct line *l, int n)
 {
-	int g = (int)(sqrt((double)n) + 0.5);
+	int g = l->groups ? l->groups : (int)(sqrt((double)n) + 0.5);
 
-	return g < 1 ? 1 : g;
+	return g < 1 ? 1 : g < n ? g : n;
 }
 
-static int group_start(const struct line_segment *s, int i)
+static int segment_groups(const struct line *l, const struct line_segment *s)
+{
+	return line_groups(l, s->last - s->first + 1);
+}
+
+static int group_start(const struct line *l, const struct line_segment *s,
+                       int i)
 {
 	int n = s->last - s->first + 1;
 
-	return s->first + (int)((long)i * n / line_groups(n));
+	return s->first + (int)((long)i * n / segment_groups(l, s));
 }
 
-static int group_root(const struct line_segment *s, int i)
+static int group_root(const struct line *l, const struct line_segment *s,
+                      int i)
 {
-	int start = group_start(s, i);
+	int start = group_start(l, s, i);
 
-	return start + (group_start(s, i + 1) - start) / 2;
+	return start + (group_start(l, s, i + 1) - start) / 2;
 }
 
-static int segment_groups(const struct line_segment *s)
+static int tree_top(const struct line *l, const struct line_segment *s)
 {
-	return line_groups(s->last - s->first + 1);
+	return group_root(l, s, segment_groups(l, s) / 2);
 }
 
-static int tree_top(const struct line_segment *s)
+/* The tree of one segment, seen by its words: how far they go, how often they
+ * are added. */
+struct tree {
+	uint64_t depth;       /* cores that add and send on, longest way */
+	uint64_t reach;       /* hops from the farthest core to the second root */
+	uint64_t spread;      /* hops of the multicast */
+	uint64_t sent, hops;  /* messages up the tree, and their hops */
+	uint64_t into;        /* messages that the second root receives */
+};
+
+static uint64_t larger(uint64_t a, uint64_t b)
 {
-	return group_root(s, segment_groups(s) / 2);
+	return a > b ? a : b;
 }
 
-static struct charge tree_charge(const struct line *l,
-                                 const struct line_segment *s)
+/* Ends that a root in the middle of a chain receives from. */
+static int sides(int first, int root, int last)
 {
-	int groups = segment_groups(s), top = tree_top(s);
-	uint64_t depth = 0, span = 0, way = line_hops(l, s->first, s->last);
-	struct charge c = { 0 };
+	return (root > first) + (root < last);
+}
+
+static struct tree tree_of(const struct line *l, const struct line_segment *s)
+{
+	int groups = segment_groups(l, s), middle = groups / 2, top = tree_top(l, s);
+	uint64_t inner = 0, outer = 0;
+	struct tree t = { 0 };
 
 	for (int i = 0; i < groups; i++) {
-		int first = group_start(s, i), root = group_root(s, i);
-		int last = group_start(s, i + 1) - 1;
+		int first = group_start(l, s, i), root = group_root(l, s, i);
+		int last = group_start(l, s, i + 1) - 1;
 		uint64_t low = line_hops(l, first, root);
 		uint64_t high = line_hops(l, root, last);
-		uint64_t far = line_hops(l, root, top);
 
-		c.words += s->words_all * (last - first);
-		c.word_hops += s->words_all * (low + high);
-		depth = low > depth ? low : depth;
-		depth = high > depth ? high : depth;
-		span = far > span ? far : span;
+		t.sent += last - first;
+		t.hops += low + high;
+		inner = larger(inner, larger(root - first, last - root));
+		outer = larger(outer, line_hops(l, root, top));
+		if (root == top)
+			t.into = sides(first, root, last);
 	}
-	c.words += s->words_all * (groups - 1) + (way ? s->words_all : 0);
-	c.word_hops += s->words_all *
-	               (line_hops(l, group_root(s, 0),
-	                          group_root(s, groups - 1)) + way);
-	uint64_t low = line_hops(l, s->first, top);
-	uint64_t high = line_hops(l, top, s->last);
+	t.sent += groups - 1;
+	t.hops += line_hops(l, group_root(l, s, 0), group_root(l, s, groups - 1));
+	t.into += sides(0, middle, groups - 1);
+	t.depth = inner + larger(middle, groups - 1 - middle);
+	t.reach = inner + outer;
+	t.spread = larger(line_hops(l, s->first, top),
+	                  line_hops(l, top, s->last));
+	return t;
+}
 
-	c.path_hops = depth + span + (low > high ? low : high);
+/* Reduction: the second root takes in all that reaches it (contention), or
+ * the words keep the links busy (energy over links) and then have their way
+ * to go; each core that adds and sends on is a stage. Then the multicast. */
+static uint64_t tree_cycles(const struct line *l, const struct tree *t,
+                            uint64_t words, uint64_t links)
+{
+	const struct ledger *account = l->ledger;
+	uint64_t contention = cost_wire(account, words * t->into);
+	uint64_t energy = cost_wire(account,
+	                            (words * t->hops + links - 1) / links);
+
+	return larger(contention, energy + cost_hops(account, t->reach)) +
+	       cost_stages(account, t->depth + 1) + cost_wire(account, words) +
+	       cost_hops(account, t->spread);
+}
+
+static void charge_links(struct line *l, const struct line_segment *s)
+{
+	int groups = segment_groups(l, s);
+	uint64_t words = s->wire.all;
+
+	for (int i = 0; i < groups; i++)
+		ledger_link(l->ledger, l->axis, group_start(l, s, i),
+		            group_start(l, s, i + 1) - 1, words);
+	ledger_link(l->ledger, l->axis, group_root(l, s, 0),
+	            group_root(l, s, groups - 1), words);
+	ledger_link(l->ledger, l->axis, s->first, s->last, words);
+}
+
+static struct charge tree_charge(struct line *l, const struct line_segment *s)
+{
+	uint64_t links = line_hops(l, s->first, s->last);
+	struct charge c = { 0 };
+
+	if (!links || !s->wire.all)
+		return c;
+	struct tree t = tree_of(l, s);
+
+	c.words = s->wire.all * (t.sent + 1);
+	c.word_hops = s->wire.all * (t.hops + links);
+	c.path_hops = t.reach + t.spread;
+	c.stages = t.depth + 1;
+	c.comm_cycles = tree_cycles(l, &t, s->wire.most, links);
+	charge_links(l, s);
 	return c;
 }
 
@@ -85,14 +153,17 @@ static void charge_allreduce(struct line *l, int n,
 	for (int i = 0; i < n; i++) {
 		struct charge c = tree_charge(l, &segments[i]);
 
-		if (!segments[i].words_all)
-			continue;
 		sum.words += c.words;
 		sum.word_hops += c.word_hops;
-		if (c.path_hops > sum.path_hops)
-			sum.path_hops = c.path_hops;
+		/* The segments' trees work at the same time. */
+		sum.path_hops = larger(sum.path_hops, c.path_hops);
+		sum.stages = larger(sum.stages, c.stages);
+		sum.comm_cycles = larger(sum.comm_cycles, c.comm_cycles);
 	}
 	ledger_charge(l->ledger, &sum);
+	ledger_route(l->ledger, ROUTE_ON(CHAIN, l->axis));
+	ledger_route(l->ledger, ROUTE_ON(ROOTS, l->axis));
+	ledger_route(l->ledger, ROUTE_ON(CAST, l->axis));
 }
 
 /* One level of the trees of all segments that touch this rank: chains over
@@ -109,21 +180,21 @@ static void run_level(struct line *l, int n, const struct line_segment *segment,
 		core[p] = p;
 	for (int i = 0; i < n; i++) {
 		const struct line_segment *s = &segment[i];
-		int groups = segment_groups(s), *first_root = &root[roots];
+		int groups = segment_groups(l, s), *first_root = &root[roots];
 
 		if (!line_touches(l, s->first, s->last))
 			continue;
 		for (int g = 0; g < groups; g++)
-			root[roots++] = group_root(s, g);
+			root[roots++] = group_root(l, s, g);
 		for (int g = 0; g < (level ? 1 : groups); g++) {
-			int first = group_start(s, g);
-			int last = group_start(s, g + 1) - 1;
+			int first = group_start(l, s, g);
+			int last = group_start(l, s, g + 1) - 1;
 			const int *cores = level ? first_root : &core[first];
 			int size = level ? groups : last - first + 1;
 
 			if (!line_touches(l, cores[0], cores[size - 1]))
 				continue;
-			top[chains] = level ? tree_top(s) : group_root(s, g);
+			top[chains] = level ? tree_top(l, s) : group_root(l, s, g);
 			parts[chains] = (struct line_parts){
 				1, { 0, 1 }, &s->words, &top[chains] };
 			chain[chains] = (struct chain){
@@ -146,7 +217,7 @@ static void spread(struct line *l, int n, const struct line_segment *segment)
 
 		if (!line_touches(l, s->first, s->last))
 			continue;
-		top[casts] = tree_top(s);
+		top[casts] = tree_top(l, s);
 		if (line_has(l, top[casts]))
 			memcpy(s->result, s->value + s->stride *
 			       (top[casts] - line_base(l, s->first)),

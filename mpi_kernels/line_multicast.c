@@ -88,20 +88,37 @@ void multicasts_run(struct line *l, const struct multicast *m, int n)
 	noc_wait(l->noc, sent[1]);
 }
 
-void line_multicast(struct line *l, int first, int last,
-                    const struct line_parts *parts, float *data)
+static void charge_multicast(struct line *l, int first, int last,
+                             const struct line_parts *parts, bool follows)
 {
 	struct charge c = { .calls = 1 };
-	struct multicast m = { first, last, parts, data };
-
-	uint64_t span = line_hops(l, first, last);
+	uint64_t span = line_hops(l, first, last), most = 0;
 
 	for (int i = 0; i < parts->n && span; i++) {
-		c.words += parts->words[i];
-		c.word_hops += parts->words[i] * span;
+		uint64_t words = cost_words(l->ledger, parts->words[i]);
+
+		c.words += words;
+		c.word_hops += words * span;
+		most = words > most ? words : most;
 	}
-	c.path_hops = c.words ? span : 0;
+	if (c.words) {
+		c.path_hops = follows ? 0 : span;
+		c.stages = !follows;
+		c.comm_cycles = cost_hops(l->ledger, c.path_hops) +
+		                cost_wire(l->ledger, most) +
+		                cost_stages(l->ledger, 1);
+		ledger_link(l->ledger, l->axis, first, last, c.words);
+	}
 	ledger_charge(l->ledger, &c);
+	ledger_route(l->ledger, ROUTE_ON(CAST, l->axis));
+}
+
+void line_multicast(struct line *l, int first, int last,
+                    const struct line_parts *parts, float *data, bool follows)
+{
+	struct multicast m = { first, last, parts, data };
+
+	charge_multicast(l, first, last, parts, follows);
 	if (l->noc && line_touches(l, first, last))
 		multicasts_run(l, &m, 1);
 }

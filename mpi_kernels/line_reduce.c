@@ -37,7 +37,7 @@ static void combine(enum line_op op, float *acc, const float *own, size_t n)
 		for (size_t i = 0; i < n; i++)
 			acc[i] += own[i];
 		break;
-	case LINE_MAX:
+	case LINE_MAXIMUM:
 		for (size_t i = 0; i < n; i++)
 			acc[i] = own[i] > acc[i] ? own[i] : acc[i];
 		break;
@@ -212,19 +212,31 @@ static void charge_reduce(struct line *l, int first, int last,
                           const struct line_parts *parts)
 {
 	struct charge c = { .calls = 1 };
-	int span = line_hops(l, first, last);
+	uint64_t span = line_hops(l, first, last), most = 0, ways = 0, n = 0;
 
-	for (int i = 0; i < parts->n; i++) {
-		int low = line_hops(l, first, parts->root[i]);
-		int high = line_hops(l, parts->root[i], last);
-		uint64_t path = parts->words[i] ? low > high ? low : high : 0;
+	for (int i = 0; i < parts->n && span; i++) {
+		uint64_t low = line_hops(l, first, parts->root[i]);
+		uint64_t high = line_hops(l, parts->root[i], last);
+		uint64_t words = cost_words(l->ledger, parts->words[i]);
+		uint64_t path = low > high ? low : high;
 
-		c.words += parts->words[i] * (last - first);
-		c.word_hops += parts->words[i] * span;
-		if (path > c.path_hops)
-			c.path_hops = path;
+		if (!words)
+			continue;
+		c.words += words * (last - first);
+		c.word_hops += words * span;
+		c.path_hops = path > c.path_hops ? path : c.path_hops;
+		most = words > most ? words : most;
+		ways += path;
+		n++;
+	}
+	if (n) {
+		c.comm_cycles = cost_hops(l->ledger, (ways + n - 1) / n) +
+		                cost_wire(l->ledger, most);
+		ledger_link(l->ledger, l->axis, first, last,
+		            c.words / (last - first));
 	}
 	ledger_charge(l->ledger, &c);
+	ledger_route(l->ledger, ROUTE_ON(CHAIN, l->axis));
 }
 
 void line_reduce(struct line *l, int first, int last,

@@ -10,6 +10,22 @@
 
 #include "fail.h"
 
+void line_charge_pass(struct line *l, int first, int last,
+                      struct wire_words wire)
+{
+	struct ledger *account = l->ledger;
+	struct charge c = { .calls = 1, .words = (last - first) * wire.all,
+	                    .path_hops = line_hops(l, first, first + 1),
+	                    .stages = 1 };
+
+	c.word_hops = c.words * c.path_hops;
+	c.comm_cycles = cost_relay(account) + cost_hops(account, c.path_hops) +
+	                2 * cost_wire(account, wire.most);
+	ledger_charge(account, &c);
+	ledger_link(account, l->axis, first, last, wire.all);
+	ledger_route(account, ROUTE_ON(CHAIN, l->axis));
+}
+
 void line_pass_down(struct line *l, const float *send, float *recv,
                     size_t words)
 {
@@ -25,20 +41,30 @@ void line_pass_down(struct line *l, const float *send, float *recv,
 	noc_wait(l->noc, out);
 }
 
-void line_gather(struct line *l, const struct part *p, const float *own,
-                 float *all)
+static void charge_gather(struct line *l, const struct part *p)
 {
 	struct charge c = { .calls = 1 };
 
 	for (int i = 1; i < l->n; i++) {
-		int hops = line_hops(l, i, 0);
+		uint64_t hops = line_hops(l, i, 0);
+		uint64_t words = cost_words(l->ledger, part_size(p, i));
 
-		c.words += part_size(p, i);
-		c.word_hops += (uint64_t)part_size(p, i) * hops;
-		if (part_size(p, i))
-			c.path_hops = hops;
+		c.words += words;
+		c.word_hops += words * hops;
+		if (words)
+			c.path_hops = c.stages = hops;
+		ledger_link(l->ledger, l->axis, 0, i, words);
 	}
+	c.comm_cycles = cost_hops(l->ledger, c.path_hops) +
+	                cost_stages(l->ledger, c.stages) +
+	                cost_wire(l->ledger, c.words);
 	ledger_charge(l->ledger, &c);
+}
+
+void line_gather(struct line *l, const struct part *p, const float *own,
+                 float *all)
+{
+	charge_gather(l, p);
 	if (!l->noc || !own)
 		return;
 
@@ -56,20 +82,30 @@ void line_gather(struct line *l, const struct part *p, const float *own,
 }
 
 static void charge_route(struct line *l, int n, const int *to,
-                         uint64_t words_all)
+                         struct wire_words wire)
 {
 	struct charge c = { .calls = 1 };
+	/* All rows of a direction cross the cut at the end it comes from. */
+	uint64_t rows[2] = { 0, 0 };
 
 	for (int i = 0; i < n && l->n > 1; i++) {
 		uint64_t low = line_hops(l, 0, to[i]);
 		uint64_t high = line_hops(l, to[i], l->n - 1);
-		uint64_t hops = low > high ? low : high;
+		bool up = low > high;
+		uint64_t hops = up ? low : high;
 
-		c.words += words_all;
-		c.word_hops += hops * words_all;
-		if (hops > c.path_hops)
-			c.path_hops = hops;
+		c.words += wire.all;
+		c.word_hops += hops * wire.all;
+		c.path_hops = hops > c.path_hops ? hops : c.path_hops;
+		rows[up]++;
+		ledger_link(l->ledger, l->axis, up ? 0 : to[i],
+		            up ? to[i] : l->n - 1, wire.all);
 	}
+	c.stages = c.path_hops;
+	c.comm_cycles = cost_hops(l->ledger, c.path_hops) +
+	                cost_stages(l->ledger, c.stages) +
+	                cost_wire(l->ledger, wire.most * (rows[0] > rows[1]
+	                                                  ? rows[0] : rows[1]));
 	ledger_charge(l->ledger, &c);
 }
 
@@ -137,9 +173,9 @@ static void route_run(struct line *l, const struct route *r)
 }
 
 void line_route(struct line *l, int n, const int *from, const int *to,
-                float *const *row, size_t words, uint64_t words_all)
+                float *const *row, size_t words, struct wire_words wire)
 {
-	charge_route(l, n, to, words_all);
+	charge_route(l, n, to, wire);
 	for (int first = 0; first < n && l->noc; first += ROUTE_ROWS)
 		for (int up = 0; up <= 1; up++) {
 			struct route r = { from, to, row, words, first,

@@ -14,6 +14,7 @@
 
 #include <string.h>
 
+#include "cost.h"
 #include "fail.h"
 #include "ring.h"
 
@@ -28,45 +29,99 @@ static const struct ring_route *route(const struct tiles *t, int step)
 	return &tiles_line(t)->ring[step > 0];
 }
 
-/* Words times hops of one step on a line whose tiles are `off` steps from
- * home, per item of the fixed dimension; one table for each direction, made
- * once. */
+/* Hops that the larger blocks of a line make together in one step, when its
+ * tiles are `off` steps from home, and at [n] the hops of all blocks; one
+ * table for each direction, made once. */
 static const uint64_t *hop_table(struct tiles *t, int step)
 {
 	int n = tiles_line(t)->n;
+	int larger = t->ring.n / t->ring.unit % n;
 	const int *hops = route(t, step)->hops;
-	uint64_t **table = &t->word_hops[step > 0], size[n];
+	uint64_t **table = &t->hops[step > 0];
+	bool large[n];
 
 	if (*table)
 		return *table;
-	*table = wl_calloc(n, sizeof **table);
-	for (int k = 0; k < n; k++)
-		size[k] = part_size(&t->ring, ring_core(k, n));
+	*table = wl_calloc(n + 1, sizeof **table);
+	for (int k = 0; k < n; k++) {
+		large[k] = ring_core(k, n) < larger;
+		(*table)[n] += hops[k];
+	}
 	for (int off = 0; off < n; off++)
 		for (int k = 0; k < n; k++)
-			(*table)[off] +=
-				hops[k] *
-				size[k + off < n ? k + off : k + off - n];
+			if (large[k + off < n ? k + off : k + off - n])
+				(*table)[off] += hops[k];
 	return *table;
 }
 
-static void charge_shift(struct tiles *t, const signed char *steps)
+/* Words and word hops of one step of the lines whose fixed block has `across`
+ * items: those of [lo, hi). */
+static void add_lines(struct tiles *t, const signed char *steps, int across,
+                      int lo, int hi, struct charge *c)
 {
-	const struct line *l = tiles_line(t);
-	int lines = grid_lines(t->grid, t->axis);
-	struct charge c = { .calls = 1 };
+	const struct ledger *l = t->grid->ledger;
+	int n = tiles_line(t)->n, large = t->ring.n / t->ring.unit % n;
+	uint64_t size = (uint64_t)(part_max(&t->ring) - (large ? t->ring.unit
+	                                                       : 0)) * across;
+	uint64_t less = cost_words(l, size);
+	uint64_t more = cost_words(l, size + (uint64_t)t->ring.unit * across);
+	const uint64_t *hops[] = { hop_table(t, -1), hop_table(t, 1) };
+	/* Lines that move; hops of their larger blocks, and of all. */
+	uint64_t lines = 0, far = 0, all = 0;
 
-	for (int q = 0; q < lines && l->n > 1; q++) {
-		uint64_t across = part_size(&t->fixed, q);
+	for (int q = lo; q < hi && across; q++) {
 		int step = step_of(steps, q);
 
 		if (!step)
 			continue;
-		c.words += across * t->ring.n;
-		c.word_hops += across * hop_table(t, step)[t->off[q]];
+		lines++;
+		far += hops[step > 0][t->off[q]];
+		all += hops[step > 0][n];
+	}
+	c->words += lines * (large * more + (n - large) * less);
+	c->word_hops += far * more + (all - far) * less;
+}
+
+/* Every cut of a line is crossed by one tile each way. */
+static void charge_links(const struct tiles *t, uint64_t word_hops)
+{
+	const struct line *l = tiles_line(t);
+	int cuts = l->n - 1;
+
+	ledger_link(l->ledger, l->axis, 0, cuts, word_hops / cuts);
+	ledger_link(l->ledger, l->axis, 0, 1, word_hops % cuts);
+}
+
+/* Whether any words move. */
+static bool charge_shift(struct tiles *t, const signed char *steps,
+                         bool set_up)
+{
+	const struct line *l = tiles_line(t);
+	int lines = grid_lines(t->grid, t->axis);
+	int more = t->fixed.n / t->fixed.unit % lines, most = part_max(&t->fixed);
+	struct charge c = { .calls = 1 };
+
+	if (l->n < 2 || !ledger_listens(l->ledger))
+		return false;
+	add_lines(t, steps, most, 0, more ? more : lines, &c);
+	if (more)
+		add_lines(t, steps, most - t->fixed.unit, more, lines, &c);
+	if (c.words) {
+		uint64_t words = cost_words(l->ledger, tiles_capacity(t));
+
 		c.path_hops = l->n > 2 ? 2 : 1;
+		c.setup_cycles = set_up ? cost_exchange(l->ledger) : 0;
+		c.comm_cycles = c.setup_cycles +
+		                (set_up ? cost_hops(l->ledger, c.path_hops)
+		                        : 0) + cost_wire(l->ledger, words);
+		charge_links(t, c.word_hops);
 	}
 	ledger_charge(l->ledger, &c);
+	/* Half the ring's steps, at most, go against it: to skew. */
+	ledger_route(l->ledger, ROUTE_ON(RING, l->axis));
+	if (steps)
+		ledger_route(l->ledger, ROUTE_ON(BACK, l->axis));
+	return c.words > 0;
 }
 
 /* Words of the message that crosses the cut at one end of the own cores: a
@@ -136,16 +191,19 @@ static void try_send(struct tiles_shift *s, bool upper)
 	s->sent[upper] = true;
 }
 
-void tiles_shift_start(struct tiles_shift *s, struct tiles *t,
-                       const signed char *steps)
+/* Whether any words move, for the account. */
+static bool start(struct tiles_shift *s, struct tiles *t,
+                  const signed char *steps, bool set_up)
 {
 	struct line *l = tiles_line(t);
 
 	WL_ASSERT(!l->shifting);
 	*s = (struct tiles_shift){ .t = t, .steps = steps };
-	charge_shift(t, steps);
+	bool moves = charge_shift(t, steps, set_up);
+
+	ledger_hold(l->ledger, SRAM_BUFFERS, tiles_bytes(t));
 	if (t->grid->dry || l->n == 1)
-		return;
+		return moves;
 	l->shifting = true;
 	for (int upper = 0; upper <= 1; upper++) {
 		s->recv[upper] = s->send[upper] = NOC_NOTHING;
@@ -160,6 +218,13 @@ void tiles_shift_start(struct tiles_shift *s, struct tiles *t,
 	}
 	for (int upper = 0; upper <= 1; upper++)
 		try_send(s, upper);
+	return moves;
+}
+
+void tiles_shift_start(struct tiles_shift *s, struct tiles *t,
+                       const signed char *steps)
+{
+	start(s, t, steps, true);
 }
 
 /* Gives the tiles of line q their new cores inside the rank. The slots of the
@@ -232,6 +297,7 @@ void tiles_shift_finish(struct tiles_shift *s)
 	struct line *l = tiles_line(t);
 	int lines = grid_lines(t->grid, t->axis);
 
+	ledger_release(l->ledger, SRAM_BUFFERS, tiles_bytes(t));
 	if (l->shifting)
 		receive(s);
 	for (int q = 0; q < lines; q++)
@@ -246,38 +312,83 @@ void tiles_shift_finish(struct tiles_shift *s)
 	l->shifting = false;
 }
 
-/* Turns every line q until it is ring_pos(q) steps from home, or home, each
- * the shorter way and all at once. */
-static void turn(struct tiles *t, bool skewed)
+/* One step, whose set-up is charged unless another step's message takes these
+ * tiles along. Whether any words move. */
+static bool step(struct tiles *t, const signed char *steps, bool set_up)
 {
-	int n = tiles_line(t)->n, lines = grid_lines(t->grid, t->axis);
+	struct tiles_shift s;
+
+	bool moves = start(&s, t, steps, set_up);
+
+	tiles_shift_finish(&s);
+	return moves;
+}
+
+/* Ring steps from home at which line q's tiles shall stand. */
+static int wanted(const struct tiles *t, int q, bool skewed)
+{
+	int lines = grid_lines(t->grid, t->axis);
+
+	return skewed ? ring_pos(q, lines) % tiles_line(t)->n : 0;
+}
+
+/* What is left of turn where its steps are accounted for already and there is
+ * no data: where the tiles stand in the end, and the memory it took. */
+static void turn_silently(struct tiles *t, int n, bool skewed)
+{
+	struct ledger *l = t->grid->ledger;
+	int lines = grid_lines(t->grid, t->axis);
+
+	for (int i = 0; i < n; i++) {
+		ledger_hold(l, SRAM_BUFFERS, tiles_bytes(&t[i]));
+		ledger_release(l, SRAM_BUFFERS, tiles_bytes(&t[i]));
+		for (int q = 0; q < lines; q++)
+			t[i].off[q] = wanted(&t[i], q, skewed);
+	}
+}
+
+/* Turns every line q of n tiled matrices until it is ring_pos(q) steps from
+ * home, or home, each the shorter way and all at once. The matrices stand
+ * alike. */
+static void turn(struct tiles *t, int n, bool skewed)
+{
+	int cores = tiles_line(t)->n, lines = grid_lines(t->grid, t->axis);
 	signed char steps[lines];
 	bool any = true;
 
+	if (cores == 1)
+		return;
+	if (t->grid->dry && !ledger_listens(t->grid->ledger)) {
+		turn_silently(t, n, skewed);
+		return;
+	}
 	while (any) {
 		any = false;
 		for (int q = 0; q < lines; q++) {
-			int want = skewed ? ring_pos(q, lines) % n : 0;
-			int back = (want - t->off[q] + n) % n;
+			int back = wanted(t, q, skewed) - t->off[q];
 
-			steps[q] = !back ? 0 : back <= n - back ? -1 : 1;
+			back = (back + cores) % cores;
+			steps[q] = !back ? 0 : back <= cores - back ? -1 : 1;
 			any |= back;
 		}
-		struct tiles_shift s;
+		bool set_up = true;
 
-		if (!any)
-			break;
-		tiles_shift_start(&s, t, steps);
-		tiles_shift_finish(&s);
+		for (int i = 0; i < n && any; i++)
+			set_up &= !step(&t[i], steps, set_up);
 	}
 }
 
 void tiles_skew(struct tiles *t)
 {
-	turn(t, true);
+	turn(t, 1, true);
 }
 
 void tiles_unskew(struct tiles *t)
 {
-	turn(t, false);
+	turn(t, 1, false);
+}
+
+void tiles_unskew_all(struct tiles *t, int n)
+{
+	turn(t, n, false);
 }

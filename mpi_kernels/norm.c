@@ -6,8 +6,13 @@
 
 #include <math.h>
 
+#include "cost.h"
 #include "line.h"
 #include "vec.h"
+
+/* Operations on each element: into the sum of squares, by the root, by the
+ * weight. */
+#define NORM_OPS 3
 
 static float inverse_root(float sum, int n, double eps)
 {
@@ -21,8 +26,12 @@ void norm_vector(struct grid *g, enum axis axis, const struct part *part,
 	int first = part_start(part, l->mine.lo);
 	float sum;
 	struct line_segment all = { 0, l->n - 1, NULL, 1, 1, &sum,
-	                            grid_lines(g, axis) };
+	                            cost_lines(grid_lines(g, axis), 1) };
+	const struct charge local = cost_elements(
+		g->ledger, NORM_OPS, 1, part_max(part),
+		(uint64_t)part->n * grid_lines(g, axis));
 
+	ledger_charge(g->ledger, &local);
 	if (!g->dry)
 		all.value = line_buffer(l, LINE_PARTIAL, range_size(l->mine));
 	for (int p = l->mine.lo; !g->dry && p < l->mine.hi; p++)
@@ -82,8 +91,12 @@ void norm_tiles(const struct tiles *x, double eps, const float *weight,
 	struct line *l = &g->x;
 	size_t rows = range_size(part_range(&x->fixed, g->y.mine));
 	struct line_segment all = { 0, l->n - 1, NULL, rows, rows, NULL,
-	                            x->fixed.n };
+	                            cost_parts(g->ledger, &x->fixed, 1) };
+	const struct charge local = cost_elements(
+		g->ledger, NORM_OPS, part_max(&x->fixed), part_max(&x->ring),
+		(uint64_t)x->fixed.n * x->ring.n);
 
+	ledger_charge(g->ledger, &local);
 	if (!g->dry) {
 		all.value = line_buffer(l, LINE_PARTIAL, rows * grid_width(g));
 		all.result = line_buffer(l, LINE_RESULT, rows);

@@ -24,6 +24,49 @@ static float *words(size_t n)
 	return wl_calloc(n, sizeof(float));
 }
 
+/* Bytes of the buffers below on the fullest core. */
+static uint64_t state_bytes(const struct wafer *w, int max_tokens)
+{
+	const struct grid *g = &w->decode;
+	struct heads h = heads_of(w->model, g->cols);
+	struct part dim = part_of(w->model->dim, g->rows);
+	struct part hidden = part_of(w->model->hidden_dim, g->cols);
+	struct part vocab = part_of(w->model->vocab_size, g->cols);
+	uint64_t heads = (uint64_t)h.group * heads_most(&h);
+
+	/* x, h; q, k, v; scores; the sums and what they become; gate and up;
+	 * logits. */
+	return cost_bytes(&w->ledger, 2 * (uint64_t)part_max(&dim) +
+	                  part_max(&h.q) + 2 * part_max(&h.kv) +
+	                  heads * kvcache_most(&w->cache, max_tokens) +
+	                  2 * part_max(&h.q) + heads +
+	                  2 * part_max(&hidden) + part_max(&vocab));
+}
+
+/* What the reductions of attention carry on each column. */
+static void set_wires(struct wafer *w)
+{
+	struct decode_state *s = &w->state;
+	const struct heads *h = &s->heads;
+	struct wire_words *maxima = &s->maxima_wire, *sums = &s->sums_wire;
+
+	*maxima = *sums = (struct wire_words){ 0, 0 };
+	s->heads_most = heads_most(h);
+	s->head_columns = 0;
+	for (int x = 0; x < h->kv.parts; x++) {
+		struct range here = heads_on(h, (struct range){ x, x + 1 });
+		uint64_t heads = (uint64_t)h->group * range_size(here);
+		uint64_t words = cost_words(&w->ledger, heads);
+
+		s->head_columns += range_size(here);
+		maxima->all += words;
+		maxima->most = words > maxima->most ? words : maxima->most;
+		words = cost_words(&w->ledger, heads + part_size(&h->q, x));
+		sums->all += words;
+		sums->most = words > sums->most ? words : sums->most;
+	}
+}
+
 static void decode_state_init(struct wafer *w, int max_tokens)
 {
 	struct decode_state *s = &w->state;
@@ -33,7 +76,6 @@ static void decode_state_init(struct wafer *w, int max_tokens)
 	struct part hidden = part_of(m->hidden_dim, g->cols);
 	struct part most = part_of(max_tokens, g->rows);
 
-	s->heads = heads_of(m, g->cols);
 	size_t channels = range_size(part_range(&s->heads.kv, g->x.mine));
 	size_t group = s->heads.group, e = range_size(part_range(&dim,
 	                                                         g->y.mine));
@@ -41,6 +83,7 @@ static void decode_state_init(struct wafer *w, int max_tokens)
 	size_t tokens = (size_t)part_max(&most) * grid_height(g);
 	size_t longest = grid_height(g) * (group * channels + group * here);
 
+	ledger_hold(&w->ledger, SRAM_ACTIVATIONS, state_bytes(w, max_tokens));
 	if (g->dry)
 		return;
 	/* Each column has a place for each of its heads. */
@@ -102,13 +145,18 @@ void transition_run(struct wafer *w, int max_tokens)
 {
 	ledger_phase(&w->ledger, PHASE_TRANSITION);
 	weights_transition(&w->weights);
-	decode_state_init(w, max_tokens);
+	w->state.heads = heads_of(w->model, w->decode.cols);
 	kvcache_init(&w->cache, &w->decode, &w->state.heads,
-	             w->model->n_layers, max_tokens);
+	             w->model->n_layers, max_tokens, w->kv_policy);
 	kvcache_start(&w->cache, w->prompt.n);
+	set_wires(w);
+	decode_state_init(w, max_tokens);
 	ledger_op(&w->ledger, OP_RELAYOUT);
-	for (int i = 0; i < w->model->n_layers; i++)
+	for (int i = 0; i < w->model->n_layers; i++) {
+		ledger_layer(&w->ledger, i, w->model->n_layers);
 		move_kv(w, i);
+	}
+	ledger_layers_end(&w->ledger);
 	line_trim(&w->prefill.x);
 	line_trim(&w->prefill.y);
 }
@@ -132,7 +180,7 @@ static void embed(struct wafer *w, int id)
 		for (int k = 0; k < range_size(part_range(&dim, g->y.mine));
 		     k++)
 			w->state.x[k] = e->data[k * e->width + id - own.lo];
-	line_multicast(&g->x, 0, g->cols - 1, &parts, w->state.x);
+	line_multicast(&g->x, 0, g->cols - 1, &parts, w->state.x, false);
 }
 
 static void norm(struct wafer *w, const struct vector_weights *n)
@@ -143,6 +191,17 @@ static void norm(struct wafer *w, const struct vector_weights *n)
 	ledger_op(g->ledger, OP_NORM);
 	norm_vector(g, AXIS_Y, &dim, w->model->rms_eps, w->state.x, n->decode,
 	            w->state.h);
+}
+
+/* Charges ops operations on each element of a vector, of which every line has
+ * a copy: most on the fullest core, all in a copy. */
+static void charge_local(struct wafer *w, uint64_t most, uint64_t all,
+                         uint64_t copies, uint64_t ops)
+{
+	const struct charge c = cost_elements(&w->ledger, ops, 1, most,
+	                                      all * copies);
+
+	ledger_charge(&w->ledger, &c);
 }
 
 /* The angles of the newest token, the same in every layer. */
@@ -162,6 +221,9 @@ static void add_biases(struct wafer *w, const struct layer_weights *l)
 	struct grid *g = &w->decode;
 	float *to = w->state.qkv;
 
+	if (w->model->qkv_bias)
+		charge_local(w, (uint64_t)l->qkv.width_most, l->qkv.width_all,
+		             g->rows, 1);
 	if (!l->bias[W_Q].decode)
 		return;
 	for (int i = 0; i < W_BIASED; i++) {
@@ -177,7 +239,10 @@ static void rotate(struct wafer *w)
 {
 	struct decode_state *s = &w->state;
 	size_t n = range_size(part_range(&s->heads.kv, w->decode.x.mine));
+	const struct heads *h = &s->heads;
 
+	charge_local(w, part_max(&h->q) + part_max(&h->kv), h->q.n + h->kv.n,
+	             w->decode.rows, ROPE_OPS);
 	if (w->decode.dry)
 		return;
 	vec_rope(n / 2, s->heads.group, s->angles, s->qkv);
@@ -192,6 +257,7 @@ static void add_product(struct wafer *w, const struct slab *slab,
 
 	ledger_op(w->decode.ledger, op);
 	gemv_tree(slab, in, s->h);
+	charge_local(w, slab->width_most, slab->width_all, w->decode.cols, 1);
 	if (!w->decode.dry)
 		vec_add(slab->width, s->h, s->x);
 }
@@ -219,6 +285,8 @@ static void layer_step(struct wafer *w, int layer)
 	ledger_op(ledger, OP_FFN_UP);
 	gemv_tree(&l->up, s->h, s->ffn);
 	ledger_op(ledger, OP_FFN_ACT);
+	charge_local(w, l->up.width_most / 2, l->up.width_all / 2,
+	             w->decode.rows, SWIGLU_OPS);
 	if (!w->decode.dry)
 		vec_swiglu(l->up.width / 2, s->ffn, s->ffn + l->up.width / 2);
 	add_product(w, &l->down, s->ffn, OP_FFN_DOWN);
@@ -227,14 +295,21 @@ static void layer_step(struct wafer *w, int layer)
 int decode_step(struct wafer *w, int id)
 {
 	struct part vocab = weights_vocab_layout(&w->weights, true).n;
+	struct part dim = part_of(w->model->dim, w->decode.rows);
 	struct ledger *ledger = w->decode.ledger;
 
 	ledger_phase(ledger, PHASE_DECODE);
 	embed(w, id);
 	kvcache_advance(&w->cache);
 	set_angles(w);
-	for (int i = 0; i < w->model->n_layers; i++)
+	for (int i = 0; i < w->model->n_layers; i++) {
+		if (!ledger_layer(ledger, i, w->model->n_layers))
+			break;
 		layer_step(w, i);
+	}
+	ledger_layers_end(ledger);
+	wafer_hand_over(w, &w->decode, w->decode_regions,
+	                cost_parts(ledger, &dim, 1));
 	norm(w, &w->weights.norm);
 	ledger_op(ledger, OP_HEAD);
 	gemv_tree(weights_head(&w->weights), w->state.h, w->state.logits);

@@ -16,6 +16,10 @@
 #include "line.h"
 #include "vec.h"
 
+/* Operations on each score: scale, maximum, exponential, sum. The division is
+ * one on each output, which is little beside. */
+#define SOFTMAX_OPS (3 + COST_EXP_OPS)
+
 /* How many of this rank's tokens from t.lo on lie in consecutive places: the
  * cache is a ring buffer. */
 static int run_length(const struct kvcache *c, struct range t)
@@ -62,16 +66,19 @@ static void scores(struct wafer *w, int layer)
 	size_t n = range_size(kvcache_tokens(&w->cache, g->y.mine));
 	struct line_segment segment[h->n_kv];
 	float *value = s->partial;
-	uint64_t all = (uint64_t)h->group * w->cache.tokens;
-	struct charge c = { .calls = 1,
-	                    .macs = (uint64_t)h->q.n * w->cache.tokens };
+	struct wire_words wire = kvcache_wire(&w->cache, h->group);
+	int most = kvcache_most(&w->cache, w->cache.tokens);
+	const struct charge product = cost_product(
+		g->ledger, (uint64_t)h->q.n * w->cache.tokens,
+		(uint64_t)part_max(&h->q) * most, cost_start(g->ledger) +
+		h->group * cost_gemv(g->ledger, part_max(&h->kv), most));
 
 	ledger_op(g->ledger, OP_SCORES);
-	ledger_charge(g->ledger, &c);
+	ledger_charge(g->ledger, &product);
 	for (int i = 0; i < h->n_kv; i++) {
 		segment[i] = (struct line_segment){
 			heads_first(h, i), heads_last(h, i), NULL, 0,
-			h->group * n, NULL, all };
+			h->group * n, NULL, wire };
 		if (g->dry || i < here.lo || i >= here.hi)
 			continue;
 		segment[i].result = s->scores + (i - here.lo) * h->group * n;
@@ -91,17 +98,6 @@ static void scores(struct wafer *w, int layer)
 		          1.0f / sqrtf(h->head_dim), s->scores);
 }
 
-/* Heads on columns, counted with each column: how many maxima and sums of a
- * query head all columns carry together. */
-static uint64_t head_columns(const struct heads *h)
-{
-	uint64_t n = 0;
-
-	for (int g = 0; g < h->n_kv; g++)
-		n += heads_last(h, g) - heads_first(h, g) + 1;
-	return n;
-}
-
 /* scores = exp(scores - their maximum over all tokens). */
 static void softmax(struct wafer *w)
 {
@@ -112,9 +108,14 @@ static void softmax(struct wafer *w)
 	size_t rows = h->group * range_size(heads_on(h, g->x.mine));
 	size_t n = range_size(own);
 	struct line_segment all = { 0, g->rows - 1, s->partial, rows, rows,
-	                            s->sums, h->group * head_columns(h) };
+	                            s->sums, s->maxima_wire };
+	const struct charge local = cost_elements(
+		g->ledger, SOFTMAX_OPS, (uint64_t)h->group * s->heads_most,
+		kvcache_most(&w->cache, w->cache.tokens),
+		(uint64_t)h->group * s->head_columns * w->cache.tokens);
 
 	ledger_op(g->ledger, OP_SOFTMAX);
+	ledger_charge(g->ledger, &local);
 	for (int y = g->y.mine.lo; !g->dry && y < g->y.mine.hi; y++) {
 		struct range t = kvcache_tokens(&w->cache,
 		                                (struct range){ y, y + 1 });
@@ -124,7 +125,7 @@ static void softmax(struct wafer *w)
 			max[i] = vec_max(range_size(t), s->scores + i * n +
 			                 (t.lo - own.lo));
 	}
-	line_allreduce(&g->y, 1, &all, LINE_MAX);
+	line_allreduce(&g->y, 1, &all, LINE_MAXIMUM);
 	for (size_t i = 0; i < rows && !g->dry; i++)
 		vec_exp(n, s->sums[i], s->scores + i * n);
 }
@@ -194,12 +195,15 @@ static void values(struct wafer *w, int layer)
 	size_t n = h->group * (w->cache.channels +
 	                       range_size(heads_on(h, g->x.mine)));
 	struct line_segment all = { 0, g->rows - 1, s->partial, n, n, s->sums,
-	                            h->q.n + h->group * head_columns(h) };
-	struct charge c = { .calls = 1,
-	                    .macs = (uint64_t)h->q.n * w->cache.tokens };
+	                            s->sums_wire };
+	int most = kvcache_most(&w->cache, w->cache.tokens);
+	const struct charge product = cost_product(
+		g->ledger, (uint64_t)h->q.n * w->cache.tokens,
+		(uint64_t)part_max(&h->q) * most, cost_start(g->ledger) +
+		h->group * cost_gemv(g->ledger, most, part_max(&h->kv)));
 
 	ledger_op(g->ledger, OP_VALUES);
-	ledger_charge(g->ledger, &c);
+	ledger_charge(g->ledger, &product);
 	for (int y = g->y.mine.lo; !g->dry && y < g->y.mine.hi; y++)
 		partial_values(w, layer, y,
 		               s->partial + (y - g->y.mine.lo) * n);

@@ -38,7 +38,7 @@ struct h5file {
 
 static const size_t type_bytes[] = {
 	[H5_F32] = 4, [H5_F16] = 2, [H5_BF16] = 2, [H5_U8] = 1,
-	[H5_U32] = 4, [H5_I32] = 4, [H5_F64] = 8,
+	[H5_U32] = 4, [H5_I32] = 4, [H5_F64] = 8, [H5_I64] = 8,
 };
 
 #define NTYPES (sizeof type_bytes / sizeof *type_bytes)
@@ -77,6 +77,8 @@ static hid_t type_make(enum h5_type t)
 		return H5Tcopy(H5T_STD_I32LE);
 	case H5_F64:
 		return H5Tcopy(H5T_IEEE_F64LE);
+	case H5_I64:
+		return H5Tcopy(H5T_STD_I64LE);
 	}
 	return -1;
 }
@@ -425,6 +427,17 @@ static hid_t object_make(struct h5file *f, const char *object)
 	return id;
 }
 
+int h5file_make_group(struct h5file *f, const char *group,
+                      struct wl_error *err)
+{
+	hid_t id = object_make(f, group);
+
+	if (id < 0 || H5Oclose(id) < 0)
+		return wl_error_set(err, "%s: %s cannot be created", f->path,
+		                    group);
+	return 0;
+}
+
 /* Writes one value of the given type (< 0: it could not be made). */
 static int attr_put(struct h5file *f, const char *object, const char *name,
                     hid_t type, const void *value, struct wl_error *err)
@@ -449,6 +462,14 @@ static int attr_put(struct h5file *f, const char *object, const char *name,
 		return wl_error_set(err, "%s: %s: attribute %s cannot be"
 		                    " written", f->path, object, name);
 	return 0;
+}
+
+int h5file_put_bool(struct h5file *f, const char *object, const char *name,
+                    bool v, struct wl_error *err)
+{
+	const uint8_t byte = v;
+
+	return attr_put(f, object, name, H5T_STD_U8LE, &byte, err);
 }
 
 int h5file_put_int(struct h5file *f, const char *object, const char *name,
@@ -872,6 +893,7 @@ const char *h5file_version(void)
 	static char text[64];
 	unsigned major = 0, minor = 0, release = 0;
 
+	set_up(); /* this call too starts HDF5 */
 	H5get_libversion(&major, &minor, &release);
 	snprintf(text, sizeof text, "%u.%u.%u parallel", major, minor, release);
 	return text;

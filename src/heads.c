@@ -43,3 +43,15 @@ struct range heads_on(const struct heads *h, struct range xs)
 	return (struct range){ c.lo / h->head_dim,
 	                       (c.hi - 1) / h->head_dim + 1 };
 }
+
+int heads_most(const struct heads *h)
+{
+	int most = 0;
+
+	for (int x = 0; x < h->kv.parts; x++) {
+		int here = range_size(heads_on(h, (struct range){ x, x + 1 }));
+
+		most = here > most ? here : most;
+	}
+	return most;
+}

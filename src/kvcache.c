@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost.h"
 #include "fail.h"
 #include "line.h"
 
@@ -19,18 +20,58 @@ struct range kvcache_tokens(const struct kvcache *c, struct range rows)
 	return part_range(&p, rows);
 }
 
+/* With KV_CONCAT: the tokens that row y holds when there are that many. */
+static int concat_row(const struct kvcache *c, int y, int tokens)
+{
+	struct part p = tokens_over_rows(c, c->prompt);
+
+	return part_size(&p, y) + (y == p.parts - 1 ? tokens - c->prompt : 0);
+}
+
+int kvcache_most(const struct kvcache *c, int tokens)
+{
+	struct part p = tokens_over_rows(c, tokens);
+	int first = concat_row(c, 0, tokens);
+	int last = concat_row(c, p.parts - 1, tokens);
+
+	if (c->policy == KV_SHIFT)
+		return part_max(&p);
+	return first > last ? first : last;
+}
+
+struct wire_words kvcache_wire(const struct kvcache *c, uint64_t across)
+{
+	const struct ledger *l = c->grid->ledger;
+	struct part p = tokens_over_rows(c, c->tokens);
+	struct wire_words w;
+
+	if (c->policy == KV_SHIFT)
+		return cost_parts(l, &p, across);
+	/* The prompt's partition, but for the last row. */
+	struct part before = tokens_over_rows(c, c->prompt);
+	int last = p.parts - 1;
+
+	w = cost_parts(l, &before, across);
+	w.all -= cost_words(l, part_size(&before, last) * across);
+	w.all += cost_words(l, concat_row(c, last, c->tokens) * across);
+	w.most = cost_words(l, kvcache_most(c, c->tokens) * across);
+	return w;
+}
+
 int kvcache_place(const struct kvcache *c, int token)
 {
 	return token % c->capacity;
 }
 
 void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
-                  int layers, int max_tokens)
+                  int layers, int max_tokens, enum kv_policy policy)
 {
 	struct part full = part_of(max_tokens, g->rows);
 
 	*c = (struct kvcache){ .type = WL_F32, .grid = g, .layers = layers,
-	                       .kv = h->kv };
+	                       .kv = h->kv, .policy = policy,
+	                       .max_tokens = max_tokens };
+	WL_ASSERT(g->dry || policy == KV_SHIFT);
 	if (g->dry)
 		return;
 	c->channels = range_size(part_range(&h->kv, g->x.mine));
@@ -45,8 +86,18 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 	c->message = wl_malloc(4 * c->channels, sizeof *c->message);
 }
 
+/* Bytes of the fullest core's keys and values, of all layers. */
+static uint64_t core_bytes(const struct kvcache *c)
+{
+	return cost_bytes(c->grid->ledger,
+	                  2 * (uint64_t)c->layers * part_max(&c->kv) *
+	                  kvcache_most(c, c->max_tokens));
+}
+
 void kvcache_fini(struct kvcache *c)
 {
+	if (c->held)
+		ledger_release(c->grid->ledger, SRAM_KV, c->held);
 	for (int i = 0; c->k && i < c->layers; i++) {
 		free(c->k[i]);
 		free(c->v[i]);
@@ -59,7 +110,9 @@ void kvcache_fini(struct kvcache *c)
 
 void kvcache_start(struct kvcache *c, int tokens)
 {
-	c->tokens = tokens;
+	c->tokens = c->prompt = tokens;
+	c->held = core_bytes(c);
+	ledger_hold(c->grid->ledger, SRAM_KV, c->held);
 }
 
 static void put(struct kvcache *c, int layer, int token, const float *k,
@@ -98,15 +151,12 @@ void kvcache_fill(struct kvcache *c, int layer, const float *k, const float *v)
 static void charge_append(struct kvcache *c)
 {
 	int rows = c->grid->rows, t = c->tokens - 1;
-	uint64_t passing = t < rows ? 0 : rows - 1 - t % rows;
-	struct charge sum = { .calls = 1,
-	                      .words = passing * 2 * c->kv.n };
+	bool shifts = c->policy == KV_SHIFT && t >= rows;
+	uint64_t passing = shifts ? rows - 1 - t % rows : 0;
+	struct wire_words entry = cost_parts(c->grid->ledger, &c->kv, 2);
 
-	if (passing) {
-		sum.path_hops = line_hops(&c->grid->y, 1, 0);
-		sum.word_hops = sum.words * sum.path_hops;
-	}
-	ledger_charge(c->grid->ledger, &sum);
+	if (passing)
+		line_charge_pass(&c->grid->y, t % rows, rows - 1, entry);
 }
 
 void kvcache_append(struct kvcache *c, int layer, const float *k,

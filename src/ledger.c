@@ -1,10 +1,24 @@
 #include "config.h"
 #include "ledger.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "fail.h"
 
 static const char *const op_names[] = {
 #define WL_OP(id, name) name,
+#include "counters.def"
+};
+
+static const char *const sram_names[] = {
+#define WL_SRAM(id, name) name,
+#include "counters.def"
+};
+
+static const int route_paths[] = {
+#define WL_ROUTE(id, name, paths) paths,
 #include "counters.def"
 };
 
@@ -22,10 +36,47 @@ const char *op_name(enum op op)
 	return op_names[op];
 }
 
-void ledger_init(struct ledger *l)
+const char *sram_name(enum sram s)
+{
+	return sram_names[s];
+}
+
+void ledger_init(struct ledger *l, const struct device *d, enum wl_type type,
+                 int most)
 {
 	memset(l, 0, sizeof *l);
+	l->device = d;
+	l->type = type;
 	l->repeat = 1;
+	l->link_most = most;
+	for (int p = 0; p < NPHASES; p++)
+		for (int a = 0; a < 2; a++)
+			l->link[p][a] = wl_calloc(most, sizeof **l->link[p]);
+}
+
+void ledger_fini(struct ledger *l)
+{
+	for (int p = 0; p < NPHASES; p++)
+		for (int a = 0; a < 2; a++)
+			free(l->link[p][a]);
+	memset(l, 0, sizeof *l);
+}
+
+/* Notes the memory held now, for the phase and the operator. */
+static void note_sram(struct ledger *l)
+{
+	struct sram_peak *peak = &l->peak[l->phase];
+	uint64_t total = 0;
+
+	for (int i = 0; i < NSRAM; i++)
+		total += l->held[i];
+	if (total > l->sram[l->phase][l->op])
+		l->sram[l->phase][l->op] = total;
+	if (total <= peak->total)
+		return;
+	peak->total = total;
+	peak->op = l->op;
+	memcpy(peak->held, l->held, sizeof peak->held);
 }
 
 void ledger_phase(struct ledger *l, enum phase p)
@@ -33,9 +84,11 @@ void ledger_phase(struct ledger *l, enum phase p)
 	l->phase = p;
 }
 
-void ledger_op(struct ledger *l, enum op op)
+void ledger_kernel(struct ledger *l, enum op op)
 {
 	l->op = op;
+	l->row[l->phase][op].runs += l->repeat;
+	note_sram(l);
 }
 
 static void add(struct charge *sum, const struct charge *c, uint64_t times)
@@ -46,7 +99,112 @@ static void add(struct charge *sum, const struct charge *c, uint64_t times)
 
 void ledger_charge(struct ledger *l, const struct charge *c)
 {
-	add(&l->row[l->phase][l->op], c, l->repeat);
+	struct together *t = &l->together;
+	struct charge a = *c;
+
+	if (t->open) {
+		uint64_t wire = a.comm_cycles - a.setup_cycles;
+
+		t->compute += a.compute_cycles;
+		t->setup = a.setup_cycles > t->setup ? a.setup_cycles
+		                                     : t->setup;
+		t->wire = wire > t->wire ? wire : t->wire;
+		a.compute_cycles = a.comm_cycles = 0;
+	}
+	a.cycles = a.compute_cycles + a.comm_cycles;
+	add(&l->row[l->phase][l->op], &a, l->repeat);
+}
+
+void ledger_op(struct ledger *l, enum op op)
+{
+	const struct charge way = { .comm_cycles = llround(
+		l->device->operator_start) };
+
+	WL_ASSERT(!l->together.open);
+	ledger_kernel(l, op);
+	ledger_charge(l, &way);
+}
+
+void ledger_together(struct ledger *l)
+{
+	WL_ASSERT(!l->together.open);
+	l->together = (struct together){ .open = true };
+}
+
+void ledger_join(struct ledger *l)
+{
+	struct together t = l->together;
+	struct charge c = { .compute_cycles = t.compute,
+	                    .comm_cycles = t.setup };
+
+	WL_ASSERT(t.open);
+	if (t.wire > t.compute)
+		c.comm_cycles += t.wire - t.compute;
+	l->together.open = false;
+	ledger_charge(l, &c);
+}
+
+bool ledger_layer(struct ledger *l, int i, int n)
+{
+	if (l->folds)
+		l->repeat = i == 0 && !l->muted ? n : 0;
+	return l->repeat > 0;
+}
+
+void ledger_layers_end(struct ledger *l)
+{
+	l->repeat = l->muted ? 0 : 1;
+}
+
+void ledger_mute(struct ledger *l, bool muted)
+{
+	l->muted = muted;
+	ledger_layers_end(l);
+}
+
+bool ledger_listens(const struct ledger *l)
+{
+	return l->repeat > 0;
+}
+
+void ledger_route(struct ledger *l, enum route_kind r)
+{
+	l->routes[l->phase][l->op] |= 1u << r;
+}
+
+void ledger_hold(struct ledger *l, enum sram what, uint64_t bytes)
+{
+	l->held[what] += bytes;
+	note_sram(l);
+}
+
+void ledger_release(struct ledger *l, enum sram what, uint64_t bytes)
+{
+	WL_ASSERT(l->held[what] >= bytes);
+	l->held[what] -= bytes;
+}
+
+void ledger_link(struct ledger *l, int axis, int first, int last,
+                 uint64_t words)
+{
+	uint64_t *link = l->link[l->phase][axis];
+
+	if (first >= last)
+		return;
+	WL_ASSERT(first >= 0 && last < l->link_most);
+	link[first] += words * l->repeat;
+	link[last] -= words * l->repeat;
+}
+
+void ledger_links(const struct ledger *l, enum phase p, int axis, int n,
+                  uint64_t *words)
+{
+	uint64_t now = 0;
+
+	for (int i = 0; i < n; i++) {
+		now += i < l->link_most ? l->link[p][axis][i] : 0;
+		words[i] = now;
+	}
 }
 
 struct charge ledger_total(const struct ledger *l, enum phase p)
@@ -56,4 +214,16 @@ struct charge ledger_total(const struct ledger *l, enum phase p)
 	for (int i = 0; i < NOPS; i++)
 		add(&sum, &l->row[p][i], 1);
 	return sum;
+}
+
+int ledger_paths(const struct ledger *l, enum phase p, enum op op)
+{
+	unsigned held = op < NOPS ? l->routes[p][op] : 0;
+	int paths = 0;
+
+	for (int i = 0; op == NOPS && i < NOPS; i++)
+		held |= l->routes[p][i];
+	for (int r = 0; r < NROUTES; r++)
+		paths += held & 1u << r ? route_paths[r] : 0;
+	return paths;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "bench.h"
 #include "h5file.h"
 #include "host.h"
 #include "import.h"
@@ -61,7 +62,7 @@ static void catch_signals(void)
 	}
 }
 
-/* Import and info: one process, no MPI. */
+/* All but run: one process, no MPI. */
 static int serial_verb(const struct options *o, struct wl_error *err)
 {
 	struct import_options import = {
@@ -69,6 +70,8 @@ static int serial_verb(const struct options *o, struct wl_error *err)
 		.tokenizer = o->tokenizer, .random_shape = o->random_shape,
 		.type = o->type, .seed = o->seed, .quiet = o->quiet };
 
+	if (o->verb == VERB_BENCH)
+		return bench_run(o, err);
 	if (o->verb == VERB_INFO)
 		return info_print(o->model, stdout, err);
 	return import_run(&import, err);

@@ -10,11 +10,13 @@
 
 #include "model.h"
 
-enum kind { FLAG, STRING, INTEGER, UNSIGNED, REAL, GRID, SQUARE, TYPE };
+enum kind { FLAG, STRING, LIST, INTEGER, UNSIGNED, REAL, GRID, SQUARE, AUTO,
+            TYPE, KV };
 
 #define RUN (1u << VERB_RUN)
 #define IMPORT (1u << VERB_IMPORT)
 #define INFO (1u << VERB_INFO)
+#define BENCH (1u << VERB_BENCH)
 
 struct option {
 	unsigned verbs;
@@ -26,6 +28,9 @@ struct option {
 	double min, max;       /* INTEGER, REAL */
 	const char *help;
 };
+
+/* Of a prompt, and of new tokens, in a dry run. */
+#define MOST_TOKENS (1 << 20)
 
 #define AT(field) offsetof(struct options, field)
 
@@ -44,19 +49,59 @@ static const struct option table[] = {
 	  "only the likeliest tokens that make up P" },
 	{ RUN | IMPORT, "--seed", UNSIGNED, AT(seed), "S", "0", 0, 0,
 	  "seed of the random numbers" },
-	{ RUN, "--grid", SQUARE, AT(grid), "RxC", NULL, 1, 4096,
-	  "cores of the wafer, both phases (default: by the model)" },
+	{ RUN, "--grid", AUTO, AT(grid), "RxC", NULL, 1, 4096,
+	  "cores of the wafer, both phases (default: by the model);\n"
+	  "auto, with --dry-run: the fastest that fit" },
 	{ RUN, "--prefill-grid", SQUARE, AT(prefill_grid), "RxC", NULL, 1,
 	  4096, "cores for the prompt, instead of --grid" },
 	{ RUN, "--decode-grid", SQUARE, AT(decode_grid), "RxC", NULL, 1, 4096,
 	  "cores for the new tokens, instead of --grid" },
 	{ RUN, "--rank-grid", GRID, AT(rank_grid), "rxc", NULL, 1, 65536,
 	  "MPI ranks to use (default: the most that fit)" },
+	{ RUN | BENCH, "--dry-run", FLAG, AT(dry_run), NULL, NULL, 0, 0,
+	  "the account alone: no weights, one process" },
+	{ RUN, "--shape", STRING, AT(shape), "SHAPE", NULL, 0, 0,
+	  "with --dry-run, no MODEL.h5: a JSON file or a known shape" },
+	{ RUN, "--prompt-tokens", INTEGER, AT(prompt_tokens), "L", NULL, 1,
+	  MOST_TOKENS, "with --dry-run: tokens of the prompt, BOS included" },
+	{ RUN, "--kv", KV, AT(kv), "shift|concat", "shift", 0, 0,
+	  "where new keys and values go; concat with --dry-run" },
+	{ RUN, "--kv-heads-full", FLAG, AT(kv_heads_full), NULL, NULL, 0, 0,
+	  "with --dry-run: one head of full width, as published" },
+	{ RUN, "--prefill-regions", INTEGER, AT(prefill_regions), "N", "1", 1,
+	  1 << 16, "parts of the wafer that share the layers out, prefill" },
+	{ RUN, "--decode-regions", INTEGER, AT(decode_regions), "N", "1", 1,
+	  1 << 16, "the same, decode" },
+	{ RUN | BENCH, "--device", STRING, AT(device), "DEVICE", "wse2", 0, 0,
+	  "what is emulated: a known device or a JSON file" },
+	{ RUN | BENCH, "--set", LIST, AT(set), "KEY=VALUE", NULL, 0, 0,
+	  "change one number of the device (as often as wanted)" },
+	{ RUN | BENCH, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
+	  "elements the account charges: f32, f16, bf16 (default: f16\n"
+	  "for a shape, f32 for a model)" },
+	{ RUN | BENCH, "--report", STRING, AT(report), "FILE", NULL, 0, 0,
+	  "write the account to a .json or .h5 file" },
+	{ RUN | BENCH, "--strict", FLAG, AT(strict), NULL, NULL, 0, 0,
+	  "what the device cannot do is an error: exit status 2" },
+	{ BENCH, "--grid", SQUARE, AT(grid), "RxC", NULL, 1, 4096,
+	  "cores that the kernel runs on" },
+	{ BENCH, "-m", INTEGER, AT(m), "M", NULL, 1, 1 << 24,
+	  "rows of A and C" },
+	{ BENCH, "-k", INTEGER, AT(k), "K", NULL, 1, 1 << 24,
+	  "columns of A, rows of B (default: M)" },
+	{ BENCH, "-n", INTEGER, AT(n), "N", NULL, 1, 1 << 24,
+	  "columns of B and C (default: K)" },
+	{ BENCH, "--words", INTEGER, AT(words), "W", NULL, 1, 1 << 24,
+	  "allreduce: 32-bit words of the vector on each row" },
+	{ BENCH, "--hops", INTEGER, AT(hops), "L", NULL, 1, 1 << 24,
+	  "shift: columns that each tile of M x N goes" },
+	{ BENCH, "--groups", INTEGER, AT(groups), "G", NULL, 1, 4096,
+	  "groups of the tree (default: about the root of a side)" },
 	{ RUN, "--logits", STRING, AT(logits), "FILE", NULL, 0, 0,
 	  "write every step's token and logits to an HDF5 file" },
 	{ RUN, "--no-verify", FLAG, AT(no_verify), NULL, NULL, 0, 0,
 	  "do not compare the weights with their checksums" },
-	{ RUN | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
+	{ RUN | BENCH | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
 	  "nothing on standard error but errors" },
 	{ IMPORT, "--tokenizer", STRING, AT(tokenizer), "FILE", NULL, 0, 0,
 	  "the tokenizer.bin of a llama2.c checkpoint" },
@@ -64,9 +109,9 @@ static const struct option table[] = {
 	  "no SOURCE: random weights; a JSON file or a known shape" },
 	{ IMPORT, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
 	  "store weights as f32, f16, bf16 (default: as SOURCE)" },
-	{ RUN | IMPORT | INFO, "--help", FLAG, AT(help), NULL, NULL, 0, 0,
+	{ RUN | BENCH | IMPORT | INFO, "--help", FLAG, AT(help), NULL, NULL, 0, 0,
 	  "this text" },
-	{ RUN | IMPORT | INFO, "--version", FLAG, AT(version), NULL, NULL, 0,
+	{ RUN | BENCH | IMPORT | INFO, "--version", FLAG, AT(version), NULL, NULL, 0,
 	  0, "version of waferllm and of its libraries" },
 };
 
@@ -80,6 +125,8 @@ static const struct {
 		"Run a model on the emulated wafer. The prompt and its\n"
 		"continuation go to standard output, all else to standard"
 		" error.\nStart it with mpirun or srun to use several ranks." },
+	[VERB_BENCH] = { "bench", "gemm|gemv|allreduce|shift",
+		"Account for one kernel on the emulated wafer." },
 	[VERB_IMPORT] = { "import", "SOURCE DEST.h5",
 		"Turn a Hugging Face directory, a GGUF file, a llama2.c\n"
 		"checkpoint (.bin) and its tokenizer, or a random model into"
@@ -117,7 +164,7 @@ static int parse_grid(const struct option *o, const char *arg,
 			           "range");
 		p = end + 1;
 	}
-	if (o->kind == SQUARE && v[0] != v[1])
+	if (o->kind != GRID && v[0] != v[1])
 		return bad(o, arg, err, "is not square: grids with unequal "
 		           "sides are not supported yet");
 	*g = (struct rxc){ (int)v[0], (int)v[1] };
@@ -156,6 +203,19 @@ static int parse_unsigned(const struct option *o, const char *arg,
 	return 0;
 }
 
+static int append(const struct option *o, const char *arg, const char **list,
+                  struct wl_error *err)
+{
+	int n = 0;
+
+	while (list[n])
+		n++;
+	if (n == OPTIONS_SETS)
+		return bad(o, arg, err, "is one too many");
+	list[n] = arg;
+	return 0;
+}
+
 /* Stores the argument (NULL for flags) in its field. */
 static int set(const struct option *o, const char *arg, struct options *opts,
                struct wl_error *err)
@@ -170,6 +230,19 @@ static int set(const struct option *o, const char *arg, struct options *opts,
 	case STRING:
 		*(const char **)field = arg;
 		return 0;
+	case LIST:
+		return append(o, arg, field, err);
+	case KV:
+		*(const char **)field = arg;
+		return strcmp(arg, "shift") && strcmp(arg, "concat")
+			? bad(o, arg, err, "is not one of shift, concat") : 0;
+	case AUTO:
+		if (!strcmp(arg, "auto")) {
+			*(struct rxc *)field = (struct rxc){ GRID_AUTO,
+			                                     GRID_AUTO };
+			return 0;
+		}
+		return parse_grid(o, arg, field, err);
 	case INTEGER:
 		if (parse_number(o, arg, &v, err))
 			return -1;
@@ -218,6 +291,7 @@ static int set_operand(struct options *o, int i, const char *arg,
 {
 	const char **field[NVERBS][2] = {
 		[VERB_RUN] = { &o->model, NULL },
+		[VERB_BENCH] = { &o->kernel, NULL },
 		[VERB_IMPORT] = { &o->source, &o->dest },
 		[VERB_INFO] = { &o->model, NULL },
 	};
@@ -230,12 +304,63 @@ static int set_operand(struct options *o, int i, const char *arg,
 	return 0;
 }
 
+/* What makes sense in a dry run only, and what does not in one. */
+static int check_dry_run(const struct options *o, struct wl_error *err)
+{
+	const struct { const char *name; bool given; } only[] = {
+		{ "--shape", o->shape }, { "--prompt-tokens", o->prompt_tokens },
+		{ "--kv concat", !strcmp(o->kv, "concat") },
+		{ "--kv-heads-full", o->kv_heads_full },
+		{ "--grid auto", o->grid.rows == GRID_AUTO },
+	}, never[] = {
+		{ "--prompt", o->prompt }, { "--prompt-file", o->prompt_file },
+		{ "--logits", o->logits }, { "--rank-grid", o->rank_grid.rows },
+	};
+
+	for (size_t i = 0; i < sizeof only / sizeof *only; i++)
+		if (only[i].given && !o->dry_run)
+			return wl_error_set(err, "option %s needs --dry-run",
+			                    only[i].name);
+	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+		if (never[i].given && o->dry_run)
+			return wl_error_set(err, "options --dry-run and %s "
+			                    "exclude each other",
+			                    never[i].name);
+	if (o->dry_run && o->new_tokens > MOST_TOKENS)
+		return wl_error_set(err, "option -n: a dry run has at most %d "
+		                    "new tokens", MOST_TOKENS);
+	if (o->dry_run && !o->prompt_tokens)
+		return wl_error_set(err, "option --dry-run needs "
+		                    "--prompt-tokens L");
+	return 0;
+}
+
+static int check_run(const struct options *o, struct wl_error *err)
+{
+	if (o->prompt && o->prompt_file)
+		return wl_error_set(err, "options --prompt and --prompt-file "
+		                    "exclude each other");
+	if (o->report && o->logits && !strcmp(o->report, o->logits))
+		return wl_error_set(err, "options --report and --logits name "
+		                    "the same file");
+	if (o->shape && o->model)
+		return wl_error_set(err, "option --shape and MODEL.h5 exclude "
+		                    "each other");
+	if (o->grid.rows == GRID_AUTO &&
+	    (o->prefill_grid.rows || o->decode_grid.rows))
+		return wl_error_set(err, "option --grid auto excludes "
+		                    "--prefill-grid and --decode-grid");
+	return check_dry_run(o, err);
+}
+
 /* What must hold between options. */
 static int check(struct options *o, int operands, struct wl_error *err)
 {
-	if (o->verb == VERB_RUN && o->prompt && o->prompt_file)
-		return wl_error_set(err, "options --prompt and --prompt-file "
-		                    "exclude each other");
+	if (o->verb == VERB_RUN)
+		return check_run(o, err);
+	if (o->verb == VERB_BENCH && !o->dry_run)
+		return wl_error_set(err, "bench: only --dry-run is "
+		                    "supported yet");
 	if (o->verb == VERB_INFO && !operands)
 		return wl_error_set(err, "waferllm info: no MODEL.h5 given");
 	if (o->verb != VERB_IMPORT)
@@ -327,7 +452,12 @@ static void help_options(FILE *out, enum verb verb)
 		snprintf(left, sizeof left, "%s%s%s", table[i].name,
 		         table[i].argument ? " " : "",
 		         table[i].argument ? table[i].argument : "");
-		fprintf(out, "  %-22s %s", left, table[i].help);
+		fprintf(out, "  %-22s ", left);
+		for (const char *p = table[i].help; *p; p++) {
+			fputc(*p, out);
+			if (*p == '\n')
+				fprintf(out, "%25s", "");
+		}
 		if (table[i].initial)
 			fprintf(out, " (default %s)", table[i].initial);
 		fputc('\n', out);
@@ -353,59 +483,87 @@ void options_help(FILE *out, enum verb verb)
 	help_options(out, VERB_RUN);
 }
 
-/* The option's value as one would type it; returns false at its default. */
-static bool show(const struct option *o, const struct options *opts,
-                 char *text, size_t size)
+/* A grid as one types it. */
+static void show_grid(const struct rxc *g, char *text, size_t size)
 {
-	const void *field = (const char *)opts + o->field;
-	struct options initial;
+	if (g->rows == GRID_AUTO)
+		snprintf(text, size, "auto");
+	else
+		snprintf(text, size, "%dx%d", g->rows, g->cols);
+}
 
-	set_defaults(&initial);
-	const void *usual = (const char *)&initial + o->field;
+/* All strings of a list, with commas between. */
+static void show_list(const char *const *list, char *text, size_t size)
+{
+	size_t at = 0;
 
-	switch (o->kind) {
+	text[0] = '\0';
+	for (int i = 0; list[i] && at < size; i++)
+		at += snprintf(text + at, size - at, "%s%s", i ? "," : "",
+		               list[i]);
+}
+
+size_t options_count(void)
+{
+	return N_OPTIONS;
+}
+
+static void set_text(struct option_value *v, const char *text)
+{
+	v->kind = text && *text ? OPTION_TEXT : OPTION_NONE;
+	v->text = text;
+}
+
+static void set_number(struct option_value *v, double number, bool given)
+{
+	v->kind = given ? OPTION_NUMBER : OPTION_NONE;
+	v->number = number;
+}
+
+bool options_get(const struct options *o, size_t i, struct option_value *v)
+{
+	const struct option *opt = &table[i];
+	const void *field = (const char *)o + opt->field;
+
+	if (!(opt->verbs & 1u << o->verb) || opt->field == AT(help) ||
+	    opt->field == AT(version))
+		return false;
+	v->name = opt->name;
+	v->buffer[0] = '\0';
+	switch (opt->kind) {
 	case FLAG:
-		snprintf(text, size, "%s", o->name);
-		return *(const bool *)field;
+		v->kind = OPTION_FLAG;
+		v->flag = *(const bool *)field;
+		return true;
 	case STRING:
-		snprintf(text, size, "%s %s", o->name,
-		         *(char *const *)field ? *(char *const *)field : "");
-		return *(char *const *)field;
+	case KV:
+		set_text(v, *(const char *const *)field);
+		return true;
+	case LIST:
+		show_list(field, v->buffer, sizeof v->buffer);
+		set_text(v, v->buffer);
+		return true;
 	case INTEGER:
-		snprintf(text, size, "%s %d", o->name, *(const int *)field);
-		return *(const int *)field != *(const int *)usual;
+		set_number(v, *(const int *)field,
+		           opt->initial || *(const int *)field > 0);
+		return true;
 	case UNSIGNED:
-		snprintf(text, size, "%s %llu", o->name,
-		         (unsigned long long)*(const uint64_t *)field);
-		return *(const uint64_t *)field != *(const uint64_t *)usual;
+		set_number(v, (double)*(const uint64_t *)field, true);
+		return true;
 	case REAL:
-		snprintf(text, size, "%s %g", o->name, *(const double *)field);
-		return *(const double *)field != *(const double *)usual;
+		set_number(v, *(const double *)field, true);
+		return true;
 	case GRID:
 	case SQUARE:
-		snprintf(text, size, "%s %dx%d", o->name,
-		         ((const struct rxc *)field)->rows,
-		         ((const struct rxc *)field)->cols);
-		return ((const struct rxc *)field)->rows;
+	case AUTO:
+		if (((const struct rxc *)field)->rows)
+			show_grid(field, v->buffer, sizeof v->buffer);
+		set_text(v, v->buffer);
+		return true;
 	case TYPE:
-		if (*(const int *)field < 0)
-			return false;
-		snprintf(text, size, "%s %s", o->name,
-		         wl_type_name(*(const int *)field));
+		set_text(v, *(const int *)field < 0
+		         ? NULL : wl_type_name(*(const int *)field));
 		return true;
 	}
 	return false;
-}
-
-void options_echo(const struct options *o, char *text, size_t size)
-{
-	size_t at = 0;
-	char one[512];
-
-	text[0] = '\0';
-	for (size_t i = 0; i < N_OPTIONS && at < size; i++)
-		if ((table[i].verbs & 1u << o->verb) &&
-		    show(&table[i], o, one, sizeof one))
-			at += snprintf(text + at, size - at, "%s%s",
-			               at ? " " : "", one);
 }

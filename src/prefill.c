@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost.h"
 #include "fail.h"
 #include "gemm.h"
 #include "gemv.h"
@@ -35,7 +36,7 @@ static struct tiles activation(const struct prefill *p, struct part columns)
 {
 	struct tiles t;
 
-	tiles_init(&t, p->g, AXIS_X, columns, p->tokens);
+	tiles_init(&t, p->g, AXIS_X, columns, p->tokens, SRAM_ACTIVATIONS);
 	return t;
 }
 
@@ -43,6 +44,19 @@ static struct tiles activation(const struct prefill *p, struct part columns)
 #define EACH_CORE(g, y, x)                                            \
 	for (int y = (g)->y.mine.lo; y < (g)->y.mine.hi; y++)         \
 		for (int x = (g)->x.mine.lo; x < (g)->x.mine.hi; x++)
+
+/* Charges ops operations on each element of activations whose columns are cut
+ * by `columns`. */
+static void charge_local(const struct prefill *p, const struct part *columns,
+                         uint64_t ops)
+{
+	struct ledger *l = p->g->ledger;
+	const struct charge c = cost_elements(
+		l, ops, part_max(&p->tokens), part_max(columns),
+		(uint64_t)p->tokens.n * columns->n);
+
+	ledger_charge(l, &c);
+}
 
 /* C = A W for a skewed activation and weight number `which` of a layer. */
 static struct tiles project(const struct prefill *p, struct tiles *a,
@@ -66,6 +80,8 @@ static struct tiles project_biased(const struct prefill *p, struct tiles *a,
 	const struct grid *g = p->g;
 	int first = part_start(&t.ring, g->x.mine.lo);
 
+	if (p->w->model->qkv_bias)
+		charge_local(p, &t.ring, 1);
 	if (!bias)
 		return t;
 	EACH_CORE(g, y, x) {
@@ -95,6 +111,7 @@ static void add_residual(struct prefill *p, struct tiles *t)
 {
 	struct grid *g = p->g;
 
+	charge_local(p, &p->dim, 1);
 	if (!g->dry)
 		EACH_CORE(g, y, x)
 			vec_add((size_t)part_size(&p->tokens, y) *
@@ -112,6 +129,7 @@ static void rotate(const struct prefill *p, struct tiles *t, int group)
 	int token0 = part_start(&p->tokens, g->y.mine.lo);
 	int channel0 = part_start(kv, g->x.mine.lo);
 
+	charge_local(p, &t->ring, ROPE_OPS);
 	if (g->dry)
 		return;
 	EACH_CORE(g, y, x) {
@@ -131,7 +149,6 @@ static void turn_keys(const struct prefill *p, struct tiles *from,
 {
 	struct grid *g = p->g;
 
-	tiles_init(to, g, AXIS_Y, p->tokens, p->heads.kv);
 	if (!g->dry)
 		EACH_CORE(g, y, x) {
 			int m = part_size(&p->tokens, y);
@@ -152,7 +169,6 @@ static void turn_values(const struct prefill *p, struct tiles *from,
 {
 	struct grid *g = p->g;
 
-	tiles_init(to, g, AXIS_Y, p->tokens, p->heads.kv);
 	if (!g->dry)
 		EACH_CORE(g, y, x)
 			memcpy(tiles_at(to, y, x), tiles_at(from, y, x),
@@ -216,6 +232,7 @@ static void ffn_block(struct prefill *p, int layer)
 
 	tiles_fini(&h);
 	ledger_op(g->ledger, OP_FFN_ACT);
+	charge_local(p, &p->hidden, SWIGLU_OPS);
 	if (!g->dry)
 		EACH_CORE(g, y, x)
 			vec_swiglu((size_t)part_size(&p->tokens, y) *
@@ -267,7 +284,8 @@ static void embed(struct prefill *p, const int *ids)
 		for (size_t k = 0; line_has(&g->y, from[t]) && k < words; k++)
 			row[t][k] = e->data[k * e->width + ids[t] - own.n.lo];
 	}
-	line_route(&g->y, n, from, to, row, words, p->dim.n);
+	line_route(&g->y, n, from, to, row, words,
+	           cost_parts(g->ledger, &p->dim, 1));
 	for (size_t t = 0; t < n; t++) {
 		if (!g->dry && line_has(&g->y, to[t]))
 			place_row(p, t, row[t]);
@@ -304,7 +322,7 @@ static int head(struct prefill *p)
 			       n * sizeof *x);
 			to += n;
 		}
-	line_multicast(&g->y, 0, g->rows - 1, &parts, x);
+	line_multicast(&g->y, 0, g->rows - 1, &parts, x, false);
 	norm_vector(g, AXIS_X, &p->dim, w->model->rms_eps, x,
 	            w->weights.norm.prefill, h);
 	w->prefill_logits = wl_calloc(s->width, sizeof(float));
@@ -321,6 +339,20 @@ static void report(struct wafer *w, int layer)
 		w->progress(w->progress_ctx, layer, w->model->n_layers);
 }
 
+/* Tiles for the keys and values of all layers, in which they travel on y. */
+static void make_kv(struct prefill *p)
+{
+	struct wafer *w = p->w;
+
+	w->kv = wl_calloc(w->model->n_layers, sizeof *w->kv);
+	for (int i = 0; i < w->model->n_layers; i++) {
+		tiles_init(&w->kv[i].k, p->g, AXIS_Y, p->tokens, p->heads.kv,
+		           SRAM_KV);
+		tiles_init(&w->kv[i].v, p->g, AXIS_Y, p->tokens, p->heads.kv,
+		           SRAM_KV);
+	}
+}
+
 int prefill_run(struct wafer *w, const int *ids, int n)
 {
 	const struct model *m = w->model;
@@ -334,7 +366,7 @@ int prefill_run(struct wafer *w, const int *ids, int n)
 
 	ledger_phase(g->ledger, PHASE_PREFILL);
 	w->prompt = p.tokens;
-	w->kv = wl_calloc(m->n_layers, sizeof *w->kv);
+	make_kv(&p);
 	p.x = activation(&p, p.dim);
 	p.angles = wl_malloc((size_t)range_size(tokens) *
 	                     range_size(channels), sizeof(float));
@@ -343,10 +375,15 @@ int prefill_run(struct wafer *w, const int *ids, int n)
 		            p.angles);
 	embed(&p, ids);
 	for (int i = 0; i < m->n_layers; i++) {
+		if (!ledger_layer(g->ledger, i, m->n_layers))
+			break;
 		attention_block(&p, i);
 		ffn_block(&p, i);
 		report(w, i + 1);
 	}
+	ledger_layers_end(g->ledger);
+	wafer_hand_over(w, g, w->prefill_regions,
+	                cost_parts(g->ledger, &p.tokens, m->dim));
 	int next = head(&p);
 
 	free(p.angles);

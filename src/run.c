@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "checkpoint.h"
+#include "deliver.h"
+#include "dry_run.h"
 #include "h5file.h"
 #include "host.h"
 #include "mesh.h"
+#include "plan.h"
 #include "prompt.h"
 #include "sampler.h"
 #include "tokenizer.h"
@@ -22,11 +24,10 @@
 /* Longest message of the control plane, bytes. */
 #define CONTROL_BYTES 1000
 
-#define DEFAULT_NEW_TOKENS 256
-
 /* What the leader found out and all ranks need. */
 struct plan {
 	struct model model;
+	struct device device;
 	bool installed;              /* the default checkpoint is */
 	int prompt_tokens, new_tokens;
 };
@@ -50,8 +51,8 @@ struct run {
 	int32_t *tokens;             /* [new_tokens], for the file of logits */
 	struct sampler sampler;
 	double last_line;            /* when progress was printed */
-	/* host seconds, tokens */
-	double t_load, t_prefill, t_transition, t_decode;
+	struct host_times host;
+	double start;                /* host seconds */
 	int generated;
 };
 
@@ -93,15 +94,6 @@ static void prefill_progress(void *ctx, int done, int all)
 	say_progress(ctx, "prefill", done, all, "layers");
 }
 
-/* The checkpoint to run: named, installed, or in the source tree. */
-static const char *model_path(const struct run *r)
-{
-	if (r->o->model)
-		return r->o->model;
-	return r->plan.installed ? WL_DATADIR "/default.h5"
-	                         : WL_SRC_DATADIR "/default.h5";
-}
-
 /* How many tokens the context admits; fills plan.new_tokens. */
 static int plan_tokens(struct run *r)
 {
@@ -109,7 +101,7 @@ static int plan_tokens(struct run *r)
 	int left = context - r->plan.prompt_tokens, n = r->o->new_tokens;
 
 	if (n < 0)
-		n = left < DEFAULT_NEW_TOKENS ? left : DEFAULT_NEW_TOKENS;
+		n = left < PLAN_NEW_TOKENS ? left : PLAN_NEW_TOKENS;
 	if (n > left || n < 1)
 		return wl_error_set(
 			r->err,
@@ -128,8 +120,12 @@ static int prepare(struct run *r)
 	struct checkpoint *c;
 	struct vocab v;
 
-	r->plan.installed = access(WL_DATADIR "/default.h5", R_OK) == 0;
-	r->path = model_path(r);
+	if (o->report && report_check_path(o->report, r->err))
+		return -1;
+	if (device_open(o->device, o->set, &r->plan.device, r->err))
+		return -1;
+	r->plan.installed = plan_installed();
+	r->path = plan_model_path(o, r->plan.installed);
 	c = checkpoint_open(r->path, MPI_COMM_NULL, r->err);
 	if (!c)
 		return -1;
@@ -165,7 +161,7 @@ static void share_plan(struct run *r)
 	const int piece = CONTROL_BYTES / (int)sizeof(int);
 
 	MPI_Bcast(&r->plan, sizeof r->plan, MPI_BYTE, 0, MPI_COMM_WORLD);
-	r->path = model_path(r);
+	r->path = plan_model_path(r->o, r->plan.installed);
 	int n = r->plan.prompt_tokens;
 
 	r->ids = wl_malloc(n, sizeof *r->ids);
@@ -176,21 +172,13 @@ static void share_plan(struct run *r)
 		          MPI_COMM_WORLD);
 }
 
-/* The side of the core grid when none is named: by the model alone. */
-static int default_side(const struct model *m)
-{
-	return m->dim < 128 ? 8 : 16;
-}
-
 /* Core grids and rank grid; the same on every rank. */
 static int plan_grids(struct run *r, struct rxc *ranks)
 {
 	const struct options *o = r->o;
-	int side = default_side(&r->plan.model);
-	struct rxc all = o->grid.rows ? o->grid : (struct rxc){ side, side };
 
-	r->prefill = o->prefill_grid.rows ? o->prefill_grid : all;
-	r->decode = o->decode_grid.rows ? o->decode_grid : all;
+	r->prefill = plan_grid(o, o->prefill_grid, &r->plan.model);
+	r->decode = plan_grid(o, o->decode_grid, &r->plan.model);
 	int rows = r->prefill.rows < r->decode.rows ? r->prefill.rows
 	                                            : r->decode.rows;
 	int cols = r->prefill.cols < r->decode.cols ? r->prefill.cols
@@ -315,7 +303,7 @@ static int generate(struct run *r)
 	r->wafer.progress_ctx = r;
 	int id = choose(r, prefill_run(&r->wafer, r->ids, n), 0);
 
-	r->t_prefill = host_seconds() - start;
+	r->host.prefill = host_seconds() - start;
 	for (r->generated = 1; id >= 0 && !model_stops_at(m, id);
 	     r->generated++) {
 		size_t len = 0;
@@ -329,14 +317,14 @@ static int generate(struct run *r)
 		if (r->generated == 1) {
 			start = host_seconds();
 			transition_run(&r->wafer, n + r->plan.new_tokens);
-			r->t_transition = host_seconds() - start;
+			r->host.transition = host_seconds() - start;
 			start = host_seconds();
 		}
 		prev = id;
 		id = choose(r, decode_step(&r->wafer, id), r->generated);
 	}
 	if (r->generated > 1)
-		r->t_decode = host_seconds() - start;
+		r->host.decode = host_seconds() - start;
 	print(r, "\n", 1);
 	if (id >= 0)
 		return 0;
@@ -344,27 +332,24 @@ static int generate(struct run *r)
 	                    "numbers", r->path, r->generated);
 }
 
-static double per_second(int tokens, double seconds)
+/* The account, on standard error and in a file, once all is done. */
+static int deliver(struct run *r)
 {
-	return seconds > 0 ? tokens / seconds : 0;
-}
+	double mine = host_peak_memory();
+	struct report report = { .options = r->o, .model_source = r->path };
+	struct host_times *h = &r->host;
 
-static void summarize(struct run *r)
-{
-	double mine = host_peak_memory(), most = 0;
-	int decoded = r->generated - 1;
-
-	MPI_Reduce(&mine, &most, 1, MPI_DOUBLE, MPI_MAX, 0, r->mesh.control);
-	say(r, "prompt %d tokens, new %d tokens", r->plan.prompt_tokens,
-	    r->generated);
-	say(r, "host: load %.2f s, prefill %.2f s (%.1f tokens/s), transition "
-	    "%.2f s, decode %.2f s (%.1f tokens/s)", r->t_load, r->t_prefill,
-	    per_second(r->plan.prompt_tokens, r->t_prefill), r->t_transition,
-	    r->t_decode, per_second(decoded, r->t_decode));
-	say(r, "ranks %dx%d of %d, core grids: prefill %dx%d, decode %dx%d; "
-	    "largest rank %.0f MiB", r->mesh.rows, r->mesh.cols, r->world_size,
-	    r->prefill.rows, r->prefill.cols, r->decode.rows, r->decode.cols,
-	    most / (1 << 20));
+	MPI_Reduce(&mine, &h->peak_memory, 1, MPI_DOUBLE, MPI_MAX, 0,
+	           r->mesh.control);
+	if (!r->leader)
+		return 0;
+	h->ranks = r->world_size;
+	h->rank_rows = r->mesh.rows;
+	h->rank_cols = r->mesh.cols;
+	h->seconds = host_seconds() - r->start;
+	report.host = *h;
+	return deliver_account(&report, &r->wafer, r->plan.prompt_tokens,
+	                       r->generated, r->err);
 }
 
 /* What the ranks of the mesh do; idle ones skip it. */
@@ -381,20 +366,24 @@ static int work(struct run *r)
 	                               .top_p = r->o->top_p,
 	                               .seed = r->o->seed };
 	wafer_init(&r->wafer, &r->plan.model, &r->mesh, r->prefill.rows,
-	           r->decode.rows);
+	           r->decode.rows, &r->plan.device,
+	           r->o->type < 0 ? WL_F32 : r->o->type);
+	r->wafer.prefill_regions = r->o->prefill_regions;
+	r->wafer.decode_regions = r->o->decode_regions;
 	int rc = load(r);
 
-	r->t_load = host_seconds() - start;
+	r->host.load = host_seconds() - start;
 	/* Tells profilers, and the test that watches the mesh, that from here
 	 * on tensors move between neighbours only. */
 	MPI_Pcontrol(1);
 	if (!rc)
 		rc = generate(r);
 	MPI_Pcontrol(2);
-	if (!rc) {
-		summarize(r);
+	/* The answer first: the account must not cost it. */
+	if (!rc)
 		rc = mesh_agree(r->mesh.control, finish_logits(r), r->err);
-	}
+	if (!rc)
+		rc = mesh_agree(r->mesh.control, deliver(r), r->err);
 	wafer_fini(&r->wafer);
 	return rc;
 }
@@ -424,15 +413,22 @@ static int start_ranks(struct run *r)
 	return rc;
 }
 
+/* One process is enough: the other ranks wait for what it says. */
+static int run_dry(struct run *r)
+{
+	return mesh_agree(MPI_COMM_WORLD,
+	                  r->leader ? dry_run(r->o, r->err) : 0, r->err);
+}
+
 int run(const struct options *o, struct wl_error *err)
 {
-	struct run r = { .o = o, .err = err };
+	struct run r = { .o = o, .err = err, .start = host_seconds() };
 	int rank;
 
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	MPI_Comm_size(MPI_COMM_WORLD, &r.world_size);
 	r.leader = rank == 0;
-	int rc = start_ranks(&r);
+	int rc = o->dry_run ? run_dry(&r) : start_ranks(&r);
 
 	h5file_close(r.logits_file);
 	sampler_fini(&r.sampler);

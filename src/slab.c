@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost.h"
 #include "fail.h"
 
 static struct box box_of(const struct layout *l, struct range ys,
@@ -24,17 +25,42 @@ struct box layout_own_box(const struct layout *l)
 	return box_of(l, l->grid->y.mine, l->grid->x.mine);
 }
 
-void slab_init(struct slab *s, const struct layout *layouts, int n)
+/* The columns of all matrices on one line of cores. */
+static int line_width(const struct layout *layouts, int n, int line)
+{
+	int width = 0;
+
+	for (int i = 0; i < n; i++)
+		width += part_size(&layouts[i].n, line);
+	return width;
+}
+
+/* Elements that the fullest core holds. */
+static uint64_t core_elements(const struct slab *s)
+{
+	return (uint64_t)part_max(&s->k) * s->width_most;
+}
+
+void slab_init(struct slab *s, const struct layout *layouts, int n,
+               enum sram sram)
 {
 	const struct layout *l = layouts;
+	const struct ledger *account = l->grid->ledger;
 	struct box own = layout_own_box(l);
 
 	*s = (struct slab){ .type = WL_F32, .grid = l->grid, .k = l->k,
-	                    .axis = l->transposed ? AXIS_X : AXIS_Y };
+	                    .axis = l->transposed ? AXIS_X : AXIS_Y,
+	                    .sram = sram };
 	for (int i = 0; i < n; i++) {
 		s->width += range_size(layout_own_box(&layouts[i]).n);
 		s->width_all += layouts[i].n.n;
 	}
+	s->width_most = line_width(layouts, n, 0);
+	for (int i = 0; i < l->n.parts; i++)
+		s->wire.all += cost_words(account, line_width(layouts, n, i));
+	s->wire.most = cost_words(account, s->width_most);
+	ledger_hold(l->grid->ledger, sram,
+	            cost_bytes(account, core_elements(s)));
 	if (!l->grid->dry)
 		s->data = wl_calloc(range_size(own.k) * s->width,
 		                    sizeof *s->data);
@@ -42,6 +68,9 @@ void slab_init(struct slab *s, const struct layout *layouts, int n)
 
 void slab_fini(struct slab *s)
 {
+	if (s->grid)
+		ledger_release(s->grid->ledger, s->sram,
+		               cost_bytes(s->grid->ledger, core_elements(s)));
 	free(s->data);
 	memset(s, 0, sizeof *s);
 }
@@ -58,23 +87,58 @@ size_t slab_put(struct slab *s, const struct layout *from, const float *data,
 	return at + width;
 }
 
-/* Sum over items i of |core of i in a - core of i in b|, and how many items
- * stay where they are. */
-static uint64_t drift(const struct line *l, const struct part *a,
-                      const struct part *b, uint64_t *stay, uint64_t *far)
+/* One axis of a re-layout: what its links carry. Items are single indices of
+ * the dimension that changes its cores on this axis; `words` words go with
+ * each, over all parallel lines. */
+struct drift {
+	uint64_t stay;       /* items that do not move */
+	uint64_t hops, far;  /* of all items together, of the farthest */
+	uint64_t busiest;    /* items over the busiest link */
+};
+
+/* Items go from their cores in a to those in b, along the line. */
+static struct drift drift_of(struct line *l, const struct part *a,
+                             const struct part *b, uint64_t words)
 {
-	uint64_t sum = 0;
+	struct drift d = { 0 };
+	int cores = a->parts > b->parts ? a->parts : b->parts;
+	int64_t cross[2][cores], now[2] = { 0, 0 };
 
-	*stay = *far = 0;
+	memset(cross, 0, sizeof cross);
 	for (int i = 0; i < a->n; i++) {
-		uint64_t hops = line_hops(l, part_owner(a, i),
-		                          part_owner(b, i));
+		int from = part_owner(a, i), to = part_owner(b, i);
+		int lo = from < to ? from : to, hi = from < to ? to : from;
+		uint64_t hops = line_hops(l, from, to);
 
-		sum += hops;
-		*stay += hops == 0;
-		*far = hops > *far ? hops : *far;
+		d.hops += hops;
+		d.stay += hops == 0;
+		d.far = hops > d.far ? hops : d.far;
+		cross[from < to][lo]++;
+		cross[from < to][hi]--;
+		ledger_link(l->ledger, l->axis, lo, hi, words);
 	}
-	return sum;
+	for (int c = 0; c < cores; c++)
+		for (int up = 0; up <= 1; up++) {
+			now[up] += cross[up][c];
+			if ((uint64_t)now[up] > d.busiest)
+				d.busiest = now[up];
+		}
+	return d;
+}
+
+/* What the two axes take: the farthest item's hops, each of which ends at a
+ * core that sends on, and the elements over the busiest link. Words turn from
+ * x to y as they arrive, so that both axes' links are busy at the same time.
+ */
+static void add_axes(const struct ledger *l, struct charge *c,
+                     const uint64_t far[2], const uint64_t busy[2])
+{
+	uint64_t most = busy[0] > busy[1] ? busy[0] : busy[1];
+
+	c->path_hops = c->stages = far[0] + far[1];
+	c->comm_cycles = cost_hops(l, c->path_hops) +
+	                 cost_stages(l, c->stages) +
+	                 cost_wire(l, cost_words(l, most));
 }
 
 /* k stays on its axis and n on the other. */
@@ -82,20 +146,31 @@ static struct charge straight_charge(const struct layout *from,
                                      const struct layout *to)
 {
 	struct grid *g = from->grid;
+	const struct ledger *l = g->ledger;
 	struct line *kl = from->transposed ? &g->x : &g->y;
 	struct line *nl = from->transposed ? &g->y : &g->x;
-	uint64_t k_stay, n_stay, k_far, n_far;
-	uint64_t k_hops = drift(kl, &from->k, &to->k, &k_stay, &k_far);
-	uint64_t n_hops = drift(nl, &from->n, &to->n, &n_stay, &n_far);
 	uint64_t k = from->k.n, n = from->n.n;
+	uint64_t k_words = cost_words(l, n), n_words = cost_words(l, k);
+	struct drift dk = drift_of(kl, &from->k, &to->k, k_words);
+	struct drift dn = drift_of(nl, &from->n, &to->n, n_words);
+	struct charge c = {
+		.calls = 1, .words = cost_words(l, k * n - dk.stay * dn.stay),
+		.word_hops = dk.hops * k_words + dn.hops * n_words };
+	/* First along x, then along y: the other dimension lies as it did, or
+	 * as it will. */
+	const struct layout *k_at = from->transposed ? from : to;
+	const struct layout *n_at = from->transposed ? to : from;
 
-	return (struct charge){ .calls = 1, .words = k * n - k_stay * n_stay,
-	                        .word_hops = k_hops * n + n_hops * k,
-	                        .path_hops = k_far + n_far };
+	const uint64_t far[] = { dk.far, dn.far };
+	const uint64_t busy[] = { dk.busiest * part_max(&k_at->n),
+	                          dn.busiest * part_max(&n_at->k) };
+
+	add_axes(l, &c, far, busy);
+	return c;
 }
 
-/* Sum over all i of a and j of b of the hops between their cores. */
-static uint64_t cross_hops(const struct line *l, const struct part *a,
+/* Hops of all pairs of an item of a and one of b, between their cores. */
+static uint64_t cross_hops(struct line *l, const struct part *a,
                            const struct part *b, uint64_t *far)
 {
 	uint64_t sum = 0;
@@ -106,10 +181,13 @@ static uint64_t cross_hops(const struct line *l, const struct part *a,
 			uint64_t pairs = (uint64_t)part_size(a, i) *
 			                 part_size(b, j);
 			uint64_t hops = line_hops(l, i, j);
+			uint64_t words = cost_words(l->ledger, pairs);
 
-			sum += pairs * hops;
+			sum += words * hops;
 			if (pairs && hops > *far)
 				*far = hops;
+			ledger_link(l->ledger, l->axis, i < j ? i : j,
+			            i < j ? j : i, words);
 		}
 	return sum;
 }
@@ -123,6 +201,37 @@ static uint64_t both(const struct part *p, int a, const struct part *q, int b)
 	return range_size(r);
 }
 
+/* First item behind cut c, or the end. */
+static int behind(const struct part *p, int c)
+{
+	return c + 1 < p->parts ? part_start(p, c + 1) : p->n;
+}
+
+/* Elements over the busiest link of an axis, one way. A line's elements are
+ * all pairs of an item of its block of `lines` and an item of `any`. One of
+ * the two says by `here`, which cuts the items of `lines`, where on the line
+ * the pair is or goes; the other says by `any` where it goes or is. */
+static uint64_t busiest_turn(const struct part *lines, const struct part *here,
+                             const struct part *any)
+{
+	int cuts = (here->parts > any->parts ? here->parts : any->parts) - 1;
+	uint64_t most = 0;
+
+	for (int i = 0; i < lines->parts; i++)
+		for (int c = 0; c < cuts; c++) {
+			int size = part_size(lines, i), b = behind(any, c);
+			int low = behind(here, c) - part_start(lines, i);
+
+			low = low < 0 ? 0 : low < size ? low : size;
+			uint64_t one = (uint64_t)low * (any->n - b);
+			uint64_t other = (uint64_t)(size - low) * b;
+
+			most = one > most ? one : most;
+			most = other > most ? other : most;
+		}
+	return most;
+}
+
 /* k and n change axes: element (k, n) goes from core (y(k), x(n)) of one
  * layout to core (y(n), x(k)) of the other (or the reverse). */
 static struct charge turned_charge(const struct layout *from,
@@ -133,17 +242,21 @@ static struct charge turned_charge(const struct layout *from,
 	const struct part *on_x = from->transposed ? &from->k : &from->n;
 	const struct part *to_y = from->transposed ? &to->k : &to->n;
 	const struct part *to_x = from->transposed ? &to->n : &to->k;
-	uint64_t x_far, y_far, stay = 0;
+	const struct ledger *l = g->ledger;
+	uint64_t far[2], stay = 0;
 	struct charge c = { .calls = 1 };
 
-	c.word_hops = cross_hops(&g->x, on_x, to_x, &x_far) +
-	              cross_hops(&g->y, on_y, to_y, &y_far);
-	c.path_hops = x_far + y_far;
+	c.word_hops = cross_hops(&g->x, on_x, to_x, &far[0]) +
+	              cross_hops(&g->y, on_y, to_y, &far[1]);
 	/* on_y and to_x cut the same dimension, on_x and to_y the other. */
 	for (int y = 0; y < on_y->parts && y < to_y->parts; y++)
 		for (int x = 0; x < on_x->parts && x < to_x->parts; x++)
 			stay += both(on_y, y, to_x, x) * both(on_x, x, to_y, y);
-	c.words = (uint64_t)from->k.n * from->n.n - stay;
+	c.words = cost_words(l, (uint64_t)from->k.n * from->n.n - stay);
+	const uint64_t busy[] = {
+		busiest_turn(on_y, to_x, on_x), busiest_turn(to_x, on_y, to_y) };
+
+	add_axes(l, &c, far, busy);
 	return c;
 }
 
@@ -172,12 +285,15 @@ float *relayout(const struct layout *from, const struct layout *to,
                 float *data)
 {
 	struct grid *g = from->grid;
-	struct charge c = from->transposed == to->transposed
-		? straight_charge(from, to) : turned_charge(from, to);
 	int rows = g->y.nranks, cols = g->x.nranks;
 	struct box a[rows + cols], b[rows + cols];
 
-	ledger_charge(g->ledger, &c);
+	if (ledger_listens(g->ledger)) {
+		struct charge c = from->transposed == to->transposed
+			? straight_charge(from, to) : turned_charge(from, to);
+
+		ledger_charge(g->ledger, &c);
+	}
 	if (g->dry)
 		return NULL;
 	for (int j = 0; j < cols; j++) {

@@ -4,34 +4,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost.h"
 #include "fail.h"
 #include "ring.h"
 
 void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
-                struct part ring, struct part fixed)
+                struct part ring, struct part fixed, enum sram sram)
 {
 	size_t n = (size_t)grid_height(g) * grid_width(g);
 
 	*t = (struct tiles){ .type = WL_F32, .grid = g, .axis = axis,
-	                     .ring = ring, .fixed = fixed };
+	                     .ring = ring, .fixed = fixed, .sram = sram };
 	t->off = wl_calloc(grid_lines(g, axis), sizeof *t->off);
+	ledger_hold(g->ledger, sram, tiles_bytes(t));
 	if (g->dry)
 		return;
-	t->capacity = (size_t)part_max(&ring) * part_max(&fixed);
-	t->memory = wl_calloc(n * t->capacity, sizeof *t->memory);
+	t->memory = wl_calloc(n * tiles_capacity(t), sizeof *t->memory);
 	t->tile = wl_malloc(n, sizeof *t->tile);
 	for (size_t i = 0; i < n; i++)
-		t->tile[i] = t->memory + i * t->capacity;
+		t->tile[i] = t->memory + i * tiles_capacity(t);
 }
 
 void tiles_fini(struct tiles *t)
 {
+	if (t->grid)
+		ledger_release(t->grid->ledger, t->sram, tiles_bytes(t));
 	free(t->off);
 	free(t->tile);
 	free(t->memory);
-	free(t->word_hops[0]);
-	free(t->word_hops[1]);
+	free(t->hops[0]);
+	free(t->hops[1]);
 	memset(t, 0, sizeof *t);
+}
+
+size_t tiles_capacity(const struct tiles *t)
+{
+	return (size_t)part_max(&t->ring) * part_max(&t->fixed);
+}
+
+uint64_t tiles_bytes(const struct tiles *t)
+{
+	return cost_bytes(t->grid->ledger, tiles_capacity(t));
 }
 
 struct line *tiles_line(const struct tiles *t)

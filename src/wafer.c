@@ -18,15 +18,35 @@ static void lay_grid(struct wafer *w, struct grid *g, int side)
 }
 
 void wafer_init(struct wafer *w, const struct model *model,
-                const struct mesh *mesh, int prefill_side, int decode_side)
+                const struct mesh *mesh, int prefill_side, int decode_side,
+                const struct device *device, enum wl_type type)
 {
-	*w = (struct wafer){ .model = model, .mesh = mesh };
-	ledger_init(&w->ledger);
+	*w = (struct wafer){ .model = model, .mesh = mesh,
+	                     .prefill_regions = 1, .decode_regions = 1 };
+	ledger_init(&w->ledger, device, type,
+	            prefill_side > decode_side ? prefill_side : decode_side);
+	w->ledger.folds = !mesh;
 	if (mesh)
 		w->noc = noc_new(mesh->cart, mesh->crowded);
 	lay_grid(w, &w->prefill, prefill_side);
 	lay_grid(w, &w->decode, decode_side);
 	weights_init(&w->weights, model, &w->prefill, &w->decode);
+}
+
+void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
+                     struct wire_words wire)
+{
+	struct ledger *l = &w->ledger;
+	uint64_t way = g->cols, times = regions - 1;
+	struct charge c = { .calls = 1, .words = wire.all,
+	                    .word_hops = wire.all * way, .path_hops = way };
+
+	if (!times)
+		return;
+	c.comm_cycles = cost_hops(l, way) + cost_wire(l, wire.most);
+	ledger_op(l, OP_HANDOVER);
+	for (uint64_t i = 0; i < times; i++)
+		ledger_charge(l, &c);
 }
 
 static void decode_state_fini(struct decode_state *s)
@@ -57,5 +77,6 @@ void wafer_fini(struct wafer *w)
 	grid_fini(&w->decode);
 	grid_fini(&w->prefill);
 	noc_free(w->noc);
+	ledger_fini(&w->ledger);
 	memset(w, 0, sizeof *w);
 }

@@ -73,16 +73,16 @@ void weights_init(struct weights *w, const struct model *m,
 	                       .decode = decode };
 	struct layout vocab = weights_vocab_layout(w, false);
 
-	slab_init(&w->embedding, &vocab, 1);
+	slab_init(&w->embedding, &vocab, 1, SRAM_VOCAB);
 	if (!m->tied)
-		slab_init(&w->untied_head, &vocab, 1);
+		slab_init(&w->untied_head, &vocab, 1, SRAM_VOCAB);
 	w->layer = wl_calloc(m->n_layers, sizeof *w->layer);
 	for (int i = 0; i < m->n_layers; i++)
 		for (int j = 0; j < W_COUNT; j++) {
 			struct layout l = weights_layout(w, j, false);
 
 			tiles_init(&w->layer[i].tiles[j], prefill, AXIS_Y, l.k,
-			           l.n);
+			           l.n, SRAM_WEIGHTS);
 			tiles_set_skewed(&w->layer[i].tiles[j]);
 		}
 }
@@ -142,6 +142,14 @@ static float *gather_tiles(const struct tiles *t, const struct layout *l)
 	return data;
 }
 
+/* All matrices of a layer turn home along y in the same steps: their tiles
+ * share the messages. */
+static void unskew_layer(struct weights *w, struct layer_weights *l)
+{
+	ledger_op(w->prefill->ledger, OP_UNSKEW);
+	tiles_unskew_all(l->tiles, W_COUNT);
+}
+
 /* Matrices that share a slab, at most: q, k and v. */
 #define SLAB_MOST 3
 
@@ -149,23 +157,19 @@ static float *gather_tiles(const struct tiles *t, const struct layout *l)
 static void move_matrices(struct weights *w, struct layer_weights *layer,
                           const int *which, int n, struct slab *slab)
 {
-	struct ledger *ledger = w->prefill->ledger;
 	struct layout to[SLAB_MOST] = { { 0 } };
 	size_t at = 0;
 
 	for (int i = 0; i < n; i++)
 		to[i] = weights_layout(w, which[i], true);
-	slab_init(slab, to, n);
+	slab_init(slab, to, n, SRAM_WEIGHTS);
 	for (int i = 0; i < n; i++) {
 		struct tiles *t = &layer->tiles[which[i]];
 		struct layout from = weights_layout(w, which[i], false);
 		float *data;
 
-		ledger_op(ledger, OP_UNSKEW);
-		tiles_unskew(t);
 		data = gather_tiles(t, &from);
 		tiles_fini(t);
-		ledger_op(ledger, OP_RELAYOUT);
 		data = relayout(&from, &to[i], data);
 		at = slab_put(slab, &to[i], data, at);
 		free(data);
@@ -179,7 +183,8 @@ static void move_vocab(struct weights *w, struct slab *s)
 	float *data = relayout(&from, &to, s->data);
 
 	s->data = NULL;
-	slab_init(s, &to, 1);
+	slab_fini(s);
+	slab_init(s, &to, 1, SRAM_VOCAB);
 	slab_put(s, &to, data, 0);
 	free(data);
 }
@@ -188,16 +193,21 @@ void weights_transition(struct weights *w)
 {
 	static const int qkv[] = { W_Q, W_K, W_V }, output[] = { W_O };
 	static const int up[] = { W_GATE, W_UP }, down[] = { W_DOWN };
+	struct ledger *ledger = w->prefill->ledger;
 
 	for (int i = 0; i < w->model->n_layers; i++) {
 		struct layer_weights *l = &w->layer[i];
 
+		ledger_layer(ledger, i, w->model->n_layers);
+		unskew_layer(w, l);
+		ledger_op(ledger, OP_RELAYOUT);
 		move_matrices(w, l, qkv, 3, &l->qkv);
 		move_matrices(w, l, output, 1, &l->output);
 		move_matrices(w, l, up, 2, &l->up);
 		move_matrices(w, l, down, 1, &l->down);
 	}
-	ledger_op(w->prefill->ledger, OP_RELAYOUT);
+	ledger_layers_end(ledger);
+	ledger_op(ledger, OP_RELAYOUT);
 	move_vocab(w, &w->embedding);
 	if (!w->model->tied)
 		move_vocab(w, &w->untied_head);

@@ -5,9 +5,11 @@
 #include "kvcache.h"
 
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "made_device.h"
 #include "suite.h"
 
 #define MOST_ROWS 13
@@ -84,6 +86,7 @@ START_TEST(arithmetic_follows_the_rule)
 					ck_assert_int_eq(has.lo,
 					                 r.token[y][0]);
 			}
+			ck_assert_int_eq(kvcache_most(&c, t + 1), r.held[0]);
 		}
 	}
 }
@@ -94,35 +97,170 @@ static const struct heads heads = { .n_kv = 1, .head_dim = 4, .group = 1,
 	.kv = { 4, 2, 1 }, .q = { 4, 2, 1 } };
 enum { LAYERS = 3, CHANNELS = 4 };
 
+/* A dry cache of n core rows on one column, and its account. */
+struct dry {
+	struct ledger ledger;
+	struct grid grid;
+	struct kvcache cache;
+};
+
+static void dry_init(struct dry *d, int n, enum wl_type type,
+                     enum kv_policy policy)
+{
+	ledger_init(&d->ledger, &made_device, type, n);
+	grid_init(&d->grid, n, 1, 1, 1, 0, 0, NULL, &d->ledger);
+	kvcache_init(&d->cache, &d->grid, &heads, LAYERS, MOST_TOKENS, policy);
+}
+
+static void dry_fini(struct dry *d)
+{
+	kvcache_fini(&d->cache);
+	for (int i = 0; i < NSRAM; i++)
+		ck_assert_uint_eq(d->ledger.held[i], 0);
+	grid_fini(&d->grid);
+	ledger_fini(&d->ledger);
+}
+
+static uint64_t cycles(double exact)
+{
+	return (uint64_t)ceil(exact);
+}
+
+/* What the next token's entry adds to the account of one layer. */
+static struct charge append_charge(struct dry *d)
+{
+	struct charge *row = &d->ledger.row[PHASE_LOAD][0];
+
+	*row = (struct charge){ 0 };
+	kvcache_advance(&d->cache);
+	kvcache_append(&d->cache, 0, NULL, NULL);
+	return *row;
+}
+
+/* A key and a value of each channel go one hop, through software, from each
+ * row that passes, all at once: twice over a link, in and out of a core. */
+static void check_append(struct dry *d, int passed)
+{
+	uint64_t entry = d->ledger.type == WL_F32 ? 2 * CHANNELS : CHANNELS;
+	uint64_t stream = cycles(entry * 4 / made_device.link_bytes);
+	struct charge c = append_charge(d);
+
+	ck_assert_uint_eq(c.calls, passed > 0);
+	ck_assert_uint_eq(c.words, entry * passed);
+	ck_assert_uint_eq(c.word_hops, entry * passed);
+	ck_assert_uint_eq(c.path_hops, passed > 0);
+	ck_assert_uint_eq(c.stages, passed > 0);
+	ck_assert_uint_eq(c.compute_cycles, 0);
+	ck_assert_uint_eq(c.cycles, c.comm_cycles);
+	ck_assert_uint_eq(c.cycles, passed == 0 ? 0
+	                  : cycles(made_device.relay_cycles) +
+	                    cycles(made_device.hop_cycles) + 2 * stream);
+}
+
 START_TEST(every_pass_is_charged)
 {
-	for (int n = 1; n <= MOST_ROWS; n++) {
-		struct rows r = { .n = n };
-		struct ledger l;
-		struct kvcache c;
-		struct grid g;
+	for (int n = 1; n <= MOST_ROWS; n++)
+		for (int type = WL_F32; type <= WL_F16; type++) {
+			struct rows r = { .n = n };
+			struct dry d;
 
-		ledger_init(&l);
-		grid_init(&g, n, 1, 1, 1, 0, 0, NULL, &l);
-		kvcache_init(&c, &g, &heads, LAYERS, MOST_TOKENS);
-		for (int t = 0; t < MOST_TOKENS; t++) {
-			const struct charge *row = &l.row[PHASE_LOAD][0];
-			struct charge before = *row;
-
-			arrive(&r, t);
-			kvcache_advance(&c);
-			kvcache_append(&c, 0, NULL, NULL);
-			/* A key and a value of each channel, one hop. */
-			ck_assert_uint_eq(row->words - before.words,
-			                  2 * CHANNELS * r.passed);
-			ck_assert_uint_eq(row->word_hops - before.word_hops,
-			                  2 * CHANNELS * r.passed);
-			ck_assert_uint_eq(row->path_hops - before.path_hops,
-			                  r.passed > 0);
-			ck_assert_uint_eq(row->calls - before.calls, 1);
+			dry_init(&d, n, type, KV_SHIFT);
+			for (int t = 0; t < MOST_TOKENS; t++) {
+				arrive(&r, t);
+				check_append(&d, r.passed);
+			}
+			dry_fini(&d);
 		}
-		kvcache_fini(&c);
-		grid_fini(&g);
+}
+END_TEST
+
+/* With concatenation only the last row grows, behind its share of the prompt;
+ * nothing ever moves. */
+START_TEST(concatenation_fills_the_last_row)
+{
+	for (int n = 1; n <= MOST_ROWS; n++)
+		for (int prompt = 1; prompt <= 30; prompt++) {
+			int last = prompt / n; /* its share */
+			int first = (prompt + n - 1) / n;
+			struct dry d;
+
+			dry_init(&d, n, WL_F16, KV_CONCAT);
+			kvcache_start(&d.cache, prompt);
+			for (int t = prompt; t < MOST_TOKENS; t++) {
+				int grown = last + t + 1 - prompt;
+
+				ck_assert_uint_eq(append_charge(&d).calls, 0);
+				ck_assert_int_eq(kvcache_most(&d.cache, t + 1),
+				                 grown > first ? grown : first);
+			}
+			dry_fini(&d);
+		}
+}
+END_TEST
+
+/* Words of a message of 3 elements a token, row by row. */
+static void check_wire(const struct dry *d, const int *held)
+{
+	struct wire_words w = kvcache_wire(&d->cache, 3);
+	uint64_t all = 0, most = 0;
+
+	for (int y = 0; y < d->grid.rows; y++) {
+		uint64_t words = d->ledger.type == WL_F32
+			? 3 * held[y] : (3 * held[y] + 1) / 2;
+
+		all += words;
+		most = words > most ? words : most;
+	}
+	ck_assert_uint_eq(w.all, all);
+	ck_assert_uint_eq(w.most, most);
+}
+
+START_TEST(messages_are_as_long_as_rows)
+{
+	for (int n = 1; n <= MOST_ROWS; n++)
+		for (int type = WL_F32; type <= WL_F16; type++) {
+			struct rows r = { .n = n }, grown = r;
+			int prompt = 2 * n + 1;
+			struct dry shift, concat;
+
+			dry_init(&shift, n, type, KV_SHIFT);
+			dry_init(&concat, n, type, KV_CONCAT);
+			for (int t = 0; t < MOST_TOKENS; t++) {
+				arrive(&r, t);
+				kvcache_advance(&shift.cache);
+				check_wire(&shift, r.held);
+				if (t == prompt - 1) {
+					grown = r;
+					kvcache_start(&concat.cache, prompt);
+				} else if (t >= prompt) {
+					store(&grown, n - 1, t);
+					kvcache_advance(&concat.cache);
+				}
+				if (t >= prompt - 1)
+					check_wire(&concat, grown.held);
+			}
+			dry_fini(&shift);
+			dry_fini(&concat);
+		}
+}
+END_TEST
+
+/* From its start on the cache has room for all 61 tokens to come: the keys and
+ * values of all layers on the fullest of 11 rows. The prompt's 20 lie on rows
+ * of 2 and, from the tenth on, 1: with concatenation the last gets 41 more. */
+START_TEST(memory_is_held_for_the_fullest_row)
+{
+	static const int most[] = { [KV_SHIFT] = 6, [KV_CONCAT] = 42 };
+
+	for (int policy = KV_SHIFT; policy <= KV_CONCAT; policy++) {
+		struct dry d;
+
+		dry_init(&d, 11, WL_F16, policy);
+		ck_assert_uint_eq(d.ledger.held[SRAM_KV], 0);
+		kvcache_start(&d.cache, 20);
+		ck_assert_uint_eq(d.ledger.held[SRAM_KV], (uint64_t)
+		                  2 * 2 * LAYERS * CHANNELS * most[policy]);
+		dry_fini(&d);
 	}
 }
 END_TEST
@@ -195,9 +333,10 @@ START_TEST(one_rank_stores_every_token_once)
 			struct kvcache c;
 			struct grid g;
 
-			ledger_init(&l);
+			ledger_init(&l, &made_device, WL_F32, n);
 			grid_init(&g, n, 1, 1, 1, 0, 0, (void *)&no_links, &l);
-			kvcache_init(&c, &g, &heads, LAYERS, MOST_TOKENS);
+			kvcache_init(&c, &g, &heads, LAYERS, MOST_TOKENS,
+			             KV_SHIFT);
 			fill_first(&c, prompt);
 			check_stored(&c);
 			while (c.tokens < MOST_TOKENS) {
@@ -206,6 +345,7 @@ START_TEST(one_rank_stores_every_token_once)
 			}
 			kvcache_fini(&c);
 			grid_fini(&g);
+			ledger_fini(&l);
 		}
 }
 END_TEST
@@ -217,6 +357,9 @@ int main(void)
 
 	tcase_add_test(t, arithmetic_follows_the_rule);
 	tcase_add_test(t, every_pass_is_charged);
+	tcase_add_test(t, concatenation_fills_the_last_row);
+	tcase_add_test(t, messages_are_as_long_as_rows);
+	tcase_add_test(t, memory_is_held_for_the_fullest_row);
 	tcase_add_test(t, one_rank_stores_every_token_once);
 	suite_add_tcase(s, t);
 	return run_suite(s);

@@ -1,5 +1,5 @@
 /* Command lines and what becomes of them: fields, defaults, one error that
- * names the option; help and echo, which come from the same table. */
+ * names the option; help and values, which come from the same table. */
 #include "config.h"
 #include "options.h"
 
@@ -12,7 +12,7 @@
 #include "model.h"
 #include "suite.h"
 
-#define MAX_WORDS 16
+#define MAX_WORDS 20
 
 static struct options opts;
 static struct wl_error err;
@@ -283,11 +283,21 @@ static const char *const run_options[] = {
 	"--prompt TEXT", "--prompt-file FILE", "-n N", "--temperature T",
 	"--top-k K", "--top-p P", "--seed S", "--grid RxC",
 	"--prefill-grid RxC", "--decode-grid RxC", "--rank-grid rxc",
-	"--logits FILE", "--no-verify", "--quiet", "--help", "--version", NULL,
+	"--dry-run", "--shape SHAPE", "--prompt-tokens L", "--kv shift|concat",
+	"--kv-heads-full", "--prefill-regions N", "--decode-regions N",
+	"--device DEVICE", "--set KEY=VALUE", "--dtype TYPE", "--report FILE",
+	"--strict", "--logits FILE", "--no-verify", "--quiet", "--help",
+	"--version", NULL,
 };
 static const char *const import_options[] = {
 	"--seed S", "--quiet", "--tokenizer FILE", "--random SHAPE",
 	"--dtype TYPE", "--help", "--version", NULL,
+};
+static const char *const bench_options[] = {
+	"--dry-run", "--device DEVICE", "--set KEY=VALUE", "--dtype TYPE",
+	"--report FILE", "--strict", "--grid RxC", "-m M", "-k K", "-n N",
+	"--words W", "--hops L", "--groups G", "--quiet", "--help",
+	"--version", NULL,
 };
 static const char *const info_options[] = { "--help", "--version", NULL };
 
@@ -312,47 +322,238 @@ START_TEST(help_names_every_option)
 	char *text = help(NVERBS);
 
 	assert_help(VERB_RUN, run_options);
+	assert_help(VERB_BENCH, bench_options);
 	assert_help(VERB_IMPORT, import_options);
 	assert_help(VERB_INFO, info_options);
 	assert_help(NVERBS, run_options);
 	ck_assert_ptr_nonnull(strstr(text, "waferllm import SOURCE DEST.h5"));
 	ck_assert_ptr_nonnull(strstr(text, "waferllm info MODEL.h5"));
+	ck_assert_ptr_nonnull(strstr(text, "waferllm bench gemm|"));
 	free(text);
 }
 END_TEST
 
-static void assert_echo(const char *expected)
+/* One option as it is used; fails when the verb has no such option. */
+static struct option_value *value_of(const char *name)
 {
-	char text[400];
+	static struct option_value v;
 
-	options_echo(&opts, text, sizeof text);
-	ck_assert_str_eq(text, expected);
+	for (size_t i = 0; i < options_count(); i++) {
+		memset(&v, 0x5a, sizeof v);
+		if (options_get(&opts, i, &v) && !strcmp(v.name, name))
+			return &v;
+	}
+	ck_abort_msg("no %s", name);
 }
 
-START_TEST(echo_shows_what_differs)
+#define assert_none(option) \
+	ck_assert_int_eq(value_of(option)->kind, OPTION_NONE)
+#define assert_text(option, wanted) do { \
+	ck_assert_int_eq(value_of(option)->kind, OPTION_TEXT); \
+	ck_assert_str_eq(value_of(option)->text, wanted); \
+} while (0)
+#define assert_number(option, wanted) do { \
+	ck_assert_int_eq(value_of(option)->kind, OPTION_NUMBER); \
+	ck_assert(value_of(option)->number == (wanted)); \
+} while (0)
+#define assert_flag(option, wanted) do { \
+	ck_assert_int_eq(value_of(option)->kind, OPTION_FLAG); \
+	ck_assert(value_of(option)->flag == (wanted)); \
+} while (0)
+
+START_TEST(values_are_those_used)
 {
 	accept("m.h5");
-	assert_echo("");
-	accept("--seed=0", "--top-p", "1", "-n", "9", "--quiet");
-	assert_echo("-n 9 --quiet");
+	assert_none("--prompt");
+	assert_none("-n");
+	assert_none("--grid");
+	assert_none("--set");
+	assert_none("--dtype");
+	assert_none("--prompt-tokens");
+	assert_text("--device", "wse2");
+	assert_text("--kv", "shift");
+	assert_number("--temperature", 0);
+	assert_number("--top-k", 0);
+	assert_number("--top-p", 1);
+	assert_number("--seed", 0);
+	assert_number("--decode-regions", 1);
+	assert_flag("--quiet", false);
+	assert_flag("--strict", false);
 	accept("--prompt-file", "p", "--rank-grid", "2x3", "--grid", "8x8",
-	       "--temperature", "0.5", "--seed", "18446744073709551615");
-	assert_echo("--prompt-file p --temperature 0.5 --seed "
-	            "18446744073709551615 --grid 8x8 --rank-grid 2x3");
+	       "--temperature", "0.5", "--seed", "4294967296", "-n", "9",
+	       "--quiet");
+	assert_text("--prompt-file", "p");
+	assert_text("--rank-grid", "2x3");
+	assert_text("--grid", "8x8");
+	assert_number("--temperature", 0.5);
+	assert_number("--seed", 4294967296.0);
+	assert_number("-n", 9);
+	assert_flag("--quiet", true);
 	accept("import", "--random", "s", "d", "--dtype", "f16");
-	assert_echo("--random s --dtype f16");
+	assert_text("--random", "s");
+	assert_text("--dtype", "f16");
+	accept("--dry-run", "--prompt-tokens", "5", "--grid", "auto", "--kv",
+	       "concat");
+	assert_text("--grid", "auto");
+	assert_text("--kv", "concat");
 }
 END_TEST
 
-START_TEST(echo_stays_inside_its_buffer)
+/* Every option of a verb but --help and --version, in the order of its help,
+ * and no other. */
+static void assert_values(enum verb verb, const char *const *option)
 {
-	char text[16];
+	struct option_value v;
+	int n = 0;
 
-	accept("--prompt", "0123456789", "-n", "12", "--quiet");
-	memset(text, '#', sizeof text);
-	options_echo(&opts, text, 8);
-	ck_assert_str_eq(text, "--promp");
-	ck_assert_int_eq(text[8], '#');
+	for (size_t i = 0; i < options_count(); i++)
+		if (options_get(&opts, i, &v)) {
+			size_t len = strlen(v.name);
+
+			ck_assert_msg(option[n] &&
+			              !strncmp(option[n], v.name, len) &&
+			              (option[n][len] == ' ' ||
+			               !option[n][len]),
+			              "%s, not %s", v.name, option[n]);
+			n++;
+		}
+	ck_assert_int_eq(opts.verb, verb);
+	ck_assert_str_eq(option[n], "--help");
+}
+
+START_TEST(values_are_the_verbs_own)
+{
+	accept(NULL);
+	assert_values(VERB_RUN, run_options);
+	accept("bench", "gemm", "--dry-run");
+	assert_values(VERB_BENCH, bench_options);
+	accept("import", "a", "b");
+	assert_values(VERB_IMPORT, import_options);
+	accept("info", "m.h5");
+	assert_values(VERB_INFO, info_options);
+}
+END_TEST
+
+START_TEST(sets_are_kept_in_order)
+{
+	char *argv[2 * OPTIONS_SETS + 5] = { "waferllm" };
+	int argc = 1;
+	char want[4 * OPTIONS_SETS + 1] = "";
+
+	accept("--set", "clock=1", "--set=sram=2", "--set", "clock=3");
+	ck_assert_str_eq(opts.set[0], "clock=1");
+	ck_assert_str_eq(opts.set[1], "sram=2");
+	ck_assert_str_eq(opts.set[2], "clock=3");
+	ck_assert_ptr_null(opts.set[3]);
+	assert_text("--set", "clock=1,sram=2,clock=3");
+	for (int i = 0; i <= OPTIONS_SETS; i++) {
+		argv[argc++] = "--set";
+		argv[argc++] = "a=b";
+		if (i < OPTIONS_SETS)
+			strcat(want, i ? ",a=b" : "a=b");
+	}
+	ck_assert_int_eq(options_parse(argc - 2, argv, &opts, &err), 0);
+	ck_assert_str_eq(opts.set[OPTIONS_SETS - 1], "a=b");
+	ck_assert_ptr_null(opts.set[OPTIONS_SETS]);
+	assert_text("--set", want);
+	ck_assert_int_eq(options_parse(argc, argv, &opts, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "option --set"));
+}
+END_TEST
+
+/* Lists longer than what shows them end inside it. */
+START_TEST(long_lists_are_cut)
+{
+	char word[400];
+
+	memset(word, 'x', sizeof word);
+	word[sizeof word - 1] = '\0';
+	accept("--set", word, "--set", word, "--set", word);
+	ck_assert_uint_lt(strlen(value_of("--set")->text),
+	                  sizeof value_of("--set")->buffer);
+	ck_assert_mem_eq(value_of("--set")->text, word, sizeof word - 1);
+}
+END_TEST
+
+START_TEST(the_account_takes_its_options)
+{
+	accept("--dry-run", "--shape", "s", "--prompt-tokens", "4096", "-n",
+	       "4", "--kv=concat", "--kv-heads-full", "--prefill-regions",
+	       "2", "--decode-regions=3");
+	ck_assert(opts.dry_run && opts.kv_heads_full && !opts.strict);
+	ck_assert_str_eq(opts.shape, "s");
+	ck_assert_str_eq(opts.kv, "concat");
+	ck_assert_str_eq(opts.device, "wse2");
+	ck_assert_int_eq(opts.prompt_tokens, 4096);
+	ck_assert_int_eq(opts.prefill_regions, 2);
+	ck_assert_int_eq(opts.decode_regions, 3);
+	ck_assert_int_eq(opts.type, -1);
+	accept("m.h5", "--device", "d.json", "--report", "r.h5", "--strict",
+	       "--dtype", "bf16");
+	ck_assert_str_eq(opts.device, "d.json");
+	ck_assert_str_eq(opts.report, "r.h5");
+	ck_assert(opts.strict && !opts.dry_run);
+	ck_assert_int_eq(opts.type, WL_BF16);
+	accept("--dry-run", "--prompt-tokens=1", "--grid", "auto");
+	assert_grid(opts.grid, GRID_AUTO, GRID_AUTO);
+}
+END_TEST
+
+START_TEST(bench_takes_its_options)
+{
+	accept("bench", "shift", "--dry-run", "--grid", "7x7", "-m", "3",
+	       "-k", "4", "-n", "5", "--words", "6", "--hops", "8",
+	       "--groups", "9");
+	ck_assert_int_eq(opts.verb, VERB_BENCH);
+	ck_assert_str_eq(opts.kernel, "shift");
+	assert_grid(opts.grid, 7, 7);
+	ck_assert_int_eq(opts.m, 3);
+	ck_assert_int_eq(opts.k, 4);
+	ck_assert_int_eq(opts.n, 5);
+	ck_assert_int_eq(opts.words, 6);
+	ck_assert_int_eq(opts.hops, 8);
+	ck_assert_int_eq(opts.groups, 9);
+	accept("bench", "gemm", "--dry-run");
+	ck_assert_int_eq(opts.n, 0);
+	refuse("only --dry-run", "bench", "gemm");
+	refuse("unexpected argument", "bench", "gemm", "x", "--dry-run");
+	refuse("unknown option", "bench", "gemm", "--prompt", "x");
+	refuse("is not square", "bench", "gemm", "--dry-run", "--grid", "2x3");
+	refuse("option --grid", "bench", "gemm", "--dry-run", "--grid",
+	       "auto");
+	refuse("option -m", "bench", "gemm", "--dry-run", "-m", "0");
+}
+END_TEST
+
+START_TEST(dry_runs_need_and_exclude)
+{
+	refuse("option --shape needs --dry-run", "--shape", "s");
+	refuse("option --prompt-tokens needs --dry-run", "--prompt-tokens",
+	       "3");
+	refuse("option --kv concat needs --dry-run", "--kv", "concat");
+	refuse("option --kv-heads-full needs --dry-run", "--kv-heads-full");
+	refuse("option --grid auto needs --dry-run", "--grid", "auto");
+	refuse("needs --prompt-tokens", "--dry-run");
+#define DRY "--dry-run", "--prompt-tokens", "3"
+	refuse("--dry-run and --prompt exclude", DRY, "--prompt", "x");
+	refuse("--dry-run and --prompt-file exclude", DRY, "--prompt-file",
+	       "x");
+	refuse("--dry-run and --logits exclude", DRY, "--logits", "x");
+	refuse("--dry-run and --rank-grid exclude", DRY, "--rank-grid",
+	       "1x1");
+	refuse("--shape and MODEL.h5 exclude", DRY, "--shape", "s", "m.h5");
+	refuse("option --grid auto excludes", DRY, "--grid", "auto",
+	       "--prefill-grid", "2x2");
+	refuse("option --grid auto excludes", DRY, "--grid", "auto",
+	       "--decode-grid", "2x2");
+	refuse("not one of shift, concat", DRY, "--kv", "grow");
+	refuse("option --prompt-tokens", "--dry-run", "--prompt-tokens", "0");
+	refuse("option --prompt-tokens", "--dry-run", "--prompt-tokens",
+	       "16777217");
+	refuse("option --prefill-regions", "--prefill-regions", "0");
+	refuse("option --decode-regions", "--decode-regions", "65537");
+	refuse("not one of f32, f16, bf16", "--dtype", "f64");
+	accept("--kv", "shift");
 }
 END_TEST
 
@@ -372,8 +573,13 @@ static Suite *suite(void)
 	tcase_add_test(tc, options_must_go_together);
 	tcase_add_test(tc, messages_are_one_short_line);
 	tcase_add_test(tc, help_names_every_option);
-	tcase_add_test(tc, echo_shows_what_differs);
-	tcase_add_test(tc, echo_stays_inside_its_buffer);
+	tcase_add_test(tc, values_are_those_used);
+	tcase_add_test(tc, values_are_the_verbs_own);
+	tcase_add_test(tc, sets_are_kept_in_order);
+	tcase_add_test(tc, long_lists_are_cut);
+	tcase_add_test(tc, the_account_takes_its_options);
+	tcase_add_test(tc, bench_takes_its_options);
+	tcase_add_test(tc, dry_runs_need_and_exclude);
 	suite_add_tcase(s, tc);
 	return s;
 }

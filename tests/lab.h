@@ -11,9 +11,13 @@
 #include <string.h>
 
 #include "ledger.h"
+#include "made_device.h"
 #include "made_up.h"
 #include "mesh.h"
 #include "noc.h"
+
+/* Cores of the longest line. */
+enum { LAB_CORES = 128 };
 
 struct lab {
 	struct mesh mesh;
@@ -58,11 +62,21 @@ static inline void lab_open(struct lab *lab, MPI_Comm comm, int rows, int cols)
 {
 	mesh_init(&lab->mesh, comm, rows, cols);
 	lab->noc = noc_new(lab->mesh.cart, lab->mesh.crowded);
-	ledger_init(&lab->ledger);
+	ledger_init(&lab->ledger, &made_device, WL_F32, LAB_CORES);
+}
+
+/* Whatever took memory on the emulated cores gave it back. */
+static inline void lab_check_empty(struct lab *lab)
+{
+	for (int i = 0; i < NSRAM; i++)
+		lab_check(lab, lab->ledger.held[i] == 0, "memory held",
+		          sram_name(i), __LINE__);
 }
 
 static inline void lab_close(struct lab *lab)
 {
+	lab_check_empty(lab);
+	ledger_fini(&lab->ledger);
 	noc_free(lab->noc);
 	mesh_fini(&lab->mesh);
 }
@@ -73,12 +87,16 @@ static inline void lab_next(struct lab *lab)
 	lab->key = made_key(lab->dice.key, ++lab->cases, 0);
 }
 
-/* What was charged since the last call. */
+/* What was charged since the last call. What is held stays held. */
 static inline struct charge lab_charged(struct lab *lab)
 {
-	struct charge c = lab->ledger.row[0][0];
+	struct ledger *l = &lab->ledger;
+	struct charge c = l->row[0][0];
 
-	ledger_init(&lab->ledger);
+	l->row[0][0] = (struct charge){ 0 };
+	l->routes[0][0] = 0;
+	for (int a = 0; a < 2; a++)
+		memset(l->link[0][a], 0, LAB_CORES * sizeof **l->link[0]);
 	return c;
 }
 

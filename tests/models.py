@@ -408,6 +408,28 @@ def config_seeds(out):
                use_sliding_window=False, sliding_window=4096)
 
 
+DEVICE = (
+    ("rows", "cores", 90), ("cols", "cores", 80), ("clock", "MHz", 850.5),
+    ("sram", "bytes", 49152), ("sram_reserved", "bytes", 4096),
+    ("link_bytes", "bytes/cycle", 4), ("hop_cycles", "cycles", 1),
+    ("stage_cycles", "cycles", 5.5), ("routes", "routes", 24),
+    ("exchange_cycles", "cycles", 71), ("relay_cycles", "cycles", 60),
+    ("vector_bytes", "bytes/cycle", 8), ("vector_start", "cycles", 2),
+    ("gemm_loop", "cycles", 40), ("kernel_start", "cycles", 100),
+    ("operator_start", "cycles", 300), ("power", "W", 15000),
+    ("static_share", "fraction", 0.125), ("mac_f16_pj", "pJ", 0.5),
+    ("mac_f32_pj", "pJ", 1.5), ("sram_pj", "pJ/byte", 1),
+    ("hop_pj", "pJ/byte", 1e-1))
+
+
+def made_device():
+    numbers = {key: {"value": value, "unit": unit, "source": "made up"}
+               for key, unit, value in DEVICE}
+    numbers["clock"]["note"] = "n"
+    return {"name": "made-up", "title": "M", "numbers": numbers,
+            "notes": ["a", "b"]}
+
+
 def seeds(out):
     os.makedirs(os.path.join(out, "safetensors"))
     for matrix in "F32", "F16", "BF16":
@@ -423,10 +445,15 @@ def seeds(out):
         "dim": 96, "hidden_dim": 256, "n_layers": 2, "n_heads": 6,
         "n_kv_heads": 3, "vocab_size": 500, "max_seq_len": 128,
         "rope_theta": 1e4, "rms_eps": 1e-5, "tied": True}))
+    put(out, "device", "device", json.dumps(made_device()))
     put(out, "options", "run", "run\nm.h5\n--grid\n16x16\n-n\n7\n--top-p=0.9"
         "\n--seed\n3\n--prompt\nx\n--temperature\n0.5\n--quiet")
     put(out, "options", "import", "import\na\nb.h5\n--dtype\nbf16\n"
         "--tokenizer=t\n--\n-x")
+    put(out, "options", "dry", "--dry-run\n--shape\ns\n--prompt-tokens=9\n"
+        "--kv\nconcat\n--set\nclock=1\n--set=sram=2\n--grid\nauto")
+    put(out, "options", "bench", "bench\ngemm\n--dry-run\n-m\n5\n--groups"
+        "\n3\n--dtype\nf16\n--grid=4x4")
 
 
 # --- A large model ---

@@ -71,9 +71,11 @@ static double sum_error(int n, double magnitude)
 	return (n + 4) * FLT_EPSILON * magnitude + FLT_MIN;
 }
 
-/* The same core grid over the ranks' mesh and, whole, on each rank alone. */
+/* The same core grid over the ranks' mesh and, whole, on each rank alone; and
+ * what a kernel charged on each. */
 struct pair {
 	struct grid g[2];
+	struct charge charge[2];
 	struct mesh self;
 	struct noc *noc;
 };
@@ -82,11 +84,21 @@ static void pair_init(struct lab *lab, struct pair *p, int rows, int cols)
 {
 	const struct mesh *m = &lab->mesh;
 
+	lab->ledger.type = (enum wl_type)dice_throw(&lab->dice, WL_F32,
+	                                            WL_BF16);
+	lab_charged(lab);
 	mesh_init(&p->self, MPI_COMM_SELF, 1, 1);
 	p->noc = noc_new(p->self.cart, p->self.crowded);
 	grid_init(&p->g[0], rows, cols, m->rows, m->cols, m->row, m->col,
 	          lab->noc, &lab->ledger);
 	grid_init(&p->g[1], rows, cols, 1, 1, 0, 0, p->noc, &lab->ledger);
+}
+
+/* The account does not depend on the ranks. */
+static void check_charges(struct lab *lab, const struct pair *p)
+{
+	CHECK(lab, p->charge[1].cycles > 0 && p->charge[1].sram_bytes > 0);
+	CHECK(lab, lab_same_charge(&p->charge[0], &p->charge[1]));
 }
 
 static void pair_fini(struct pair *p)
@@ -170,9 +182,9 @@ static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
 	struct part k = { c->k, c->unit, g->cols };
 	struct tiles ta, tb, tc;
 
-	tiles_init(&ta, g, AXIS_X, k, m);
-	tiles_init(&tb, g, AXIS_Y, k, n);
-	tiles_init(&tc, g, AXIS_X, n, m);
+	tiles_init(&ta, g, AXIS_X, k, m, SRAM_ACTIVATIONS);
+	tiles_init(&tb, g, AXIS_Y, k, n, SRAM_WEIGHTS);
+	tiles_init(&tc, g, AXIS_X, n, m, SRAM_ACTIVATIONS);
 	copy_tiles(&ta, fa, c->a, true);
 	tiles_skew(&ta);
 	if (c->preset)
@@ -232,8 +244,11 @@ static void try_gemm(struct lab *lab)
 	c.a = made_floats(lab, 0, (size_t)c.m * c.k);
 	c.b = made_floats(lab, 1, (size_t)c.k * c.n);
 	pair_init(lab, &p, side, side);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		gemm_on(lab, &p.g[i], &c, out[i]);
+		p.charge[i] = lab_charged(lab);
+	}
+	check_charges(lab, &p);
 	check_bits(lab, size, out);
 	check_product(lab, c.m, c.n, c.k, c.a, c.b, out[1]);
 	pair_fini(&p);
@@ -261,7 +276,7 @@ static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
 			g, { c->k, c->unit, c->transposed ? g->cols : g->rows },
 			part_of(c->n[i], c->transposed ? g->rows : g->cols),
 			c->transposed };
-	slab_init(&s, l, c->matrices);
+	slab_init(&s, l, c->matrices, SRAM_WEIGHTS);
 	struct box own = layout_own_box(l);
 	float *y = blanks(s.width), *from = y;
 
@@ -308,8 +323,11 @@ static void try_gemv(struct lab *lab)
 	float *out[2] = { blanks(all), blanks(all) }, *y = out[1];
 
 	pair_init(lab, &p, rows, cols);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		gemv_on(&p.g[i], &c, out[i]);
+		p.charge[i] = lab_charged(lab);
+	}
+	check_charges(lab, &p);
 	check_bits(lab, all, out);
 	for (int i = 0; i < c.matrices; i++) {
 		check_product(lab, 1, c.n[i], c.k, c.x, c.w[i], y);
@@ -353,7 +371,9 @@ static void try_argmax(struct lab *lab)
 
 		CHECK(lab, argmax_vector(&p.g[i], axis, &part, x + own.lo) ==
 		           best);
+		p.charge[i] = lab_charged(lab);
 	}
+	check_charges(lab, &p);
 	pair_fini(&p);
 }
 
@@ -392,8 +412,8 @@ static void norm_tiles_on(struct grid *g, int m, int n, float *x,
 	struct part rows = part_of(m, g->rows), columns = part_of(n, g->cols);
 	struct tiles in, normed;
 
-	tiles_init(&in, g, AXIS_X, columns, rows);
-	tiles_init(&normed, g, AXIS_X, columns, rows);
+	tiles_init(&in, g, AXIS_X, columns, rows, SRAM_ACTIVATIONS);
+	tiles_init(&normed, g, AXIS_X, columns, rows, SRAM_ACTIVATIONS);
 	copy_tiles(&in, f, x, true);
 	norm_tiles(&in, 1e-3, weight + part_start(&columns, g->x.mine.lo),
 	           &normed);
@@ -416,11 +436,14 @@ static void try_norm(struct lab *lab)
 
 	pair_init(lab, &p, lab->mesh.rows + dice_throw(&lab->dice, 0, 7),
 	          lab->mesh.cols + dice_throw(&lab->dice, 0, 7));
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		if (m)
 			norm_tiles_on(&p.g[i], m, n, x, weight, out[i]);
 		else
 			norm_vector_on(&p.g[i], axis, n, x, weight, out[i]);
+		p.charge[i] = lab_charged(lab);
+	}
+	check_charges(lab, &p);
 	check_bits(lab, size, out);
 	for (size_t i = 0; i < size; i += n)
 		check_norm(lab, n, 1e-3, x + i, weight, out[1] + i);
@@ -515,10 +538,10 @@ static void attention_on(struct lab *lab, struct grid *g,
 	struct tiles q, k, v, o;
 	struct scores s;
 
-	tiles_init(&q, g, AXIS_X, h.q, tokens);
-	tiles_init(&o, g, AXIS_X, h.q, tokens);
-	tiles_init(&k, g, AXIS_Y, tokens, h.kv);
-	tiles_init(&v, g, AXIS_Y, tokens, h.kv);
+	tiles_init(&q, g, AXIS_X, h.q, tokens, SRAM_ACTIVATIONS);
+	tiles_init(&o, g, AXIS_X, h.q, tokens, SRAM_ACTIVATIONS);
+	tiles_init(&k, g, AXIS_Y, tokens, h.kv, SRAM_KV);
+	tiles_init(&v, g, AXIS_Y, tokens, h.kv, SRAM_KV);
 	copy_tiles(&q, fq, c->q, true);
 	copy_tiles(&k, fk, c->k, true);
 	copy_tiles(&v, fv, c->v, true);
@@ -582,8 +605,11 @@ static void try_attention(struct lab *lab)
 	for (size_t i = 0; i < qs; i++) /* a softmax that is far from flat */
 		c.q[i] *= 8;
 	pair_init(lab, &p, rows, cols);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		attention_on(lab, &p.g[i], &c, out[i]);
+		p.charge[i] = lab_charged(lab);
+	}
+	check_charges(lab, &p);
 	check_bits(lab, qs, out);
 	check_attention(lab, &c, out[1]);
 	pair_fini(&p);
@@ -640,18 +666,18 @@ static void try_cache(struct lab *lab)
 	struct kvcache c;
 	int rows = m->rows + dice_throw(&lab->dice, 0, 5);
 	int cols = m->cols + dice_throw(&lab->dice, 0, 3);
-	int prompt = dice_throw(&lab->dice, 0, 20);
+	int prompt = dice_throw(&lab->dice, 1, 20);
 
 	lab_next(lab);
 	grid_init(&g, rows, cols, m->rows, m->cols, m->row, m->col, lab->noc,
 	          &lab->ledger);
 	struct heads h = heads_of(&shape, cols);
 
-	kvcache_init(&c, &g, &h, CACHE_LAYERS, CACHE_TOKENS);
+	kvcache_init(&c, &g, &h, CACHE_LAYERS, CACHE_TOKENS, KV_SHIFT);
 	float *k = blanks((CACHE_TOKENS + 1) * c.channels);
 	float *v = blanks((CACHE_TOKENS + 1) * c.channels);
 
-	c.tokens = prompt;
+	kvcache_start(&c, prompt);
 	for (int i = 0; i < CACHE_LAYERS; i++) {
 		cache_entry(&c, i, kvcache_tokens(&c, g.y.mine), k, v);
 		kvcache_fill(&c, i, k, v);
@@ -709,7 +735,8 @@ static int serve(const struct request *r, const struct mesh *mesh,
 	struct wl_error err = { "" };
 	struct wafer w;
 
-	wafer_init(&w, &r->made.model, mesh, r->prefill_side, r->decode_side);
+	wafer_init(&w, &r->made.model, mesh, r->prefill_side, r->decode_side,
+	           &made_device, WL_F32);
 	int rc = load_wafer(&w, mesh, r->path, true, &err);
 
 	if (rc && mesh->leader)
@@ -899,7 +926,7 @@ static void expect(struct lab *lab, const struct made_model *m,
 	struct wafer w;
 	char want[600];
 
-	wafer_init(&w, &m->model, mesh, side, side + 1);
+	wafer_init(&w, &m->model, mesh, side, side + 1, &made_device, WL_F32);
 	int rc = load_wafer(&w, mesh, path, verify, &err);
 
 	wafer_fini(&w);

@@ -1,6 +1,7 @@
-/* The account is a function of problem and core grids alone: the ledger of a
- * dry run, made by one process without weights or ids, equals the ledger of a
- * real run, field by field, on every rank. */
+/* The account is a function of problem, core grids and device alone: the
+ * ledger of a dry run, made by one process without weights or ids, equals the
+ * ledger of a real run, field by field, on every rank: counters, routes,
+ * memory, peaks and links. */
 /* ranks: 1 4 9 */
 /* full-ranks: 64 */
 #include "config.h"
@@ -18,6 +19,8 @@ struct request {
 	struct made_model made;
 	char path[256];
 	int prefill_side, decode_side;
+	enum wl_type type;            /* of the elements charged */
+	int prefill_regions, decode_regions;
 	int prompt;
 	int ids[MOST_PROMPT + NEW_TOKENS];
 };
@@ -59,41 +62,105 @@ static void run_phases(struct wafer *w, const struct request *r)
 	free(logits);
 }
 
-/* The ledger of the request; mesh NULL: of a dry run. 0 or -1. */
-static int account(const struct request *r, const struct mesh *mesh,
-                   struct ledger *ledger)
+/* A ledger's whole content, of which nothing is borrowed or freed. */
+struct books {
+	struct ledger ledger;
+	int cuts;
+	uint64_t link[NPHASES][2][LAB_CORES];
+};
+
+static void copy_books(struct books *b, const struct ledger *l)
+{
+	b->ledger = *l;
+	b->cuts = l->link_most - 1;
+	for (int p = 0; p < NPHASES; p++)
+		for (int a = 0; a < 2; a++)
+			ledger_links(l, p, a, b->cuts, b->link[p][a]);
+}
+
+/* The books of the request; mesh NULL: of a dry run. 0 or -1. */
+static int account(struct lab *lab, const struct request *r,
+                   const struct mesh *mesh, struct books *books)
 {
 	struct wafer w;
+	struct ledger *l = &w.ledger;
 
-	wafer_init(&w, &r->made.model, mesh, r->prefill_side, r->decode_side);
+	wafer_init(&w, &r->made.model, mesh, r->prefill_side, r->decode_side,
+	           &made_device, r->type);
+	w.prefill_regions = r->prefill_regions;
+	w.decode_regions = r->decode_regions;
 	int rc = mesh ? load(&w, r->path) : 0;
 
 	if (!rc)
 		run_phases(&w, r);
-	*ledger = w.ledger;
+	CHECK(lab, l->repeat == 1 && !l->together.open &&
+	           l->held[SRAM_BUFFERS] == 0);
+	copy_books(books, l);
 	wafer_fini(&w);
 	return rc;
 }
 
 /* Names each field in which two ledgers differ. */
-static void check_equal(struct lab *lab, const struct ledger *dry,
+static void check_rows(struct lab *lab, const struct ledger *dry,
+                       const struct ledger *real)
+{
+	for (int i = 0; i < NPHASES * NOPS; i++) {
+		enum phase p = i / NOPS;
+		enum op o = i % NOPS;
+		const struct charge *a = &dry->row[p][o];
+		const struct charge *b = &real->row[p][o];
+		char what[128];
+
+#define WL_COUNTER(field, unit, help)                                    \
+		snprintf(what, sizeof what, "%s, %s, " #field            \
+		         ": dry %llu, real %llu", phase_name(p),         \
+		         op_name(o), (unsigned long long)a->field,       \
+		         (unsigned long long)b->field);                  \
+		lab_check(lab, a->field == b->field, what, __func__,     \
+		          __LINE__);
+#include "counters.def"
+		lab_check(lab, dry->routes[p][o] == real->routes[p][o],
+		          op_name(o), "routes", __LINE__);
+		lab_check(lab, dry->sram[p][o] == real->sram[p][o], op_name(o),
+		          phase_name(p), __LINE__);
+	}
+}
+
+static void check_peaks(struct lab *lab, const struct ledger *dry,
                         const struct ledger *real)
 {
-	for (int p = 0; p < NPHASES; p++)
-		for (int o = 0; o < NOPS; o++) {
-			const struct charge *a = &dry->row[p][o];
-			const struct charge *b = &real->row[p][o];
-			char what[128];
+	for (int p = 0; p < NPHASES; p++) {
+		const struct sram_peak *a = &dry->peak[p], *b = &real->peak[p];
 
-#define WL_COUNTER(field, unit, help)                                      \
-			snprintf(what, sizeof what, "%s, %s, " #field      \
-			         ": dry %llu, real %llu", phase_name(p),   \
-			         op_name(o), (unsigned long long)a->field, \
-			         (unsigned long long)b->field);            \
-			lab_check(lab, a->field == b->field, what,         \
-			          __func__, __LINE__);
-#include "counters.def"
-		}
+		CHECK(lab, a->total == b->total && a->op == b->op);
+		for (int s = 0; s < NSRAM; s++)
+			CHECK(lab, a->held[s] == b->held[s]);
+	}
+	for (int s = 0; s < NSRAM; s++)
+		CHECK(lab, dry->held[s] == real->held[s]);
+}
+
+/* Every word's every hop is over a link. */
+static void check_links(struct lab *lab, const struct books *dry,
+                        const struct books *real)
+{
+	for (int p = 0; p < NPHASES; p++) {
+		uint64_t sum = 0;
+
+		for (int a = 0; a < 2; a++)
+			for (int c = 0; c < dry->cuts; c++) {
+				sum += dry->link[p][a][c];
+				CHECK(lab, dry->link[p][a][c] ==
+				           real->link[p][a][c]);
+			}
+		struct charge all = ledger_total(&dry->ledger, p);
+		const struct charge *handed = dry->ledger.row[p] + OP_HANDOVER;
+
+		/* From region to region: over links of other grids. */
+		CHECK(lab, sum == all.word_hops - handed->word_hops);
+		CHECK(lab, all.cycles == all.compute_cycles +
+		                         all.comm_cycles);
+	}
 }
 
 /* Operators that a phase must have charged; a ledger that nothing was charged
@@ -108,9 +175,40 @@ static void check_filled(struct lab *lab, const struct ledger *l)
 		CHECK(lab, l->row[PHASE_PREFILL][both[i]].calls > 0);
 		CHECK(lab, l->row[PHASE_DECODE][both[i]].calls > 0);
 	}
-	CHECK(lab, l->row[PHASE_DECODE][OP_KV_SHIFT].calls > 0);
+	CHECK(lab, l->row[PHASE_DECODE][OP_KV_SHIFT].runs > 0);
 	CHECK(lab, l->row[PHASE_TRANSITION][OP_RELAYOUT].calls > 0);
 	CHECK(lab, ledger_total(l, PHASE_LOAD).calls == 0);
+	for (int p = PHASE_PREFILL; p < NPHASES; p++)
+		CHECK(lab, l->peak[p].total > 0);
+}
+
+/* Token t moves the oldest entries of the rows behind t mod R, all at once, in
+ * every layer. */
+static void check_shifts(struct lab *lab, const struct request *r,
+                         const struct ledger *l)
+{
+	const struct charge *shift = &l->row[PHASE_DECODE][OP_KV_SHIFT];
+	uint64_t moves = 0;
+
+	for (int t = r->prompt; t < r->prompt + NEW_TOKENS; t++)
+		moves += t >= r->decode_side && (t + 1) % r->decode_side;
+	moves *= r->made.model.n_layers;
+	CHECK(lab, shift->calls == moves && shift->stages == moves &&
+	           shift->path_hops == moves);
+}
+
+/* Activations go from region to region, once in prefill and in each step. */
+static void check_handed(struct lab *lab, const struct request *r,
+                         const struct ledger *l)
+{
+	const struct charge *prefill = &l->row[PHASE_PREFILL][OP_HANDOVER];
+	const struct charge *decode = &l->row[PHASE_DECODE][OP_HANDOVER];
+	uint64_t times = r->decode_regions - 1;
+
+	CHECK(lab, (int)prefill->calls == r->prefill_regions - 1);
+	CHECK(lab, decode->calls == NEW_TOKENS * times);
+	CHECK(lab, decode->path_hops == NEW_TOKENS * times * r->decode_side);
+	CHECK(lab, l->row[PHASE_TRANSITION][OP_HANDOVER].calls == 0);
 }
 
 /* Multiply-adds follow from the shapes: for n tokens that look at t each. */
@@ -149,6 +247,9 @@ static void throw_request(struct lab *lab, struct request *r)
 	r->decode_side = dice_throw(&lab->dice, 0, 2)
 	                 ? least + dice_throw(&lab->dice, 0, 6)
 	                 : r->prefill_side;
+	r->type = (enum wl_type)dice_throw(&lab->dice, WL_F32, WL_BF16);
+	r->prefill_regions = dice_throw(&lab->dice, 1, 3);
+	r->decode_regions = dice_throw(&lab->dice, 1, 3);
 	r->prompt = dice_throw(&lab->dice, 1, MOST_PROMPT);
 	for (int i = 0; i < r->prompt + NEW_TOKENS; i++)
 		r->ids[i] = dice_throw(&lab->dice, 0,
@@ -157,7 +258,7 @@ static void throw_request(struct lab *lab, struct request *r)
 
 static void try_request(struct lab *lab)
 {
-	struct ledger dry, real;
+	static struct books dry, real;
 	struct request r;
 
 	lab_next(lab);
@@ -166,11 +267,15 @@ static void try_request(struct lab *lab)
 	if (lab->mesh.leader)
 		CHECK(lab, made_model_write(&r.made, r.path) == 0);
 	mesh_join(MPI_COMM_WORLD);
-	CHECK(lab, account(&r, &lab->mesh, &real) == 0);
-	CHECK(lab, account(&r, NULL, &dry) == 0);
-	check_equal(lab, &dry, &real);
-	check_filled(lab, &dry);
-	check_macs(lab, &r, &dry);
+	CHECK(lab, account(lab, &r, &lab->mesh, &real) == 0);
+	CHECK(lab, account(lab, &r, NULL, &dry) == 0);
+	check_rows(lab, &dry.ledger, &real.ledger);
+	check_peaks(lab, &dry.ledger, &real.ledger);
+	check_links(lab, &dry, &real);
+	check_filled(lab, &dry.ledger);
+	check_shifts(lab, &r, &dry.ledger);
+	check_handed(lab, &r, &dry.ledger);
+	check_macs(lab, &r, &dry.ledger);
 	mesh_join(MPI_COMM_WORLD);
 	if (lab->mesh.leader)
 		unlink(r.path);
@@ -188,7 +293,7 @@ int main(int argc, char **argv)
 		if (size % rows)
 			continue;
 		lab_open(&lab, MPI_COMM_WORLD, rows, size / rows);
-		for (int i = 0; i < (size > 16 ? 1 : 12); i++)
+		for (int i = 0; i < (size > 16 ? 1 : size > 1 ? 12 : 60); i++)
 			try_request(&lab);
 		lab_close(&lab);
 	}

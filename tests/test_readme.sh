@@ -40,6 +40,7 @@ run() {
 	case $1 in
 	./*) where=in_tree ;;
 	autoreconf*) where=in_tree prefix=$work/installed ;;
+	make\ *) where=in_tree ;;
 	esac
 	if ! $where "$1" "$prefix" >"$work/out" 2>"$work/err" </dev/null; then
 		echo "failed: $1"
@@ -48,6 +49,11 @@ run() {
 	fi
 	case $1 in
 	*import\ * | *'>'*) ;;
+	*\ run\ --dry-run\ *)
+		if ! grep -q '^waferllm: decode ' "$work/err"; then
+			echo "no account: $1"
+			failed=1
+		fi ;;
 	*)	if [ ! -s "$work/out" ]; then
 			echo "printed nothing: $1"
 			failed=1

@@ -1,0 +1,14 @@
+/* What comes at the end of a run, dry or not: the account as a summary on
+ * standard error and as a report. The leader only, not collective. */
+#ifndef WL_DELIVER_H
+#define WL_DELIVER_H
+
+#include "report.h"
+
+/* Prints the summary unless --quiet, writes --report if given; with --strict
+ * violations are an error, after that. r: all but its account, which is made
+ * here. 0, or -1 and err. */
+int deliver_account(const struct report *r, const struct wafer *w,
+                    int prompt_tokens, int new_tokens, struct wl_error *err);
+
+#endif

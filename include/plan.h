@@ -1,0 +1,25 @@
+/* What is decided before a request runs, dry or not: which checkpoint, which
+ * core grids. Not collective. */
+#ifndef WL_PLAN_H
+#define WL_PLAN_H
+
+#include <stdbool.h>
+
+#include "model.h"
+#include "options.h"
+
+/* New tokens when -n is not given and the context allows it. */
+#define PLAN_NEW_TOKENS 256
+
+/* Whether the default checkpoint is installed. */
+bool plan_installed(void);
+
+/* The checkpoint to run: named, installed, or in the source tree. */
+const char *plan_model_path(const struct options *o, bool installed);
+
+/* The core grid of a phase: as one of its options says, own (--prefill-grid or
+ * --decode-grid) before --grid, else one that suits the model. */
+struct rxc plan_grid(const struct options *o, struct rxc own,
+                     const struct model *m);
+
+#endif

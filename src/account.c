@@ -1,0 +1,304 @@
+#include "config.h"
+#include "account.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* Least share of the grid's cores that a kernel should keep busy. */
+#define BUSY_ENOUGH 0.5
+/* A run may take this many times the latency of one way over the grid. */
+#define LATENCY_ALLOWED 4
+
+double account_room(const struct device *d)
+{
+	return d->sram - d->sram_reserved;
+}
+
+double account_seconds(const struct ledger *l, const struct charge *c)
+{
+	return c->cycles / (1e6 * l->device->clock);
+}
+
+struct energy account_energy(const struct ledger *l, const struct charge *c)
+{
+	const struct device *d = l->device;
+	double seconds = account_seconds(l, c);
+	double mac = l->type == WL_F32 ? d->mac_f32_pj : d->mac_f16_pj;
+
+	/* A message is read where it starts and written where it ends. */
+	return (struct energy){
+		.envelope = d->power * seconds,
+		.mac = 1e-12 * mac * (c->macs + c->ops),
+		.sram = 1e-12 * d->sram_pj * (c->sram_bytes + 8.0 * c->words),
+		.link = 1e-12 * d->hop_pj * 4 * c->word_hops,
+		.idle = d->static_share * d->power * seconds };
+}
+
+/* What pipeline regions share: so many layers of `layer` bytes each (weights
+ * and KV); `end` bytes more in the first region (embedding) and in the last
+ * (head), which may take fewer layers for it; and what each needs. Bytes of
+ * the fullest core. */
+struct shares {
+	int layers;
+	uint64_t layer, end, all_ends, each;
+};
+
+static struct shares shares_of(const struct sram_peak *p,
+                               const struct model *m)
+{
+	uint64_t layered = p->held[SRAM_WEIGHTS] + p->held[SRAM_KV];
+	uint64_t vocab = p->held[SRAM_VOCAB];
+
+	return (struct shares){ .layers = m->n_layers,
+	                        .layer = layered / m->n_layers,
+	                        .end = m->tied ? vocab : vocab / 2,
+	                        .all_ends = vocab,
+	                        .each = p->total - layered - vocab };
+}
+
+/* Whether n regions of so many bytes hold all. */
+static bool holds(const struct shares *s, int n, uint64_t bytes)
+{
+	uint64_t end = n > 1 ? s->end : s->all_ends;
+	uint64_t most = s->layer ? s->layer : 1;
+
+	if (bytes < s->each + end)
+		return false;
+	return (n > 1 ? 2 : 1) * ((bytes - s->each - end) / most) +
+	       (n > 2 ? n - 2 : 0) * ((bytes - s->each) / most) >=
+	       (uint64_t)s->layers;
+}
+
+/* Bytes of the fullest core when n regions share as evenly as they can: an end
+ * or a region between decides. */
+static uint64_t bytes_in(const struct shares *s, int n)
+{
+	uint64_t end = n > 1 ? s->end : s->all_ends;
+
+	for (int i = 0; i <= s->layers; i++) {
+		uint64_t inner = s->each + i * s->layer, outer = inner + end;
+
+		if (n > 2 && inner >= s->each + end && holds(s, n, inner))
+			return inner;
+		if (holds(s, n, outer))
+			return outer;
+	}
+	return s->each + end + s->layers * s->layer;
+}
+
+int account_regions(const struct sram_peak *p, const struct model *m,
+                    double room)
+{
+	struct shares s = shares_of(p, m);
+
+	for (int n = 1; n <= s.layers; n++)
+		if (room >= 0 && holds(&s, n, (uint64_t)room))
+			return n;
+	return 0;
+}
+
+static void find_regions(struct phase_account *p, const struct wafer *w)
+{
+	const struct device *d = w->ledger.device;
+	struct shares shares = shares_of(&p->peak, w->model);
+
+	p->regions_held = (int)(d->rows / p->grid.rows) *
+	                  (int)(d->cols / p->grid.cols);
+	p->regions_needed = account_regions(&p->peak, w->model,
+	                                    account_room(d));
+	p->core_bytes = bytes_in(&shares, p->regions);
+}
+
+static void make_phase(struct account *a, enum phase which, int tokens,
+                       struct rxc grid, int regions)
+{
+	struct phase_account *p = &a->phase[which];
+	const struct ledger *l = &a->wafer->ledger;
+
+	*p = (struct phase_account){ .tokens = tokens, .grid = grid,
+	                             .regions = regions,
+	                             .total = ledger_total(l, which),
+	                             .peak = l->peak[which],
+	                             .paths = ledger_paths(l, which, NOPS) };
+	p->seconds = account_seconds(l, &p->total);
+	if (tokens > 0 && p->seconds > 0)
+		p->tokens_per_s = tokens / p->seconds;
+	p->energy = account_energy(l, &p->total);
+	if (!grid.rows)
+		return;
+	if (p->total.busiest)
+		p->cores_busy = (double)(p->total.macs + p->total.ops) /
+		                p->total.busiest / grid.rows / grid.cols;
+	find_regions(p, a->wafer);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void violate(struct account *a, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (a->n_violations == ACCOUNT_VIOLATIONS)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(a->violation[a->n_violations++].text,
+	          sizeof a->violation->text, fmt, ap);
+	va_end(ap);
+}
+
+/* What takes most of a core's memory. */
+static enum sram largest(const struct sram_peak *p)
+{
+	enum sram most = 0;
+
+	for (int i = 1; i < NSRAM; i++)
+		if (p->held[i] > p->held[most])
+			most = i;
+	return most;
+}
+
+static void check_phase(struct account *a, enum phase which)
+{
+	const struct phase_account *p = &a->phase[which];
+	const struct device *d = a->wafer->ledger.device;
+	const char *phase = phase_name(which);
+
+	if (p->core_bytes > account_room(d))
+		violate(a, "M: %s, %s: core (0,0) holds %llu bytes of %.0f, "
+		        "most of it %s", phase, op_name(p->peak.op),
+		        (unsigned long long)p->core_bytes, account_room(d),
+		        sram_name(largest(&p->peak)));
+	if (p->regions > p->regions_held)
+		violate(a, "P: %s: %d regions of %dx%d cores, the wafer of "
+		        "%.0fx%.0f holds %d", phase, p->regions, p->grid.rows,
+		        p->grid.cols, d->rows, d->cols, p->regions_held);
+	if (p->paths > d->routes)
+		violate(a, "R: %s: core (0,0) needs %d router paths, the "
+		        "device has %.0f", phase, p->paths, d->routes);
+}
+
+/* Kernels that need more paths than there are by themselves. */
+static void check_routes(struct account *a, enum phase which)
+{
+	const struct ledger *l = &a->wafer->ledger;
+
+	for (int op = 0; op < NOPS; op++) {
+		int paths = ledger_paths(l, which, op);
+
+		if (paths > l->device->routes)
+			violate(a, "R: %s, %s: core (0,0) needs %d router "
+			        "paths, the device has %.0f",
+			        phase_name(which), op_name(op), paths,
+			        l->device->routes);
+	}
+}
+
+/* How many tokens fit beside all else that a core holds in decode, when the
+ * layers are dealt out evenly. A row holds as many as its cores have room for;
+ * concatenation fills the last row alone, behind its share of the prompt. */
+static void find_longest(struct account *a)
+{
+	const struct phase_account *p = &a->phase[PHASE_DECODE];
+	const struct wafer *w = a->wafer;
+	struct heads h = heads_of(w->model, w->decode.cols);
+	struct sram_peak empty = p->peak;
+	int n = p->regions_needed > p->regions ? p->regions_needed
+	                                       : p->regions;
+	uint64_t layers = (w->model->n_layers + n - 1) / n;
+	uint64_t entry = cost_bytes(&w->ledger, 2 * layers * part_max(&h.kv));
+	struct part prompt = part_of(a->prompt_tokens, w->decode.rows);
+
+	empty.total -= empty.held[SRAM_KV];
+	empty.held[SRAM_KV] = 0;
+	struct shares s = shares_of(&empty, w->model);
+	double rest = account_room(w->ledger.device) - (double)bytes_in(&s, n);
+	int64_t row = rest > 0 ? (int64_t)(rest / entry) : 0;
+
+	a->longest_shift = row * w->decode.rows - a->prompt_tokens;
+	a->longest_concat = row - part_size(&prompt, w->decode.rows - 1);
+	if (a->longest_shift < 0)
+		a->longest_shift = 0;
+	if (a->longest_concat < 0)
+		a->longest_concat = 0;
+}
+
+void account_make(struct account *a, const struct wafer *w, int prompt_tokens,
+                  int new_tokens)
+{
+	const struct rxc none = { 0, 0 };
+	const struct rxc prefill = { w->prefill.rows, w->prefill.cols };
+	const struct rxc decode = { w->decode.rows, w->decode.cols };
+
+	*a = (struct account){ .wafer = w, .prompt_tokens = prompt_tokens,
+	                       .new_tokens = new_tokens };
+	make_phase(a, PHASE_LOAD, 0, none, 0);
+	make_phase(a, PHASE_PREFILL, prompt_tokens, prefill,
+	           w->prefill_regions);
+	make_phase(a, PHASE_TRANSITION, 0, none, 0);
+	make_phase(a, PHASE_DECODE, new_tokens - 1, decode,
+	           w->decode_regions);
+	for (int p = PHASE_PREFILL; p < NPHASES; p++)
+		a->seconds += a->phase[p].seconds;
+	if (a->seconds > 0)
+		a->tokens_per_s_request = new_tokens / a->seconds;
+	check_phase(a, PHASE_PREFILL);
+	if (new_tokens > 1)
+		check_phase(a, PHASE_DECODE);
+	for (int p = PHASE_PREFILL; p < NPHASES; p++)
+		check_routes(a, p);
+	if (new_tokens > 1)
+		find_longest(a);
+}
+
+/* Bytes by which regions make the fullest core's load smaller. In the
+ * transition weights lie half in the one form, half in the other: decode's
+ * regions are those they go to. */
+static uint64_t saved(const struct account *a, enum phase p)
+{
+	const struct phase_account *of =
+		&a->phase[p == PHASE_TRANSITION ? PHASE_DECODE : p];
+
+	return of->grid.rows ? of->peak.total - of->core_bytes : 0;
+}
+
+static struct verdict at_most(double figure, double limit)
+{
+	return (struct verdict){ true, figure <= limit, figure, limit };
+}
+
+bool account_plmr(const struct ledger *l, enum phase p, enum op op,
+                  struct rxc grid, uint64_t less, struct verdict v[NPLMR])
+{
+	const struct device *d = l->device;
+	const struct charge *c = &l->row[p][op];
+	double sides = grid.rows + grid.cols;
+
+	if (!c->cycles)
+		return false;
+	v[PLMR_P] = (struct verdict){ 0 };
+	if (c->busiest) {
+		double busy = (double)(c->macs + c->ops) / c->busiest /
+		              grid.rows / grid.cols;
+
+		v[PLMR_P] = (struct verdict){ true, busy >= BUSY_ENOUGH, busy,
+		                              BUSY_ENOUGH };
+	}
+	v[PLMR_L] = at_most((c->path_hops * d->hop_cycles +
+	                     c->stages * d->stage_cycles) / c->runs,
+	                    LATENCY_ALLOWED * (sides * d->hop_cycles +
+	                                       sqrt(sides) *
+	                                       d->stage_cycles));
+	v[PLMR_M] = at_most(l->sram[p][op] - less, account_room(d));
+	v[PLMR_R] = at_most(ledger_paths(l, p, op), d->routes);
+	return true;
+}
+
+bool account_verdict(const struct account *a, enum phase p, enum op op,
+                     struct verdict v[NPLMR])
+{
+	const struct grid *g = p == PHASE_DECODE ? &a->wafer->decode
+	                                         : &a->wafer->prefill;
+
+	return account_plmr(&a->wafer->ledger, p, op,
+	                    (struct rxc){ g->rows, g->cols }, saved(a, p), v);
+}

@@ -1,0 +1,207 @@
+#include "config.h"
+#include "autogrid.h"
+
+#include <string.h>
+
+#include "account.h"
+#include "fail.h"
+
+/* Grids of each phase that go into whole requests. */
+#define FINALISTS 3
+/* Steps of decode that stand for all. */
+#define SAMPLES 9
+
+enum { STOP_WAFER, STOP_MEMORY, STOP_SLOWER, NSTOPS };
+
+static const char *const stop_names[NSTOPS] = {
+	"need more regions than the wafer holds",
+	"do not hold one layer",
+	"are slower",
+};
+
+/* One grid for one phase. */
+struct candidate {
+	int side, regions;
+	double seconds;
+};
+
+struct search {
+	struct dry_request *request;
+	struct auto_result *result;
+	enum phase phase;
+	struct candidate best[FINALISTS];
+	int n_best;
+};
+
+static void stop(struct search *s, int why)
+{
+	s->result->stopped[why].count++;
+}
+
+/* Whether some tile is smaller on side cores than on side - 1. */
+static bool gets_smaller(const struct search *s, int side)
+{
+	const struct model *m = s->request->model;
+	const int sizes[] = {
+		m->dim, m->hidden_dim, m->vocab_size, model_kv_dim(m) / 2,
+		s->request->prompt_tokens + (s->phase == PHASE_DECODE
+		                             ? s->request->new_tokens : 0) };
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes && side > 1; i++) {
+		struct part now = part_of(sizes[i], side);
+		struct part before = part_of(sizes[i], side - 1);
+
+		if (part_max(&now) < part_max(&before))
+			return true;
+	}
+	return side == 1;
+}
+
+/* The fewest regions, as far as the memory held now tells; 0: it stopped. */
+static int regions_of(struct search *s, const struct wafer *w, int side)
+{
+	const struct device *d = s->request->device;
+	const struct sram_peak *p = &w->ledger.peak[w->ledger.phase];
+	int held = (int)(d->rows / side) * (int)(d->cols / side);
+	int n = account_regions(p, w->model, account_room(d));
+
+	if (n && n <= held)
+		return n;
+	stop(s, n ? STOP_WAFER : STOP_MEMORY);
+	return 0;
+}
+
+/* Seconds of decode, from steps evenly spaced (trapezoidal rule). */
+static double sample_decode(struct wafer *w, const struct dry_request *r)
+{
+	int steps = r->new_tokens - 1, n = steps < SAMPLES ? steps : SAMPLES;
+	double sum = 0, weights = 0;
+
+	for (int i = 0; i < n; i++) {
+		double at = n > 1 ? (double)i / (n - 1) : 0;
+		double weight = n > 2 && (i == 0 || i == n - 1) ? 0.5 : 1;
+		uint64_t before = ledger_total(&w->ledger, PHASE_DECODE).cycles;
+
+		w->cache.tokens = r->prompt_tokens + (int)(at * (steps - 1));
+		decode_step(w, 0);
+		sum += weight * (ledger_total(&w->ledger, PHASE_DECODE).cycles -
+		                 before);
+		weights += weight;
+	}
+	return sum / weights * steps / (1e6 * r->device->clock);
+}
+
+/* Runs the phase on w; regions, or 0 when it does not fit. */
+static int try_phase(struct search *s, struct wafer *w, struct candidate *c)
+{
+	const struct dry_request *r = s->request;
+	bool decode = s->phase == PHASE_DECODE;
+
+	/* The weights alone say it for small grids, without running. */
+	ledger_phase(&w->ledger, s->phase);
+	ledger_op(&w->ledger, OP_EMBED);
+	if (!decode && !regions_of(s, w, c->side))
+		return 0;
+	ledger_mute(&w->ledger, decode);
+	prefill_run(w, NULL, r->prompt_tokens);
+	if (decode) {
+		transition_run(w, r->prompt_tokens + r->new_tokens);
+		ledger_mute(&w->ledger, false);
+		ledger_phase(&w->ledger, PHASE_DECODE);
+		ledger_op(&w->ledger, OP_EMBED);
+		c->seconds = sample_decode(w, r);
+	} else
+		c->seconds = ledger_total(&w->ledger, PHASE_PREFILL).cycles /
+		             (1e6 * r->device->clock);
+	return regions_of(s, w, c->side);
+}
+
+/* Keeps c among the best, in order; counts what falls out. */
+static void keep(struct search *s, struct candidate c)
+{
+	int i = s->n_best;
+
+	if (i == FINALISTS) {
+		stop(s, STOP_SLOWER);
+		if (c.seconds >= s->best[--i].seconds)
+			return;
+	} else
+		s->n_best++;
+	for (; i > 0 && s->best[i - 1].seconds > c.seconds; i--)
+		s->best[i] = s->best[i - 1];
+	s->best[i] = c;
+}
+
+static void try_sides(struct search *s)
+{
+	const struct device *d = s->request->device;
+	int most = d->rows < d->cols ? d->rows : d->cols;
+
+	for (int side = 1; side <= most; side++) {
+		struct dry_request r = *s->request;
+		struct candidate c = { .side = side };
+		struct wafer w;
+
+		if (!gets_smaller(s, side))
+			continue;
+		s->result->tried++;
+		r.prefill_side = r.decode_side = side;
+		r.prefill_regions = r.decode_regions = 1;
+		dry_run_start(&w, &r);
+		c.regions = try_phase(s, &w, &c);
+		wafer_fini(&w);
+		if (c.regions)
+			keep(s, c);
+	}
+}
+
+/* Whole requests on the best grids of both phases; the fastest goes to r. */
+static void try_pairs(struct dry_request *r, const struct search *prefill,
+                      const struct search *decode)
+{
+	struct dry_request best = *r;
+	double least = -1;
+
+	for (int i = 0; i < prefill->n_best; i++)
+		for (int j = 0; j < decode->n_best; j++) {
+			struct dry_request now = *r;
+			struct account a;
+			struct wafer w;
+
+			now.prefill_side = prefill->best[i].side;
+			now.prefill_regions = prefill->best[i].regions;
+			now.decode_side = decode->best[j].side;
+			now.decode_regions = decode->best[j].regions;
+			dry_run_request(&w, &now);
+			account_make(&a, &w, r->prompt_tokens, r->new_tokens);
+			wafer_fini(&w);
+			if (least < 0 || a.seconds < least) {
+				least = a.seconds;
+				best = now;
+			}
+		}
+	*r = best;
+}
+
+int autogrid_choose(struct dry_request *r, struct auto_result *result,
+                    struct wl_error *err)
+{
+	struct search prefill = { r, result, PHASE_PREFILL, .n_best = 0 };
+	struct search decode = { r, result, PHASE_DECODE, .n_best = 0 };
+
+	*result = (struct auto_result){ .n_stopped = NSTOPS };
+	for (int i = 0; i < NSTOPS; i++)
+		result->stopped[i].why = stop_names[i];
+	try_sides(&prefill);
+	if (r->new_tokens > 1)
+		try_sides(&decode);
+	else
+		decode = prefill;
+	if (!prefill.n_best || !decode.n_best)
+		return wl_error_set(err, "option --grid auto: no grid on %s "
+		                    "holds the model in %s", r->device->name,
+		                    phase_name(prefill.n_best ? PHASE_DECODE
+		                                              : PHASE_PREFILL));
+	try_pairs(r, &prefill, &decode);
+	return 0;
+}

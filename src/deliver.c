@@ -1,0 +1,23 @@
+#include "config.h"
+#include "deliver.h"
+
+#include "summary.h"
+
+int deliver_account(const struct report *r, const struct wafer *w,
+                    int prompt_tokens, int new_tokens, struct wl_error *err)
+{
+	const struct options *o = r->options;
+	struct report whole = *r;
+	struct account a;
+
+	account_make(&a, w, prompt_tokens, new_tokens);
+	whole.account = &a;
+	if (!o->quiet)
+		summary_print(&whole, stderr);
+	if (o->report && report_write(&whole, o->report, err))
+		return -1;
+	if (o->strict && a.n_violations)
+		return wl_error_set(err, "option --strict: %s",
+		                    a.violation[0].text);
+	return 0;
+}

@@ -1,0 +1,134 @@
+#include "config.h"
+#include "dry_run.h"
+
+#include <string.h>
+
+#include "autogrid.h"
+#include "checkpoint.h"
+#include "deliver.h"
+#include "host.h"
+#include "import.h"
+#include "plan.h"
+
+struct model dry_run_full_heads(const struct model *m)
+{
+	struct model full = *m;
+
+	full.n_heads = full.n_kv_heads = 1;
+	full.head_dim = m->dim;
+	return full;
+}
+
+void dry_run_start(struct wafer *w, const struct dry_request *r)
+{
+	wafer_init(w, r->model, NULL, r->prefill_side, r->decode_side,
+	           r->device, r->type);
+	w->kv_policy = r->kv;
+	w->prefill_regions = r->prefill_regions;
+	w->decode_regions = r->decode_regions;
+}
+
+void dry_run_request(struct wafer *w, const struct dry_request *r)
+{
+	dry_run_start(w, r);
+	prefill_run(w, NULL, r->prompt_tokens);
+	if (r->sampled)
+		prefill_gather_logits(w, NULL);
+	if (r->new_tokens == 1)
+		return;
+	transition_run(w, r->prompt_tokens + r->new_tokens);
+	for (int i = 1; i < r->new_tokens; i++) {
+		decode_step(w, 0);
+		if (r->sampled)
+			decode_gather_logits(w, NULL);
+	}
+}
+
+/* The model of the request: a shape, or that of a checkpoint; the type that
+ * its elements are charged as. */
+static int read_model(const struct options *o, struct model *m,
+                      const char **source, enum wl_type *type,
+                      struct wl_error *err)
+{
+	struct checkpoint *c;
+
+	*type = o->shape ? WL_F16 : WL_F32;
+	if (o->type >= 0)
+		*type = o->type;
+	*source = o->shape ? o->shape : plan_model_path(o, plan_installed());
+	if (o->shape)
+		return shape_read(o->shape, m, err);
+	c = checkpoint_open(*source, MPI_COMM_NULL, err);
+	if (!c)
+		return -1;
+	*m = *checkpoint_model(c);
+	checkpoint_close(c);
+	return 0;
+}
+
+/* The ledger counts in 64 bits: refuses what might not fit, bytes of local
+ * memory above all, of which a multiply-add takes at most 12. */
+static int check_size(const struct dry_request *r, struct wl_error *err)
+{
+	const struct model *m = r->model;
+	double tokens = (double)r->prompt_tokens + r->new_tokens;
+	double e = m->dim, f = m->hidden_dim, q = model_q_dim(m);
+	double layer = 4 * e * q + 3 * e * f + 40 * (e + f + q) +
+	               tokens * (2 * q + 40.0 * m->n_heads);
+
+	if (tokens * (m->n_layers * layer + e * m->vocab_size) < 1e18)
+		return 0;
+	return wl_error_set(err, "option --prompt-tokens: so many tokens of so "
+	                    "large a model cannot be counted");
+}
+
+static int plan_request(const struct options *o, struct dry_request *r,
+                        struct auto_result *found, struct wl_error *err)
+{
+	r->prompt_tokens = o->prompt_tokens;
+	r->new_tokens = o->new_tokens < 0 ? PLAN_NEW_TOKENS : o->new_tokens;
+	r->kv = !strcmp(o->kv, "concat") ? KV_CONCAT : KV_SHIFT;
+	r->sampled = o->temperature > 0;
+	r->prefill_regions = o->prefill_regions;
+	r->decode_regions = o->decode_regions;
+	if (check_size(r, err))
+		return -1;
+	if (o->grid.rows == GRID_AUTO)
+		return autogrid_choose(r, found, err);
+	r->prefill_side = plan_grid(o, o->prefill_grid, r->model).rows;
+	r->decode_side = plan_grid(o, o->decode_grid, r->model).rows;
+	return 0;
+}
+
+int dry_run(const struct options *o, struct wl_error *err)
+{
+	double start = host_seconds();
+	struct report report = { .options = o };
+	struct auto_result found;
+	struct dry_request r = { 0 };
+	struct device device;
+	struct model model;
+	struct wafer w;
+
+	if ((o->report && report_check_path(o->report, err)) ||
+	    device_open(o->device, o->set, &device, err) ||
+	    read_model(o, &model, &report.model_source, &r.type, err))
+		return -1;
+	if (o->kv_heads_full)
+		model = dry_run_full_heads(&model);
+	r.model = &model;
+	r.device = &device;
+	if (plan_request(o, &r, &found, err))
+		return -1;
+	dry_run_request(&w, &r);
+	report.automatic = o->grid.rows == GRID_AUTO ? &found : NULL;
+	report.host = (struct host_times){
+		.ranks = 1, .rank_rows = 1, .rank_cols = 1, .dry = true,
+		.seconds = host_seconds() - start,
+		.peak_memory = host_peak_memory() };
+	int rc = deliver_account(&report, &w, r.prompt_tokens, r.new_tokens,
+	                         err);
+
+	wafer_fini(&w);
+	return rc;
+}

@@ -1,0 +1,70 @@
+#include "config.h"
+#include "tree.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "fail.h"
+
+/* Takes over v. */
+void tree_put(json_t *object, const char *key, json_t *v)
+{
+	if (json_object_set_new(object, key, v))
+		wl_die("out of memory: %s of a report", key);
+}
+
+void tree_append(json_t *array, json_t *v)
+{
+	if (json_array_append_new(array, v))
+		wl_die("out of memory: a report");
+}
+
+void tree_put_int(json_t *object, const char *key, int64_t v)
+{
+	tree_put(object, key, json_integer(v));
+}
+
+/* JSON has no word for what is no finite number. */
+json_t *tree_real(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+void tree_put_real(json_t *object, const char *key, double v)
+{
+	tree_put(object, key, tree_real(v));
+}
+
+/* 0 stands for none. */
+void tree_put_some(json_t *object, const char *key, double v)
+{
+	tree_put(object, key, v > 0 ? tree_real(v) : json_null());
+}
+
+void tree_put_bool(json_t *object, const char *key, bool v)
+{
+	tree_put(object, key, json_boolean(v));
+}
+
+/* Arguments and paths need not be UTF-8, JSON must be. */
+json_t *tree_string(const char *s)
+{
+	json_t *v = json_string(s);
+	char *ascii;
+
+	if (v)
+		return v;
+	ascii = wl_strdup(s);
+	for (char *p = ascii; *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	v = json_string(ascii);
+	free(ascii);
+	return v;
+}
+
+/* NULL: null. */
+void tree_put_text(json_t *object, const char *key, const char *s)
+{
+	tree_put(object, key, s ? tree_string(s) : json_null());
+}

@@ -1,0 +1,1357 @@
+/* Accounts of dry runs: what changes, and which way, when one number of the
+ * device does; what follows from the shapes alone; what a request adds up to.
+ * On small made-up models and grids, and on llama3-8b. Without MPI. */
+#include "config.h"
+#include "account.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "dry_run.h"
+#include "import.h"
+#include "made_device.h"
+#include "made_model.h"
+#include "suite.h"
+
+enum { REQUESTS = 12 };
+
+/* A request and the account of it. */
+struct run {
+	struct model model;
+	struct device device;
+	struct dry_request request;
+	struct wafer wafer;
+	struct account account;
+};
+
+static void run_start(struct run *r)
+{
+	r->request.model = &r->model;
+	r->request.device = &r->device;
+	dry_run_request(&r->wafer, &r->request);
+	account_make(&r->account, &r->wafer, r->request.prompt_tokens,
+	             r->request.new_tokens);
+}
+
+static void run_end(struct run *r)
+{
+	wafer_fini(&r->wafer);
+}
+
+/* A made-up request, to be started. Grids have at least two cores a side, or
+ * nothing would move. */
+static struct run throw_run(struct dice *d)
+{
+	struct run r = { .model = made_shape(d), .device = made_device };
+
+	r.model.n_layers = dice_throw(d, 1, 6);
+	r.request = (struct dry_request){
+		.type = (enum wl_type)dice_throw(d, WL_F32, WL_BF16),
+		.prefill_side = dice_throw(d, 2, 9),
+		.decode_side = dice_throw(d, 2, 9),
+		.prefill_regions = 1, .decode_regions = 1,
+		.prompt_tokens = dice_throw(d, 1, 30),
+		.new_tokens = dice_throw(d, 2, 25),
+		.sampled = dice_throw(d, 0, 1) };
+	return r;
+}
+
+static struct run llama_run(void)
+{
+	struct run r = { .device = made_device, .request = {
+		.type = WL_F16, .prefill_side = 120, .decode_side = 120,
+		.prefill_regions = 1, .decode_regions = 1,
+		.prompt_tokens = 700, .new_tokens = 30 } };
+	struct wl_error err = { "" };
+
+	ck_assert_msg(shape_read("llama3-8b", &r.model, &err) == 0, "%s",
+	              err.text);
+	return r;
+}
+
+/* The same request on another device. */
+static struct run run_again(const struct run *r)
+{
+	struct run again = { .model = r->model, .device = r->device,
+	                     .request = r->request };
+
+	return again;
+}
+
+#define EACH_PHASE(p) for (int p = PHASE_LOAD; p < NPHASES; p++)
+#define EACH_OP(o) for (int o = 0; o < NOPS; o++)
+
+static const struct charge *row(const struct run *r, enum phase p, enum op o)
+{
+	return &r->wafer.ledger.row[p][o];
+}
+
+static const struct charge *total(const struct run *r, enum phase p)
+{
+	return &r->account.phase[p].total;
+}
+
+/* ---- devices that are worse ---- */
+
+#define P (1u << PHASE_PREFILL)
+#define T (1u << PHASE_TRANSITION)
+#define D (1u << PHASE_DECODE)
+
+/* Changes that cost cycles. used: phases that certainly get slower; unused:
+ * phases that do not get slower; what is in neither may hide behind something
+ * longer, or not fill a vector: llama3-8b shows it. */
+static const struct change {
+	size_t at;
+	double factor;
+	unsigned used, unused, used_by_llama;
+} changes[] = {
+#define AT(field) offsetof(struct device, field)
+	{ AT(hop_cycles), 2, P | T | D, 0, P | T | D },
+	{ AT(stage_cycles), 2, P | T | D, 0, P | T | D },
+	{ AT(link_bytes), 0.5, P | T | D, 0, P | T | D },
+	{ AT(exchange_cycles), 2, P | T, D, P | T },
+	{ AT(relay_cycles), 2, 0, P | T, D },
+	{ AT(vector_bytes), 0.5, 0, T, P | D },
+	{ AT(vector_start), 2, P | D, T, P | D },
+	{ AT(gemm_loop), 2, 0, T | D, P },
+	{ AT(kernel_start), 2, P | D, T, P | D },
+	{ AT(operator_start), 2, P | T | D, 0, P | T | D },
+	{ AT(sram), 0.5, 0, P | T | D, 0 },
+	{ AT(routes), 0.5, 0, P | T | D, 0 },
+	{ AT(power), 0.5, 0, P | T | D, 0 },
+};
+
+static void change(struct run *r, const struct change *c)
+{
+	*(double *)((char *)&r->device + c->at) *= c->factor;
+}
+
+static void check_slower(const struct run *base, const struct run *worse,
+                         const struct change *c, unsigned used)
+{
+	EACH_PHASE(p) {
+		const struct charge *a = total(base, p), *b = total(worse, p);
+		size_t i = c - changes;
+
+		ck_assert_msg(b->cycles >= a->cycles, "change %zu, %s", i,
+		              phase_name(p));
+		if (used & 1u << p)
+			ck_assert_msg(b->cycles > a->cycles, "change %zu, %s",
+			              i, phase_name(p));
+		if (c->unused & 1u << p)
+			ck_assert_msg(b->cycles == a->cycles, "change %zu, %s",
+			              i, phase_name(p));
+		EACH_OP(o)
+			ck_assert_msg(row(worse, p, o)->cycles >=
+			              row(base, p, o)->cycles,
+			              "change %zu, %s, %s", i, phase_name(p),
+			              op_name(o));
+		/* What is done stays the same. */
+		ck_assert_uint_eq(a->macs, b->macs);
+		ck_assert_uint_eq(a->word_hops, b->word_hops);
+	}
+	ck_assert(worse->account.seconds >= base->account.seconds);
+}
+
+static void try_changes(struct run *base, bool llama)
+{
+	run_start(base);
+	for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+		const struct change *c = &changes[i];
+		struct run worse = run_again(base);
+
+		change(&worse, c);
+		run_start(&worse);
+		check_slower(base, &worse, c, llama ? c->used_by_llama
+		                                    : c->used);
+		run_end(&worse);
+	}
+	run_end(base);
+}
+
+START_TEST(worse_devices_are_never_faster)
+{
+	struct dice d = { .key = 11 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d);
+
+		try_changes(&r, false);
+	}
+}
+END_TEST
+
+START_TEST(worse_devices_slow_llama_down)
+{
+	struct run r = llama_run();
+
+	try_changes(&r, true);
+}
+END_TEST
+
+START_TEST(clock_divides_cycles)
+{
+	struct dice d = { .key = 12 };
+	struct run r = throw_run(&d), slow = run_again(&r);
+	double seconds = 0;
+
+	slow.device.clock /= 2;
+	run_start(&r);
+	run_start(&slow);
+	EACH_PHASE(p) {
+		const struct phase_account *a = &r.account.phase[p];
+		double cycles = a->total.cycles;
+
+		ck_assert_uint_eq(a->total.cycles, total(&slow, p)->cycles);
+		ck_assert_double_eq_tol(a->seconds, cycles / 7e8, 1e-15);
+		ck_assert_double_eq_tol(slow.account.phase[p].seconds,
+		                        2 * a->seconds, 1e-15);
+		if (a->tokens)
+			ck_assert_double_eq_tol(a->tokens_per_s * a->seconds,
+			                        a->tokens, 1e-9);
+		else
+			ck_assert(a->tokens_per_s == 0);
+		if (p != PHASE_LOAD)
+			seconds += a->seconds;
+	}
+	ck_assert_double_eq_tol(r.account.seconds, seconds, 1e-15);
+	ck_assert_double_eq_tol(r.account.tokens_per_s_request * seconds,
+	                        r.request.new_tokens, 1e-9);
+	run_end(&slow);
+	run_end(&r);
+}
+END_TEST
+
+/* ---- energy ---- */
+
+static struct energy energy(const struct run *r, enum phase p)
+{
+	return r->account.phase[p].energy;
+}
+
+/* Joules from the counters and made_device's numbers. */
+static void check_energy(const struct run *r, enum phase p)
+{
+	const struct charge *c = total(r, p);
+	struct energy e = energy(r, p);
+	double pj = r->request.type == WL_F32 ? 1.75 : 0.5;
+	double seconds = r->account.phase[p].seconds;
+
+	ck_assert_double_eq_tol(e.envelope, 1300 * seconds, 1e-12);
+	ck_assert_double_eq_tol(e.idle, 0.25 * 1300 * seconds, 1e-12);
+	ck_assert_double_eq_tol(e.mac * 1e12, pj * (c->macs + c->ops), 1e-3);
+	/* A message is read once and written once, 4 bytes a word. */
+	ck_assert_double_eq_tol(e.sram * 1e12,
+	                        1.125 * (c->sram_bytes + 8. * c->words), 1e-3);
+	ck_assert_double_eq_tol(e.link * 1e12, 0.375 * 4 * c->word_hops, 1e-3);
+}
+
+static double *part_of_energy(struct energy *e, int i)
+{
+	double *const part[] = { &e->envelope, &e->mac, &e->sram, &e->link,
+	                         &e->idle };
+
+	return part[i];
+}
+
+/* Which parts (bit i: see above) a number multiplies. */
+static void check_scaled(const struct run *base, size_t at, unsigned parts)
+{
+	struct run r = run_again(base);
+
+	*(double *)((char *)&r.device + at) *= 0.5;
+	run_start(&r);
+	EACH_PHASE(p) {
+		struct energy was = energy(base, p), is = energy(&r, p);
+
+		for (int i = 0; i < 5; i++)
+			ck_assert_double_eq_tol(
+				*part_of_energy(&is, i) * (parts & 1u << i
+				                           ? 2 : 1),
+				*part_of_energy(&was, i), 1e-12);
+	}
+	run_end(&r);
+}
+
+START_TEST(energy_follows_its_constants)
+{
+	struct dice d = { .key = 13 };
+
+	for (int type = WL_F32; type <= WL_BF16; type++) {
+		struct run r = throw_run(&d);
+		bool f32 = type == WL_F32;
+
+		r.request.type = type;
+		run_start(&r);
+		EACH_PHASE(p)
+			check_energy(&r, p);
+		ck_assert(energy(&r, PHASE_DECODE).link > 0);
+		check_scaled(&r, AT(power), 1 << 0 | 1 << 4);
+		check_scaled(&r, AT(mac_f16_pj), f32 ? 0 : 1 << 1);
+		check_scaled(&r, AT(mac_f32_pj), f32 ? 1 << 1 : 0);
+		check_scaled(&r, AT(sram_pj), 1 << 2);
+		check_scaled(&r, AT(hop_pj), 1 << 3);
+		check_scaled(&r, AT(static_share), 1 << 4);
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* ---- memory ---- */
+
+/* Regions that a phase needs, where none would do the most. */
+static int needed(const struct run *r, enum phase p)
+{
+	int n = r->account.phase[p].regions_needed;
+
+	return n ? n : r->model.n_layers + 1;
+}
+
+/* Layer by layer into regions of so many bytes, as few as can be. The first
+ * has the embedding, the last the head; what else a core holds, each. */
+static int count_regions(const struct run *r, enum phase p, double room)
+{
+	const struct sram_peak *peak = &r->account.phase[p].peak;
+	int layers = r->model.n_layers;
+	double layered = peak->held[SRAM_WEIGHTS] + peak->held[SRAM_KV];
+	double vocab = peak->held[SRAM_VOCAB];
+	double each = peak->total - layered - vocab;
+	double end = r->model.tied ? vocab : vocab / 2;
+
+	for (int n = 1; n <= layers; n++) {
+		int left = layers;
+
+		for (int i = 0; i < n; i++) {
+			double used = each;
+
+			if (n == 1)
+				used += vocab;
+			else if (i == 0 || i == n - 1)
+				used += end;
+			if (used > room)
+				break;
+			while (left && used + layered / layers <= room) {
+				used += layered / layers;
+				left--;
+			}
+			if (i == n - 1 && !left)
+				return n;
+		}
+	}
+	return 0;
+}
+
+START_TEST(regions_are_the_fewest)
+{
+	struct dice d = { .key = 14 };
+
+	for (int i = 0; i < 4 * REQUESTS; i++) {
+		struct run r = throw_run(&d);
+
+		r.model.n_layers = dice_throw(&d, 1, 12);
+		r.device.sram = 8000 + dice_throw(&d, 500, 6000);
+		run_start(&r);
+		for (int p = PHASE_PREFILL; p <= PHASE_DECODE; p += 2) {
+			const struct phase_account *a = &r.account.phase[p];
+			double room = r.device.sram - 8000;
+
+			ck_assert_int_eq(a->regions_needed,
+			                 count_regions(&r, p, room));
+			ck_assert_int_eq(a->regions_held,
+			                 1000 / a->grid.rows *
+			                 (900 / a->grid.cols));
+			ck_assert_int_eq(a->regions_needed == 1,
+			                 a->core_bytes <= room);
+			ck_assert_uint_eq(a->core_bytes, a->peak.total);
+		}
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* A phase's fullest moment fits to the byte. */
+START_TEST(one_region_fits_exactly)
+{
+	struct dice d = { .key = 41 };
+
+	for (int i = 0; i < 2 * REQUESTS; i++) {
+		struct run r = throw_run(&d), exact, less;
+
+		run_start(&r);
+		exact = run_again(&r);
+		less = run_again(&r);
+		exact.device.sram = 8000. + r.account.phase[PHASE_DECODE]
+		                    .peak.total;
+		less.device.sram = exact.device.sram - 1;
+		run_start(&exact);
+		run_start(&less);
+		ck_assert_int_eq(needed(&exact, PHASE_DECODE), 1);
+		ck_assert_int_ge(needed(&less, PHASE_DECODE), 2);
+		run_end(&less);
+		run_end(&exact);
+		run_end(&r);
+	}
+}
+END_TEST
+
+START_TEST(less_memory_never_helps)
+{
+	struct dice d = { .key = 15 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run more = throw_run(&d);
+
+		run_start(&more);
+		for (int k = 0; k < 7; k++) {
+			struct run less = run_again(&more);
+
+			less.device.sram = 8000 + (more.device.sram - 8000) / 2;
+			run_start(&less);
+			ck_assert_int_ge(needed(&less, PHASE_PREFILL),
+			                 needed(&more, PHASE_PREFILL));
+			ck_assert_int_ge(needed(&less, PHASE_DECODE),
+			                 needed(&more, PHASE_DECODE));
+			/* In more regions there is room for more. */
+			if (needed(&less, PHASE_DECODE) ==
+			    needed(&more, PHASE_DECODE)) {
+				ck_assert_int_le(less.account.longest_shift,
+				                 more.account.longest_shift);
+				ck_assert_int_le(less.account.longest_concat,
+				                 more.account.longest_concat);
+			}
+			run_end(&more);
+			more = run_again(&less);
+			run_end(&less);
+			run_start(&more);
+		}
+		run_end(&more);
+	}
+}
+END_TEST
+
+/* Bytes of the fullest core in decode with room for so many new tokens. The
+ * scores' buffer, which grows too, is not counted: neither are they by
+ * longest_*. */
+static uint64_t bytes_with(const struct run *r, enum kv_policy kv,
+                           int64_t tokens, uint64_t scores)
+{
+	struct run longer = run_again(r);
+	uint64_t bytes;
+
+	longer.request.kv = kv;
+	longer.request.new_tokens = tokens;
+	run_start(&longer);
+	const struct sram_peak *peak = &longer.account.phase[PHASE_DECODE].peak;
+
+	bytes = peak->total - peak->held[SRAM_ACTIVATIONS] + scores;
+	run_end(&longer);
+	return bytes;
+}
+
+/* The longest generation fits, a token more on the fullest row does not. */
+START_TEST(longest_generation_just_fits)
+{
+	struct dice d = { .key = 16 };
+	int tried = 0;
+
+	for (int i = 0; i < 2 * REQUESTS; i++) {
+		struct run r = throw_run(&d);
+		uint64_t room;
+
+		r.device.sram = 8000 + dice_throw(&d, 3000, 9000);
+		room = r.device.sram - 8000;
+		run_start(&r);
+		const struct account *a = &r.account;
+		uint64_t scores = a->phase[PHASE_DECODE].peak.held[
+			SRAM_ACTIVATIONS];
+		int64_t shift = a->longest_shift, concat = a->longest_concat;
+		int share = r.request.prompt_tokens / r.request.decode_side;
+
+		/* Other requests' lengths would show other peaks. */
+		if (needed(&r, PHASE_DECODE) == 1 && concat > 1) {
+			tried++;
+			ck_assert_int_eq(shift + r.request.prompt_tokens,
+			                 r.request.decode_side *
+			                 (concat + share));
+			ck_assert(bytes_with(&r, KV_SHIFT, shift, scores) <=
+			          room);
+			ck_assert(bytes_with(&r, KV_SHIFT, shift + 1, scores) >
+			          room);
+			ck_assert(bytes_with(&r, KV_CONCAT, concat, scores) <=
+			          room);
+			ck_assert(bytes_with(&r, KV_CONCAT, concat + 1,
+			                     scores) > room);
+		}
+		run_end(&r);
+	}
+	ck_assert_int_ge(tried, REQUESTS / 2);
+}
+END_TEST
+
+/* The published figure: shifting holds about as many times more tokens as
+ * there are rows. */
+START_TEST(shift_holds_rows_times_more)
+{
+	struct run r = llama_run();
+
+	r.device.sram = 3e6;
+	run_start(&r);
+	double shift = r.account.longest_shift + r.request.prompt_tokens;
+	double concat = r.account.longest_concat + r.request.prompt_tokens /
+	                r.request.decode_side;
+
+	ck_assert(concat > 100);
+	ck_assert_double_eq_tol(shift / concat, r.request.decode_side, 1);
+	run_end(&r);
+}
+END_TEST
+
+/* ---- types and policies ---- */
+
+START_TEST(wide_elements_need_more)
+{
+	struct dice d = { .key = 17 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run half = throw_run(&d), full;
+
+		half.request.type = i % 2 ? WL_F16 : WL_BF16;
+		full = run_again(&half);
+		full.request.type = WL_F32;
+		run_start(&half);
+		run_start(&full);
+		EACH_PHASE(p) {
+			EACH_OP(o) {
+				const struct charge *a = row(&half, p, o);
+				const struct charge *b = row(&full, p, o);
+
+				ck_assert_uint_le(a->words, b->words);
+				ck_assert_uint_le(a->word_hops, b->word_hops);
+				ck_assert_uint_eq(2 * a->sram_bytes,
+				                  b->sram_bytes);
+				ck_assert_uint_eq(a->macs, b->macs);
+				ck_assert_uint_eq(a->stages, b->stages);
+				ck_assert_uint_le(a->compute_cycles,
+				                  b->compute_cycles);
+				ck_assert_uint_eq(
+					2 * half.wafer.ledger.sram[p][o],
+					full.wafer.ledger.sram[p][o]);
+			}
+		}
+		run_end(&full);
+		run_end(&half);
+	}
+}
+END_TEST
+
+/* Attention waits for the fullest row. With more tokens than made up for by
+ * the shifts that it saves, concatenation is the slower. */
+START_TEST(concatenation_is_not_faster)
+{
+	static const enum op rowwise[] = { OP_SCORES, OP_SOFTMAX, OP_VALUES };
+	struct dice d = { .key = 18 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run shift = throw_run(&d), concat;
+		const struct phase_account *a, *b;
+
+		if (i == 0)
+			shift = llama_run();
+		shift.request.new_tokens = i ? 100 : 600;
+		concat = run_again(&shift);
+		concat.request.kv = KV_CONCAT;
+		run_start(&shift);
+		run_start(&concat);
+		a = &shift.account.phase[PHASE_DECODE];
+		b = &concat.account.phase[PHASE_DECODE];
+		for (int k = 0; k < 3; k++)
+			ck_assert_uint_lt(
+				row(&shift, PHASE_DECODE, rowwise[k])->cycles,
+				row(&concat, PHASE_DECODE, rowwise[k])->cycles);
+		ck_assert_uint_le(a->total.cycles, b->total.cycles);
+		ck_assert_uint_lt(a->core_bytes, b->core_bytes);
+		ck_assert_uint_gt(row(&shift, PHASE_DECODE, OP_KV_SHIFT)->calls,
+		                  0);
+		ck_assert_uint_eq(row(&concat, PHASE_DECODE, OP_KV_SHIFT)
+		                  ->calls, 0);
+		ck_assert_uint_eq(total(&shift, PHASE_PREFILL)->cycles,
+		                  total(&concat, PHASE_PREFILL)->cycles);
+		run_end(&concat);
+		run_end(&shift);
+	}
+}
+END_TEST
+
+/* ---- routes, verdicts ---- */
+
+/* Violations of one letter, each of which names core (0,0). */
+static int count_violations(const struct run *r, char letter)
+{
+	int n = 0;
+
+	for (int i = 0; i < r->account.n_violations; i++) {
+		const char *text = r->account.violation[i].text;
+
+		ck_assert_msg(text[0] == 'P' || strstr(text, "core (0,0)"),
+		              "%s", text);
+		n += text[0] == letter;
+	}
+	return n;
+}
+
+static bool violates(const struct run *r, const char *words)
+{
+	for (int i = 0; i < r->account.n_violations; i++)
+		if (strstr(r->account.violation[i].text, words))
+			return true;
+	return false;
+}
+
+START_TEST(fewer_routes_are_violations)
+{
+	struct dice d = { .key = 19 };
+	struct run r = throw_run(&d), most = run_again(&r);
+
+	r.request.new_tokens = most.request.new_tokens = 20;
+	run_start(&most);
+	ck_assert_int_eq(count_violations(&most, 'R'), 0);
+	int paths = most.account.phase[PHASE_PREFILL].paths;
+
+	run_end(&most);
+	most = run_again(&r);
+	most.device.routes = paths;
+	run_start(&most);
+	ck_assert_int_eq(count_violations(&most, 'R'), 0);
+	run_end(&most);
+	r.device.routes = 9;
+	run_start(&r);
+	/* A tree takes ten. */
+	ck_assert_int_eq(r.account.phase[PHASE_PREFILL].paths,
+	                 ledger_paths(&r.wafer.ledger, PHASE_PREFILL, NOPS));
+	ck_assert(violates(&r, "R: prefill: core (0,0) needs "));
+	ck_assert(violates(&r, "R: prefill, norm: core (0,0) needs 10 router "
+	                   "paths, the device has 9"));
+	ck_assert(violates(&r, "R: decode, norm: core (0,0) needs 10 "));
+	ck_assert(!violates(&r, "R: decode, embedding"));
+	ck_assert_int_gt(count_violations(&r, 'R'), 3);
+	ck_assert_int_eq(count_violations(&r, 'M'), 0);
+	ck_assert_int_le(r.account.n_violations, ACCOUNT_VIOLATIONS);
+	run_end(&r);
+}
+END_TEST
+
+START_TEST(full_memory_is_a_violation)
+{
+	struct dice d = { .key = 20 };
+	struct run r = throw_run(&d);
+	char words[100];
+
+	r.device.sram = 8000 + 64;
+	run_start(&r);
+	snprintf(words, sizeof words, "core (0,0) holds %llu bytes of 64",
+	         (unsigned long long)r.account.phase[PHASE_DECODE].core_bytes);
+	ck_assert(violates(&r, "M: decode, "));
+	ck_assert(violates(&r, "M: prefill, "));
+	ck_assert(violates(&r, words));
+	ck_assert(violates(&r, "most of it "));
+	ck_assert_int_eq(count_violations(&r, 'M'), 2);
+	ck_assert_int_eq(count_violations(&r, 'R'), 0);
+	ck_assert_int_eq(r.account.longest_shift, 0);
+	ck_assert_int_eq(r.account.longest_concat, 0);
+	run_end(&r);
+}
+END_TEST
+
+/* More regions share the layers out, cost a hand-over, and must fit. */
+START_TEST(regions_share_the_layers)
+{
+	struct dice d = { .key = 21 };
+	struct run one = throw_run(&d), three;
+
+	one.model.n_layers = 6;
+	one.device.rows = 2 * one.request.prefill_side;
+	one.device.cols = one.request.prefill_side;
+	three = run_again(&one);
+	three.request.prefill_regions = 3;
+	run_start(&one);
+	run_start(&three);
+	ck_assert_uint_lt(three.account.phase[PHASE_PREFILL].core_bytes,
+	                  one.account.phase[PHASE_PREFILL].core_bytes);
+	ck_assert_uint_eq(three.account.phase[PHASE_DECODE].core_bytes,
+	                  one.account.phase[PHASE_DECODE].core_bytes);
+	ck_assert_uint_eq(row(&three, PHASE_PREFILL, OP_HANDOVER)->calls, 2);
+	ck_assert_uint_eq(row(&one, PHASE_PREFILL, OP_HANDOVER)->calls, 0);
+	ck_assert_uint_eq(total(&three, PHASE_PREFILL)->cycles,
+	                  total(&one, PHASE_PREFILL)->cycles +
+	                  row(&three, PHASE_PREFILL, OP_HANDOVER)->cycles);
+	ck_assert_int_eq(three.account.phase[PHASE_PREFILL].regions_held, 2);
+	ck_assert_int_eq(count_violations(&three, 'P'), 1);
+	ck_assert(violates(&three, "P: prefill: 3 regions of "));
+	run_end(&three);
+	run_end(&one);
+}
+END_TEST
+
+static void check_verdict(const struct run *r, enum phase p, enum op o)
+{
+	const struct charge *c = row(r, p, o);
+	const struct ledger *l = &r->wafer.ledger;
+	int side = p == PHASE_DECODE ? r->request.decode_side
+	                             : r->request.prefill_side;
+	double work = c->macs + c->ops;
+	struct verdict v[NPLMR];
+
+	if (!account_verdict(&r->account, p, o, v)) {
+		ck_assert_uint_eq(c->cycles, 0);
+		return;
+	}
+	ck_assert(v[PLMR_P].applies == (c->busiest > 0));
+	if (c->busiest) {
+		ck_assert_double_eq_tol(v[PLMR_P].figure * c->busiest * side *
+		                        side, work, 1e-6 * work);
+		ck_assert(v[PLMR_P].figure <= 1 + 1e-9);
+		ck_assert(v[PLMR_P].ok == (v[PLMR_P].figure >= 0.5));
+	}
+	ck_assert_double_eq_tol(v[PLMR_L].figure * c->runs, 3.5 * c->path_hops +
+	                        17.25 * c->stages, 1e-6);
+	ck_assert_double_eq_tol(v[PLMR_L].limit, 4 * (3.5 * 2 * side + 17.25 *
+	                        sqrt(2 * side)), 1e-6);
+	ck_assert(v[PLMR_M].figure == l->sram[p][o]);
+	ck_assert(v[PLMR_M].limit == 192000);
+	ck_assert(v[PLMR_R].figure == ledger_paths(l, p, o));
+	ck_assert(v[PLMR_R].limit == 40);
+	for (int i = PLMR_L; i < NPLMR; i++)
+		ck_assert(v[i].applies &&
+		          v[i].ok == (v[i].figure <= v[i].limit));
+}
+
+START_TEST(verdicts_follow_from_counters)
+{
+	struct dice d = { .key = 22 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d);
+
+		run_start(&r);
+		for (int p = PHASE_PREFILL; p <= PHASE_DECODE; p++) {
+			double busy = r.account.phase[p].cores_busy;
+
+			EACH_OP(o)
+				check_verdict(&r, p, o);
+			ck_assert(p == PHASE_TRANSITION || (busy > 0 &&
+			                                    busy <= 1));
+		}
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* ---- what follows from the shapes ---- */
+
+/* Multiply-adds for n tokens that look at t each; the head runs for one. */
+static uint64_t macs_of(const struct model *m, uint64_t n, uint64_t t)
+{
+	uint64_t e = m->dim, f = m->hidden_dim, q = model_q_dim(m);
+	uint64_t kv = model_kv_dim(m);
+
+	return m->n_layers * n * (e * (q + 2 * kv) + 2 * t * q + q * e +
+	                          3 * e * f) + e * m->vocab_size;
+}
+
+START_TEST(products_are_those_of_the_model)
+{
+	struct dice d = { .key = 23 };
+
+	for (int i = 0; i <= REQUESTS; i++) {
+		struct run r = i ? throw_run(&d) : llama_run();
+		int prompt = r.request.prompt_tokens;
+		uint64_t decode = 0;
+
+		run_start(&r);
+		for (int t = 1; t < r.request.new_tokens; t++)
+			decode += macs_of(&r.model, 1, prompt + t);
+		ck_assert_uint_eq(total(&r, PHASE_PREFILL)->macs,
+		                  macs_of(&r.model, prompt, prompt));
+		ck_assert_uint_eq(total(&r, PHASE_TRANSITION)->macs, 0);
+		ck_assert_uint_eq(total(&r, PHASE_DECODE)->macs, decode);
+		ck_assert_uint_eq(total(&r, PHASE_LOAD)->calls, 0);
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* Other arithmetic, operation by operation on every element of every core. */
+static void check_ops(const struct run *r, enum phase p, enum op o,
+                      uint64_t each, uint64_t elements)
+{
+	ck_assert_msg(row(r, p, o)->ops == each * elements,
+	              "%s, %s: %llu operations, not %llu", phase_name(p),
+	              op_name(o), (unsigned long long)row(r, p, o)->ops,
+	              (unsigned long long)(each * elements));
+}
+
+static void check_prefill_ops(const struct run *r)
+{
+	const struct model *m = &r->model;
+	uint64_t n = r->request.prompt_tokens, l = n * m->n_layers;
+	uint64_t q = model_q_dim(m), kv = model_kv_dim(m), e = m->dim;
+	uint64_t side = r->request.prefill_side;
+
+	check_ops(r, PHASE_PREFILL, OP_NORM, 3, 2 * l * e);
+	check_ops(r, PHASE_PREFILL, OP_QKV, m->qkv_bias, l * (q + 2 * kv));
+	check_ops(r, PHASE_PREFILL, OP_ROPE, 3, l * (q + kv));
+	check_ops(r, PHASE_PREFILL, OP_SOFTMAX, 14 + 5, l * n * m->n_heads);
+	check_ops(r, PHASE_PREFILL, OP_OUTPUT, 1, l * e);
+	check_ops(r, PHASE_PREFILL, OP_FFN_ACT, 14 + 5, l * m->hidden_dim);
+	check_ops(r, PHASE_PREFILL, OP_FFN_DOWN, 1, l * e);
+	/* The last token's norm, on every row; its choice, on every column. */
+	check_ops(r, PHASE_PREFILL, OP_HEAD, 3, e * side);
+	check_ops(r, PHASE_PREFILL, OP_CHOOSE, 2, m->vocab_size * side);
+}
+
+/* Vectors have a copy on every line. A head's scores have one on each of its
+ * columns. */
+static void check_decode_ops(const struct run *r)
+{
+	const struct model *m = &r->model;
+	uint64_t steps = r->request.new_tokens - 1, tokens = 0, copies = 0;
+	uint64_t q = model_q_dim(m), kv = model_kv_dim(m), e = m->dim;
+	int side = r->request.decode_side;
+	uint64_t all = steps * side, l = all * m->n_layers;
+	struct heads h = heads_of(m, side);
+
+	for (uint64_t t = 1; t <= steps; t++)
+		tokens += r->request.prompt_tokens + t;
+	for (int i = 0; i < h.n_kv; i++)
+		for (int x = 0; x < side; x++)
+			copies += range_size(heads_channels(&h, i, x)) > 0;
+	check_ops(r, PHASE_DECODE, OP_NORM, 3, 2 * l * e + all * e);
+	check_ops(r, PHASE_DECODE, OP_QKV, m->qkv_bias, l * (q + 2 * kv));
+	check_ops(r, PHASE_DECODE, OP_ROPE, 3, l * (q + kv));
+	check_ops(r, PHASE_DECODE, OP_SOFTMAX, 14 + 3, m->n_layers * tokens *
+	          copies * model_group(m));
+	check_ops(r, PHASE_DECODE, OP_OUTPUT, 1, l * e);
+	check_ops(r, PHASE_DECODE, OP_FFN_ACT, 14 + 5, l * m->hidden_dim);
+	check_ops(r, PHASE_DECODE, OP_FFN_DOWN, 1, l * e);
+	check_ops(r, PHASE_DECODE, OP_CHOOSE, 2, all * m->vocab_size);
+}
+
+START_TEST(other_arithmetic_is_that_of_the_model)
+{
+	struct dice d = { .key = 29 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d);
+
+		run_start(&r);
+		check_prefill_ops(&r);
+		check_decode_ops(&r);
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* The fullest core has at least its share of all weights, and little more. */
+START_TEST(weights_are_all_held)
+{
+	struct run r = llama_run();
+	/* Elements of the layers; of embedding and head. */
+	const double layers = 32.0 * 4096 * (2 * 4096 + 2 * 1024 + 3 * 14336);
+	const double vocab = 2.0 * 4096 * 128256;
+
+	run_start(&r);
+	for (int p = PHASE_PREFILL; p <= PHASE_DECODE; p += 2) {
+		const struct sram_peak *peak = &r.account.phase[p].peak;
+		double weights = peak->held[SRAM_WEIGHTS] * 120. * 120 / 2;
+		double ends = peak->held[SRAM_VOCAB] * 120. * 120 / 2;
+
+		ck_assert(weights >= layers && weights <= 1.08 * layers);
+		ck_assert(ends >= vocab && ends <= 1.08 * vocab);
+		ck_assert_uint_gt(peak->held[SRAM_KV], 0);
+	}
+	run_end(&r);
+}
+END_TEST
+
+/* ---- attention in decode, core by core ---- */
+
+/* What one step's attention takes with so many tokens, in one layer. */
+struct attention {
+	uint64_t scores_time, values_time;
+	uint64_t scores_words, maxima_words, values_words;
+};
+
+static int ceil_div(int a, int b)
+{
+	return (a + b - 1) / b;
+}
+
+static uint64_t words_of(const struct run *r, uint64_t n)
+{
+	return r->request.type == WL_F32 ? n : (n + 1) / 2;
+}
+
+/* k rows of n elements each, with made_device's numbers. */
+static uint64_t gemv_time(const struct run *r, int k, int n)
+{
+	int width = r->request.type == WL_F32 ? 3 : 6;
+
+	return (uint64_t)k * (5 + ceil_div(n, width));
+}
+
+/* An all-reduce of n cores is n - 1 messages and a multicast. */
+static struct attention attention_of(const struct run *r, int tokens)
+{
+	int side = r->request.decode_side, group = model_group(&r->model);
+	struct heads h = heads_of(&r->model, side);
+	struct part rows = part_of(tokens, side);
+	int most = part_max(&rows), kv = part_max(&h.kv);
+	uint64_t all = 0;
+	struct attention a = {
+		.scores_time = 307 + group * gemv_time(r, kv, most),
+		.values_time = 307 + group * gemv_time(r, most, kv) };
+
+	for (int y = 0; y < side; y++)
+		all += words_of(r, group * part_size(&rows, y));
+	for (int i = 0; i < h.n_kv; i++) {
+		int columns = heads_last(&h, i) - heads_first(&h, i) + 1;
+
+		a.scores_words += columns > 1 ? columns * all : 0;
+	}
+	for (int x = 0; x < side; x++) {
+		int here = 0;
+
+		for (int i = 0; i < h.n_kv; i++)
+			here += range_size(heads_channels(&h, i, x)) > 0;
+		a.maxima_words += side * words_of(r, group * here);
+		a.values_words += side * words_of(r, group * here +
+		                                  part_size(&h.q, x));
+	}
+	return a;
+}
+
+START_TEST(attention_follows_the_cache)
+{
+	struct dice d = { .key = 30 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d);
+		const struct charge *scores, *softmax, *values;
+		struct attention sum = { 0 };
+
+		run_start(&r);
+		for (int t = 1; t < r.request.new_tokens; t++) {
+			struct attention a = attention_of(
+				&r, r.request.prompt_tokens + t);
+
+			sum.scores_time += a.scores_time * r.model.n_layers;
+			sum.values_time += a.values_time * r.model.n_layers;
+			sum.scores_words += a.scores_words * r.model.n_layers;
+			sum.maxima_words += a.maxima_words * r.model.n_layers;
+			sum.values_words += a.values_words * r.model.n_layers;
+		}
+		scores = row(&r, PHASE_DECODE, OP_SCORES);
+		softmax = row(&r, PHASE_DECODE, OP_SOFTMAX);
+		values = row(&r, PHASE_DECODE, OP_VALUES);
+		ck_assert_uint_eq(scores->compute_cycles, sum.scores_time);
+		ck_assert_uint_eq(values->compute_cycles, sum.values_time);
+		ck_assert_uint_eq(scores->words, sum.scores_words);
+		ck_assert_uint_eq(softmax->words, sum.maxima_words);
+		ck_assert_uint_eq(values->words, sum.values_words);
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* A step's vectors on the fullest core: x and its norm; q, k, v; the scores;
+ * sums and what they become; gate and up; logits. */
+START_TEST(decode_holds_its_vectors)
+{
+	struct dice d = { .key = 38 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d);
+		const struct model *m = &r.model;
+		int side = r.request.decode_side, group = model_group(m);
+		struct heads h = heads_of(m, side);
+		int tokens = r.request.prompt_tokens + r.request.new_tokens;
+		uint64_t n = 2 * ceil_div(m->dim, side) +
+			3 * part_max(&h.q) + 2 * part_max(&h.kv) +
+			group * heads_most(&h) * (ceil_div(tokens, side) + 1) +
+			2 * ceil_div(m->hidden_dim, side) +
+			ceil_div(m->vocab_size, side);
+
+		run_start(&r);
+		ck_assert_uint_eq(r.account.phase[PHASE_DECODE].peak.held[
+			SRAM_ACTIVATIONS], n * wl_type_size(r.request.type));
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* The activations of all tokens, or of one, over a region's columns. */
+static void check_hand_over(const struct run *r, enum phase p, uint64_t times,
+                            int side, uint64_t all, uint64_t most)
+{
+	const struct charge *c = row(r, p, OP_HANDOVER);
+	uint64_t cycles = (uint64_t)ceil(side * 3.5) +
+	                  (uint64_t)ceil(most * 2.5);
+
+	ck_assert_uint_eq(c->words, times * all);
+	ck_assert_uint_eq(c->word_hops, times * all * side);
+	ck_assert_uint_eq(c->cycles, times * cycles + 509 * c->runs);
+}
+
+START_TEST(hand_over_takes_the_activations)
+{
+	struct dice d = { .key = 39 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d);
+		int a = r.request.prefill_side, b = r.request.decode_side;
+		int dim = r.model.dim;
+		struct part tokens = part_of(r.request.prompt_tokens, a);
+		struct part dims = part_of(dim, b);
+		uint64_t all = 0, one = 0;
+
+		r.request.prefill_regions = 3;
+		r.request.decode_regions = 2;
+		run_start(&r);
+		for (int y = 0; y < a; y++)
+			all += words_of(&r, part_size(&tokens, y) * dim);
+		for (int y = 0; y < b; y++)
+			one += words_of(&r, part_size(&dims, y));
+		check_hand_over(&r, PHASE_PREFILL, 2, a, all,
+		                words_of(&r, part_max(&tokens) * dim));
+		check_hand_over(&r, PHASE_DECODE, r.request.new_tokens - 1, b,
+		                one, words_of(&r, part_max(&dims)));
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* The farthest line of weights is half the ring from home; all matrices of a
+ * layer share the steps' set-ups. */
+START_TEST(weights_turn_home_together)
+{
+	struct dice d = { .key = 40 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d), slow;
+		uint64_t steps = r.request.prefill_side / 2;
+
+		/* No column without any weights, though some without heads. */
+		r.model.dim = r.model.hidden_dim = 61;
+		slow = run_again(&r);
+		slow.device.exchange_cycles += 1000;
+		run_start(&r);
+		run_start(&slow);
+		ck_assert_uint_eq(row(&slow, PHASE_TRANSITION, OP_UNSKEW)
+		                  ->cycles - row(&r, PHASE_TRANSITION,
+		                                 OP_UNSKEW)->cycles,
+		                  1000 * steps * r.model.n_layers);
+		ck_assert_uint_eq(row(&r, PHASE_TRANSITION, OP_UNSKEW)->calls,
+		                  7 * steps * r.model.n_layers);
+		run_end(&slow);
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* ---- steps ---- */
+
+static void add(struct charge *sum, const struct charge *c)
+{
+#define WL_COUNTER(field, unit, help) sum->field += c->field;
+#include "counters.def"
+}
+
+static void check_same(const struct charge *a, const struct charge *b,
+                       const char *what)
+{
+#define WL_COUNTER(field, unit, help)                                        \
+	ck_assert_msg(a->field == b->field, "%s: " #field " %llu and %llu",  \
+	              what, (unsigned long long)a->field,                    \
+	              (unsigned long long)b->field);
+#include "counters.def"
+}
+
+/* The first new token comes from prefill: a request is as many decode steps
+ * as there are tokens after it. */
+START_TEST(steps_add_up)
+{
+	struct dice d = { .key = 24 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d);
+		struct charge sum[NOPS] = { { 0 } };
+		struct wafer w;
+		int all = r.request.prompt_tokens + r.request.new_tokens;
+
+		r.request.sampled = false;
+		run_start(&r);
+		ck_assert_int_eq(r.account.phase[PHASE_DECODE].tokens,
+		                 r.request.new_tokens - 1);
+		ck_assert_int_eq(r.account.phase[PHASE_PREFILL].tokens,
+		                 r.request.prompt_tokens);
+		ck_assert_uint_eq(row(&r, PHASE_DECODE, OP_EMBED)->runs,
+		                  r.request.new_tokens - 1);
+		dry_run_start(&w, &r.request);
+		prefill_run(&w, NULL, r.request.prompt_tokens);
+		transition_run(&w, all);
+		for (int t = 1; t < r.request.new_tokens; t++) {
+			struct charge *row = w.ledger.row[PHASE_DECODE];
+
+			memset(row, 0, NOPS * sizeof *row);
+			decode_step(&w, 0);
+			EACH_OP(o)
+				add(&sum[o], &row[o]);
+		}
+		EACH_OP(o)
+			check_same(row(&r, PHASE_DECODE, o), &sum[o],
+			           op_name(o));
+		wafer_fini(&w);
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* Layers are alike: one more costs what one more before did. */
+START_TEST(layers_add_up)
+{
+	struct dice d = { .key = 25 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r[3];
+
+		r[0] = throw_run(&d);
+		r[0].request.sampled = false;
+		for (int k = 0; k < 3; k++) {
+			if (k)
+				r[k] = run_again(&r[0]);
+			r[k].model.n_layers = 2 + k;
+			run_start(&r[k]);
+		}
+		EACH_PHASE(p)
+			EACH_OP(o) {
+				struct charge a = *row(&r[0], p, o);
+				struct charge b = *row(&r[1], p, o);
+
+				/* a + c = 2 b */
+				add(&a, row(&r[2], p, o));
+				add(&b, &b);
+				check_same(&a, &b, op_name(o));
+			}
+		for (int k = 0; k < 3; k++)
+			run_end(&r[k]);
+	}
+}
+END_TEST
+
+START_TEST(one_token_needs_no_decode)
+{
+	struct dice d = { .key = 26 };
+	struct run r = throw_run(&d);
+
+	r.request.new_tokens = 1;
+	run_start(&r);
+	ck_assert_uint_eq(total(&r, PHASE_DECODE)->cycles, 0);
+	ck_assert_uint_eq(total(&r, PHASE_TRANSITION)->cycles, 0);
+	ck_assert_int_eq(r.account.phase[PHASE_DECODE].tokens, 0);
+	ck_assert(r.account.phase[PHASE_DECODE].tokens_per_s == 0);
+	ck_assert_int_eq(r.account.n_violations, 0);
+	ck_assert_double_eq_tol(r.account.tokens_per_s_request *
+	                        r.account.phase[PHASE_PREFILL].seconds, 1,
+	                        1e-9);
+	run_end(&r);
+}
+END_TEST
+
+/* With one head of full width its channels are all of the model's. */
+START_TEST(full_heads_are_one)
+{
+	struct run r = llama_run();
+	struct model full = dry_run_full_heads(&r.model);
+
+	ck_assert_int_eq(full.n_heads, 1);
+	ck_assert_int_eq(full.n_kv_heads, 1);
+	ck_assert_int_eq(model_kv_dim(&full), 4096);
+	ck_assert_int_eq(model_q_dim(&full), 4096);
+	full.n_heads = r.model.n_heads;
+	full.n_kv_heads = r.model.n_kv_heads;
+	full.head_dim = r.model.head_dim;
+	ck_assert(model_same(&full, &r.model));
+}
+END_TEST
+
+/* ---- bench ---- */
+
+static struct charge bench(const struct run *r, const char *kernel, int side,
+                           int m, int k, int n)
+{
+	struct options o = { .kernel = kernel, .grid = { side, side }, .m = m,
+	                     .k = k, .n = n, .type = (int)r->request.type };
+	struct wl_error err = { "" };
+	struct charge c;
+	struct bench b;
+
+	ck_assert_msg(bench_charge(&b, &o, &r->device, &err) == 0, "%s",
+	              err.text);
+	c = b.ledger.row[PHASE_LOAD][0];
+	for (int i = 0; i < NSRAM; i++)
+		ck_assert_uint_eq(b.ledger.held[i], 0);
+	bench_fini(&b);
+	c.runs = 0;
+	return c;
+}
+
+/* Adds a phase's way to an operator, which a bench leaves out. */
+static void add_ways(struct charge *c, const struct charge *row)
+{
+	c->runs = row->runs;
+	c->cycles += 509 * row->runs;
+	c->comm_cycles += 509 * row->runs;
+}
+
+/* What a bench charges is what phases charge for the same product: the last
+ * one of a layer in prefill, with the sum that follows, and the head in
+ * decode. */
+START_TEST(benches_charge_what_phases_do)
+{
+	struct dice d = { .key = 27 };
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d);
+		const struct model *m = &r.model;
+		int side = r.request.prefill_side, l = m->n_layers;
+		int tokens = r.request.prompt_tokens;
+		struct charge want = { 0 }, got, sum;
+
+		run_start(&r);
+		got = bench(&r, "gemm", side, tokens, m->hidden_dim, m->dim);
+		sum = cost_elements(&r.wafer.ledger, 1,
+		                    (tokens + side - 1) / side,
+		                    (m->dim + side - 1) / side,
+		                    (uint64_t)tokens * m->dim);
+		sum.cycles = sum.compute_cycles;
+		add(&got, &sum);
+		for (int k = 0; k < l; k++)
+			add(&want, &got);
+		add_ways(&want, row(&r, PHASE_PREFILL, OP_FFN_DOWN));
+		check_same(row(&r, PHASE_PREFILL, OP_FFN_DOWN), &want, "gemm");
+
+		got = bench(&r, "gemv", r.request.decode_side, 0, m->dim,
+		            m->vocab_size);
+		memset(&want, 0, sizeof want);
+		for (int t = 1; t < r.request.new_tokens; t++)
+			add(&want, &got);
+		add_ways(&want, row(&r, PHASE_DECODE, OP_HEAD));
+		check_same(row(&r, PHASE_DECODE, OP_HEAD), &want, "gemv");
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* Tiles relayed core by core, and a vector summed on every row. */
+START_TEST(moves_have_benches)
+{
+	struct dice d = { .key = 28 };
+	struct run r = throw_run(&d);
+	struct options o = { .kernel = "shift", .grid = { 7, 7 }, .m = 30,
+	                     .n = 20, .hops = 4, .type = WL_F32 };
+	struct wl_error err = { "" };
+	struct bench b;
+
+	/* Rows of 5 (2 of them) and 4 by 3 columns: 5 x 15 words at most, over
+	 * 6 links of each row, four times. */
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), 0);
+	const struct charge *c = &b.ledger.row[PHASE_LOAD][0];
+
+	ck_assert_uint_eq(c->calls, 4);
+	ck_assert_uint_eq(c->words, 4 * 6 * 30 * 3);
+	ck_assert_uint_eq(c->comm_cycles, 4 * (211 + 4 + 2 * 38));
+	bench_fini(&b);
+	o = (struct options){ .kernel = "allreduce", .grid = { 7, 7 },
+	                      .words = 5, .groups = 7, .type = WL_F32 };
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), 0);
+	c = &b.ledger.row[PHASE_LOAD][0];
+	/* A chain of 3 each way and a multicast. */
+	ck_assert_uint_eq(c->words, 7 * 5 * (6 + 1));
+	ck_assert_uint_eq(c->stages, 3 + 1);
+	ck_assert_uint_eq(c->path_hops, 3 + 3);
+	bench_fini(&b);
+	o.words = 0;
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "--words"));
+	bench_fini(&b);
+	o.kernel = "gemm";
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "-m, -k or -n is needed"));
+	bench_fini(&b);
+	o.kernel = "sort";
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), -1);
+	bench_fini(&b);
+}
+END_TEST
+
+static TCase *what_if_case(void)
+{
+	TCase *t = tcase_create("what-if");
+
+	tcase_add_test(t, worse_devices_are_never_faster);
+	tcase_add_test(t, worse_devices_slow_llama_down);
+	tcase_add_test(t, clock_divides_cycles);
+	tcase_add_test(t, energy_follows_its_constants);
+	tcase_add_test(t, wide_elements_need_more);
+	tcase_add_test(t, concatenation_is_not_faster);
+	return t;
+}
+
+static TCase *limits_case(void)
+{
+	TCase *t = tcase_create("limits");
+
+	tcase_add_test(t, regions_are_the_fewest);
+	tcase_add_test(t, one_region_fits_exactly);
+	tcase_add_test(t, less_memory_never_helps);
+	tcase_add_test(t, longest_generation_just_fits);
+	tcase_add_test(t, shift_holds_rows_times_more);
+	tcase_add_test(t, fewer_routes_are_violations);
+	tcase_add_test(t, full_memory_is_a_violation);
+	tcase_add_test(t, regions_share_the_layers);
+	tcase_add_test(t, verdicts_follow_from_counters);
+	return t;
+}
+
+static TCase *sums_case(void)
+{
+	TCase *t = tcase_create("sums");
+
+	tcase_add_test(t, products_are_those_of_the_model);
+	tcase_add_test(t, other_arithmetic_is_that_of_the_model);
+	tcase_add_test(t, weights_are_all_held);
+	tcase_add_test(t, attention_follows_the_cache);
+	tcase_add_test(t, decode_holds_its_vectors);
+	tcase_add_test(t, hand_over_takes_the_activations);
+	tcase_add_test(t, weights_turn_home_together);
+	tcase_add_test(t, steps_add_up);
+	tcase_add_test(t, layers_add_up);
+	tcase_add_test(t, one_token_needs_no_decode);
+	tcase_add_test(t, full_heads_are_one);
+	tcase_add_test(t, benches_charge_what_phases_do);
+	tcase_add_test(t, moves_have_benches);
+	return t;
+}
+
+int main(void)
+{
+	Suite *s = suite_create("account");
+
+	suite_add_tcase(s, what_if_case());
+	suite_add_tcase(s, limits_case());
+	suite_add_tcase(s, sums_case());
+	return run_suite(s);
+}
