@@ -36,6 +36,12 @@ has_parallel_hdf5() {
 			'#error' '#endif' | preprocesses
 }
 
+# imports MODULE: a Python that analysis may use has it.
+imports() {
+	python3 -c "import $1" 2>/dev/null ||
+		/usr/bin/python3 -c "import $1" 2>/dev/null
+}
+
 # Debian package:Spack:module:how to tell that it is there without dpkg
 needs='build-essential:gcc, gmake:gcc:has cc && has make
 autoconf:autoconf:autotools:has autoreconf
@@ -51,6 +57,7 @@ libpcre2-dev:pcre2:pcre2:has_library pcre2.h libpcre2-8
 libutf8proc-dev:utf8proc:utf8proc:has_library utf8proc.h libutf8proc
 check:check:check:has_library check.h check
 python3:python:python:has python3
+python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib
 hdf5-tools:hdf5:hdf5:has h5dump'
 
 # Sets missing to the Debian names of what is not there.

@@ -1,0 +1,105 @@
+"""Accounts of waferllm: each asked for is made once, two at a time."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+
+JOBS = 2
+SECONDS = 600  # after which a run has failed
+
+
+class RunError(Exception):
+    """A run that gave no report, in one line."""
+
+
+def find_program(named):
+    """Path of waferllm: as named, in the tree this file lies in, or in the
+    PATH. None: there is none."""
+    if named:
+        return shutil.which(named)
+    here = os.path.dirname(os.path.abspath(__file__))
+    built = os.path.join(os.path.dirname(here), "waferllm")
+    return shutil.which(built) or shutil.which("waferllm")
+
+
+def make_report(program, arguments, path):
+    """The report of one run on one process, as a dict; path is scratch.
+    Nothing else knows how a run is made."""
+    command = [program, *arguments, "--dry-run", "--quiet", "--report", path]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True,
+                              timeout=SECONDS, check=False)
+        if done.returncode == 0:
+            with open(path, encoding="utf-8") as file:
+                return json.load(file)
+        said = done.stderr.strip().splitlines() or ["nothing"]
+        why = f"status {done.returncode}: {said[0]}"
+    except subprocess.TimeoutExpired:
+        why = f"not done after {SECONDS} s"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    raise RunError(f"{' '.join(command[:-3])}: {why}")
+
+
+class Runs:
+    """Futures of reports. Leaving its with block drops what is not begun."""
+
+    def __init__(self, program):
+        self._program = program
+        self._made = {}
+
+    def __enter__(self):
+        self._scratch = tempfile.TemporaryDirectory()
+        self._pool = ThreadPoolExecutor(JOBS)
+        return self
+
+    def __exit__(self, *unused):
+        self._pool.shutdown(cancel_futures=True)
+        self._scratch.cleanup()
+
+    def _start(self, arguments):
+        if arguments not in self._made:
+            path = os.path.join(self._scratch.name,
+                                f"{len(self._made)}.json")
+            self._made[arguments] = self._pool.submit(
+                make_report, self._program, list(arguments), path)
+        return self._made[arguments]
+
+    def count(self):
+        """Runs asked for so far."""
+        return len(self._made)
+
+    def request(self, model, prompt, new, prefill_grid, decode_grid,
+                full_heads=True, device="wse2"):
+        """A request of prompt and new tokens. full_heads: attention as one
+        head of the model's full width."""
+        arguments = ("run", "--shape", model, "--device", device,
+                     "--prefill-grid", prefill_grid,
+                     "--decode-grid", decode_grid,
+                     "--prompt-tokens", str(prompt), "-n", str(new))
+        if full_heads:
+            arguments += ("--kv-heads-full",)
+        return self._start(arguments)
+
+    def bench(self, kernel, grid, device, m=None, k=None, n=None, hops=None,
+              groups=None):
+        """One kernel or move; sizes in elements."""
+        arguments = ("bench", kernel, "--grid", grid, "--device", device)
+        for name, value in (("-m", m), ("-k", k), ("-n", n),
+                            ("--hops", hops), ("--groups", groups)):
+            if value is not None:
+                arguments += (name, str(value))
+        return self._start(arguments)
+
+
+def bench_result(future):
+    """The one result of a bench, a dict."""
+    return future.result()["results"][0]
+
+
+def watts(report):
+    """The power of the report's device."""
+    return float(report["device"]["numbers"]["power"]["value"])
