@@ -29,7 +29,8 @@ struct phase_account {
 	int regions_needed;    /* the fewest in which the model fits; 0: it
 	                          does not with one layer in each */
 	int regions_held;      /* that the wafer has room for */
-	uint64_t core_bytes;   /* peak of the fullest core in such a region */
+	uint64_t core_bytes;   /* peak of the fullest core in such a region (the
+	                          transition: in one of decode's) */
 	double cores_busy;     /* work / (cores x work of the busiest core) */
 };
 
@@ -46,7 +47,8 @@ struct violation {
 	char text[200];
 };
 
-#define ACCOUNT_VIOLATIONS 16
+/* Room for all that there can be. */
+#define ACCOUNT_VIOLATIONS (NPHASES * (NOPS + 3))
 
 struct account {
 	const struct wafer *wafer;   /* borrowed, with ledger, model, device */
@@ -56,7 +58,8 @@ struct account {
 	double tokens_per_s_request; /* new tokens / seconds */
 	int n_violations;
 	struct violation violation[ACCOUNT_VIOLATIONS];
-	/* Tokens that fit beside the weights, in decode: with each policy. */
+	/* New tokens that fit beside the weights, in decode, with each policy;
+	 * on the fewest regions that hold the model, be there room or not. */
 	int64_t longest_shift, longest_concat;
 };
 
@@ -90,6 +93,9 @@ bool account_plmr(const struct ledger *l, enum phase p, enum op op,
  * room: bytes of a core. */
 int account_regions(const struct sram_peak *p, const struct model *m,
                     double room);
+
+/* Grids of that size that the device has room for. */
+int account_regions_held(const struct device *d, int rows, int cols);
 
 /* Bytes of a core's memory that data can use. */
 double account_room(const struct device *d);

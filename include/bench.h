@@ -6,14 +6,18 @@
 
 #include "account.h"
 
-/* A bench's grid with its ledger; all that is charged stands in the phase
- * load under its first operator. */
+/* Where in its ledger a bench charges: it is of no phase, and no operator. */
+#define BENCH_PHASE PHASE_LOAD
+#define BENCH_OP OP_EMBED
+
+/* A bench's grid with its ledger. */
 struct bench {
 	const struct options *options; /* borrowed, as is the device */
 	const struct device *device;
 	struct ledger ledger;
 	struct grid grid;
 	int m, k, n;                   /* 0: the kernel has none */
+	const char *algorithm;         /* that serves it */
 };
 
 /* Charges the kernel that the options name:
@@ -36,15 +40,12 @@ struct bench_result {
 };
 struct bench_result bench_result(const struct bench *b);
 
-/* The algorithm that serves a kernel. */
-const char *bench_algorithm(const char *kernel);
-
 /* The report, which the caller frees. seconds: of the host. */
 json_t *bench_tree(const struct bench *b, const struct bench_result *r,
                    double seconds);
 
-/* The verb, on one process: a table on standard output, and a report. 0, or -1
- * and err. */
+/* The verb, on the leader, not collective: a table on standard output, and a
+ * report. 0, or -1 and err. */
 int bench_run(const struct options *o, struct wl_error *err);
 
 #endif

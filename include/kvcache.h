@@ -41,7 +41,7 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 void kvcache_fini(struct kvcache *c);
 
 /* The cache holds the first tokens tokens from now on: then kvcache_fill is
- * called for every layer. Charges a core's memory with room for max_tokens. */
+ * called for every layer. */
 void kvcache_start(struct kvcache *c, int tokens);
 
 /* Tokens that core rows [rows.lo, rows.hi) hold. */
@@ -54,7 +54,7 @@ struct wire_words kvcache_wire(const struct kvcache *c, uint64_t across);
 int kvcache_place(const struct kvcache *c, int token);
 
 /* Puts the tokens of this rank's rows into a layer; k and v: [those
- * tokens][channels]. */
+ * tokens][channels]. Charges a core's memory with the layer's max_tokens. */
 void kvcache_fill(struct kvcache *c, int layer, const float *k,
                   const float *v);
 

@@ -33,6 +33,9 @@ enum route_kind {
 	NROUTES
 };
 
+/* The largest count that a ledger holds. */
+#define LEDGER_MOST (UINT64_C(1) << 62)
+
 /* The route of a line's axis (enum axis): ROUTE_ON(RING, axis). */
 #define ROUTE_ON(kind, axis) ((axis) ? ROUTE_##kind##_Y : ROUTE_##kind##_X)
 
@@ -53,7 +56,7 @@ struct sram_peak {
 /* The longest exchange and all arithmetic of things done at the same time. */
 struct together {
 	bool open;
-	uint64_t compute, setup, wire;
+	uint64_t compute, setup, wire, hops, stages;
 };
 
 struct ledger {
@@ -65,6 +68,8 @@ struct ledger {
 	                    call is already accounted for */
 	bool folds;      /* a dry run: see ledger_layer */
 	bool muted;      /* see ledger_mute */
+	bool taken;      /* op is taken up */
+	bool overflow;   /* something did not fit: figures are wrong */
 	struct charge row[NPHASES][NOPS];
 	uint16_t routes[NPHASES][NOPS]; /* bit 1 << enum route_kind: held */
 	uint64_t sram[NPHASES][NOPS];   /* bytes of the fullest core, peak */
@@ -86,19 +91,21 @@ void ledger_fini(struct ledger *l);
 
 /* Names what the next charges are for. */
 void ledger_phase(struct ledger *l, enum phase p);
-/* Takes up an operator, and charges the cores' way to it from the one before:
- * new routes and descriptors. */
+/* Takes up an operator, unless it is the current one, and charges the cores'
+ * way to it from the one before: descriptors, routes, waiting for each other.
+ */
 void ledger_op(struct ledger *l, enum op op);
 /* Takes up a kernel by itself, as benchmarks time it: no way to it. */
 void ledger_kernel(struct ledger *l, enum op op);
 
 /* Adds c, repeat times, to the current phase and operator; cycles are made
- * from compute_cycles and comm_cycles. */
+ * from compute_cycles and comm_cycles. What exceeds LEDGER_MOST sets overflow.
+ */
 void ledger_charge(struct ledger *l, const struct charge *c);
 
 /* What is charged between the two calls happens at the same time on the
- * wafer: arithmetic adds up, the longest exchange counts, and it counts only
- * where it outlasts the arithmetic. */
+ * wafer: arithmetic adds up, the longest exchange counts (its hops and stages
+ * too), and it counts only where it outlasts the arithmetic. */
 void ledger_together(struct ledger *l);
 void ledger_join(struct ledger *l);
 
@@ -124,7 +131,7 @@ void ledger_release(struct ledger *l, enum sram what, uint64_t bytes);
 
 /* `words` words of all parallel lines cross each of the cuts first..last-1 of
  * the axis (0: x, 1: y); cut c lies between cores c and c + 1. The sum over a
- * move's cuts is its word_hops. */
+ * move's cuts is its word_hops (but for the border between two regions). */
 void ledger_link(struct ledger *l, int axis, int first, int last,
                  uint64_t words);
 /* Words through cuts 0..n-1 of a phase and axis. */

@@ -87,7 +87,8 @@ void line_reduce(struct line *l, int first, int last,
  * other. Cost charged: one multicast per part over the whole span, wherever
  * its root is (it may follow from a token's id, the account may not); a stage,
  * for the cores that receive. follows: it is one of a row of multicasts that
- * wait for nothing but room, so that only the first one's hops show. */
+ * wait for nothing but room, so that only the first one's hops and stage show.
+ */
 void line_multicast(struct line *l, int first, int last,
                     const struct line_parts *parts, float *data,
                     bool follows);
@@ -117,7 +118,8 @@ void line_allreduce(struct line *l, int n, const struct line_segment *segments,
 int line_groups(const struct line *l, int n);
 
 /* Charges a step in which each of the cores first + 1..last passes a message
- * to its lower neighbour: one hop, by software, into and out of each core.
+ * to its lower neighbour: one hop, by software, which takes in the whole of it
+ * before it sends it on (a stage, elsewhere, works word by word).
  * wire: a message, over all parallel lines. */
 void line_charge_pass(struct line *l, int first, int last,
                       struct wire_words wire);

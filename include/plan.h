@@ -22,4 +22,8 @@ const char *plan_model_path(const struct options *o, bool installed);
 struct rxc plan_grid(const struct options *o, struct rxc own,
                      const struct model *m);
 
+/* Whether there are no more pipeline regions than layers. 0, or -1 and err. */
+int plan_check_regions(const struct options *o, const struct model *m,
+                       struct wl_error *err);
+
 #endif

@@ -30,10 +30,6 @@ void gemv_tree(const struct slab *w, const float *x, float *y)
 		cost_start(l->ledger) + cost_gemv(l->ledger, part_max(&w->k),
 		                                  w->width_most));
 
-	/* The partial sums, and what comes in to be added. */
-	uint64_t buffers = cost_bytes(l->ledger, 2 * (uint64_t)w->width_most);
-
-	ledger_hold(l->ledger, SRAM_BUFFERS, buffers);
 	ledger_charge(l->ledger, &product);
 	if (w->data)
 		all.value = line_buffer(l, LINE_PARTIAL, w->width *
@@ -47,7 +43,6 @@ void gemv_tree(const struct slab *w, const float *x, float *y)
 		         w->data + k * w->width, w->width, partial);
 	}
 	line_allreduce(l, 1, &all, LINE_ADD);
-	ledger_release(l->ledger, SRAM_BUFFERS, buffers);
 }
 
 /* The best of one core's block; an empty block never wins. */

@@ -52,7 +52,7 @@ static int tree_top(const struct line *l, const struct line_segment *s)
  * are added. */
 struct tree {
 	uint64_t depth;       /* cores that add and send on, longest way */
-	uint64_t reach;       /* hops from the farthest core to the second root */
+	uint64_t reach;       /* hops of the farthest core to the second root */
 	uint64_t spread;      /* hops of the multicast */
 	uint64_t sent, hops;  /* messages up the tree, and their hops */
 	uint64_t into;        /* messages that the second root receives */
@@ -71,7 +71,8 @@ static int sides(int first, int root, int last)
 
 static struct tree tree_of(const struct line *l, const struct line_segment *s)
 {
-	int groups = segment_groups(l, s), middle = groups / 2, top = tree_top(l, s);
+	int groups = segment_groups(l, s), middle = groups / 2;
+	int top = tree_top(l, s);
 	uint64_t inner = 0, outer = 0;
 	struct tree t = { 0 };
 
@@ -89,7 +90,8 @@ static struct tree tree_of(const struct line *l, const struct line_segment *s)
 			t.into = sides(first, root, last);
 	}
 	t.sent += groups - 1;
-	t.hops += line_hops(l, group_root(l, s, 0), group_root(l, s, groups - 1));
+	t.hops += line_hops(l, group_root(l, s, 0),
+	                    group_root(l, s, groups - 1));
 	t.into += sides(0, middle, groups - 1);
 	t.depth = inner + larger(middle, groups - 1 - middle);
 	t.reach = inner + outer;
@@ -149,9 +151,12 @@ static void charge_allreduce(struct line *l, int n,
                              const struct line_segment *segments)
 {
 	struct charge sum = { .calls = 1 };
+	uint64_t words = 0;
 
 	for (int i = 0; i < n; i++) {
 		struct charge c = tree_charge(l, &segments[i]);
+
+		words = larger(words, segments[i].wire.most);
 
 		sum.words += c.words;
 		sum.word_hops += c.word_hops;
@@ -160,6 +165,9 @@ static void charge_allreduce(struct line *l, int n,
 		sum.stages = larger(sum.stages, c.stages);
 		sum.comm_cycles = larger(sum.comm_cycles, c.comm_cycles);
 	}
+	/* A core's own vector, and what comes in to be added. */
+	ledger_hold(l->ledger, SRAM_BUFFERS, 8 * words);
+	ledger_release(l->ledger, SRAM_BUFFERS, 8 * words);
 	ledger_charge(l->ledger, &sum);
 	ledger_route(l->ledger, ROUTE_ON(CHAIN, l->axis));
 	ledger_route(l->ledger, ROUTE_ON(ROOTS, l->axis));
@@ -194,7 +202,8 @@ static void run_level(struct line *l, int n, const struct line_segment *segment,
 
 			if (!line_touches(l, cores[0], cores[size - 1]))
 				continue;
-			top[chains] = level ? tree_top(l, s) : group_root(l, s, g);
+			top[chains] = level ? tree_top(l, s)
+			                    : group_root(l, s, g);
 			parts[chains] = (struct line_parts){
 				1, { 0, 1 }, &s->words, &top[chains] };
 			chain[chains] = (struct chain){

@@ -106,7 +106,7 @@ static void charge_multicast(struct line *l, int first, int last,
 		c.stages = !follows;
 		c.comm_cycles = cost_hops(l->ledger, c.path_hops) +
 		                cost_wire(l->ledger, most) +
-		                cost_stages(l->ledger, 1);
+		                cost_stages(l->ledger, c.stages);
 		ledger_link(l->ledger, l->axis, first, last, c.words);
 	}
 	ledger_charge(l->ledger, &c);

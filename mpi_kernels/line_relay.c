@@ -18,6 +18,9 @@ void line_charge_pass(struct line *l, int first, int last,
 	                    .path_hops = line_hops(l, first, first + 1),
 	                    .stages = 1 };
 
+	/* One comes in while one goes out. */
+	ledger_hold(account, SRAM_BUFFERS, 8 * wire.most);
+	ledger_release(account, SRAM_BUFFERS, 8 * wire.most);
 	c.word_hops = c.words * c.path_hops;
 	c.comm_cycles = cost_relay(account) + cost_hops(account, c.path_hops) +
 	                2 * cost_wire(account, wire.most);

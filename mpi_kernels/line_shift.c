@@ -98,7 +98,8 @@ static bool charge_shift(struct tiles *t, const signed char *steps,
 {
 	const struct line *l = tiles_line(t);
 	int lines = grid_lines(t->grid, t->axis);
-	int more = t->fixed.n / t->fixed.unit % lines, most = part_max(&t->fixed);
+	int more = t->fixed.n / t->fixed.unit % lines;
+	int most = part_max(&t->fixed);
 	struct charge c = { .calls = 1 };
 
 	if (l->n < 2 || !ledger_listens(l->ledger))
@@ -109,11 +110,11 @@ static bool charge_shift(struct tiles *t, const signed char *steps,
 	if (c.words) {
 		uint64_t words = cost_words(l->ledger, tiles_capacity(t));
 
-		c.path_hops = l->n > 2 ? 2 : 1;
+		c.path_hops = !set_up ? 0 : l->n > 2 ? 2 : 1;
 		c.setup_cycles = set_up ? cost_exchange(l->ledger) : 0;
 		c.comm_cycles = c.setup_cycles +
-		                (set_up ? cost_hops(l->ledger, c.path_hops)
-		                        : 0) + cost_wire(l->ledger, words);
+		                cost_hops(l->ledger, c.path_hops) +
+		                cost_wire(l->ledger, words);
 		charge_links(t, c.word_hops);
 	}
 	ledger_charge(l->ledger, &c);

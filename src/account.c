@@ -1,6 +1,7 @@
 #include "config.h"
 #include "account.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -70,21 +71,29 @@ static bool holds(const struct shares *s, int n, uint64_t bytes)
 	       (uint64_t)s->layers;
 }
 
-/* Bytes of the fullest core when n regions share as evenly as they can: an end
- * or a region between decides. */
+/* Bytes of the fullest core when n regions share as evenly as they can. */
 static uint64_t bytes_in(const struct shares *s, int n)
 {
-	uint64_t end = n > 1 ? s->end : s->all_ends;
+	uint64_t low = 0, high = s->each + s->all_ends + s->layers * s->layer;
 
-	for (int i = 0; i <= s->layers; i++) {
-		uint64_t inner = s->each + i * s->layer, outer = inner + end;
+	while (low < high) {
+		uint64_t middle = low + (high - low) / 2;
 
-		if (n > 2 && inner >= s->each + end && holds(s, n, inner))
-			return inner;
-		if (holds(s, n, outer))
-			return outer;
+		if (holds(s, n, middle))
+			high = middle;
+		else
+			low = middle + 1;
 	}
-	return s->each + end + s->layers * s->layer;
+	return low;
+}
+
+/* The fewest regions that hold all; 0: none do. */
+static int fewest(const struct shares *s, double room)
+{
+	for (int n = 1; n <= s->layers; n++)
+		if (room >= 0 && holds(s, n, (uint64_t)room))
+			return n;
+	return 0;
 }
 
 int account_regions(const struct sram_peak *p, const struct model *m,
@@ -92,10 +101,14 @@ int account_regions(const struct sram_peak *p, const struct model *m,
 {
 	struct shares s = shares_of(p, m);
 
-	for (int n = 1; n <= s.layers; n++)
-		if (room >= 0 && holds(&s, n, (uint64_t)room))
-			return n;
-	return 0;
+	return fewest(&s, room);
+}
+
+int account_regions_held(const struct device *d, int rows, int cols)
+{
+	double held = floor(d->rows / rows) * floor(d->cols / cols);
+
+	return held < INT_MAX ? (int)held : INT_MAX;
 }
 
 static void find_regions(struct phase_account *p, const struct wafer *w)
@@ -103,8 +116,7 @@ static void find_regions(struct phase_account *p, const struct wafer *w)
 	const struct device *d = w->ledger.device;
 	struct shares shares = shares_of(&p->peak, w->model);
 
-	p->regions_held = (int)(d->rows / p->grid.rows) *
-	                  (int)(d->cols / p->grid.cols);
+	p->regions_held = account_regions_held(d, p->grid.rows, p->grid.cols);
 	p->regions_needed = account_regions(&p->peak, w->model,
 	                                    account_room(d));
 	p->core_bytes = bytes_in(&shares, p->regions);
@@ -157,6 +169,15 @@ static enum sram largest(const struct sram_peak *p)
 	return most;
 }
 
+/* The first row has the larger blocks; concatenated tokens are on the last. */
+static int fullest_row(const struct account *a, enum phase p)
+{
+	const struct wafer *w = a->wafer;
+
+	return p == PHASE_DECODE && w->kv_policy == KV_CONCAT
+	       ? w->decode.rows - 1 : 0;
+}
+
 static void check_phase(struct account *a, enum phase which)
 {
 	const struct phase_account *p = &a->phase[which];
@@ -164,10 +185,13 @@ static void check_phase(struct account *a, enum phase which)
 	const char *phase = phase_name(which);
 
 	if (p->core_bytes > account_room(d))
-		violate(a, "M: %s, %s: core (0,0) holds %llu bytes of %.0f, "
+		violate(a, "M: %s, %s: core (%d,0) holds %llu bytes of %.0f, "
 		        "most of it %s", phase, op_name(p->peak.op),
+		        fullest_row(a, which),
 		        (unsigned long long)p->core_bytes, account_room(d),
 		        sram_name(largest(&p->peak)));
+	if (!p->grid.rows)
+		return;
 	if (p->regions > p->regions_held)
 		violate(a, "P: %s: %d regions of %dx%d cores, the wafer of "
 		        "%.0fx%.0f holds %d", phase, p->regions, p->grid.rows,
@@ -193,33 +217,93 @@ static void check_routes(struct account *a, enum phase which)
 	}
 }
 
-/* How many tokens fit beside all else that a core holds in decode, when the
- * layers are dealt out evenly. A row holds as many as its cores have room for;
- * concatenation fills the last row alone, behind its share of the prompt. */
+/* Bytes of the largest exchange buffers in decode, when each row holds that
+ * many tokens: those of the scores, or of what does not depend on tokens. */
+static uint64_t exchange_bytes(const struct wafer *w, const struct heads *h,
+                               uint64_t row)
+{
+	const struct ledger *l = &w->ledger;
+	const struct layer_weights *layer = &w->weights.layer[0];
+	const uint64_t words[] = {
+		layer->qkv.wire.most, layer->output.wire.most,
+		layer->up.wire.most, layer->down.wire.most,
+		weights_head(&w->weights)->wire.most,
+		w->state.sums_wire.most, cost_parts(l, &h->kv, 2).most,
+		cost_words(l, h->group * row) };
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		most = words[i] > most ? words[i] : most;
+	return 8 * most;
+}
+
+/* Decode's memory when each row holds that many tokens, whatever the request
+ * was: their keys and values in each layer, their scores, and the buffers to
+ * exchange these. */
+static struct shares with_rows(const struct account *a, uint64_t row)
+{
+	const struct wafer *w = a->wafer;
+	const struct ledger *l = &w->ledger;
+	struct heads h = heads_of(w->model, w->decode.cols);
+	struct sram_peak p = a->phase[PHASE_DECODE].peak;
+	uint64_t score = cost_bytes(l, h.group * heads_most(&h));
+	uint64_t scores = score * kvcache_most(&w->cache, w->cache.max_tokens);
+
+	p.total -= p.held[SRAM_KV] + p.held[SRAM_BUFFERS] + scores;
+	p.held[SRAM_KV] = 0;
+	struct shares s = shares_of(&p, w->model);
+
+	s.layer += row * cost_bytes(l, 2 * (uint64_t)part_max(&h.kv));
+	s.each += row * score + exchange_bytes(w, &h, row);
+	return s;
+}
+
+/* The tokens that fit a row, on the fewest regions that hold the model. */
+static uint64_t longest_row(const struct account *a)
+{
+	double room = account_room(a->wafer->ledger.device);
+	struct shares s = with_rows(a, 1);
+	int n = fewest(&s, room);
+	uint64_t low = 0, high = n ? (uint64_t)room + 1 : 1;
+
+	if (n < a->phase[PHASE_DECODE].regions)
+		n = a->phase[PHASE_DECODE].regions;
+	/* A row of low tokens fits, one of high does not. */
+	while (low + 1 < high) {
+		uint64_t middle = low + (high - low) / 2;
+
+		s = with_rows(a, middle);
+		if (holds(&s, n, (uint64_t)room))
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Concatenation fills the last row alone, behind its share of the prompt. */
 static void find_longest(struct account *a)
 {
-	const struct phase_account *p = &a->phase[PHASE_DECODE];
-	const struct wafer *w = a->wafer;
-	struct heads h = heads_of(w->model, w->decode.cols);
-	struct sram_peak empty = p->peak;
-	int n = p->regions_needed > p->regions ? p->regions_needed
-	                                       : p->regions;
-	uint64_t layers = (w->model->n_layers + n - 1) / n;
-	uint64_t entry = cost_bytes(&w->ledger, 2 * layers * part_max(&h.kv));
-	struct part prompt = part_of(a->prompt_tokens, w->decode.rows);
+	struct part prompt = part_of(a->prompt_tokens, a->wafer->decode.rows);
+	int64_t row = longest_row(a), rows = prompt.parts;
 
-	empty.total -= empty.held[SRAM_KV];
-	empty.held[SRAM_KV] = 0;
-	struct shares s = shares_of(&empty, w->model);
-	double rest = account_room(w->ledger.device) - (double)bytes_in(&s, n);
-	int64_t row = rest > 0 ? (int64_t)(rest / entry) : 0;
-
-	a->longest_shift = row * w->decode.rows - a->prompt_tokens;
-	a->longest_concat = row - part_size(&prompt, w->decode.rows - 1);
+	a->longest_shift = row * rows - a->prompt_tokens;
+	a->longest_concat = row - part_size(&prompt, prompt.parts - 1);
 	if (a->longest_shift < 0)
 		a->longest_shift = 0;
 	if (a->longest_concat < 0)
 		a->longest_concat = 0;
+}
+
+/* Bytes by which regions make the fullest core's load smaller. In the
+ * transition weights lie half in the one form, half in the other: decode's
+ * regions are those they go to. */
+static uint64_t saved(const struct account *a, enum phase p)
+{
+	const struct phase_account *of =
+		&a->phase[p == PHASE_TRANSITION ? PHASE_DECODE : p];
+
+	return of->grid.rows ? of->peak.total - of->core_bytes : 0;
 }
 
 void account_make(struct account *a, const struct wafer *w, int prompt_tokens,
@@ -241,24 +325,15 @@ void account_make(struct account *a, const struct wafer *w, int prompt_tokens,
 		a->seconds += a->phase[p].seconds;
 	if (a->seconds > 0)
 		a->tokens_per_s_request = new_tokens / a->seconds;
-	check_phase(a, PHASE_PREFILL);
-	if (new_tokens > 1)
-		check_phase(a, PHASE_DECODE);
+	a->phase[PHASE_TRANSITION].core_bytes =
+		a->phase[PHASE_TRANSITION].peak.total -
+		saved(a, PHASE_TRANSITION);
+	for (int p = PHASE_PREFILL; p < NPHASES; p++)
+		check_phase(a, p);
 	for (int p = PHASE_PREFILL; p < NPHASES; p++)
 		check_routes(a, p);
 	if (new_tokens > 1)
 		find_longest(a);
-}
-
-/* Bytes by which regions make the fullest core's load smaller. In the
- * transition weights lie half in the one form, half in the other: decode's
- * regions are those they go to. */
-static uint64_t saved(const struct account *a, enum phase p)
-{
-	const struct phase_account *of =
-		&a->phase[p == PHASE_TRANSITION ? PHASE_DECODE : p];
-
-	return of->grid.rows ? of->peak.total - of->core_bytes : 0;
 }
 
 static struct verdict at_most(double figure, double limit)

@@ -8,6 +8,8 @@
 
 /* Grids of each phase that go into whole requests. */
 #define FINALISTS 3
+/* The largest side that is tried. */
+#define MOST_SIDE 4096
 /* Steps of decode that stand for all. */
 #define SAMPLES 9
 
@@ -31,6 +33,8 @@ struct search {
 	enum phase phase;
 	struct candidate best[FINALISTS];
 	int n_best;
+	int regions[MOST_SIDE + 1]; /* of each side that fits; 0: it was not
+	                               tried, or does not */
 };
 
 static void stop(struct search *s, int why)
@@ -62,7 +66,7 @@ static int regions_of(struct search *s, const struct wafer *w, int side)
 {
 	const struct device *d = s->request->device;
 	const struct sram_peak *p = &w->ledger.peak[w->ledger.phase];
-	int held = (int)(d->rows / side) * (int)(d->cols / side);
+	int held = account_regions_held(d, side, side);
 	int n = account_regions(p, w->model, account_room(d));
 
 	if (n && n <= held)
@@ -137,6 +141,7 @@ static void try_sides(struct search *s)
 	const struct device *d = s->request->device;
 	int most = d->rows < d->cols ? d->rows : d->cols;
 
+	most = most < MOST_SIDE ? most : MOST_SIDE;
 	for (int side = 1; side <= most; side++) {
 		struct dry_request r = *s->request;
 		struct candidate c = { .side = side };
@@ -147,47 +152,73 @@ static void try_sides(struct search *s)
 		s->result->tried++;
 		r.prefill_side = r.decode_side = side;
 		r.prefill_regions = r.decode_regions = 1;
-		dry_run_start(&w, &r);
+		dry_request_start(&w, &r);
 		c.regions = try_phase(s, &w, &c);
 		wafer_fini(&w);
+		s->regions[side] = c.regions;
 		if (c.regions)
 			keep(s, c);
 	}
 }
 
-/* Whole requests on the best grids of both phases; the fastest goes to r. */
+/* The fastest whole request so far that the device can do. */
+struct contest {
+	struct dry_request best;
+	double least; /* seconds; below 0: none yet */
+};
+
+static void try_pair(struct contest *c, const struct search *prefill, int p,
+                     const struct search *decode, int d)
+{
+	struct dry_request now = *prefill->request;
+	struct account a;
+	struct wafer w;
+
+	now.prefill_side = p;
+	now.prefill_regions = prefill->regions[p];
+	now.decode_side = d;
+	now.decode_regions = decode->regions[d];
+	if (!now.prefill_regions || !now.decode_regions)
+		return;
+	dry_request_run(&w, &now);
+	account_make(&a, &w, now.prompt_tokens, now.new_tokens);
+	wafer_fini(&w);
+	/* Both phases fit: what is left is the way between them. */
+	if (a.n_violations > 0 && c->least >= 0)
+		return;
+	if (c->least < 0 || a.seconds < c->least) {
+		c->least = a.seconds;
+		c->best = now;
+	}
+}
+
+/* Whole requests on the best grids of both phases, and on one grid for both,
+ * which makes the way between them short; the fastest goes to r. */
 static void try_pairs(struct dry_request *r, const struct search *prefill,
                       const struct search *decode)
 {
-	struct dry_request best = *r;
-	double least = -1;
+	struct contest c = { .least = -1 };
 
 	for (int i = 0; i < prefill->n_best; i++)
-		for (int j = 0; j < decode->n_best; j++) {
-			struct dry_request now = *r;
-			struct account a;
-			struct wafer w;
-
-			now.prefill_side = prefill->best[i].side;
-			now.prefill_regions = prefill->best[i].regions;
-			now.decode_side = decode->best[j].side;
-			now.decode_regions = decode->best[j].regions;
-			dry_run_request(&w, &now);
-			account_make(&a, &w, r->prompt_tokens, r->new_tokens);
-			wafer_fini(&w);
-			if (least < 0 || a.seconds < least) {
-				least = a.seconds;
-				best = now;
-			}
-		}
-	*r = best;
+		for (int j = 0; j < decode->n_best; j++)
+			try_pair(&c, prefill, prefill->best[i].side, decode,
+			         decode->best[j].side);
+	for (int i = 0; i < prefill->n_best; i++)
+		try_pair(&c, prefill, prefill->best[i].side, decode,
+		         prefill->best[i].side);
+	for (int j = 0; j < decode->n_best; j++)
+		try_pair(&c, prefill, decode->best[j].side, decode,
+		         decode->best[j].side);
+	*r = c.best;
 }
 
 int autogrid_choose(struct dry_request *r, struct auto_result *result,
                     struct wl_error *err)
 {
-	struct search prefill = { r, result, PHASE_PREFILL, .n_best = 0 };
-	struct search decode = { r, result, PHASE_DECODE, .n_best = 0 };
+	struct search prefill = { .request = r, .result = result,
+	                          .phase = PHASE_PREFILL };
+	struct search decode = { .request = r, .result = result,
+	                         .phase = PHASE_DECODE };
 
 	*result = (struct auto_result){ .n_stopped = NSTOPS };
 	for (int i = 0; i < NSTOPS; i++)

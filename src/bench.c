@@ -15,7 +15,8 @@
 static void charge_gemm(struct bench *b)
 {
 	struct grid *g = &b->grid;
-	struct part rows = part_of(b->m, g->rows), inner = part_of(b->k, g->cols);
+	struct part rows = part_of(b->m, g->rows);
+	struct part inner = part_of(b->k, g->cols);
 	struct part columns = part_of(b->n, g->cols);
 	struct tiles a, w, c;
 
@@ -56,7 +57,8 @@ static void charge_allreduce(struct bench *b)
 static void charge_shift(struct bench *b)
 {
 	struct grid *g = &b->grid;
-	struct part rows = part_of(b->m, g->rows), columns = part_of(b->n, g->cols);
+	struct part rows = part_of(b->m, g->rows);
+	struct part columns = part_of(b->n, g->cols);
 	struct wire_words tiles = cost_parts(&b->ledger, &rows,
 	                                     part_max(&columns));
 
@@ -85,14 +87,6 @@ static const struct kernel *find(const char *name, struct wl_error *err)
 	wl_error_set(err, "bench: \"%s\" is not one of gemm, gemv, "
 	             "allreduce, shift", name ? name : "");
 	return NULL;
-}
-
-const char *bench_algorithm(const char *kernel)
-{
-	struct wl_error ignored;
-	const struct kernel *k = find(kernel, &ignored);
-
-	return k ? k->algorithm : NULL;
 }
 
 /* A size as given, else as any of the others. */
@@ -134,12 +128,13 @@ int bench_charge(struct bench *b, const struct options *o,
 	if (!kernel || check_sizes(b, kernel, err))
 		return -1;
 	b->device = d;
+	b->algorithm = kernel->algorithm;
 	ledger_init(&b->ledger, d, o->type < 0 ? WL_F16 : o->type,
 	            o->grid.rows);
 	grid_init(&b->grid, o->grid.rows, o->grid.cols, 1, 1, 0, 0, NULL,
 	          &b->ledger);
 	b->grid.x.groups = b->grid.y.groups = o->groups;
-	ledger_kernel(&b->ledger, 0);
+	ledger_kernel(&b->ledger, BENCH_OP);
 	kernel->charge(b);
 	return 0;
 }
@@ -156,12 +151,12 @@ void bench_fini(struct bench *b)
 struct bench_result bench_result(const struct bench *b)
 {
 	const struct ledger *l = &b->ledger;
-	struct bench_result r = { .charge = l->row[PHASE_LOAD][0] };
+	struct bench_result r = { .charge = l->row[BENCH_PHASE][BENCH_OP] };
 	const struct rxc grid = b->options->grid;
 	double width = b->device->vector_bytes / wl_type_size(l->type);
 	double cycles = r.charge.cycles;
 
-	if (!account_plmr(l, PHASE_LOAD, 0, grid, 0, r.plmr))
+	if (!account_plmr(l, BENCH_PHASE, BENCH_OP, grid, 0, r.plmr))
 		return r;
 	r.efficiency = r.charge.compute_cycles / cycles;
 	r.peak_share = r.charge.macs / (cycles * grid.rows * grid.cols * width);
@@ -198,29 +193,28 @@ static void print(const struct bench *b, const struct bench_result *r)
 	       (unsigned long long)c->compute_cycles,
 	       (unsigned long long)c->comm_cycles, 100 * r->efficiency,
 	       100 * r->peak_share,
-	       (unsigned long long)b->ledger.sram[PHASE_LOAD][0],
-	       ledger_paths(&b->ledger, PHASE_LOAD, 0), plmr);
+	       (unsigned long long)b->ledger.sram[BENCH_PHASE][BENCH_OP],
+	       ledger_paths(&b->ledger, BENCH_PHASE, BENCH_OP), plmr);
 }
 
-/* --strict: the first letter that the device cannot do (M, R). */
-static int refuse_violation(const struct bench_result *r,
-                            const struct options *o, struct wl_error *err)
+/* --strict: what the device cannot do. */
+static int refuse_violation(const struct bench *b,
+                            const struct bench_result *r, struct wl_error *err)
 {
-	static const struct { enum plmr letter; const char *what; } hard[] = {
-		{ PLMR_M, "M: core (0,0) holds %.0f bytes of %.0f" },
-		{ PLMR_R, "R: core (0,0) needs %.0f router paths of %.0f" },
-	};
+	const struct options *o = b->options;
+	const struct verdict *m = &r->plmr[PLMR_M], *p = &r->plmr[PLMR_R];
 
-	for (size_t i = 0; i < sizeof hard / sizeof *hard; i++) {
-		const struct verdict *v = &r->plmr[hard[i].letter];
-		char text[100];
-
-		if (!v->applies || v->ok)
-			continue;
-		snprintf(text, sizeof text, hard[i].what, v->figure, v->limit);
-		return wl_error_set(err, "option --strict: bench %s: %s",
-		                    o->kernel, text);
-	}
+	if (!account_regions_held(b->device, o->grid.rows, o->grid.cols))
+		return wl_error_set(err, "option --strict: P: the device has "
+		                    "%.0fx%.0f cores", b->device->rows,
+		                    b->device->cols);
+	if (m->applies && !m->ok)
+		return wl_error_set(err, "option --strict: M: core (0,0) holds "
+		                    "%.0f bytes of %.0f", m->figure, m->limit);
+	if (p->applies && !p->ok)
+		return wl_error_set(err, "option --strict: R: core (0,0) needs "
+		                    "%.0f router paths of %.0f", p->figure,
+		                    p->limit);
 	return 0;
 }
 
@@ -239,7 +233,7 @@ int bench_run(const struct options *o, struct wl_error *err)
 	struct device d;
 	struct bench b;
 	double start = host_seconds();
-	int rc = 0;
+	int rc;
 
 	if ((o->report && report_check_path(o->report, err)) ||
 	    device_open(o->device, o->set, &d, err) ||
@@ -247,12 +241,15 @@ int bench_run(const struct options *o, struct wl_error *err)
 		return -1;
 	struct bench_result r = bench_result(&b);
 
-	if (!o->quiet)
+	rc = b.ledger.overflow
+	     ? wl_error_set(err, "bench: so large a kernel cannot be counted "
+	                    "in 64 bits") : 0;
+	if (!rc && !o->quiet)
 		print(&b, &r);
-	if (o->report)
+	if (!rc && o->report)
 		rc = save(&b, &r, host_seconds() - start, err);
 	if (!rc && o->strict)
-		rc = refuse_violation(&r, o, err);
+		rc = refuse_violation(&b, &r, err);
 	bench_fini(&b);
 	return rc;
 }

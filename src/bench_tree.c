@@ -13,7 +13,7 @@ static json_t *result_of(const struct bench *b, const struct bench_result *r)
 	json_t *row = json_object(), *plmr = json_object();
 
 	tree_put_text(row, "kernel", o->kernel);
-	tree_put_text(row, "algo", bench_algorithm(o->kernel));
+	tree_put_text(row, "algo", b->algorithm);
 	tree_put_int(row, "rows", o->grid.rows);
 	tree_put_int(row, "cols", o->grid.cols);
 	tree_put_int(row, "m", b->m);
@@ -24,8 +24,8 @@ static json_t *result_of(const struct bench *b, const struct bench_result *r)
 	tree_put_text(row, "dtype", wl_type_name(l->type));
 	report_put_counters(row, &r->charge);
 	tree_put_real(row, "seconds", account_seconds(l, &r->charge));
-	tree_put_int(row, "sram_peak_bytes", l->sram[PHASE_LOAD][0]);
-	tree_put_int(row, "routes", ledger_paths(l, PHASE_LOAD, 0));
+	tree_put_int(row, "sram_peak_bytes", l->sram[BENCH_PHASE][BENCH_OP]);
+	tree_put_int(row, "routes", ledger_paths(l, BENCH_PHASE, BENCH_OP));
 	tree_put_real(row, "efficiency", r->efficiency);
 	tree_put_real(row, "peak_share", r->peak_share);
 	report_put_plmr(plmr, r->plmr);

@@ -5,7 +5,9 @@
 
 static uint64_t whole(double cycles)
 {
-	return (uint64_t)ceil(cycles - 1e-9);
+	/* What no ledger can hold shows there. */
+	return cycles < LEDGER_MOST ? (uint64_t)ceil(cycles - 1e-9)
+	                            : LEDGER_MOST + 1;
 }
 
 uint64_t cost_bytes(const struct ledger *l, uint64_t n)

@@ -16,8 +16,7 @@
 #include "line.h"
 #include "vec.h"
 
-/* Operations on each score: scale, maximum, exponential, sum. The division is
- * one on each output, which is little beside. */
+/* Operations on each score: scale, maximum, exponential, sum. */
 #define SOFTMAX_OPS (3 + COST_EXP_OPS)
 
 /* How many of this rank's tokens from t.lo on lie in consecutive places: the
@@ -197,6 +196,8 @@ static void values(struct wafer *w, int layer)
 	struct line_segment all = { 0, g->rows - 1, s->partial, n, n, s->sums,
 	                            s->sums_wire };
 	int most = kvcache_most(&w->cache, w->cache.tokens);
+	const struct charge division = cost_elements(
+		g->ledger, 1, 1, part_max(&h->q), (uint64_t)h->q.n * g->rows);
 	const struct charge product = cost_product(
 		g->ledger, (uint64_t)h->q.n * w->cache.tokens,
 		(uint64_t)part_max(&h->q) * most, cost_start(g->ledger) +
@@ -208,6 +209,7 @@ static void values(struct wafer *w, int layer)
 		partial_values(w, layer, y,
 		               s->partial + (y - g->y.mine.lo) * n);
 	line_allreduce(&g->y, 1, &all, LINE_ADD);
+	ledger_charge(g->ledger, &division);
 	if (!g->dry)
 		divide_sums(w);
 }

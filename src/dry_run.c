@@ -6,43 +6,10 @@
 #include "autogrid.h"
 #include "checkpoint.h"
 #include "deliver.h"
+#include "dry_request.h"
 #include "host.h"
 #include "import.h"
 #include "plan.h"
-
-struct model dry_run_full_heads(const struct model *m)
-{
-	struct model full = *m;
-
-	full.n_heads = full.n_kv_heads = 1;
-	full.head_dim = m->dim;
-	return full;
-}
-
-void dry_run_start(struct wafer *w, const struct dry_request *r)
-{
-	wafer_init(w, r->model, NULL, r->prefill_side, r->decode_side,
-	           r->device, r->type);
-	w->kv_policy = r->kv;
-	w->prefill_regions = r->prefill_regions;
-	w->decode_regions = r->decode_regions;
-}
-
-void dry_run_request(struct wafer *w, const struct dry_request *r)
-{
-	dry_run_start(w, r);
-	prefill_run(w, NULL, r->prompt_tokens);
-	if (r->sampled)
-		prefill_gather_logits(w, NULL);
-	if (r->new_tokens == 1)
-		return;
-	transition_run(w, r->prompt_tokens + r->new_tokens);
-	for (int i = 1; i < r->new_tokens; i++) {
-		decode_step(w, 0);
-		if (r->sampled)
-			decode_gather_logits(w, NULL);
-	}
-}
 
 /* The model of the request: a shape, or that of a checkpoint; the type that
  * its elements are charged as. */
@@ -66,20 +33,31 @@ static int read_model(const struct options *o, struct model *m,
 	return 0;
 }
 
-/* The ledger counts in 64 bits: refuses what might not fit, bytes of local
- * memory above all, of which a multiply-add takes at most 12. */
+static int refuse_size(struct wl_error *err)
+{
+	return wl_error_set(err, "option --dry-run: so large a request cannot "
+	                    "be counted in 64 bits");
+}
+
+/* Refuses what the ledger's 64 bits might not hold: bytes of local memory, of
+ * which a multiply-add takes at most 12, and words times links, of which
+ * eight times each matrix over all cores is more than enough. */
 static int check_size(const struct dry_request *r, struct wl_error *err)
 {
 	const struct model *m = r->model;
 	double tokens = (double)r->prompt_tokens + r->new_tokens;
 	double e = m->dim, f = m->hidden_dim, q = model_q_dim(m);
+	double side = r->prefill_side > r->decode_side ? r->prefill_side
+	                                               : r->decode_side;
+	double hops = 8 * side * (4 * tokens * (e + f + q) + 4 * e * q +
+	                          3 * e * f + tokens * tokens * m->n_heads);
 	double layer = 4 * e * q + 3 * e * f + 40 * (e + f + q) +
 	               tokens * (2 * q + 40.0 * m->n_heads);
 
-	if (tokens * (m->n_layers * layer + e * m->vocab_size) < 1e18)
+	if (tokens * (m->n_layers * layer + e * m->vocab_size) < 1e18 &&
+	    m->n_layers * hops + 8 * side * e * m->vocab_size < 4e18)
 		return 0;
-	return wl_error_set(err, "option --prompt-tokens: so many tokens of so "
-	                    "large a model cannot be counted");
+	return refuse_size(err);
 }
 
 static int plan_request(const struct options *o, struct dry_request *r,
@@ -91,13 +69,13 @@ static int plan_request(const struct options *o, struct dry_request *r,
 	r->sampled = o->temperature > 0;
 	r->prefill_regions = o->prefill_regions;
 	r->decode_regions = o->decode_regions;
-	if (check_size(r, err))
-		return -1;
+	r->prefill_side = r->decode_side = 4096;
 	if (o->grid.rows == GRID_AUTO)
-		return autogrid_choose(r, found, err);
+		return check_size(r, err) ? -1
+		                          : autogrid_choose(r, found, err);
 	r->prefill_side = plan_grid(o, o->prefill_grid, r->model).rows;
 	r->decode_side = plan_grid(o, o->decode_grid, r->model).rows;
-	return 0;
+	return check_size(r, err);
 }
 
 int dry_run(const struct options *o, struct wl_error *err)
@@ -114,13 +92,22 @@ int dry_run(const struct options *o, struct wl_error *err)
 	    device_open(o->device, o->set, &device, err) ||
 	    read_model(o, &model, &report.model_source, &r.type, err))
 		return -1;
-	if (o->kv_heads_full)
-		model = dry_run_full_heads(&model);
+	if (o->kv_heads_full) {
+		model = dry_request_full_heads(&model);
+		if (model_check(&model, "option --kv-heads-full", err))
+			return -1;
+	}
+	if (plan_check_regions(o, &model, err))
+		return -1;
 	r.model = &model;
 	r.device = &device;
 	if (plan_request(o, &r, &found, err))
 		return -1;
-	dry_run_request(&w, &r);
+	dry_request_run(&w, &r);
+	if (w.ledger.overflow) {
+		wafer_fini(&w);
+		return refuse_size(err);
+	}
 	report.automatic = o->grid.rows == GRID_AUTO ? &found : NULL;
 	report.host = (struct host_times){
 		.ranks = 1, .rank_rows = 1, .rank_cols = 1, .dry = true,

@@ -86,12 +86,11 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 	c->message = wl_malloc(4 * c->channels, sizeof *c->message);
 }
 
-/* Bytes of the fullest core's keys and values, of all layers. */
+/* Bytes of the fullest core's keys and values of a layer. */
 static uint64_t core_bytes(const struct kvcache *c)
 {
-	return cost_bytes(c->grid->ledger,
-	                  2 * (uint64_t)c->layers * part_max(&c->kv) *
-	                  kvcache_most(c, c->max_tokens));
+	return cost_bytes(c->grid->ledger, 2 * (uint64_t)part_max(&c->kv) *
+	                                   kvcache_most(c, c->max_tokens));
 }
 
 void kvcache_fini(struct kvcache *c)
@@ -111,8 +110,7 @@ void kvcache_fini(struct kvcache *c)
 void kvcache_start(struct kvcache *c, int tokens)
 {
 	c->tokens = c->prompt = tokens;
-	c->held = core_bytes(c);
-	ledger_hold(c->grid->ledger, SRAM_KV, c->held);
+
 }
 
 static void put(struct kvcache *c, int layer, int token, const float *k,
@@ -138,7 +136,10 @@ static void take(const struct kvcache *c, int layer, int token, float *k,
 void kvcache_fill(struct kvcache *c, int layer, const float *k, const float *v)
 {
 	struct range own = kvcache_tokens(c, c->grid->y.mine);
+	uint64_t bytes = core_bytes(c);
 
+	c->held += bytes;
+	ledger_hold(c->grid->ledger, SRAM_KV, bytes);
 	for (int t = own.lo; c->k && t < own.hi; t++) {
 		put(c, layer, t, k, v);
 		k += c->channels;

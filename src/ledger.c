@@ -82,19 +82,40 @@ static void note_sram(struct ledger *l)
 void ledger_phase(struct ledger *l, enum phase p)
 {
 	l->phase = p;
+	l->taken = false;
 }
 
 void ledger_kernel(struct ledger *l, enum op op)
 {
 	l->op = op;
+	l->taken = true;
 	l->row[l->phase][op].runs += l->repeat;
 	note_sram(l);
 }
 
-static void add(struct charge *sum, const struct charge *c, uint64_t times)
+/* sum += n * times; false when that is too large. */
+static bool add_one(uint64_t *sum, uint64_t n, uint64_t times)
 {
-#define WL_COUNTER(field, unit, help) sum->field += c->field * times;
+	uint64_t more;
+
+	return !__builtin_mul_overflow(n, times, &more) &&
+	       !__builtin_add_overflow(*sum, more, sum) &&
+	       *sum <= LEDGER_MOST;
+}
+
+static bool add(struct charge *sum, const struct charge *c, uint64_t times)
+{
+	bool fits = true;
+
+#define WL_COUNTER(field, unit, help) \
+	fits &= add_one(&sum->field, c->field, times);
 #include "counters.def"
+	return fits;
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
 }
 
 void ledger_charge(struct ledger *l, const struct charge *c)
@@ -106,13 +127,16 @@ void ledger_charge(struct ledger *l, const struct charge *c)
 		uint64_t wire = a.comm_cycles - a.setup_cycles;
 
 		t->compute += a.compute_cycles;
-		t->setup = a.setup_cycles > t->setup ? a.setup_cycles
-		                                     : t->setup;
-		t->wire = wire > t->wire ? wire : t->wire;
+		t->setup = larger(a.setup_cycles, t->setup);
+		t->wire = larger(wire, t->wire);
+		t->hops = larger(a.path_hops, t->hops);
+		t->stages = larger(a.stages, t->stages);
 		a.compute_cycles = a.comm_cycles = 0;
+		a.path_hops = a.stages = 0;
 	}
 	a.cycles = a.compute_cycles + a.comm_cycles;
-	add(&l->row[l->phase][l->op], &a, l->repeat);
+	if (!add(&l->row[l->phase][l->op], &a, l->repeat))
+		l->overflow = true;
 }
 
 void ledger_op(struct ledger *l, enum op op)
@@ -120,6 +144,8 @@ void ledger_op(struct ledger *l, enum op op)
 	const struct charge way = { .comm_cycles = llround(
 		l->device->operator_start) };
 
+	if (l->taken && l->op == op)
+		return;
 	WL_ASSERT(!l->together.open);
 	ledger_kernel(l, op);
 	ledger_charge(l, &way);
@@ -135,7 +161,8 @@ void ledger_join(struct ledger *l)
 {
 	struct together t = l->together;
 	struct charge c = { .compute_cycles = t.compute,
-	                    .comm_cycles = t.setup };
+	                    .comm_cycles = t.setup, .path_hops = t.hops,
+	                    .stages = t.stages };
 
 	WL_ASSERT(t.open);
 	if (t.wire > t.compute)

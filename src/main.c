@@ -62,7 +62,7 @@ static void catch_signals(void)
 	}
 }
 
-/* All but run: one process, no MPI. */
+/* Import and info: one process, no MPI. */
 static int serial_verb(const struct options *o, struct wl_error *err)
 {
 	struct import_options import = {
@@ -70,8 +70,6 @@ static int serial_verb(const struct options *o, struct wl_error *err)
 		.tokenizer = o->tokenizer, .random_shape = o->random_shape,
 		.type = o->type, .seed = o->seed, .quiet = o->quiet };
 
-	if (o->verb == VERB_BENCH)
-		return bench_run(o, err);
 	if (o->verb == VERB_INFO)
 		return info_print(o->model, stdout, err);
 	return import_run(&import, err);
@@ -88,8 +86,11 @@ static int run_verb(int rc, const struct options *o, struct wl_error *err)
 	signal(SIGPIPE, SIG_IGN);
 	MPI_Init(NULL, NULL);
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-	if (!rc)
+	if (!rc && o->verb == VERB_RUN)
 		rc = run(o, err);
+	else if (!rc)
+		rc = mesh_agree(MPI_COMM_WORLD,
+		                rank == 0 ? bench_run(o, err) : 0, err);
 	if (rc && rank == 0)
 		status = complain(err);
 	mesh_join(MPI_COMM_WORLD);
@@ -112,7 +113,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	catch_signals();
-	if (o.verb == VERB_RUN)
+	if (o.verb == VERB_RUN || o.verb == VERB_BENCH)
 		return run_verb(rc, &o, &err);
 	if (rc || serial_verb(&o, &err))
 		return complain(&err);

@@ -17,6 +17,7 @@ enum kind { FLAG, STRING, LIST, INTEGER, UNSIGNED, REAL, GRID, SQUARE, AUTO,
 #define IMPORT (1u << VERB_IMPORT)
 #define INFO (1u << VERB_INFO)
 #define BENCH (1u << VERB_BENCH)
+#define ALL (RUN | BENCH | IMPORT | INFO)
 
 struct option {
 	unsigned verbs;
@@ -109,10 +110,10 @@ static const struct option table[] = {
 	  "no SOURCE: random weights; a JSON file or a known shape" },
 	{ IMPORT, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
 	  "store weights as f32, f16, bf16 (default: as SOURCE)" },
-	{ RUN | BENCH | IMPORT | INFO, "--help", FLAG, AT(help), NULL, NULL, 0, 0,
+	{ ALL, "--help", FLAG, AT(help), NULL, NULL, 0, 0,
 	  "this text" },
-	{ RUN | BENCH | IMPORT | INFO, "--version", FLAG, AT(version), NULL, NULL, 0,
-	  0, "version of waferllm and of its libraries" },
+	{ ALL, "--version", FLAG, AT(version), NULL, NULL, 0, 0,
+	  "version of waferllm and of its libraries" },
 };
 
 #define N_OPTIONS (sizeof table / sizeof *table)
@@ -308,7 +309,8 @@ static int set_operand(struct options *o, int i, const char *arg,
 static int check_dry_run(const struct options *o, struct wl_error *err)
 {
 	const struct { const char *name; bool given; } only[] = {
-		{ "--shape", o->shape }, { "--prompt-tokens", o->prompt_tokens },
+		{ "--shape", o->shape },
+		{ "--prompt-tokens", o->prompt_tokens },
 		{ "--kv concat", !strcmp(o->kv, "concat") },
 		{ "--kv-heads-full", o->kv_heads_full },
 		{ "--grid auto", o->grid.rows == GRID_AUTO },
@@ -347,9 +349,11 @@ static int check_run(const struct options *o, struct wl_error *err)
 		return wl_error_set(err, "option --shape and MODEL.h5 exclude "
 		                    "each other");
 	if (o->grid.rows == GRID_AUTO &&
-	    (o->prefill_grid.rows || o->decode_grid.rows))
+	    (o->prefill_grid.rows || o->decode_grid.rows ||
+	     o->prefill_regions > 1 || o->decode_regions > 1))
 		return wl_error_set(err, "option --grid auto excludes "
-		                    "--prefill-grid and --decode-grid");
+		                    "--prefill-grid and --decode-grid, and "
+		                    "regions");
 	return check_dry_run(o, err);
 }
 

@@ -26,3 +26,17 @@ struct rxc plan_grid(const struct options *o, struct rxc own,
 		return own;
 	return o->grid.rows ? o->grid : (struct rxc){ side, side };
 }
+
+int plan_check_regions(const struct options *o, const struct model *m,
+                       struct wl_error *err)
+{
+	int most = o->prefill_regions > o->decode_regions ? o->prefill_regions
+	                                                  : o->decode_regions;
+
+	if (most <= m->n_layers)
+		return 0;
+	return wl_error_set(err, "option --%s-regions: %d regions for %d "
+	                    "layers", most == o->prefill_regions ? "prefill"
+	                                                         : "decode",
+	                    most, m->n_layers);
+}

@@ -323,8 +323,10 @@ static int head(struct prefill *p)
 			to += n;
 		}
 	line_multicast(&g->y, 0, g->rows - 1, &parts, x, false);
+	ledger_op(g->ledger, OP_NORM);
 	norm_vector(g, AXIS_X, &p->dim, w->model->rms_eps, x,
 	            w->weights.norm.prefill, h);
+	ledger_op(g->ledger, OP_HEAD);
 	w->prefill_logits = wl_calloc(s->width, sizeof(float));
 	gemv_tree(s, h, w->prefill_logits);
 	free(h);

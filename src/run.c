@@ -130,7 +130,10 @@ static int prepare(struct run *r)
 	if (!c)
 		return -1;
 	r->plan.model = *checkpoint_model(c);
-	int rc = checkpoint_read_vocab(c, &v, r->err);
+	int rc = plan_check_regions(o, &r->plan.model, r->err);
+
+	if (!rc)
+		rc = checkpoint_read_vocab(c, &v, r->err);
 
 	checkpoint_close(c);
 	if (rc)

@@ -253,8 +253,8 @@ static struct charge turned_charge(const struct layout *from,
 		for (int x = 0; x < on_x->parts && x < to_x->parts; x++)
 			stay += both(on_y, y, to_x, x) * both(on_x, x, to_y, y);
 	c.words = cost_words(l, (uint64_t)from->k.n * from->n.n - stay);
-	const uint64_t busy[] = {
-		busiest_turn(on_y, to_x, on_x), busiest_turn(to_x, on_y, to_y) };
+	const uint64_t busy[] = { busiest_turn(on_y, to_x, on_x),
+	                          busiest_turn(to_x, on_y, to_y) };
 
 	add_axes(l, &c, far, busy);
 	return c;

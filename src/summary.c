@@ -338,8 +338,10 @@ static void say_host(const struct report *r, FILE *out)
 	int decoded = r->account->new_tokens - 1;
 	char decode[40] = "";
 
-	say(out, "host: load %.2f s, prefill %.2f s, transition %.2f s, decode"
-	    " %.2f s", h->load, h->prefill, h->transition, h->decode);
+	if (!h->dry)
+		say(out, "host: load %.2f s, prefill %.2f s, transition %.2f s,"
+		    " decode %.2f s", h->load, h->prefill, h->transition,
+		    h->decode);
 	if (decoded > 0 && h->decode > 0)
 		snprintf(decode, sizeof decode, ", decode %.1f tokens/s",
 		         decoded / h->decode);

@@ -45,8 +45,10 @@ void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
 		return;
 	c.comm_cycles = cost_hops(l, way) + cost_wire(l, wire.most);
 	ledger_op(l, OP_HANDOVER);
-	for (uint64_t i = 0; i < times; i++)
+	for (uint64_t i = 0; i < times; i++) {
 		ledger_charge(l, &c);
+		ledger_link(l, AXIS_X, 0, g->cols - 1, wire.all);
+	}
 }
 
 static void decode_state_fini(struct decode_state *s)

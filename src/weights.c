@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cost.h"
 #include "fail.h"
 
 /* The dimensions of each matrix; see weights.h. */
@@ -66,6 +67,32 @@ const struct slab *weights_head(const struct weights *w)
 	return w->model->tied ? &w->embedding : &w->untied_head;
 }
 
+/* Bytes of the fullest core for a norm, in the forms of both phases. */
+static uint64_t norm_bytes(const struct weights *w)
+{
+	struct part row = part_of(w->model->dim, w->prefill->cols);
+	struct part column = part_of(w->model->dim, w->decode->rows);
+
+	return cost_bytes(w->prefill->ledger, part_max(&row) +
+	                                      part_max(&column));
+}
+
+/* The same for the norms and biases of all layers. */
+static uint64_t vector_bytes(const struct weights *w)
+{
+	const struct model *m = w->model;
+	uint64_t biases = 0;
+
+	for (int i = 0; i < W_BIASED && m->qkv_bias; i++)
+		for (int decode = 0; decode <= 1; decode++) {
+			struct layout l = weights_layout(w, i, decode);
+
+			biases += part_max(&l.n);
+		}
+	return m->n_layers * (2 * norm_bytes(w) +
+	                      cost_bytes(w->prefill->ledger, biases));
+}
+
 void weights_init(struct weights *w, const struct model *m,
                   struct grid *prefill, struct grid *decode)
 {
@@ -76,6 +103,9 @@ void weights_init(struct weights *w, const struct model *m,
 	slab_init(&w->embedding, &vocab, 1, SRAM_VOCAB);
 	if (!m->tied)
 		slab_init(&w->untied_head, &vocab, 1, SRAM_VOCAB);
+	ledger_hold(prefill->ledger, SRAM_WEIGHTS, vector_bytes(w));
+	/* The last norm lies with the head. */
+	ledger_hold(prefill->ledger, SRAM_VOCAB, norm_bytes(w));
 	w->layer = wl_calloc(m->n_layers, sizeof *w->layer);
 	for (int i = 0; i < m->n_layers; i++)
 		for (int j = 0; j < W_COUNT; j++) {
@@ -110,6 +140,8 @@ void weights_fini(struct weights *w)
 		vector_fini(&l->ffn_norm);
 	}
 	vector_fini(&w->norm);
+	ledger_release(w->prefill->ledger, SRAM_WEIGHTS, vector_bytes(w));
+	ledger_release(w->prefill->ledger, SRAM_VOCAB, norm_bytes(w));
 	free(w->rope_factors);
 	slab_fini(&w->embedding);
 	slab_fini(&w->untied_head);

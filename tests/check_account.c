@@ -5,15 +5,20 @@
 #include "account.h"
 
 #include <check.h>
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "autogrid.h"
 #include "bench.h"
+#include "dry_request.h"
 #include "dry_run.h"
+#include "files.h"
 #include "import.h"
 #include "made_device.h"
 #include "made_model.h"
+#include "plan.h"
 #include "suite.h"
 
 enum { REQUESTS = 12 };
@@ -31,7 +36,7 @@ static void run_start(struct run *r)
 {
 	r->request.model = &r->model;
 	r->request.device = &r->device;
-	dry_run_request(&r->wafer, &r->request);
+	dry_request_run(&r->wafer, &r->request);
 	account_make(&r->account, &r->wafer, r->request.prompt_tokens,
 	             r->request.new_tokens);
 }
@@ -310,37 +315,39 @@ static int needed(const struct run *r, enum phase p)
 	return n ? n : r->model.n_layers + 1;
 }
 
-/* Layer by layer into regions of so many bytes, as few as can be. The first
- * has the embedding, the last the head; what else a core holds, each. */
-static int count_regions(const struct run *r, enum phase p, double room)
+/* Layer by layer into n regions of so many bytes. The first has the embedding,
+ * the last the head; what else a core holds, each. */
+static bool fits(const struct model *m, const struct sram_peak *peak, int n,
+                 double room)
 {
-	const struct sram_peak *peak = &r->account.phase[p].peak;
-	int layers = r->model.n_layers;
+	int left = m->n_layers;
 	double layered = peak->held[SRAM_WEIGHTS] + peak->held[SRAM_KV];
-	double vocab = peak->held[SRAM_VOCAB];
+	double layer = layered / left, vocab = peak->held[SRAM_VOCAB];
 	double each = peak->total - layered - vocab;
-	double end = r->model.tied ? vocab : vocab / 2;
+	double end = m->tied ? vocab : vocab / 2;
 
-	for (int n = 1; n <= layers; n++) {
-		int left = layers;
+	for (int i = 0; i < n; i++) {
+		double used = each;
 
-		for (int i = 0; i < n; i++) {
-			double used = each;
-
-			if (n == 1)
-				used += vocab;
-			else if (i == 0 || i == n - 1)
-				used += end;
-			if (used > room)
-				break;
-			while (left && used + layered / layers <= room) {
-				used += layered / layers;
-				left--;
-			}
-			if (i == n - 1 && !left)
-				return n;
-		}
+		if (n == 1)
+			used += vocab;
+		else if (i == 0 || i == n - 1)
+			used += end;
+		if (used > room)
+			return false;
+		for (; left && used + layer <= room; left--)
+			used += layer;
 	}
+	return left == 0;
+}
+
+/* As few regions as can be; 0: one layer in each does not do. */
+static int count_regions(const struct model *m, const struct sram_peak *peak,
+                         double room)
+{
+	for (int n = 1; n <= m->n_layers; n++)
+		if (fits(m, peak, n, room))
+			return n;
 	return 0;
 }
 
@@ -359,7 +366,8 @@ START_TEST(regions_are_the_fewest)
 			double room = r.device.sram - 8000;
 
 			ck_assert_int_eq(a->regions_needed,
-			                 count_regions(&r, p, room));
+			                 count_regions(&r.model, &a->peak,
+			                               room));
 			ck_assert_int_eq(a->regions_held,
 			                 1000 / a->grid.rows *
 			                 (900 / a->grid.cols));
@@ -369,6 +377,70 @@ START_TEST(regions_are_the_fewest)
 		}
 		run_end(&r);
 	}
+}
+END_TEST
+
+/* Regions share as evenly as they can: so many bytes do, one less does not. */
+START_TEST(regions_hold_no_more_than_they_must)
+{
+	struct dice d = { .key = 42 };
+
+	for (int i = 0; i < 8 * REQUESTS; i++) {
+		struct run r = throw_run(&d);
+
+		r.model.n_layers = dice_throw(&d, 1, 12);
+		r.request.prefill_regions = dice_throw(&d, 1, r.model.n_layers);
+		r.request.decode_regions = dice_throw(&d, 1, r.model.n_layers);
+		run_start(&r);
+		for (int p = PHASE_PREFILL; p <= PHASE_DECODE; p += 2) {
+			const struct phase_account *a = &r.account.phase[p];
+
+			ck_assert(fits(&r.model, &a->peak, a->regions,
+			               a->core_bytes));
+			ck_assert(!fits(&r.model, &a->peak, a->regions,
+			                a->core_bytes - 1.));
+		}
+		run_end(&r);
+	}
+}
+END_TEST
+
+/* In an int, whatever the device: 1e10 grids of one core are more. */
+START_TEST(regions_held_fit_an_int)
+{
+	struct device d = made_device;
+
+	ck_assert_int_eq(account_regions_held(&d, 1000, 900), 1);
+	ck_assert_int_eq(account_regions_held(&d, 1001, 1), 0);
+	ck_assert_int_eq(account_regions_held(&d, 1, 901), 0);
+	ck_assert_int_eq(account_regions_held(&d, 3, 7), 333 * 128);
+	d.rows = d.cols = 1e5;
+	ck_assert_int_eq(account_regions_held(&d, 1, 1), INT_MAX);
+	ck_assert_int_eq(account_regions_held(&d, 2, 2), INT_MAX);
+	ck_assert_int_eq(account_regions_held(&d, 2, 3), 50000 * 33333);
+	d.rows = 2.9;
+	ck_assert_int_eq(account_regions_held(&d, 1, 1000), 200);
+}
+END_TEST
+
+/* Layers go into regions whole: there are no more regions than layers. */
+START_TEST(regions_have_layers)
+{
+	const struct model m = { .n_layers = 3 };
+
+	for (int p = 1; p <= 5; p++)
+		for (int q = 1; q <= 5; q++) {
+			const struct options o = { .prefill_regions = p,
+			                           .decode_regions = q };
+			struct wl_error err = { "" };
+			const char *named = p >= q ? "--prefill-regions"
+			                           : "--decode-regions";
+
+			ck_assert_int_eq(plan_check_regions(&o, &m, &err),
+			                 p <= 3 && q <= 3 ? 0 : -1);
+			ck_assert((strstr(err.text, named) != NULL) ==
+			          (p > 3 || q > 3));
+		}
 }
 END_TEST
 
@@ -432,11 +504,108 @@ START_TEST(less_memory_never_helps)
 }
 END_TEST
 
-/* Bytes of the fullest core in decode with room for so many new tokens. The
- * scores' buffer, which grows too, is not counted: neither are they by
- * longest_*. */
+static int ceil_div(int a, int b)
+{
+	return (a + b - 1) / b;
+}
+
+static uint64_t words_of(const struct run *r, uint64_t n)
+{
+	return r->request.type == WL_F32 ? n : (n + 1) / 2;
+}
+
+/* What decode's exchanges hold at most when a row has so many tokens: those of
+ * a row's scores, or others, which are as long as they were. */
+static uint64_t buffers_of_rows(const struct run *r, uint64_t row)
+{
+	const struct sram_peak *p = &r->account.phase[PHASE_DECODE].peak;
+	uint64_t most = 8 * words_of(r, model_group(&r->model) * row);
+
+	EACH_OP(o) {
+		uint64_t held = r->wafer.ledger.sram[PHASE_DECODE][o] +
+		                p->held[SRAM_BUFFERS];
+
+		if (o != OP_SCORES && held > p->total + most)
+			most = held - p->total;
+	}
+	return most;
+}
+
+/* Decode's fullest moment, with `row` tokens on every row instead of the
+ * request's: keys and values in each layer, and the scores of one. */
+static struct sram_peak peak_of_rows(const struct run *r, uint64_t row)
+{
+	struct sram_peak p = r->account.phase[PHASE_DECODE].peak;
+	struct heads h = heads_of(&r->model, r->request.decode_side);
+	uint64_t size = wl_type_size(r->request.type);
+	uint64_t score = model_group(&r->model) * heads_most(&h) * size;
+
+	p.total -= p.held[SRAM_KV] + p.held[SRAM_BUFFERS] + score *
+	           ceil_div(r->request.prompt_tokens + r->request.new_tokens,
+	                    r->request.decode_side);
+	p.held[SRAM_KV] = row * r->model.n_layers * 2 * part_max(&h.kv) * size;
+	p.total += p.held[SRAM_KV] + row * score + buffers_of_rows(r, row);
+	return p;
+}
+
+/* Regions that a row of one token needs, and no fewer than there are; 0: they
+ * are too many. */
+static int regions_of_row(const struct run *r, double room)
+{
+	struct sram_peak p = peak_of_rows(r, 1);
+	int n = count_regions(&r->model, &p, room);
+
+	return n && n < r->request.decode_regions ? r->request.decode_regions
+	                                          : n;
+}
+
+/* Tokens that fit a row in them, one more after the other. */
+static int64_t fill_row(const struct run *r, double room)
+{
+	struct sram_peak p = peak_of_rows(r, 1);
+	int n = regions_of_row(r, room);
+	int64_t row = 0;
+
+	if (!n)
+		return 0;
+	for (; fits(&r->model, &p, n, room); p = peak_of_rows(r, row + 1))
+		row++;
+	return row;
+}
+
+/* Shifting fills all rows, concatenation the last one, which has its share of
+ * the prompt. */
+START_TEST(longest_generation_just_fits)
+{
+	struct dice d = { .key = 16 };
+	int tried[3] = { 0 };
+
+	for (int i = 0; i < 8 * REQUESTS; i++) {
+		struct run r = throw_run(&d);
+		int prompt = r.request.prompt_tokens;
+		int side = r.request.decode_side;
+		double room = dice_throw(&d, 1000, 9000);
+
+		r.device.sram = 8000 + room;
+		r.request.decode_regions = dice_throw(&d, 1, r.model.n_layers);
+		run_start(&r);
+		int64_t row = fill_row(&r, room), last = prompt / side;
+
+		tried[row > 0 ? 1 + (needed(&r, PHASE_DECODE) > 1) : 0]++;
+		ck_assert_int_eq(r.account.longest_shift, row * side > prompt
+		                 ? row * side - prompt : 0);
+		ck_assert_int_eq(r.account.longest_concat, row > last
+		                 ? row - last : 0);
+		run_end(&r);
+	}
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_ge(tried[i], REQUESTS / 2);
+}
+END_TEST
+
+/* Bytes of the fullest core in decode with so many new tokens. */
 static uint64_t bytes_with(const struct run *r, enum kv_policy kv,
-                           int64_t tokens, uint64_t scores)
+                           int64_t tokens)
 {
 	struct run longer = run_again(r);
 	uint64_t bytes;
@@ -444,50 +613,40 @@ static uint64_t bytes_with(const struct run *r, enum kv_policy kv,
 	longer.request.kv = kv;
 	longer.request.new_tokens = tokens;
 	run_start(&longer);
-	const struct sram_peak *peak = &longer.account.phase[PHASE_DECODE].peak;
-
-	bytes = peak->total - peak->held[SRAM_ACTIVATIONS] + scores;
+	bytes = longer.account.phase[PHASE_DECODE].core_bytes;
 	run_end(&longer);
 	return bytes;
 }
 
-/* The longest generation fits, a token more on the fullest row does not. */
-START_TEST(longest_generation_just_fits)
+/* Requests as long as that fit, one token longer they do not; a request's last
+ * token, which no step follows, is never looked at. */
+START_TEST(longest_requests_just_fit)
 {
-	struct dice d = { .key = 16 };
+	struct dice d = { .key = 43 };
 	int tried = 0;
 
-	for (int i = 0; i < 2 * REQUESTS; i++) {
+	for (int i = 0; i < 4 * REQUESTS; i++) {
 		struct run r = throw_run(&d);
-		uint64_t room;
+		uint64_t room = dice_throw(&d, 2000, 7000);
 
-		r.device.sram = 8000 + dice_throw(&d, 3000, 9000);
-		room = r.device.sram - 8000;
+		r.device.sram = 8000. + room;
 		run_start(&r);
-		const struct account *a = &r.account;
-		uint64_t scores = a->phase[PHASE_DECODE].peak.held[
-			SRAM_ACTIVATIONS];
-		int64_t shift = a->longest_shift, concat = a->longest_concat;
-		int share = r.request.prompt_tokens / r.request.decode_side;
+		r.request.decode_regions = regions_of_row(&r, room);
+		int64_t most[] = {
+			[KV_SHIFT] = r.account.longest_shift,
+			[KV_CONCAT] = r.account.longest_concat };
 
-		/* Other requests' lengths would show other peaks. */
-		if (needed(&r, PHASE_DECODE) == 1 && concat > 1) {
+		for (int kv = KV_SHIFT; kv <= KV_CONCAT; kv++) {
+			if (most[kv] < 2 || most[kv] > 4000)
+				continue;
 			tried++;
-			ck_assert_int_eq(shift + r.request.prompt_tokens,
-			                 r.request.decode_side *
-			                 (concat + share));
-			ck_assert(bytes_with(&r, KV_SHIFT, shift, scores) <=
-			          room);
-			ck_assert(bytes_with(&r, KV_SHIFT, shift + 1, scores) >
-			          room);
-			ck_assert(bytes_with(&r, KV_CONCAT, concat, scores) <=
-			          room);
-			ck_assert(bytes_with(&r, KV_CONCAT, concat + 1,
-			                     scores) > room);
+			ck_assert_uint_le(bytes_with(&r, kv, most[kv]), room);
+			ck_assert_uint_gt(bytes_with(&r, kv, most[kv] + 2),
+			                  room);
 		}
 		run_end(&r);
 	}
-	ck_assert_int_ge(tried, REQUESTS / 2);
+	ck_assert_int_ge(tried, REQUESTS);
 }
 END_TEST
 
@@ -536,9 +695,14 @@ START_TEST(wide_elements_need_more)
 				ck_assert_uint_eq(a->stages, b->stages);
 				ck_assert_uint_le(a->compute_cycles,
 				                  b->compute_cycles);
-				ck_assert_uint_eq(
+				/* Exchanges hold whole words, of which a choice
+				 * has two whatever the elements are. */
+				ck_assert_uint_le(
+					full.wafer.ledger.sram[p][o],
+					2 * half.wafer.ledger.sram[p][o]);
+				ck_assert_uint_le(
 					2 * half.wafer.ledger.sram[p][o],
-					full.wafer.ledger.sram[p][o]);
+					full.wafer.ledger.sram[p][o] + 16);
 			}
 		}
 		run_end(&full);
@@ -657,11 +821,71 @@ START_TEST(full_memory_is_a_violation)
 	ck_assert(violates(&r, "M: prefill, "));
 	ck_assert(violates(&r, words));
 	ck_assert(violates(&r, "most of it "));
-	ck_assert_int_eq(count_violations(&r, 'M'), 2);
+	ck_assert(violates(&r, "M: transition, "));
+	ck_assert_int_eq(count_violations(&r, 'M'), 3);
 	ck_assert_int_eq(count_violations(&r, 'R'), 0);
 	ck_assert_int_eq(r.account.longest_shift, 0);
 	ck_assert_int_eq(r.account.longest_concat, 0);
 	run_end(&r);
+}
+END_TEST
+
+/* Concatenated tokens make the last row the fullest, in decode alone. */
+START_TEST(violations_name_the_fullest_core)
+{
+	struct dice d = { .key = 44 };
+	struct run r = throw_run(&d);
+	char core[100];
+
+	r.device.sram = 8000 + 64;
+	r.request.kv = KV_CONCAT;
+	run_start(&r);
+	snprintf(core, sizeof core, ": core (%d,0) holds %llu bytes",
+	         r.request.decode_side - 1, (unsigned long long)
+	         r.account.phase[PHASE_DECODE].core_bytes);
+	ck_assert_int_eq(r.account.n_violations, 3);
+	for (int i = 0; i < 3; i++) {
+		const char *text = r.account.violation[i].text;
+		bool decode = !strncmp(text, "M: decode, ", 11);
+
+		ck_assert_msg(strstr(text, decode ? core : "core (0,0) holds "),
+		              "%s", text);
+	}
+	ck_assert(violates(&r, "M: decode, "));
+	run_end(&r);
+}
+END_TEST
+
+/* A transition that alone has no room is a violation; its weights go to
+ * decode's regions. */
+START_TEST(transitions_must_fit)
+{
+	struct dice d = { .key = 45 };
+	int alone = 0;
+
+	for (int i = 0; i < 4 * REQUESTS; i++) {
+		struct run r = throw_run(&d), tight;
+
+		r.request.decode_regions = dice_throw(&d, 1, r.model.n_layers);
+		r.request.prefill_regions = r.model.n_layers;
+		run_start(&r);
+		const struct phase_account *p = r.account.phase;
+		uint64_t bytes = p[PHASE_TRANSITION].core_bytes;
+
+		ck_assert_uint_eq(p[PHASE_TRANSITION].peak.total - bytes,
+		                  p[PHASE_DECODE].peak.total -
+		                  p[PHASE_DECODE].core_bytes);
+		for (int less = 0; less <= 1; less++) {
+			tight = run_again(&r);
+			tight.device.sram = 8000. + bytes - less;
+			run_start(&tight);
+			ck_assert(violates(&tight, "M: transition, ") == less);
+			alone += less && count_violations(&tight, 'M') == 1;
+			run_end(&tight);
+		}
+		run_end(&r);
+	}
+	ck_assert_int_gt(alone, 0);
 }
 END_TEST
 
@@ -719,7 +943,13 @@ static void check_verdict(const struct run *r, enum phase p, enum op o)
 	                        17.25 * c->stages, 1e-6);
 	ck_assert_double_eq_tol(v[PLMR_L].limit, 4 * (3.5 * 2 * side + 17.25 *
 	                        sqrt(2 * side)), 1e-6);
-	ck_assert(v[PLMR_M].figure == l->sram[p][o]);
+	/* Regions take part of it off each core; the transition's weights are
+	 * on their way to decode's. */
+	const struct phase_account *of =
+		&r->account.phase[p == PHASE_TRANSITION ? PHASE_DECODE : p];
+
+	ck_assert(v[PLMR_M].figure == l->sram[p][o] - of->peak.total +
+	                              of->core_bytes);
 	ck_assert(v[PLMR_M].limit == 192000);
 	ck_assert(v[PLMR_R].figure == ledger_paths(l, p, o));
 	ck_assert(v[PLMR_R].limit == 40);
@@ -735,6 +965,8 @@ START_TEST(verdicts_follow_from_counters)
 	for (int i = 0; i < REQUESTS; i++) {
 		struct run r = throw_run(&d);
 
+		r.request.prefill_regions = dice_throw(&d, 1, r.model.n_layers);
+		r.request.decode_regions = dice_throw(&d, 1, r.model.n_layers);
 		run_start(&r);
 		for (int p = PHASE_PREFILL; p <= PHASE_DECODE; p++) {
 			double busy = r.account.phase[p].cores_busy;
@@ -800,7 +1032,7 @@ static void check_prefill_ops(const struct run *r)
 	uint64_t q = model_q_dim(m), kv = model_kv_dim(m), e = m->dim;
 	uint64_t side = r->request.prefill_side;
 
-	check_ops(r, PHASE_PREFILL, OP_NORM, 3, 2 * l * e);
+	check_ops(r, PHASE_PREFILL, OP_NORM, 3, 2 * l * e + e * side);
 	check_ops(r, PHASE_PREFILL, OP_QKV, m->qkv_bias, l * (q + 2 * kv));
 	check_ops(r, PHASE_PREFILL, OP_ROPE, 3, l * (q + kv));
 	check_ops(r, PHASE_PREFILL, OP_SOFTMAX, 14 + 5, l * n * m->n_heads);
@@ -808,7 +1040,7 @@ static void check_prefill_ops(const struct run *r)
 	check_ops(r, PHASE_PREFILL, OP_FFN_ACT, 14 + 5, l * m->hidden_dim);
 	check_ops(r, PHASE_PREFILL, OP_FFN_DOWN, 1, l * e);
 	/* The last token's norm, on every row; its choice, on every column. */
-	check_ops(r, PHASE_PREFILL, OP_HEAD, 3, e * side);
+	check_ops(r, PHASE_PREFILL, OP_HEAD, 0, 0);
 	check_ops(r, PHASE_PREFILL, OP_CHOOSE, 2, m->vocab_size * side);
 }
 
@@ -833,7 +1065,10 @@ static void check_decode_ops(const struct run *r)
 	check_ops(r, PHASE_DECODE, OP_ROPE, 3, l * (q + kv));
 	check_ops(r, PHASE_DECODE, OP_SOFTMAX, 14 + 3, m->n_layers * tokens *
 	          copies * model_group(m));
+	/* Outputs are divided by the sums, on every row. */
+	check_ops(r, PHASE_DECODE, OP_VALUES, 1, l * q);
 	check_ops(r, PHASE_DECODE, OP_OUTPUT, 1, l * e);
+	check_ops(r, PHASE_DECODE, OP_HEAD, 0, 0);
 	check_ops(r, PHASE_DECODE, OP_FFN_ACT, 14 + 5, l * m->hidden_dim);
 	check_ops(r, PHASE_DECODE, OP_FFN_DOWN, 1, l * e);
 	check_ops(r, PHASE_DECODE, OP_CHOOSE, 2, all * m->vocab_size);
@@ -884,16 +1119,6 @@ struct attention {
 	uint64_t scores_words, maxima_words, values_words;
 };
 
-static int ceil_div(int a, int b)
-{
-	return (a + b - 1) / b;
-}
-
-static uint64_t words_of(const struct run *r, uint64_t n)
-{
-	return r->request.type == WL_F32 ? n : (n + 1) / 2;
-}
-
 /* k rows of n elements each, with made_device's numbers. */
 static uint64_t gemv_time(const struct run *r, int k, int n)
 {
@@ -912,7 +1137,8 @@ static struct attention attention_of(const struct run *r, int tokens)
 	uint64_t all = 0;
 	struct attention a = {
 		.scores_time = 307 + group * gemv_time(r, kv, most),
-		.values_time = 307 + group * gemv_time(r, most, kv) };
+		.values_time = 307 + group * gemv_time(r, most, kv) +
+		               gemv_time(r, 1, part_max(&h.q)) };
 
 	for (int y = 0; y < side; y++)
 		all += words_of(r, group * part_size(&rows, y));
@@ -1099,7 +1325,7 @@ START_TEST(steps_add_up)
 		                 r.request.prompt_tokens);
 		ck_assert_uint_eq(row(&r, PHASE_DECODE, OP_EMBED)->runs,
 		                  r.request.new_tokens - 1);
-		dry_run_start(&w, &r.request);
+		dry_request_start(&w, &r.request);
 		prefill_run(&w, NULL, r.request.prompt_tokens);
 		transition_run(&w, all);
 		for (int t = 1; t < r.request.new_tokens; t++) {
@@ -1174,7 +1400,7 @@ END_TEST
 START_TEST(full_heads_are_one)
 {
 	struct run r = llama_run();
-	struct model full = dry_run_full_heads(&r.model);
+	struct model full = dry_request_full_heads(&r.model);
 
 	ck_assert_int_eq(full.n_heads, 1);
 	ck_assert_int_eq(full.n_kv_heads, 1);
@@ -1184,6 +1410,127 @@ START_TEST(full_heads_are_one)
 	full.n_kv_heads = r.model.n_kv_heads;
 	full.head_dim = r.model.head_dim;
 	ck_assert(model_same(&full, &r.model));
+}
+END_TEST
+
+/* ---- what is refused, what is chosen ---- */
+
+/* A dry run of a shape in a file, on a core grid. */
+static int try_dry_run(const char *shape, bool full, int side, int prompt,
+                       struct wl_error *err)
+{
+	const struct options o = {
+		.verb = VERB_RUN, .device = "wse2", .shape = shape, .quiet = true,
+		.kv = "shift", .dry_run = true, .kv_heads_full = full,
+		.type = WL_F32, .prompt_tokens = prompt, .new_tokens = 1,
+		.grid = { side, side }, .prefill_regions = 1,
+		.decode_regions = 1 };
+
+	return dry_run(&o, err);
+}
+
+static void write_shape(const char *path, int dim, int layers, int head_dim)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "{ \"dim\": %d, \"hidden_dim\": 1, \"n_layers\": %d, "
+	        "\"n_heads\": 1, \"n_kv_heads\": 1, \"head_dim\": %d, "
+	        "\"vocab_size\": 10, \"max_seq_len\": 100, "
+	        "\"tied\": true, \"qkv_bias\": false }", dim, layers,
+	        head_dim);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+/* Multiply-adds fit 64 bits, the bytes that they read and write do not. One
+ * head of the full width has the heads' own limits. */
+START_TEST(what_cannot_be_counted_is_refused)
+{
+	struct wl_error err = { "" };
+	char dir[64], path[80];
+
+	ck_assert(scratch_make(dir, "check_account"));
+	snprintf(path, sizeof path, "%s/shape.json", dir);
+	write_shape(path, 2, 100, 4500);
+	ck_assert_int_eq(try_dry_run(path, false, 2, 1 << 20, &err), -1);
+	ck_assert_str_eq(err.text, "option --dry-run: so large a request "
+	                 "cannot be counted in 64 bits");
+	err.text[0] = 0;
+	ck_assert_int_eq(try_dry_run(path, false, 2, 1 << 19, &err), 0);
+	write_shape(path, 3, 1, 4);
+	ck_assert_int_eq(try_dry_run(path, false, 2, 5, &err), 0);
+	ck_assert_str_eq(err.text, "");
+	ck_assert_int_eq(try_dry_run(path, true, 2, 5, &err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "--kv-heads-full: head_dim 3"));
+	unlink(path);
+	rmdir(dir);
+}
+END_TEST
+
+/* Seconds of the request on those grids in as few regions as can be; -1: the
+ * device cannot do it. */
+static double seconds_on(const struct run *r, int prefill, int decode)
+{
+	struct run one = run_again(r);
+	double seconds = -1;
+
+	one.request.prefill_side = prefill;
+	one.request.decode_side = decode;
+	run_start(&one);
+	struct run fewest = run_again(&one);
+
+	fewest.request.prefill_regions = needed(&one, PHASE_PREFILL);
+	fewest.request.decode_regions = needed(&one, PHASE_DECODE);
+	run_end(&one);
+	if (fewest.request.prefill_regions > r->model.n_layers ||
+	    fewest.request.decode_regions > r->model.n_layers)
+		return -1;
+	run_start(&fewest);
+	if (!fewest.account.n_violations)
+		seconds = fewest.account.seconds;
+	run_end(&fewest);
+	return seconds;
+}
+
+/* No pair of grids is much faster than those chosen, and no one grid for both
+ * phases is faster at all; what is chosen fits. */
+START_TEST(chosen_grids_are_the_fastest)
+{
+	struct dice d = { .key = 46 };
+	int tried = 0;
+
+	for (int i = 0; i < REQUESTS; i++) {
+		struct run r = throw_run(&d), chosen;
+		struct auto_result found;
+		struct wl_error err = { "" };
+
+		r.device.rows = r.device.cols = 8;
+		r.device.sram = 8000 + 1000 * dice_throw(&d, 4, 40);
+		r.request.model = &r.model;
+		r.request.device = &r.device;
+		chosen = run_again(&r);
+		chosen.request = r.request;
+		if (autogrid_choose(&chosen.request, &found, &err))
+			continue;
+		tried++;
+		run_start(&chosen);
+		ck_assert_int_eq(count_violations(&chosen, 'M'), 0);
+		ck_assert_int_eq(count_violations(&chosen, 'P'), 0);
+		for (int p = 1; p <= 8; p++)
+			for (int q = 1; q <= 8; q++) {
+				double s = seconds_on(&r, p, q);
+				double most = p == q ? 1 + 1e-9 : 1.05;
+
+				ck_assert_msg(s < 0 || chosen.account.seconds
+				              <= most * s, "request %d: %d and "
+				              "%d take %g s, %d and %d %g s", i,
+				              chosen.request.prefill_side,
+				              chosen.request.decode_side,
+				              chosen.account.seconds, p, q, s);
+			}
+		run_end(&chosen);
+	}
+	ck_assert_int_ge(tried, REQUESTS / 2);
 }
 END_TEST
 
@@ -1315,14 +1662,22 @@ static TCase *limits_case(void)
 	TCase *t = tcase_create("limits");
 
 	tcase_add_test(t, regions_are_the_fewest);
+	tcase_add_test(t, regions_hold_no_more_than_they_must);
+	tcase_add_test(t, regions_held_fit_an_int);
+	tcase_add_test(t, regions_have_layers);
 	tcase_add_test(t, one_region_fits_exactly);
 	tcase_add_test(t, less_memory_never_helps);
 	tcase_add_test(t, longest_generation_just_fits);
+	tcase_add_test(t, longest_requests_just_fit);
 	tcase_add_test(t, shift_holds_rows_times_more);
 	tcase_add_test(t, fewer_routes_are_violations);
 	tcase_add_test(t, full_memory_is_a_violation);
+	tcase_add_test(t, violations_name_the_fullest_core);
+	tcase_add_test(t, transitions_must_fit);
 	tcase_add_test(t, regions_share_the_layers);
 	tcase_add_test(t, verdicts_follow_from_counters);
+	tcase_add_test(t, what_cannot_be_counted_is_refused);
+	tcase_add_test(t, chosen_grids_are_the_fastest);
 	return t;
 }
 

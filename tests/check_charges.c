@@ -154,7 +154,8 @@ static struct charge gemm_bill(const struct gemm_case *c)
 	if (side > 1) {
 		b.calls += 2 * side;
 		b.words = side * words;
-		b.path_hops = 2 * side * hops;
+		/* Both operands go at the same time. */
+		b.path_hops = side * hops;
 		b.comm_cycles = side * (101 + longer_by(wire, step));
 	}
 	b.cycles = b.compute_cycles + b.comm_cycles;
@@ -273,8 +274,7 @@ START_TEST(gemv_charges)
 		want.cycles += want.compute_cycles;
 		check_same(&got, &want);
 		/* Its own sum, and another's that comes in. */
-		ck_assert_uint_eq(p.ledger.sram[0][0], held + 2 * columns[0] *
-		                  size_of(p.ledger.type));
+		ck_assert_uint_eq(p.ledger.sram[0][0], held + 8 * words[0]);
 		slab_fini(&s);
 		close_place(&p);
 	}
@@ -485,7 +485,8 @@ static struct charge reduce_bill(struct attention *a, int step)
 		sum.calls += c.calls;
 		sum.words += c.words;
 		sum.word_hops += c.word_hops;
-		sum.path_hops += c.path_hops;
+		sum.path_hops = most(sum.path_hops, c.path_hops);
+		sum.stages = most(sum.stages, c.stages);
 		sum.cycles = sum.comm_cycles = most(sum.cycles, c.cycles);
 	}
 	return sum;

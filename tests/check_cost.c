@@ -299,12 +299,45 @@ START_TEST(things_done_together)
 }
 END_TEST
 
+/* Ways and stages of exchanges side by side: the longest, not their sum. */
+START_TEST(ways_go_side_by_side)
+{
+	static const uint64_t hops[][2] = { { 2, 2 }, { 7, 3 }, { 3, 7 },
+	                                    { 0, 5 }, { 0, 0 } };
+
+	for (size_t i = 0; i < sizeof hops / sizeof *hops; i++) {
+		uint64_t most = hops[i][hops[i][0] < hops[i][1]];
+
+		ledger.row[0][0] = (struct charge){ 0 };
+		ledger.repeat = 1 + i % 3;
+		for (int twice = 0; twice < 2; twice++) {
+			ledger_together(&ledger);
+			for (int k = 0; k < 2; k++)
+				ledger_charge(&ledger, &(struct charge){
+					.calls = 1, .words = 5,
+					.word_hops = 10 * hops[i][k],
+					.path_hops = hops[i][k],
+					.stages = 2 * hops[i][1 - k] });
+			ledger_join(&ledger);
+		}
+		/* One group after the other again adds up. */
+		same(row()->path_hops, 2 * most * ledger.repeat);
+		same(row()->stages, 4 * most * ledger.repeat);
+		same(row()->calls, 4 * ledger.repeat);
+		same(row()->words, 20 * ledger.repeat);
+		same(row()->word_hops, 20 * (hops[i][0] + hops[i][1]) *
+		                       ledger.repeat);
+	}
+}
+END_TEST
+
 /* n layers, all of them or the first for all. */
 static void charge_layers(int n)
 {
 	for (int i = 0; i < n; i++) {
 		if (!ledger_layer(&ledger, i, n))
 			continue;
+		ledger_op(&ledger, OP_QKV);
 		ledger_op(&ledger, OP_NORM);
 		charge(3, 1, 4);
 		ledger_together(&ledger);
@@ -316,19 +349,54 @@ static void charge_layers(int n)
 	same(ledger.repeat, 1);
 }
 
-/* A kernel by itself has no way to it. */
+/* Runs of the current operator, each of which had a way to it. */
+static void came(uint64_t runs)
+{
+	same(row()->runs, runs);
+	same(row()->comm_cycles, runs * 509);
+	same(row()->cycles, runs * 509);
+}
+
+/* An operator that cores are at already is not taken up again; one that they
+ * come back to is, and so is the first of a phase, whichever it is. */
 START_TEST(operators_have_a_way)
 {
-	ledger_phase(&ledger, PHASE_DECODE);
-	ledger_kernel(&ledger, OP_NORM);
-	same(row()->runs, 1);
-	same(row()->cycles, 0);
-	ledger.device = &made_device;
+	ledger_phase(&ledger, PHASE_PREFILL);
 	ledger.repeat = 3;
+	for (int i = 0; i < 2; i++) {
+		ledger_op(&ledger, OP_NORM);
+		came(3);
+	}
+	ledger_op(&ledger, OP_HEAD);
+	came(3);
 	ledger_op(&ledger, OP_NORM);
-	same(row()->runs, 4);
-	same(row()->comm_cycles, 3 * 509);
-	same(row()->cycles, 3 * 509);
+	came(6);
+	ledger_phase(&ledger, PHASE_DECODE);
+	ledger_op(&ledger, OP_NORM);
+	came(3);
+	ledger_phase(&ledger, PHASE_PREFILL);
+	ledger_op(&ledger, OP_NORM);
+	came(9);
+	/* The very first operator is one, too. */
+	ledger_phase(&ledger, PHASE_TRANSITION);
+	ledger.op = 0;
+	ledger_op(&ledger, 0);
+	came(3);
+}
+END_TEST
+
+/* A kernel by itself has no way to it; then cores are there. */
+START_TEST(kernels_have_no_way)
+{
+	ledger_phase(&ledger, PHASE_DECODE);
+	for (int i = 1; i < 4; i++) {
+		ledger_kernel(&ledger, OP_NORM);
+		same(row()->runs, i);
+		same(row()->cycles, 0);
+	}
+	ledger_op(&ledger, OP_NORM);
+	same(row()->runs, 3);
+	same(row()->cycles, 0);
 }
 END_TEST
 
@@ -354,6 +422,7 @@ START_TEST(layers_fold)
 		ledger_op(&ledger, OP_NORM);
 		charge_layers(n);
 		same(row()->runs, 1 + (uint64_t)n);
+		same(ledger.row[PHASE_PREFILL][OP_QKV].runs, n);
 		check_charge(row(), &whole);
 		ledger_links(&ledger, PHASE_PREFILL, AXIS_X, 4, link);
 		same(link[0], 5 * (uint64_t)n);
@@ -453,6 +522,99 @@ START_TEST(links_are_counted)
 		same(n[c], c < CORES - 1 ? 6u : 0u);
 	ledger_links(&ledger, PHASE_PREFILL, AXIS_Y, CORES, n);
 	same(n[0], 0);
+}
+END_TEST
+
+/* ---- what is too large ---- */
+
+/* One counter of a charge, some times over: cycles are made from their parts.
+ */
+static bool overflows(size_t counter, uint64_t n, uint64_t times)
+{
+	struct charge c = { 0 };
+
+	ledger.row[0][0] = c;
+	ledger.overflow = false;
+	ledger.repeat = times;
+	((uint64_t *)&c)[counter] = n;
+	ledger_charge(&ledger, &c);
+	return ledger.overflow;
+}
+
+/* A counter holds LEDGER_MOST, however it gets there, and not one more. */
+START_TEST(counters_have_a_most)
+{
+	const size_t cycles = offsetof(struct charge, cycles) / 8;
+	const size_t setup = offsetof(struct charge, setup_cycles) / 8;
+	const uint64_t most = LEDGER_MOST;
+
+	for (size_t i = 0; i < sizeof(struct charge) / 8; i++) {
+		if (i == cycles || i == setup)
+			continue;
+		ck_assert(!overflows(i, most, 1));
+		ck_assert(overflows(i, most + 1, 1));
+		ck_assert(!overflows(i, most / 4, 4));
+		ck_assert(overflows(i, most / 4 + 1, 4));
+		/* In 64 bits these are 0, and 1 more than before. */
+		ck_assert(overflows(i, most, 4));
+		ck_assert(overflows(i, UINT64_MAX, 1));
+		ck_assert(!overflows(i, most - 1, 1));
+		ledger_charge(&ledger, &(struct charge){ 0 });
+		ck_assert(!ledger.overflow);
+		ledger_charge(&ledger, row());
+		ck_assert(ledger.overflow);
+	}
+}
+END_TEST
+
+/* Once wrong, figures stay so: nothing that follows makes them right. */
+START_TEST(overflow_stays)
+{
+	charge(1, 2, 3);
+	ck_assert(!ledger.overflow);
+	charge(LEDGER_MOST, 0, 0);
+	ck_assert(ledger.overflow);
+	ledger_phase(&ledger, PHASE_DECODE);
+	ledger_op(&ledger, OP_NORM);
+	charge(1, 2, 3);
+	ck_assert(ledger.overflow);
+}
+END_TEST
+
+/* Cycles in each of two parts, together too many. */
+START_TEST(cycles_overflow_as_a_sum)
+{
+	charge(LEDGER_MOST / 2, 0, LEDGER_MOST / 2);
+	ck_assert(!ledger.overflow);
+	charge(1, 0, 0);
+	ck_assert(ledger.overflow);
+}
+END_TEST
+
+/* A cost that no ledger can hold makes it overflow, as a count does. */
+START_TEST(large_costs_overflow)
+{
+	const uint64_t n = UINT64_C(1) << 40;
+	uint64_t cost[6];
+
+	device.hop_cycles = device.stage_cycles = 1e8;
+	device.link_bytes = 1e-9;
+	cost[0] = cost_wire(&ledger, n);
+	cost[1] = cost_hops(&ledger, n);
+	cost[2] = cost_stages(&ledger, n);
+	cost[3] = cost_vector(&ledger, n, n);
+	cost[4] = cost_gemm(&ledger, n, n, n);
+	cost[5] = cost_gemv(&ledger, n, n);
+	for (int i = 0; i < 6; i++) {
+		ledger.row[0][0] = (struct charge){ 0 };
+		ledger.overflow = false;
+		charge(cost[i], 0, 0);
+		ck_assert_msg(ledger.overflow, "cost %d: %llu", i,
+		              (unsigned long long)cost[i]);
+	}
+	/* What fits is exact, as far as a double is. */
+	device.stage_cycles = 3;
+	same(cost_stages(&ledger, n), 3 * n);
 }
 END_TEST
 
@@ -693,11 +855,25 @@ static TCase *ledger_case(void)
 	tcase_add_test(t, charges_add_up);
 	tcase_add_test(t, every_counter_is_added);
 	tcase_add_test(t, things_done_together);
+	tcase_add_test(t, ways_go_side_by_side);
 	tcase_add_test(t, operators_have_a_way);
+	tcase_add_test(t, kernels_have_no_way);
 	tcase_add_test(t, layers_fold);
 	tcase_add_test(t, routes_are_shared);
 	tcase_add_test(t, memory_has_peaks);
 	tcase_add_test(t, links_are_counted);
+	return t;
+}
+
+static TCase *overflow_case(void)
+{
+	TCase *t = tcase_create("overflow");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, counters_have_a_most);
+	tcase_add_test(t, overflow_stays);
+	tcase_add_test(t, cycles_overflow_as_a_sum);
+	tcase_add_test(t, large_costs_overflow);
 	return t;
 }
 
@@ -718,6 +894,7 @@ int main(void)
 
 	suite_add_tcase(s, cost_case());
 	suite_add_tcase(s, ledger_case());
+	suite_add_tcase(s, overflow_case());
 	suite_add_tcase(s, model_case());
 	return run_suite(s);
 }

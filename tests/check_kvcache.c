@@ -245,9 +245,9 @@ START_TEST(messages_are_as_long_as_rows)
 }
 END_TEST
 
-/* From its start on the cache has room for all 61 tokens to come: the keys and
- * values of all layers on the fullest of 11 rows. The prompt's 20 lie on rows
- * of 2 and, from the tenth on, 1: with concatenation the last gets 41 more. */
+/* Once it is filled, a layer has room for all 61 tokens to come: their keys and
+ * values on the fullest of 11 rows. The prompt's 20 lie on rows of 2 and, from
+ * the tenth on, 1: with concatenation the last gets 41 more. */
 START_TEST(memory_is_held_for_the_fullest_row)
 {
 	static const int most[] = { [KV_SHIFT] = 6, [KV_CONCAT] = 42 };
@@ -258,8 +258,13 @@ START_TEST(memory_is_held_for_the_fullest_row)
 		dry_init(&d, 11, WL_F16, policy);
 		ck_assert_uint_eq(d.ledger.held[SRAM_KV], 0);
 		kvcache_start(&d.cache, 20);
-		ck_assert_uint_eq(d.ledger.held[SRAM_KV], (uint64_t)
-		                  2 * 2 * LAYERS * CHANNELS * most[policy]);
+		ck_assert_uint_eq(d.ledger.held[SRAM_KV], 0);
+		for (int l = 0; l < LAYERS; l++) {
+			kvcache_fill(&d.cache, l, NULL, NULL);
+			ck_assert_uint_eq(d.ledger.held[SRAM_KV], (uint64_t)
+			                  2 * 2 * (l + 1) * CHANNELS *
+			                  most[policy]);
+		}
 		dry_fini(&d);
 	}
 }

@@ -230,6 +230,18 @@ static void check_held(struct lab *lab, enum sram what, uint64_t elements)
 	           elements * (lab->ledger.type == WL_F32 ? 4 : 2));
 }
 
+/* A move holds a core's message, and another that comes in, while it runs;
+ * before it, the peak is reset. */
+static void check_exchange(struct lab *lab, uint64_t most)
+{
+	uint64_t held = 0;
+
+	for (int i = 0; i < NSRAM; i++)
+		held += lab->ledger.held[i];
+	CHECK(lab, lab->ledger.sram[0][0] == held + 8 * most);
+	CHECK(lab, lab->ledger.held[SRAM_BUFFERS] == 0);
+}
+
 static void known_init(struct lab *lab, struct known *k, struct grid *g,
                        enum axis axis)
 {
@@ -329,12 +341,13 @@ static void step_known(struct known *k, const signed char *steps, bool shares,
 	if (b->c.words == before)
 		return;
 	/* The slowest core sets the pace: the longest edge, the largest tile.
-	 */
-	b->c.path_hops += longest_edge(k);
+	 * What shares messages only makes them longer. */
 	b->c.comm_cycles += wire(words_of(b->lab, largest_tile(k)));
-	if (!shares)
-		b->c.comm_cycles += cycles(made_device.exchange_cycles) +
-		                    way(longest_edge(k));
+	if (shares)
+		return;
+	b->c.path_hops += longest_edge(k);
+	b->c.comm_cycles += cycles(made_device.exchange_cycles) +
+	                    way(longest_edge(k));
 }
 
 /* Patterns 0 and 1: all one way, the other; 2 and 3: every line its own. */
@@ -726,10 +739,14 @@ static struct bill multicast_bill(const struct lab *lab, const struct cut *c,
 	}
 	if (!b.c.words)
 		return b;
-	/* Nothing waits for the way of one that follows. */
-	b.c.path_hops = follows ? 0 : c->last - c->first;
-	b.c.stages = !follows;
-	b.c.comm_cycles = wire(most) + stages(1) + way(b.c.path_hops);
+	b.c.comm_cycles = wire(most);
+	/* Nothing waits for the way of one that follows, nor for a core that
+	 * takes it in. */
+	if (follows)
+		return b;
+	b.c.path_hops = c->last - c->first;
+	b.c.stages = 1;
+	b.c.comm_cycles += stages(1) + way(b.c.path_hops);
 	return b;
 }
 
@@ -938,6 +955,7 @@ static void try_allreduce(struct lab *lab, struct grid *g)
 	                       .op = throw_op(lab) };
 	struct bill want = bill_of(lab, axis);
 	int first = dice_throw(&lab->dice, 0, a.l->n / 2);
+	uint64_t most = 0;
 
 	lab_next(lab);
 	while (first < a.l->n && a.n < MOST_SEGMENTS) {
@@ -965,7 +983,11 @@ static void try_allreduce(struct lab *lab, struct grid *g)
 	bill_route(&want, ROUTE_CHAIN_X, ROUTE_CHAIN_Y);
 	bill_route(&want, ROUTE_ROOTS_X, ROUTE_ROOTS_Y);
 	bill_route(&want, ROUTE_CAST_X, ROUTE_CAST_Y);
+	lab->ledger.sram[0][0] = 0;
 	line_allreduce(a.l, a.n, a.segment, a.op);
+	for (int i = 0; i < a.n; i++)
+		most = more(most, a.segment[i].wire.most);
+	check_exchange(lab, most);
 	for (int i = 0; i < a.n; i++) {
 		check_segment(lab, &a, i);
 		free(a.segment[i].value);
@@ -1023,7 +1045,9 @@ static void try_charge_pass(struct lab *lab, struct grid *g)
 	if (first == last)
 		return;
 	w.all = w.most * dice_throw(&lab->dice, 1, 4);
+	lab->ledger.sram[0][0] = 0;
 	line_charge_pass(l, first, last, w);
+	check_exchange(lab, w.most);
 	for (int p = last; p > first; p--)
 		bill_send(&want, p, p - 1, w.all);
 	bill_route(&want, ROUTE_CHAIN_X, ROUTE_CHAIN_Y);

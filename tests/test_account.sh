@@ -143,6 +143,10 @@ test_kv() {
 }
 
 test_bench() {
+	refuse 'option --strict: P' bench gemm --dry-run --grid 20x20 -m 40 \
+		--device dojo-d1 --strict --quiet
+	refuse 'option --strict: M' bench allreduce --dry-run --grid 20x20 \
+		--words 100000 --strict --quiet
 	answer 1 bench gemm --dry-run --grid 720x720 -m 720 --device wse3 \
 		--report "$new/bench.json"
 	holds 'bench' 'gemm' "$out"
@@ -158,6 +162,12 @@ test_bench() {
 
 test_refusals() {
 	local device=$scratch/device.json file
+	printf '%s "n_layers": 1, "n_heads": 1, "n_kv_heads": 1, "head_dim": 2,
+		"vocab_size": 9, "max_seq_len": 9 }' '{ "dim": 63,
+		"hidden_dim": 5,' >"$scratch/odd.json"
+	printf '%s "n_layers": 900, "n_heads": 9000, "n_kv_heads": 9000,
+		"vocab_size": 9, "max_seq_len": 9 }' '{ "dim": 900000,
+		"hidden_dim": 900000,' >"$scratch/wide.json"
 	set -- run --dry-run --shape bench-110m --prompt-tokens 4
 	refuse 'needs --prompt-tokens' run --dry-run --shape bench-110m
 	refuse '--shape needs --dry-run' run --shape bench-110m
@@ -171,6 +181,12 @@ test_refusals() {
 	refuse '--shape and MODEL.h5' "$@" "$model"
 	refuse '--prefill-grid and --decode-grid' "$@" --grid auto \
 		--decode-grid 4x4
+	refuse '--kv-heads-full: head_dim' "$@" --kv-heads-full --shape \
+		"$scratch/odd.json"
+	refuse '--prefill-regions: 13 regions' "$@" --prefill-regions 13
+	refuse 'excludes' "$@" --grid auto --decode-regions 2
+	refuse '64 bits' "$@" --set vector_start=1e5 --set gemm_loop=1e6 \
+		--shape "$scratch/wide.json" --grid 1x1
 	refuse 'no-such' run --dry-run --shape no-such --prompt-tokens 4
 	refuse 'no-such: no such device' "$@" --device no-such
 	refuse 'option --set' "$@" --set hops=2

@@ -1,0 +1,30 @@
+/* A request without data: its phases run on one process with the very kernels
+ * of a real run, on grids that hold nothing. Not collective. */
+#ifndef WL_DRY_REQUEST_H
+#define WL_DRY_REQUEST_H
+
+#include "wafer.h"
+
+struct dry_request {
+	const struct model *model;   /* borrowed, as is the device */
+	const struct device *device;
+	enum wl_type type;           /* of the elements charged */
+	int prefill_side, decode_side;
+	int prefill_regions, decode_regions;
+	int prompt_tokens, new_tokens;
+	enum kv_policy kv;
+	bool sampled;                /* logits travel to the leader */
+};
+
+/* Runs all phases of the request, its ledger is in w. To be freed with
+ * wafer_fini. */
+void dry_request_run(struct wafer *w, const struct dry_request *r);
+
+/* Its first part alone, for those who run only some phases: makes the wafer.
+ */
+void dry_request_start(struct wafer *w, const struct dry_request *r);
+
+/* The model with attention as one head of its full width, K and V too. */
+struct model dry_request_full_heads(const struct model *m);
+
+#endif
