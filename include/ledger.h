@@ -33,8 +33,9 @@ enum route_kind {
 	NROUTES
 };
 
-/* The largest count that a ledger holds. */
-#define LEDGER_MOST (UINT64_C(1) << 62)
+/* The largest count that a ledger holds: the sum of all operators still fits a
+ * signed integer. */
+#define LEDGER_MOST (UINT64_C(1) << 58)
 
 /* The route of a line's axis (enum axis): ROUTE_ON(RING, axis). */
 #define ROUTE_ON(kind, axis) ((axis) ? ROUTE_##kind##_Y : ROUTE_##kind##_X)
