@@ -69,6 +69,7 @@ static int plan_request(const struct options *o, struct dry_request *r,
 	r->sampled = o->temperature > 0;
 	r->prefill_regions = o->prefill_regions;
 	r->decode_regions = o->decode_regions;
+	/* For the check: as large as any that may be found. */
 	r->prefill_side = r->decode_side = 4096;
 	if (o->grid.rows == GRID_AUTO)
 		return check_size(r, err) ? -1
