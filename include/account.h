@@ -82,10 +82,10 @@ struct energy account_energy(const struct ledger *l, const struct charge *c);
  *   R: router paths / those of the device; at most 1 */
 bool account_verdict(const struct account *a, enum phase p, enum op op,
                      struct verdict v[NPLMR]);
-/* The same from a ledger alone. less: bytes by which regions make the fullest
- * core's load smaller. */
+/* The same from a ledger alone. bytes: of the fullest core. */
 bool account_plmr(const struct ledger *l, enum phase p, enum op op,
-                  struct rxc grid, uint64_t less, struct verdict v[NPLMR]);
+                  struct rxc grid, uint64_t bytes,
+                  struct verdict v[NPLMR]);
 
 /* The fewest pipeline regions over which the model's layers can be dealt out,
  * when one region would hold p; 0: not even one layer in each. The first holds

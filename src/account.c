@@ -36,6 +36,14 @@ struct energy account_energy(const struct ledger *l, const struct charge *c)
 		.idle = d->static_share * d->power * seconds };
 }
 
+/* The share of a grid's cores that work kept busy; 0: there was none. */
+static double cores_busy(const struct charge *c, struct rxc grid)
+{
+	if (!c->busiest)
+		return 0;
+	return (double)(c->macs + c->ops) / c->busiest / grid.rows / grid.cols;
+}
+
 /* What pipeline regions share: so many layers of `layer` bytes each (weights
  * and KV); `end` bytes more in the first region (embedding) and in the last
  * (head), which may take fewer layers for it; and what each needs. Bytes of
@@ -139,9 +147,7 @@ static void make_phase(struct account *a, enum phase which, int tokens,
 	p->energy = account_energy(l, &p->total);
 	if (!grid.rows)
 		return;
-	if (p->total.busiest)
-		p->cores_busy = (double)(p->total.macs + p->total.ops) /
-		                p->total.busiest / grid.rows / grid.cols;
+	p->cores_busy = cores_busy(&p->total, grid);
 	find_regions(p, a->wafer);
 }
 
@@ -342,7 +348,7 @@ static struct verdict at_most(double figure, double limit)
 }
 
 bool account_plmr(const struct ledger *l, enum phase p, enum op op,
-                  struct rxc grid, uint64_t less, struct verdict v[NPLMR])
+                  struct rxc grid, uint64_t bytes, struct verdict v[NPLMR])
 {
 	const struct device *d = l->device;
 	const struct charge *c = &l->row[p][op];
@@ -350,22 +356,32 @@ bool account_plmr(const struct ledger *l, enum phase p, enum op op,
 
 	if (!c->cycles)
 		return false;
-	v[PLMR_P] = (struct verdict){ 0 };
-	if (c->busiest) {
-		double busy = (double)(c->macs + c->ops) / c->busiest /
-		              grid.rows / grid.cols;
+	double busy = cores_busy(c, grid);
 
-		v[PLMR_P] = (struct verdict){ true, busy >= BUSY_ENOUGH, busy,
-		                              BUSY_ENOUGH };
-	}
+	v[PLMR_P] = (struct verdict){ c->busiest > 0, busy >= BUSY_ENOUGH,
+	                              busy, BUSY_ENOUGH };
 	v[PLMR_L] = at_most((c->path_hops * d->hop_cycles +
 	                     c->stages * d->stage_cycles) / c->runs,
 	                    LATENCY_ALLOWED * (sides * d->hop_cycles +
 	                                       sqrt(sides) *
 	                                       d->stage_cycles));
-	v[PLMR_M] = at_most(l->sram[p][op] - less, account_room(d));
+	v[PLMR_M] = at_most(bytes, account_room(d));
 	v[PLMR_R] = at_most(ledger_paths(l, p, op), d->routes);
 	return true;
+}
+
+/* Bytes of the fullest core when an operator had most, in one of the regions.
+ * Early in the transition there is less than decode's regions take off in the
+ * end: then it is at most what the transition comes to. */
+static uint64_t operator_bytes(const struct account *a, enum phase p,
+                               enum op op)
+{
+	uint64_t bytes = a->wafer->ledger.sram[p][op], less = saved(a, p);
+	uint64_t most = a->phase[p].core_bytes;
+
+	if (bytes >= less)
+		return bytes - less;
+	return bytes < most ? bytes : most;
 }
 
 bool account_verdict(const struct account *a, enum phase p, enum op op,
@@ -375,5 +391,6 @@ bool account_verdict(const struct account *a, enum phase p, enum op op,
 	                                         : &a->wafer->prefill;
 
 	return account_plmr(&a->wafer->ledger, p, op,
-	                    (struct rxc){ g->rows, g->cols }, saved(a, p), v);
+	                    (struct rxc){ g->rows, g->cols },
+	                    operator_bytes(a, p, op), v);
 }

@@ -114,9 +114,11 @@ static int try_phase(struct search *s, struct wafer *w, struct candidate *c)
 		ledger_phase(&w->ledger, PHASE_DECODE);
 		ledger_op(&w->ledger, OP_EMBED);
 		c->seconds = sample_decode(w, r);
-	} else
-		c->seconds = ledger_total(&w->ledger, PHASE_PREFILL).cycles /
-		             (1e6 * r->device->clock);
+	} else {
+		struct charge all = ledger_total(&w->ledger, PHASE_PREFILL);
+
+		c->seconds = account_seconds(&w->ledger, &all);
+	}
 	return regions_of(s, w, c->side);
 }
 

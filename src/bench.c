@@ -156,7 +156,8 @@ struct bench_result bench_result(const struct bench *b)
 	double width = b->device->vector_bytes / wl_type_size(l->type);
 	double cycles = r.charge.cycles;
 
-	if (!account_plmr(l, BENCH_PHASE, BENCH_OP, grid, 0, r.plmr))
+	if (!account_plmr(l, BENCH_PHASE, BENCH_OP, grid,
+	                  l->sram[BENCH_PHASE][BENCH_OP], r.plmr))
 		return r;
 	r.efficiency = r.charge.compute_cycles / cycles;
 	r.peak_share = r.charge.macs / (cycles * grid.rows * grid.cols * width);

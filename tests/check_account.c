@@ -981,6 +981,31 @@ START_TEST(verdicts_follow_from_counters)
 }
 END_TEST
 
+/* Before decode's keys and values are there, an operator of the transition
+ * holds less than its regions take off them. */
+START_TEST(early_transition_holds_little)
+{
+	struct dice d = { .key = 47 };
+	struct run r = throw_run(&d);
+	struct verdict v[NPLMR];
+
+	r.model.n_layers = 2;
+	r.request.prefill_side = 16;
+	r.request.decode_side = r.request.decode_regions = 2;
+	r.request.new_tokens = 4000;
+	run_start(&r);
+	const struct phase_account *all = &r.account.phase[PHASE_TRANSITION];
+	const struct phase_account *decode = &r.account.phase[PHASE_DECODE];
+
+	ck_assert(r.wafer.ledger.sram[PHASE_TRANSITION][OP_UNSKEW] <
+	          decode->peak.total - decode->core_bytes);
+	ck_assert(account_verdict(&r.account, PHASE_TRANSITION, OP_UNSKEW, v));
+	ck_assert(v[PLMR_M].figure > 0);
+	ck_assert(v[PLMR_M].figure <= all->core_bytes);
+	run_end(&r);
+}
+END_TEST
+
 /* ---- what follows from the shapes ---- */
 
 /* Multiply-adds for n tokens that look at t each; the head runs for one. */
@@ -1725,6 +1750,7 @@ static TCase *limits_case(void)
 	tcase_add_test(t, transitions_must_fit);
 	tcase_add_test(t, regions_share_the_layers);
 	tcase_add_test(t, verdicts_follow_from_counters);
+	tcase_add_test(t, early_transition_holds_little);
 	tcase_add_test(t, what_cannot_be_counted_is_refused);
 	tcase_add_test(t, chosen_grids_are_the_fastest);
 	return t;
