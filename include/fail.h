@@ -27,10 +27,10 @@ int wl_error_set(struct wl_error *e, const char *fmt, ...)
 _Noreturn void wl_die_at(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* f, or NULL for none, is called when the job is about to end early: by wl_die
- * and, after a signal, by wl_clean_up. It removes what must not be left behind
- * and may do only what a signal handler may. Not collective. */
-void wl_set_clean_up(void (*f)(void));
+/* The temporary file that there is (borrowed), or NULL: it is removed when the
+ * job ends early, by wl_die and, after a signal, by wl_clean_up, which does
+ * only what a signal handler may. One at a time. Not collective. */
+void wl_pending(const char *path);
 void wl_clean_up(void);
 
 /* malloc/calloc/realloc that end the job when memory runs out. count * size

@@ -24,6 +24,10 @@ struct jsonfile_at {
 	struct wl_error *err;
 };
 
+/* Refuses a member that is not among keys, which NULL ends. 0, or -1 and err
+ * naming it. */
+int jsonfile_refuse_unknown(const struct jsonfile_at *a,
+                            const char *const *keys);
 /* The member, NULL when it is absent or null. */
 json_t *jsonfile_get(const json_t *object, const char *key);
 /* Readers of members: *to is left alone when the member is absent or null. 0,

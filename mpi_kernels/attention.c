@@ -239,17 +239,24 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 	}
 }
 
+/* The multiply-adds of Q K^T, or of S V; their cycles are charged by steps. */
+static struct charge unmasked_product(const struct scores *s)
+{
+	uint64_t tokens = s->tokens.n;
+
+	return cost_product(s->grid->ledger, tokens * tokens * s->heads.q.n,
+	                    tokens * part_max(&s->tokens) *
+	                    part_max(&s->heads.q), 0);
+}
+
 void attention_scores(struct scores *s, const struct tiles *q, struct tiles *k)
 {
 	struct grid *g = s->grid;
 	struct ledger *l = g->ledger;
-	uint64_t tokens = s->tokens.n;
 	int block = part_max(&s->tokens), blocks[g->rows];
 	size_t words[g->rows];
 	struct step now = { blocks, words };
-	const struct charge product = cost_product(
-		l, tokens * tokens * s->heads.q.n,
-		tokens * block * part_max(&s->heads.q), 0);
+	const struct charge product = unmasked_product(s);
 	const struct charge step_product = {
 		.compute_cycles = s->heads.group *
 		                  cost_gemm(l, block, block,
@@ -466,14 +473,11 @@ void attention_values(struct scores *s, struct tiles *v, struct tiles *o)
 {
 	struct grid *g = s->grid;
 	struct ledger *l = g->ledger;
-	uint64_t tokens = s->tokens.n;
 	int block = part_max(&s->tokens), heads = s->heads_most;
 	int blocks[g->rows];
 	size_t words[g->rows];
 	struct step now = { blocks, words };
-	const struct charge product = cost_product(
-		l, tokens * tokens * s->heads.q.n,
-		tokens * block * part_max(&s->heads.q), 0);
+	const struct charge product = unmasked_product(s);
 	const struct charge step_product = {
 		.compute_cycles = s->heads.group * heads *
 		                  cost_gemm(l, block,

@@ -64,25 +64,6 @@ static int store(struct device *d, size_t i, double value, const char *what,
 
 /* --- Files --- */
 
-/* keys ends with NULL. */
-static int refuse_unknown(const struct jsonfile_at *a, const char *const *keys)
-{
-	const char *key;
-	json_t *v;
-
-	json_object_foreach(a->object, key, v) {
-		const char *const *k = keys;
-
-		while (*k && strcmp(*k, key) != 0)
-			k++;
-		if (!*k)
-			return wl_error_set(a->err, "%s: unknown key"
-			                    " \"%s%.100s\"", a->path, a->in,
-			                    key);
-	}
-	return 0;
-}
-
 /* A member that is a string of one line with more than spaces in it. */
 static const char *need_text(const struct jsonfile_at *a, const char *key)
 {
@@ -125,7 +106,7 @@ static int read_number(const struct jsonfile_at *a, size_t i, struct device *d)
 	const json_t *v = json_object_get(a->object, "value");
 	const char *unit;
 
-	if (refuse_unknown(a, keys))
+	if (jsonfile_refuse_unknown(a, keys))
 		return -1;
 	if (!v)
 		return wl_error_set(a->err, "%s: \"%svalue\" is missing",
@@ -161,7 +142,7 @@ static int read_numbers(const struct jsonfile_at *top, struct device *d)
 		return wl_error_set(a.err, "%s: \"numbers\" %s", a.path,
 		                    a.object ? "must be an object"
 		                             : "is missing");
-	if (refuse_unknown(&a, keys))
+	if (jsonfile_refuse_unknown(&a, keys))
 		return -1;
 	for (size_t i = 0; i < N_NUMBERS; i++) {
 		struct jsonfile_at n = a;
@@ -199,7 +180,7 @@ static int read_object(const struct jsonfile_at *a, struct device *d)
 	static const char *const keys[] = { "name", "title", "numbers",
 	                                    "notes", NULL };
 
-	if (refuse_unknown(a, keys) ||
+	if (jsonfile_refuse_unknown(a, keys) ||
 	    read_text(a, "name", d->name, sizeof d->name) ||
 	    read_text(a, "title", d->title, sizeof d->title) ||
 	    check_notes(a))

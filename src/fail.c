@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int wl_error_set(struct wl_error *e, const char *fmt, ...)
 {
@@ -22,17 +23,17 @@ int wl_error_set(struct wl_error *e, const char *fmt, ...)
 	return -1;
 }
 
-static void (*volatile clean_up)(void);
+static const char *volatile pending;
 
-void wl_set_clean_up(void (*f)(void))
+void wl_pending(const char *path)
 {
-	clean_up = f;
+	pending = path;
 }
 
 void wl_clean_up(void)
 {
-	if (clean_up)
-		clean_up();
+	if (pending)
+		unlink(pending);
 }
 
 void wl_die_at(const char *file, int line, const char *fmt, ...)

@@ -143,19 +143,10 @@ static struct h5file *file_new(const char *path)
 	return f;
 }
 
-/* The one temporary file that there is, for when the job ends early. */
-static const char *volatile pending;
-
-static void drop_pending(void)
-{
-	if (pending)
-		unlink(pending);
-}
-
 static void file_free(struct h5file *f)
 {
-	if (f->tmp && pending == f->tmp)
-		pending = NULL;
+	if (f->tmp)
+		wl_pending(NULL);
 	free(f->set);
 	free(f->tmp);
 	free(f->path);
@@ -206,8 +197,7 @@ static int tmp_make(struct h5file *f, struct wl_error *err)
 
 	if (refuse_replacing(f, err))
 		return -1;
-	pending = f->tmp;
-	wl_set_clean_up(drop_pending);
+	wl_pending(f->tmp);
 	empty = fopen(f->tmp, "w");
 	if (!empty)
 		return wl_error_set(err, "%s: cannot be created: %s", f->path,

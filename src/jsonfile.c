@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "source.h"
 
@@ -50,6 +51,25 @@ static int refuse(const struct jsonfile_at *a, const char *key,
 {
 	return wl_error_set(a->err, "%s: \"%s%s\" must be %s", a->path, a->in,
 	                    key, what);
+}
+
+int jsonfile_refuse_unknown(const struct jsonfile_at *a,
+                            const char *const *keys)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(a->object, key, v) {
+		const char *const *k = keys;
+
+		while (*k && strcmp(*k, key) != 0)
+			k++;
+		if (!*k)
+			return wl_error_set(a->err, "%s: unknown key"
+			                    " \"%s%.100s\"", a->path, a->in,
+			                    key);
+	}
+	return 0;
 }
 
 int jsonfile_int(const struct jsonfile_at *a, const char *key, int *to)

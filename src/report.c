@@ -116,15 +116,6 @@ int report_check_path(const char *path, struct wl_error *err)
 
 /* --- JSON --- */
 
-/* The temporary file, for when the job ends early. */
-static const char *volatile pending;
-
-static void drop_pending(void)
-{
-	if (pending)
-		unlink(pending);
-}
-
 /* Writes all of the tree to a file of its own. */
 static int write_text(json_t *tree, const char *path)
 {
@@ -148,14 +139,13 @@ static int save_json(json_t *tree, const char *path,
 	int rc = 0;
 
 	snprintf(tmp, size, "%s.tmp.%ld", path, (long)getpid());
-	pending = tmp;
-	wl_set_clean_up(drop_pending);
+	wl_pending(tmp);
 	if (write_text(tree, tmp) || rename(tmp, path) < 0) {
 		rc = wl_error_set(err, "%.700s: cannot be written: %s", path,
 		                  strerror(errno));
 		unlink(tmp);
 	}
-	pending = NULL;
+	wl_pending(NULL);
 	free(tmp);
 	return rc;
 }

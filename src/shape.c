@@ -82,19 +82,12 @@ static int read_key(const json_t *root, const struct key *k, const char *path,
 
 static int refuse_unknown(json_t *root, const char *path, struct wl_error *err)
 {
-	const char *name;
-	json_t *v;
+	const struct jsonfile_at a = { root, path, "", err };
+	const char *names[N_KEYS + 1] = { NULL };
 
-	json_object_foreach(root, name, v) {
-		size_t i = 0;
-
-		while (i < N_KEYS && strcmp(keys[i].name, name) != 0)
-			i++;
-		if (i == N_KEYS)
-			return wl_error_set(err, "%s: unknown key \"%.100s\"",
-			                    path, name);
-	}
-	return 0;
+	for (size_t i = 0; i < N_KEYS; i++)
+		names[i] = keys[i].name;
+	return jsonfile_refuse_unknown(&a, names);
 }
 
 /* What head_dim is when the file does not say. */
