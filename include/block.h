@@ -1,8 +1,11 @@
 /* How a dimension is cut over a line of cores, and a core grid over ranks:
- * blocks whose sizes differ by at most one unit, larger blocks first. Pure
- * arithmetic. */
+ * blocks whose sizes differ by at most one unit, larger blocks first or, where
+ * that is asked for, spread evenly. Pure arithmetic. */
 #ifndef WL_BLOCK_H
 #define WL_BLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
 
 /* n items in whole units of `unit` items, over `parts` blocks. Blocks may be
  * empty. n is a multiple of unit. */
@@ -10,12 +13,16 @@ struct part {
 	int n;
 	int unit;
 	int parts;
+	bool spread; /* larger blocks are not the first ones but lie evenly
+	                among the others, so that s blocks of a cut into s * p
+	                together are one of a cut into p. Block 0 is a larger
+	                one all the same. */
 };
 
 /* A partition of n items one by one. */
 static inline struct part part_of(int n, int parts)
 {
-	return (struct part){ n, 1, parts };
+	return (struct part){ n, 1, parts, false };
 }
 
 /* First item of block i; part_start(p, p->parts) is n. */
@@ -23,6 +30,9 @@ static inline int part_start(const struct part *p, int i)
 {
 	int units = p->n / p->unit, q = units / p->parts, r = units % p->parts;
 
+	if (p->spread)
+		return (int)(((int64_t)i * units + p->parts - 1) / p->parts) *
+		       p->unit;
 	return (i * q + (i < r ? i : r)) * p->unit;
 }
 
@@ -30,6 +40,8 @@ static inline int part_size(const struct part *p, int i)
 {
 	int units = p->n / p->unit, q = units / p->parts, r = units % p->parts;
 
+	if (p->spread)
+		return part_start(p, i + 1) - part_start(p, i);
 	return (q + (i < r)) * p->unit;
 }
 
@@ -39,6 +51,8 @@ static inline int part_owner(const struct part *p, int item)
 	int units = p->n / p->unit, q = units / p->parts, r = units % p->parts;
 	int u = item / p->unit;
 
+	if (p->spread)
+		return (int)((int64_t)u * p->parts / units);
 	return u < r * (q + 1) ? u / (q + 1) : r + (u - r * (q + 1)) / q;
 }
 
@@ -47,6 +61,17 @@ static inline int part_max(const struct part *p)
 {
 	return part_size(p, 0);
 }
+
+/* Blocks that are a unit larger than the others; 0: all are alike. */
+static inline int part_larger(const struct part *p)
+{
+	return p->n / p->unit % p->parts;
+}
+
+/* A grid of rows x cols; rows 0: none. */
+struct rxc {
+	int rows, cols;
+};
 
 /* A half-open range of items. */
 struct range {

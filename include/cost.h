@@ -37,6 +37,13 @@ uint64_t cost_wire(const struct ledger *l, uint64_t words);
 uint64_t cost_hops(const struct ledger *l, uint64_t hops);
 uint64_t cost_stages(const struct ledger *l, uint64_t stages);
 
+/* Cores that send on in software on a way of that many hops, where each core
+ * of a line is a source by itself and wants a path of its own through all
+ * others: a router holds half its paths for each axis, so that hardware covers
+ * as many sources at a stretch, and software joins the stretches. 0: the
+ * device has paths enough. */
+uint64_t cost_relays(const struct ledger *l, uint64_t hops);
+
 /* The set-up of a ring shift's step, the software that passes a message on to
  * the next core, the start of a GEMV. */
 uint64_t cost_exchange(const struct ledger *l);

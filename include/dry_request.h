@@ -9,7 +9,8 @@ struct dry_request {
 	const struct model *model;   /* borrowed, as is the device */
 	const struct device *device;
 	enum wl_type type;           /* of the elements charged */
-	int prefill_side, decode_side;
+	struct rxc prefill, decode;  /* core grids */
+	const struct gemm_algorithm *gemm; /* NULL: the default */
 	int prefill_regions, decode_regions;
 	int prompt_tokens, new_tokens;
 	enum kv_policy kv;

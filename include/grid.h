@@ -11,6 +11,7 @@
 #include "block.h"
 #include "ledger.h"
 #include "noc.h"
+#include "ring.h"
 
 enum axis { AXIS_X, AXIS_Y };
 
@@ -21,13 +22,36 @@ enum { LINE_IN_LOWER, LINE_IN_UPPER, LINE_OUT_LOWER, LINE_OUT_UPPER,
        LINE_SUM_LOWER, LINE_SUM_UPPER, LINE_PARTIAL, LINE_RESULT,
        LINE_BUFFERS };
 
-/* One direction of the ring (ring.h) as a rank sees it. */
+/* Of one cut of a dimension over a ring's places, for the account: what the
+ * larger blocks, and [n] all blocks, add up to when each stands off places
+ * further than at home. */
+struct ring_sums {
+	struct ring_sums *next;
+	struct part part;
+	uint64_t *hops;      /* [off] that they make in one step */
+	uint64_t *moves;     /* [off] of them that leave their core */
+};
+
+/* One direction of a ring as a rank sees it. */
 struct ring_route {
-	int *to;             /* [own cores] where each one's tile goes */
-	/* The cores whose tile crosses the cut at the [lower, upper] end of the
-	 * own cores [downwards, upwards], and where it goes; -1: no cut. */
+	int *to;             /* [own places] where each one's tile goes */
+	/* The places whose tile crosses the cut at the [lower, upper] end of
+	 * the own cores [downwards, upwards], and where it goes; -1: no cut. */
 	int from[2][2], arrives[2][2];
 	int *hops;           /* [ring position] length of the edge from there */
+	int longest;         /* of them */
+	struct ring_sums *sums;
+};
+
+/* A ring (ring.h) through all places of a line, of which each core has the
+ * same number: one, but where a ring has to be as long for the lines of both
+ * axes of a grid with unequal sides. Place p is on core p / per_core. */
+struct ring {
+	struct ring *next;   /* of the line's */
+	enum ring_kind kind;
+	int n, per_core;     /* places */
+	struct range mine;   /* this rank's */
+	struct ring_route route[2]; /* of steps -1 and +1 */
 };
 
 /* All the parallel lines of one axis: for AXIS_X one line of n = cols cores
@@ -40,7 +64,7 @@ struct line {
 	enum dir lower, upper; /* the ways towards core 0 and core n-1 */
 	struct noc *noc;     /* NULL in a dry run */
 	struct ledger *ledger;
-	struct ring_route ring[2]; /* of steps -1 and +1 */
+	struct ring *rings;  /* those that were asked for: see line_ring */
 	int groups;          /* of an all-reduce's tree; 0: by its length */
 	bool shifting;       /* a shift is between start and finish */
 	/* Kept between calls: see line_buffer. */
@@ -84,6 +108,13 @@ static inline int grid_width(const struct grid *g)
 	return range_size(g->x.mine);
 }
 
+/* Whether the sides differ. Then dimensions that products sum over lie spread
+ * (block.h), so that both axes cut them alike. */
+static inline bool grid_uneven(const struct grid *g)
+{
+	return g->rows != g->cols;
+}
+
 /* The cores of a line that rank i of the axis holds. */
 struct range line_cores(const struct line *l, int i);
 
@@ -108,6 +139,15 @@ static inline bool line_has(const struct line *l, int core)
 {
 	return core >= l->mine.lo && core < l->mine.hi;
 }
+
+/* The line's ring of that many places, a multiple of its cores; made when it is
+ * first asked for, it belongs to the line. */
+struct ring *line_ring(struct line *l, enum ring_kind kind, int places);
+
+/* The sums of a cut over the ring's places (part->parts of them) for one step
+ * of -1 or +1; they belong to the ring. */
+const struct ring_sums *ring_sums(struct ring *r, int step,
+                                  const struct part *part);
 
 /* Buffer number i with room for words; its content is lost when it grows. */
 float *line_buffer(struct line *l, int i, size_t words);

@@ -73,6 +73,8 @@ struct ledger {
 	bool overflow;   /* something did not fit: figures are wrong */
 	struct charge row[NPHASES][NOPS];
 	uint16_t routes[NPHASES][NOPS]; /* bit 1 << enum route_kind: held */
+	uint32_t rooted[NPHASES][NOPS][2]; /* [axis] paths, see
+	                                      ledger_route_each */
 	uint64_t sram[NPHASES][NOPS];   /* bytes of the fullest core, peak */
 	uint64_t held[NSRAM];           /* now, on core (0,0): the fullest */
 	struct sram_peak peak[NPHASES];
@@ -125,6 +127,9 @@ bool ledger_listens(const struct ledger *l);
 
 /* The current operator uses a kind of route. */
 void ledger_route(struct ledger *l, enum route_kind r);
+
+/* It wants a path of its own for each of n cores of a line of that axis. */
+void ledger_route_each(struct ledger *l, int axis, int n);
 
 /* The fullest core takes, or gives back, bytes of its memory. */
 void ledger_hold(struct ledger *l, enum sram what, uint64_t bytes);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "block.h"
 #include "fail.h"
 
 enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
@@ -16,11 +17,6 @@ enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
 
 /* Most --set that a command line may have. */
 #define OPTIONS_SETS 32
-
-/* RxC; rows 0: not given. */
-struct rxc {
-	int rows, cols;
-};
 
 struct options {
 	enum verb verb;

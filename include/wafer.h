@@ -62,13 +62,19 @@ struct wafer {
 #define ROPE_OPS 3
 #define SWIGLU_OPS (COST_EXP_OPS + 5)
 
-/* Lays both core grids over the mesh (NULL: a dry run without data on one
- * process) and makes room for the weights. Both grids are square and at
- * least as large as the rank grid. device: what is emulated, type: of the
- * elements that are charged. model, mesh and device are borrowed. */
-void wafer_init(struct wafer *w, const struct model *model,
-                const struct mesh *mesh, int prefill_side, int decode_side,
-                const struct device *device, enum wl_type type);
+/* What a wafer is made of. All pointers are borrowed. */
+struct wafer_setup {
+	const struct model *model;
+	const struct mesh *mesh;     /* NULL: a dry run, on one process */
+	struct rxc prefill, decode;  /* core grids, at least as large each way
+	                                as the rank grid */
+	const struct device *device; /* that is emulated */
+	enum wl_type type;           /* of the elements that are charged */
+	const struct gemm_algorithm *gemm; /* NULL: the default */
+};
+
+/* Lays both core grids over the mesh and makes room for the weights. */
+void wafer_init(struct wafer *w, const struct wafer_setup *s);
 void wafer_fini(struct wafer *w);
 
 /* Runs the n prompt tokens ids[0..n) through all layers and returns the

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "checkpoint.h"
+#include "gemm.h"
 #include "heads.h"
 #include "mesh.h"
 #include "slab.h"
@@ -18,7 +19,8 @@ struct vector_weights {
 	float *prefill, *decode;
 };
 
-/* Prefill: matrices of a layer, skewed along y: [k on y][n on x]. */
+/* Prefill: matrices of a layer, [k on y][n on x], where the product's algorithm
+ * reads them. */
 enum { W_Q, W_K, W_V, W_O, W_GATE, W_UP, W_DOWN, W_COUNT };
 
 /* The first of them may have biases: q, k and v. */
@@ -35,8 +37,12 @@ struct layer_weights {
 	struct slab down;     /* k = F on x, n = E on y */
 };
 
+/* The dimensions of matrices. */
+enum dim { DIM_E, DIM_F, DIM_Q, DIM_KV };
+
 struct weights {
 	const struct model *model;
+	const struct gemm_algorithm *gemm; /* of prefill's products */
 	struct grid *prefill, *decode;
 	struct layer_weights *layer;
 	struct vector_weights norm; /* before the head */
@@ -46,6 +52,13 @@ struct weights {
 	struct slab embedding, untied_head;
 };
 
+/* How a dimension is cut over n cores of a line in a phase; channels in whole
+ * RoPE pairs, the same on either axis. */
+struct part weights_cut(const struct weights *w, enum dim d, bool decode,
+                        int n);
+/* The heads on a phase's columns. */
+struct heads weights_heads(const struct weights *w, bool decode);
+
 /* The layout of matrix w in the prefill or the decode phase. */
 struct layout weights_layout(const struct weights *w, int which, bool decode);
 /* The layout of the embedding and of the head. */
@@ -54,9 +67,10 @@ struct layout weights_vocab_layout(const struct weights *w, bool decode);
 const struct slab *weights_head(const struct weights *w);
 
 /* Makes room for the prefill form; decode is the other phase's grid. The
- * grids and the model are borrowed. Free with weights_fini. */
+ * grids, the model and the algorithm are borrowed. Free with weights_fini. */
 void weights_init(struct weights *w, const struct model *m,
-                  struct grid *prefill, struct grid *decode);
+                  const struct gemm_algorithm *gemm, struct grid *prefill,
+                  struct grid *decode);
 void weights_fini(struct weights *w);
 
 /* Reads the checkpoint into the prefill form. Each tensor's rows are read in

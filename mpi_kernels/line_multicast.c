@@ -122,3 +122,57 @@ void line_multicast(struct line *l, int first, int last,
 	if (l->noc && line_touches(l, first, last))
 		multicasts_run(l, &m, 1);
 }
+
+/* What comes from any core of the line to all others: messages of one root
+ * each, of which the longest way has that many hops. */
+static void charge_rooted(struct line *l, uint64_t hops, uint64_t messages,
+                          struct wire_words wire)
+{
+	const struct ledger *account = l->ledger;
+	uint64_t span = line_hops(l, 0, l->n - 1);
+	uint64_t relays = cost_relays(account, hops);
+	uint64_t stream = cost_wire(account, wire.most);
+	struct charge c = { .calls = 1, .words = wire.all,
+	                    .word_hops = wire.all * span, .path_hops = hops,
+	                    .stages = 1 + relays };
+
+	if (!wire.all)
+		return;
+	/* The software that sends on reads each message's head, and then all
+	 * of its words pass through it. */
+	c.setup_cycles = cost_exchange(account);
+	if (relays)
+		c.setup_cycles += cost_stages(account, messages) + stream;
+	c.comm_cycles = c.setup_cycles + cost_hops(account, hops) + stream +
+	                cost_stages(account, c.stages);
+	ledger_charge(l->ledger, &c);
+	ledger_link(l->ledger, l->axis, 0, l->n - 1, wire.all);
+	ledger_route_each(l->ledger, l->axis, l->n);
+}
+
+void line_broadcast(struct line *l, int root, float *data, size_t words,
+                    struct wire_words wire)
+{
+	const struct line_parts parts = { 1, { 0, 1 }, &words, &root };
+	uint64_t low = line_hops(l, 0, root);
+	uint64_t high = line_hops(l, root, l->n - 1);
+	struct multicast m = { 0, l->n - 1, &parts, data };
+
+	if (l->n == 1)
+		return;
+	charge_rooted(l, low > high ? low : high, 1, wire);
+	if (l->noc)
+		multicasts_run(l, &m, 1);
+}
+
+void line_allgather(struct line *l, const struct line_parts *parts,
+                    float *data, struct wire_words wire)
+{
+	struct multicast m = { 0, l->n - 1, parts, data };
+
+	if (l->n == 1)
+		return;
+	charge_rooted(l, line_hops(l, 0, l->n - 1), l->n - 1, wire);
+	if (l->noc)
+		multicasts_run(l, &m, 1);
+}

@@ -1,12 +1,13 @@
-/* The two-hop ring shift of tiles.
+/* The ring shift of tiles: the two-hop ring, or Cannon's with its long way home.
  *
- *   ring on 6 cores:  0 -> 2 -> 4 -> 5 -> 3 -> 1 -> 0
+ *   6 cores:  0 -> 2 -> 4 -> 5 -> 3 -> 1 -> 0
+ *             0 -> 1 -> 2 -> 3 -> 4 -> 5 -> 0
  *
  * Through the cut between two neighbouring cores passes exactly one tile of a
- * line each way. A rank therefore exchanges one message with each neighbour,
- * holding one tile of each of its lines; inside the rank tiles change place
- * by pointer. A tile whose two hops step over a rank one core wide arrives
- * there and is sent on.
+ * line each way, on either ring. A rank therefore exchanges one message with
+ * each neighbour, holding one tile of each of its lines; inside the rank tiles
+ * change place by pointer. A tile whose way leads over a rank arrives there
+ * and is sent on.
  *
  * Source: WaferLLM (OSDI'25), Algorithm 1 and section 5.3. */
 #include "config.h"
@@ -26,60 +27,62 @@ static int step_of(const signed char *steps, int q)
 
 static const struct ring_route *route(const struct tiles *t, int step)
 {
-	return &tiles_line(t)->ring[step > 0];
+	return &t->path->route[step > 0];
 }
 
-/* Hops that the larger blocks of a line make together in one step, when its
- * tiles are `off` steps from home, and at [n] the hops of all blocks; one
- * table for each direction, made once. */
-static const uint64_t *hop_table(struct tiles *t, int step)
+static bool own_place(const struct tiles *t, int p)
 {
-	int n = tiles_line(t)->n;
-	int larger = t->ring.n / t->ring.unit % n;
-	const int *hops = route(t, step)->hops;
-	uint64_t **table = &t->hops[step > 0];
-	bool large[n];
-
-	if (*table)
-		return *table;
-	*table = wl_calloc(n + 1, sizeof **table);
-	for (int k = 0; k < n; k++) {
-		large[k] = ring_core(k, n) < larger;
-		(*table)[n] += hops[k];
-	}
-	for (int off = 0; off < n; off++)
-		for (int k = 0; k < n; k++)
-			if (large[k + off < n ? k + off : k + off - n])
-				(*table)[off] += hops[k];
-	return *table;
+	return p >= t->path->mine.lo && p < t->path->mine.hi;
 }
 
-/* Words and word hops of one step of the lines whose fixed block has `across`
- * items: those of [lo, hi). */
-static void add_lines(struct tiles *t, const signed char *steps, int across,
-                      int lo, int hi, struct charge *c)
+/* Tiles of some lines that leave their cores, and the hops they make: those
+ * that hold larger blocks of the ring's dimension, and all. */
+struct moves {
+	uint64_t large, all, large_hops, all_hops;
+};
+
+/* Their words and word hops. across: items of the lines' fixed block. */
+static void add_moves(const struct tiles *t, const struct moves *m, int across,
+                      struct charge *c)
 {
 	const struct ledger *l = t->grid->ledger;
-	int n = tiles_line(t)->n, large = t->ring.n / t->ring.unit % n;
-	uint64_t size = (uint64_t)(part_max(&t->ring) - (large ? t->ring.unit
-	                                                       : 0)) * across;
+	int unit = t->ring.unit;
+	uint64_t size = (uint64_t)(part_max(&t->ring) -
+	                           (part_larger(&t->ring) ? unit : 0)) * across;
 	uint64_t less = cost_words(l, size);
-	uint64_t more = cost_words(l, size + (uint64_t)t->ring.unit * across);
-	const uint64_t *hops[] = { hop_table(t, -1), hop_table(t, 1) };
-	/* Lines that move; hops of their larger blocks, and of all. */
-	uint64_t lines = 0, far = 0, all = 0;
+	uint64_t more = cost_words(l, size + (uint64_t)unit * across);
 
-	for (int q = lo; q < hi && across; q++) {
+	c->words += m->large * more + (m->all - m->large) * less;
+	c->word_hops += m->large_hops * more +
+	                (m->all_hops - m->large_hops) * less;
+}
+
+/* Words and word hops of one step of all lines: of those with a larger fixed
+ * block, and the others. */
+static void add_lines(const struct tiles *t, const signed char *steps,
+                      struct charge *c)
+{
+	int n = t->path->n, lines = grid_lines(t->grid, t->axis);
+	int most = part_max(&t->fixed);
+	const struct ring_sums *sums[] = { ring_sums(t->path, -1, &t->ring),
+	                                   ring_sums(t->path, 1, &t->ring) };
+	struct moves moves[2] = { { 0 } }; /* [larger] */
+
+	for (int q = 0; q < lines; q++) {
 		int step = step_of(steps, q);
+		const struct ring_sums *s = sums[step > 0];
+		struct moves *m = &moves[part_size(&t->fixed, q) == most];
 
 		if (!step)
 			continue;
-		lines++;
-		far += hops[step > 0][t->off[q]];
-		all += hops[step > 0][n];
+		m->large += s->moves[t->off[q]];
+		m->all += s->moves[n];
+		m->large_hops += s->hops[t->off[q]];
+		m->all_hops += s->hops[n];
 	}
-	c->words += lines * (large * more + (n - large) * less);
-	c->word_hops += far * more + (all - far) * less;
+	add_moves(t, &moves[1], most, c);
+	if (part_larger(&t->fixed))
+		add_moves(t, &moves[0], most - t->fixed.unit, c);
 }
 
 /* Every cut of a line is crossed by one tile each way. */
@@ -97,20 +100,15 @@ static bool charge_shift(struct tiles *t, const signed char *steps,
                          bool set_up)
 {
 	const struct line *l = tiles_line(t);
-	int lines = grid_lines(t->grid, t->axis);
-	int more = t->fixed.n / t->fixed.unit % lines;
-	int most = part_max(&t->fixed);
 	struct charge c = { .calls = 1 };
 
 	if (l->n < 2 || !ledger_listens(l->ledger))
 		return false;
-	add_lines(t, steps, most, 0, more ? more : lines, &c);
-	if (more)
-		add_lines(t, steps, most - t->fixed.unit, more, lines, &c);
+	add_lines(t, steps, &c);
 	if (c.words) {
 		uint64_t words = cost_words(l->ledger, tiles_capacity(t));
 
-		c.path_hops = !set_up ? 0 : l->n > 2 ? 2 : 1;
+		c.path_hops = set_up ? route(t, 1)->longest : 0;
 		c.setup_cycles = set_up ? cost_exchange(l->ledger) : 0;
 		c.comm_cycles = c.setup_cycles +
 		                cost_hops(l->ledger, c.path_hops) +
@@ -147,7 +145,6 @@ static size_t message_words(const struct tiles_shift *s, bool upper, bool up)
  * what has not arrived. */
 static bool pack(const struct tiles_shift *s, bool upper, float *out)
 {
-	const struct line *l = tiles_line(s->t);
 	struct range lines = tiles_own_lines(s->t);
 	const float *in = s->in[!upper];
 
@@ -160,7 +157,7 @@ static bool pack(const struct tiles_shift *s, bool upper, float *out)
 			continue;
 		size_t words = tiles_size(s->t, q, p);
 
-		if (line_has(l, p))
+		if (own_place(s->t, p))
 			memcpy(out, *tiles_slot(s->t, q, p),
 			       words * sizeof *out);
 		else if (s->arrived[!upper])
@@ -192,6 +189,14 @@ static void try_send(struct tiles_shift *s, bool upper)
 	s->sent[upper] = true;
 }
 
+/* Bytes that come to a core in one step while its own go: a tile, or one from
+ * either side where a core has more places than one. */
+static uint64_t coming_bytes(const struct tiles *t)
+{
+	return cost_bytes(t->grid->ledger, tiles_capacity(t) *
+	                  (t->path->per_core > 1 ? 2 : 1));
+}
+
 /* Whether any words move, for the account. */
 static bool start(struct tiles_shift *s, struct tiles *t,
                   const signed char *steps, bool set_up)
@@ -202,8 +207,8 @@ static bool start(struct tiles_shift *s, struct tiles *t,
 	*s = (struct tiles_shift){ .t = t, .steps = steps };
 	bool moves = charge_shift(t, steps, set_up);
 
-	ledger_hold(l->ledger, SRAM_BUFFERS, tiles_bytes(t));
-	if (t->grid->dry || l->n == 1)
+	ledger_hold(l->ledger, SRAM_BUFFERS, coming_bytes(t));
+	if (t->grid->dry || t->path->n == 1)
 		return moves;
 	l->shifting = true;
 	for (int upper = 0; upper <= 1; upper++) {
@@ -228,34 +233,33 @@ void tiles_shift_start(struct tiles_shift *s, struct tiles *t,
 	start(s, t, steps, true);
 }
 
-/* Gives the tiles of line q their new cores inside the rank. The slots of the
+/* Gives the tiles of line q their new places inside the rank. The slots of the
  * tiles that left become those of the tiles that come. */
 static void permute(struct tiles_shift *s, int q)
 {
-	const struct line *l = tiles_line(s->t);
-	const struct ring_route *r = route(s->t, step_of(s->steps, q));
-	int left = 0, first = l->mine.lo, w = range_size(l->mine);
+	const struct tiles *t = s->t;
+	const struct ring_route *r = route(t, step_of(s->steps, q));
+	int left = 0, first = t->path->mine.lo, w = range_size(t->path->mine);
 	float *now[w], *gone[2];
 
 	for (int i = 0; i < w; i++) {
-		float *tile = *tiles_slot(s->t, q, first + i);
+		float *tile = *tiles_slot(t, q, first + i);
 
-		if (line_has(l, r->to[i]))
+		if (own_place(t, r->to[i]))
 			now[r->to[i] - first] = tile;
 		else
 			gone[left++] = tile;
 	}
 	for (int upper = 0; upper <= 1; upper++)
-		if (line_has(l, r->arrives[upper][!upper]))
+		if (own_place(t, r->arrives[upper][!upper]))
 			now[r->arrives[upper][!upper] - first] = gone[--left];
 	for (int i = 0; i < w; i++)
-		*tiles_slot(s->t, q, first + i) = now[i];
+		*tiles_slot(t, q, first + i) = now[i];
 }
 
 /* Puts the tiles that a neighbour sent into their new slots. */
 static void unpack(struct tiles_shift *s, bool upper)
 {
-	const struct line *l = tiles_line(s->t);
 	struct range lines = tiles_own_lines(s->t);
 	const float *in = s->in[upper];
 
@@ -268,7 +272,7 @@ static void unpack(struct tiles_shift *s, bool upper)
 			continue;
 		size_t words = tiles_size(s->t, q, to);
 
-		if (line_has(l, to))
+		if (own_place(s->t, to))
 			memcpy(*tiles_slot(s->t, q, to), in,
 			       words * sizeof *in);
 		in += words;
@@ -298,11 +302,12 @@ void tiles_shift_finish(struct tiles_shift *s)
 	struct line *l = tiles_line(t);
 	int lines = grid_lines(t->grid, t->axis);
 
-	ledger_release(l->ledger, SRAM_BUFFERS, tiles_bytes(t));
+	ledger_release(l->ledger, SRAM_BUFFERS, coming_bytes(t));
 	if (l->shifting)
 		receive(s);
 	for (int q = 0; q < lines; q++)
-		t->off[q] = (t->off[q] - step_of(s->steps, q) + l->n) % l->n;
+		t->off[q] = (t->off[q] - step_of(s->steps, q) + t->path->n) %
+		            t->path->n;
 	if (!l->shifting)
 		return;
 	for (int upper = 0; upper <= 1; upper++)
@@ -328,9 +333,10 @@ static bool step(struct tiles *t, const signed char *steps, bool set_up)
 /* Ring steps from home at which line q's tiles shall stand. */
 static int wanted(const struct tiles *t, int q, bool skewed)
 {
-	int lines = grid_lines(t->grid, t->axis);
+	int lines = grid_lines(t->grid, t->axis), n = t->path->n;
 
-	return skewed ? ring_pos(q, lines) % tiles_line(t)->n : 0;
+	return skewed ? ring_pos_of(t->path->kind, (int64_t)q * n / lines, n)
+	              : 0;
 }
 
 /* What is left of turn where its steps are accounted for already and there is
@@ -341,10 +347,16 @@ static void turn_silently(struct tiles *t, int n, bool skewed)
 	int lines = grid_lines(t->grid, t->axis);
 
 	for (int i = 0; i < n; i++) {
-		ledger_hold(l, SRAM_BUFFERS, tiles_bytes(&t[i]));
-		ledger_release(l, SRAM_BUFFERS, tiles_bytes(&t[i]));
-		for (int q = 0; q < lines; q++)
+		bool moves = false;
+
+		for (int q = 0; q < lines; q++) {
+			moves |= t[i].off[q] != wanted(&t[i], q, skewed);
 			t[i].off[q] = wanted(&t[i], q, skewed);
+		}
+		if (!moves)
+			continue;
+		ledger_hold(l, SRAM_BUFFERS, coming_bytes(&t[i]));
+		ledger_release(l, SRAM_BUFFERS, coming_bytes(&t[i]));
 	}
 }
 
@@ -353,11 +365,11 @@ static void turn_silently(struct tiles *t, int n, bool skewed)
  * alike. */
 static void turn(struct tiles *t, int n, bool skewed)
 {
-	int cores = tiles_line(t)->n, lines = grid_lines(t->grid, t->axis);
+	int places = t->path->n, lines = grid_lines(t->grid, t->axis);
 	signed char steps[lines];
 	bool any = true;
 
-	if (cores == 1)
+	if (places == 1)
 		return;
 	if (t->grid->dry && !ledger_listens(t->grid->ledger)) {
 		turn_silently(t, n, skewed);
@@ -368,8 +380,8 @@ static void turn(struct tiles *t, int n, bool skewed)
 		for (int q = 0; q < lines; q++) {
 			int back = wanted(t, q, skewed) - t->off[q];
 
-			back = (back + cores) % cores;
-			steps[q] = !back ? 0 : back <= cores - back ? -1 : 1;
+			back = (back + places) % places;
+			steps[q] = !back ? 0 : back <= places - back ? -1 : 1;
 			any |= back;
 		}
 		bool set_up = true;
@@ -377,6 +389,24 @@ static void turn(struct tiles *t, int n, bool skewed)
 		for (int i = 0; i < n && any; i++)
 			set_up &= !step(&t[i], steps, set_up);
 	}
+}
+
+bool tiles_skewed(const struct tiles *t)
+{
+	int lines = grid_lines(t->grid, t->axis);
+
+	for (int q = 0; q < lines; q++)
+		if (t->off[q] != wanted(t, q, true))
+			return false;
+	return true;
+}
+
+void tiles_set_skewed(struct tiles *t)
+{
+	int lines = grid_lines(t->grid, t->axis);
+
+	for (int q = 0; q < lines; q++)
+		t->off[q] = wanted(t, q, true);
 }
 
 void tiles_skew(struct tiles *t)

@@ -152,7 +152,7 @@ static void try_sides(struct search *s)
 		if (!gets_smaller(s, side))
 			continue;
 		s->result->tried++;
-		r.prefill_side = r.decode_side = side;
+		r.prefill = r.decode = (struct rxc){ side, side };
 		r.prefill_regions = r.decode_regions = 1;
 		dry_request_start(&w, &r);
 		c.regions = try_phase(s, &w, &c);
@@ -176,9 +176,9 @@ static void try_pair(struct contest *c, const struct search *prefill, int p,
 	struct account a;
 	struct wafer w;
 
-	now.prefill_side = p;
+	now.prefill = (struct rxc){ p, p };
 	now.prefill_regions = prefill->regions[p];
-	now.decode_side = d;
+	now.decode = (struct rxc){ d, d };
 	now.decode_regions = decode->regions[d];
 	if (!now.prefill_regions || !now.decode_regions)
 		return;

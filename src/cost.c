@@ -47,6 +47,13 @@ uint64_t cost_stages(const struct ledger *l, uint64_t stages)
 	return whole(stages * l->device->stage_cycles);
 }
 
+uint64_t cost_relays(const struct ledger *l, uint64_t hops)
+{
+	uint64_t stretch = l->device->routes / 2;
+
+	return hops ? (hops - 1) / (stretch ? stretch : 1) : 0;
+}
+
 uint64_t cost_exchange(const struct ledger *l)
 {
 	return whole(l->device->exchange_cycles);

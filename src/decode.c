@@ -105,7 +105,7 @@ static void decode_state_init(struct wafer *w, int max_tokens)
 static void move_kv(struct wafer *w, int layer)
 {
 	struct grid *from = &w->prefill, *to = &w->decode;
-	struct heads h = heads_of(w->model, from->cols);
+	struct heads h = weights_heads(&w->weights, false);
 	struct layout before = { from, w->prompt, h.kv, false };
 	struct layout after = { to, part_of(w->prompt.n, to->rows),
 	                        w->state.heads.kv, false };

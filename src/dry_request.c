@@ -12,8 +12,9 @@ struct model dry_request_full_heads(const struct model *m)
 
 void dry_request_start(struct wafer *w, const struct dry_request *r)
 {
-	wafer_init(w, r->model, NULL, r->prefill_side, r->decode_side,
-	           r->device, r->type);
+	wafer_init(w, &(struct wafer_setup){
+		.model = r->model, .prefill = r->prefill, .decode = r->decode,
+		.device = r->device, .type = r->type, .gemm = r->gemm });
 	w->kv_policy = r->kv;
 	w->prefill_regions = r->prefill_regions;
 	w->decode_regions = r->decode_regions;

@@ -39,6 +39,17 @@ static int refuse_size(struct wl_error *err)
 	                    "be counted in 64 bits");
 }
 
+static int longest_side(const struct dry_request *r)
+{
+	const int sides[] = { r->prefill.rows, r->prefill.cols,
+	                      r->decode.rows, r->decode.cols };
+	int most = 0;
+
+	for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
+		most = sides[i] > most ? sides[i] : most;
+	return most;
+}
+
 /* Refuses what the ledger's 64 bits might not hold: bytes of local memory, of
  * which a multiply-add takes at most 12, and words times links, of which
  * eight times each matrix over all cores is more than enough. */
@@ -47,8 +58,7 @@ static int check_size(const struct dry_request *r, struct wl_error *err)
 	const struct model *m = r->model;
 	double tokens = (double)r->prompt_tokens + r->new_tokens;
 	double e = m->dim, f = m->hidden_dim, q = model_q_dim(m);
-	double side = r->prefill_side > r->decode_side ? r->prefill_side
-	                                               : r->decode_side;
+	double side = longest_side(r);
 	double hops = 8 * side * (4 * tokens * (e + f + q) + 4 * e * q +
 	                          3 * e * f + tokens * tokens * m->n_heads);
 	double layer = 4 * e * q + 3 * e * f + 40 * (e + f + q) +
@@ -70,12 +80,12 @@ static int plan_request(const struct options *o, struct dry_request *r,
 	r->prefill_regions = o->prefill_regions;
 	r->decode_regions = o->decode_regions;
 	/* For the check: as large as any that may be found. */
-	r->prefill_side = r->decode_side = 4096;
+	r->prefill = r->decode = (struct rxc){ 4096, 4096 };
 	if (o->grid.rows == GRID_AUTO)
 		return check_size(r, err) ? -1
 		                          : autogrid_choose(r, found, err);
-	r->prefill_side = plan_grid(o, o->prefill_grid, r->model).rows;
-	r->decode_side = plan_grid(o, o->decode_grid, r->model).rows;
+	r->prefill = plan_grid(o, o->prefill_grid, r->model);
+	r->decode = plan_grid(o, o->decode_grid, r->model);
 	return check_size(r, err);
 }
 

@@ -13,34 +13,129 @@ struct range line_cores(const struct line *l, int i)
 	return part_range(&p, (struct range){ i, i + 1 });
 }
 
-/* The core whose tile crosses a cut in one step, upwards or downwards: one of
- * the two that are next to it. */
-static int crossing(int n, int step, int cut, bool up)
+/* The place whose tile crosses the cut behind place `cut` in one step, upwards
+ * or downwards: on the natural ring its neighbour, or the one whose way leads
+ * all along the line; else one of the two that are next to it. */
+static int crossing(enum ring_kind kind, int n, int step, int cut, bool up)
 {
 	int near = up ? cut : cut + 1, far = up ? cut - 1 : cut + 2;
-	int to = ring_next(near, step, n);
+	int to = ring_next_of(kind, near, step, n);
 
+	if (kind == RING_NATURAL)
+		far = up ? 0 : n - 1;
 	return (up ? to > cut : to <= cut) ? near : far;
 }
 
-static void route_init(const struct line *l, struct ring_route *r, int step)
+static void route_init(const struct line *l, const struct ring *ring,
+                       struct ring_route *r, int step)
 {
-	r->to = wl_malloc(range_size(l->mine), sizeof *r->to);
-	r->hops = wl_malloc(l->n, sizeof *r->hops);
-	for (int p = l->mine.lo; p < l->mine.hi; p++)
-		r->to[p - l->mine.lo] = ring_next(p, step, l->n);
-	for (int p = 0; p < l->n; p++)
-		r->hops[ring_pos(p, l->n)] =
-			line_hops(l, p, ring_next(p, step, l->n));
+	int n = ring->n;
+
+	r->to = wl_malloc(range_size(ring->mine), sizeof *r->to);
+	r->hops = wl_malloc(n, sizeof *r->hops);
+	for (int p = ring->mine.lo; p < ring->mine.hi; p++)
+		r->to[p - ring->mine.lo] = ring_next_of(ring->kind, p, step, n);
+	r->longest = 0;
+	for (int p = 0; p < n; p++) {
+		int to = ring_next_of(ring->kind, p, step, n);
+		int hops = line_hops(l, p / ring->per_core,
+		                     to / ring->per_core);
+
+		r->hops[ring_pos_of(ring->kind, p, n)] = hops;
+		r->longest = hops > r->longest ? hops : r->longest;
+	}
 	for (int upper = 0; upper <= 1; upper++)
 		for (int up = 0; up <= 1; up++) {
-			int cut = line_cut(l, upper);
-			int p = cut < 0 ? -1 : crossing(l->n, step, cut, up);
+			int cut = upper ? ring->mine.hi - 1 : ring->mine.lo - 1;
+			bool none = line_cut(l, upper) < 0;
+			int p = none ? -1
+			             : crossing(ring->kind, n, step, cut, up);
 
 			r->from[upper][up] = p;
 			r->arrives[upper][up] =
-				cut < 0 ? -1 : ring_next(p, step, l->n);
+				none ? -1 : ring_next_of(ring->kind, p, step, n);
 		}
+}
+
+struct ring *line_ring(struct line *l, enum ring_kind kind, int places)
+{
+	struct ring *r = l->rings;
+	int each = places / l->n;
+
+	WL_ASSERT(places % l->n == 0);
+	while (r && (r->kind != kind || r->n != places))
+		r = r->next;
+	if (r)
+		return r;
+	r = wl_calloc(1, sizeof *r);
+	*r = (struct ring){ .next = l->rings, .kind = kind, .n = places,
+	                    .per_core = each,
+	                    .mine = { l->mine.lo * each, l->mine.hi * each } };
+	for (int i = 0; i < 2; i++)
+		route_init(l, r, &r->route[i], i ? 1 : -1);
+	l->rings = r;
+	return r;
+}
+
+static struct ring_sums *sums_new(const struct ring *r,
+                                  const struct ring_route *route,
+                                  const struct part *part)
+{
+	struct ring_sums *s = wl_calloc(1, sizeof *s);
+	int n = r->n, less = part_size(part, n - 1);
+	int *larger = wl_malloc(n, sizeof *larger); /* positions of them */
+	int count = 0;
+
+	s->part = *part;
+	s->hops = wl_calloc(n + 1, sizeof *s->hops);
+	s->moves = wl_calloc(n + 1, sizeof *s->moves);
+	for (int k = 0; k < n; k++) {
+		s->hops[n] += route->hops[k];
+		s->moves[n] += route->hops[k] > 0;
+		if (part_size(part, ring_core_of(r->kind, k, n)) > less)
+			larger[count++] = k;
+	}
+	for (int off = 0; off < n; off++)
+		for (int i = 0; i < count; i++) {
+			int k = larger[i] - off;
+			int hops = route->hops[k < 0 ? k + n : k];
+
+			s->hops[off] += hops;
+			s->moves[off] += hops > 0;
+		}
+	free(larger);
+	return s;
+}
+
+const struct ring_sums *ring_sums(struct ring *r, int step,
+                                  const struct part *part)
+{
+	struct ring_route *route = &r->route[step > 0];
+	struct ring_sums *s = route->sums;
+
+	while (s && (s->part.n / s->part.unit != part->n / part->unit ||
+	             s->part.spread != part->spread))
+		s = s->next;
+	if (s)
+		return s;
+	s = sums_new(r, route, part);
+	s->next = route->sums;
+	route->sums = s;
+	return s;
+}
+
+static void route_fini(struct ring_route *r)
+{
+	while (r->sums) {
+		struct ring_sums *s = r->sums;
+
+		r->sums = s->next;
+		free(s->hops);
+		free(s->moves);
+		free(s);
+	}
+	free(r->to);
+	free(r->hops);
 }
 
 static void line_init(struct line *l, enum axis axis, int n, int nranks,
@@ -51,8 +146,6 @@ static void line_init(struct line *l, enum axis axis, int n, int nranks,
 	l->lower = axis == AXIS_X ? DIR_WEST : DIR_NORTH;
 	l->upper = axis == AXIS_X ? DIR_EAST : DIR_SOUTH;
 	l->mine = line_cores(l, rank);
-	for (int i = 0; i < 2; i++)
-		route_init(l, &l->ring[i], i ? 1 : -1);
 }
 
 void grid_init(struct grid *g, int rows, int cols, int rank_rows,
@@ -77,9 +170,13 @@ void line_trim(struct line *l)
 static void line_fini(struct line *l)
 {
 	line_trim(l);
-	for (int i = 0; i < 2; i++) {
-		free(l->ring[i].to);
-		free(l->ring[i].hops);
+	while (l->rings) {
+		struct ring *r = l->rings;
+
+		l->rings = r->next;
+		for (int i = 0; i < 2; i++)
+			route_fini(&r->route[i]);
+		free(r);
 	}
 }
 

@@ -199,6 +199,13 @@ void ledger_route(struct ledger *l, enum route_kind r)
 	l->routes[l->phase][l->op] |= 1u << r;
 }
 
+void ledger_route_each(struct ledger *l, int axis, int n)
+{
+	uint32_t *paths = &l->rooted[l->phase][l->op][axis];
+
+	*paths = (uint32_t)n > *paths ? (uint32_t)n : *paths;
+}
+
 void ledger_hold(struct ledger *l, enum sram what, uint64_t bytes)
 {
 	l->held[what] += bytes;
@@ -245,12 +252,17 @@ struct charge ledger_total(const struct ledger *l, enum phase p)
 
 int ledger_paths(const struct ledger *l, enum phase p, enum op op)
 {
-	unsigned held = op < NOPS ? l->routes[p][op] : 0;
+	int first = op < NOPS ? (int)op : 0, last = op < NOPS ? op : NOPS - 1;
+	uint32_t rooted[2] = { 0, 0 };
+	unsigned held = 0;
 	int paths = 0;
 
-	for (int i = 0; op == NOPS && i < NOPS; i++)
+	for (int i = first; i <= last; i++) {
 		held |= l->routes[p][i];
+		for (int a = 0; a < 2; a++)
+			rooted[a] = larger(rooted[a], l->rooted[p][i][a]);
+	}
 	for (int r = 0; r < NROUTES; r++)
 		paths += held & 1u << r ? route_paths[r] : 0;
-	return paths;
+	return paths + rooted[0] + rooted[1];
 }

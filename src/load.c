@@ -47,20 +47,17 @@ struct loader {
 	void *ctx;
 };
 
-/* The core row that holds row k's block on column x of skewed tiles. */
-static int skewed_row(const struct target *t, int k, int x)
+/* The place on line q's ring that row k's block stands on. */
+static int place_of(const struct tiles *t, int k, int q)
 {
-	int n = t->layout.grid->rows;
-	int b = part_owner(&t->layout.k, k);
-
-	return ring_core((ring_pos(b, n) - t->tiles->off[x] + n) % n, n);
+	return tiles_place(t, q, part_owner(&t->ring, k));
 }
 
 /* Calls piece for every run of columns of row k that belongs to rank (row,
  * col) of the mesh. */
 static void each_piece(const struct target *t, int k, int row, int col,
-                       void (*piece)(void *ctx, int k, struct range n, int y,
-                                     int x), void *ctx)
+                       void (*piece)(void *ctx, int k, struct range n,
+                                     int place, int q), void *ctx)
 {
 	const struct grid *g = t->layout.grid;
 	struct range ys = line_cores(&g->y, row), xs = line_cores(&g->x, col);
@@ -72,12 +69,16 @@ static void each_piece(const struct target *t, int k, int row, int col,
 			piece(ctx, k, part_range(&t->layout.n, ys), 0, 0);
 		return;
 	}
-	for (int x = xs.lo; x < xs.hi; x++) {
-		int y = skewed_row(t, k, x);
+	bool on_x = t->tiles->axis == AXIS_X;
+	struct range lines = on_x ? ys : xs, cores = on_x ? xs : ys;
 
-		if (y >= ys.lo && y < ys.hi)
+	for (int q = lines.lo; q < lines.hi; q++) {
+		int place = place_of(t->tiles, k, q);
+		int core = place / t->tiles->path->per_core;
+
+		if (core >= cores.lo && core < cores.hi)
 			piece(ctx, k, part_range(&t->layout.n,
-			      (struct range){ x, x + 1 }), y, x);
+			      (struct range){ q, q + 1 }), place, q);
 	}
 }
 
@@ -93,20 +94,20 @@ struct walk {
 	size_t bytes;
 };
 
-static void pack_piece(void *ctx, int k, struct range n, int y, int x)
+static void pack_piece(void *ctx, int k, struct range n, int place, int q)
 {
 	struct walk *w = ctx;
 	size_t bytes = range_size(n) * w->element;
 
-	(void)y;
-	(void)x;
+	(void)place;
+	(void)q;
 	if (w->at)
 		memcpy(w->at + w->bytes, w->rows + (k - w->row0) *
 		       w->row_bytes + n.lo * w->element, bytes);
 	w->bytes += bytes;
 }
 
-static void place_piece(void *ctx, int k, struct range n, int y, int x)
+static void place_piece(void *ctx, int k, struct range n, int place, int q)
 {
 	struct walk *w = ctx;
 	const struct layout *l = &w->t->layout;
@@ -118,10 +119,11 @@ static void place_piece(void *ctx, int k, struct range n, int y, int x)
 
 		to = w->t->slab->data + (k - own.k.lo) * w->t->slab->width;
 	} else {
-		int b = part_owner(&l->k, k);
+		const struct tiles *t = w->t->tiles;
+		int b = part_owner(&t->ring, k);
 
-		to = tiles_at(w->t->tiles, y, x) +
-		     (k - part_start(&l->k, b)) * count;
+		to = *tiles_slot(t, q, place) +
+		     (k - part_start(&t->ring, b)) * count;
 	}
 	wl_to_f32(to, w->at + w->bytes, w->type, count);
 	w->bytes += count * w->element;
@@ -301,8 +303,8 @@ static void load_norm(struct loader *l, const struct weights *w,
                       enum tensor_kind kind, int layer,
                       struct vector_weights *norm)
 {
-	struct part on_x = part_of(w->model->dim, w->prefill->cols);
-	struct part on_y = part_of(w->model->dim, w->decode->rows);
+	struct part on_x = weights_vocab_layout(w, false).k;
+	struct part on_y = weights_vocab_layout(w, true).k;
 
 	load_blocks(l, kind, layer, part_range(&on_x, w->prefill->x.mine),
 	            part_range(&on_y, w->decode->y.mine), norm);

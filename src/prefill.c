@@ -4,8 +4,9 @@
  *                                                          n = norm(x)
  *   x += W_down (silu(W_gate n) * W_up n),                 n = norm(x)
  *
- * Every product is a MeshGEMM of skewed operands; an activation is skewed
- * once for all products that read it. No matrix is transposed on the mesh.
+ * Every product is a MeshGEMM, or another algorithm of gemm.c; an activation is
+ * aligned once for all products that read it. No matrix is transposed on the
+ * mesh.
  * Source: WaferLLM (OSDI'25), section 4.1. */
 #include "config.h"
 #include "wafer.h"
@@ -58,7 +59,7 @@ static void charge_local(const struct prefill *p, const struct part *columns,
 	ledger_charge(l, &c);
 }
 
-/* C = A W for a skewed activation and weight number `which` of a layer. */
+/* C = A W for an aligned activation and weight number `which` of a layer. */
 static struct tiles project(const struct prefill *p, struct tiles *a,
                             int layer, int which, enum op op)
 {
@@ -66,7 +67,7 @@ static struct tiles project(const struct prefill *p, struct tiles *a,
 	struct tiles c = activation(p, w->fixed);
 
 	ledger_op(p->g->ledger, op);
-	gemm_mesh(&(struct gemm){ a, w, &c });
+	p->w->weights.gemm->run(&(struct gemm){ a, w, &c });
 	return c;
 }
 
@@ -94,7 +95,7 @@ static struct tiles project_biased(const struct prefill *p, struct tiles *a,
 	return t;
 }
 
-/* Skewed norm(x), ready for products. */
+/* norm(x), aligned for products. */
 static struct tiles normed(const struct prefill *p,
                            const struct vector_weights *n, enum op next)
 {
@@ -103,7 +104,7 @@ static struct tiles normed(const struct prefill *p,
 	ledger_op(p->g->ledger, OP_NORM);
 	norm_tiles(&p->x, p->w->model->rms_eps, n->prefill, &h);
 	ledger_op(p->g->ledger, next);
-	tiles_skew(&h);
+	gemm_align(p->w->weights.gemm, &h);
 	return h;
 }
 
@@ -215,7 +216,7 @@ static void attention_block(struct prefill *p, int layer)
 	struct tiles o = attend(p, &q, kv);
 
 	ledger_op(p->g->ledger, OP_OUTPUT);
-	tiles_skew(&o);
+	gemm_align(p->w->weights.gemm, &o);
 	struct tiles out = project(p, &o, layer, W_O, OP_OUTPUT);
 
 	tiles_fini(&o);
@@ -240,7 +241,7 @@ static void ffn_block(struct prefill *p, int layer)
 			           tiles_at(&gate, y, x), tiles_at(&up, y, x));
 	tiles_fini(&up);
 	ledger_op(g->ledger, OP_FFN_DOWN);
-	tiles_skew(&gate);
+	gemm_align(p->w->weights.gemm, &gate);
 	struct tiles out = project(p, &gate, layer, W_DOWN, OP_FFN_DOWN);
 
 	tiles_fini(&gate);
@@ -358,11 +359,13 @@ static void make_kv(struct prefill *p)
 int prefill_run(struct wafer *w, const int *ids, int n)
 {
 	const struct model *m = w->model;
+	const struct weights *weights = &w->weights;
 	struct grid *g = &w->prefill;
-	struct prefill p = { .w = w, .g = g, .heads = heads_of(m, g->cols),
-	                     .tokens = part_of(n, g->rows),
-	                     .dim = part_of(m->dim, g->cols),
-	                     .hidden = part_of(m->hidden_dim, g->cols) };
+	struct prefill p = {
+		.w = w, .g = g, .heads = weights_heads(weights, false),
+		.tokens = part_of(n, g->rows),
+		.dim = weights_cut(weights, DIM_E, false, g->cols),
+		.hidden = weights_cut(weights, DIM_F, false, g->cols) };
 	struct range tokens = part_range(&p.tokens, g->y.mine);
 	struct range channels = part_range(&p.heads.kv, g->x.mine);
 

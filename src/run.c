@@ -368,9 +368,11 @@ static int work(struct run *r)
 	                               .top_k = r->o->top_k,
 	                               .top_p = r->o->top_p,
 	                               .seed = r->o->seed };
-	wafer_init(&r->wafer, &r->plan.model, &r->mesh, r->prefill.rows,
-	           r->decode.rows, &r->plan.device,
-	           r->o->type < 0 ? WL_F32 : r->o->type);
+	wafer_init(&r->wafer, &(struct wafer_setup){
+		.model = &r->plan.model, .mesh = &r->mesh,
+		.prefill = r->prefill, .decode = r->decode,
+		.device = &r->plan.device,
+		.type = r->o->type < 0 ? WL_F32 : r->o->type });
 	r->wafer.prefill_regions = r->o->prefill_regions;
 	r->wafer.decode_regions = r->o->decode_regions;
 	int rc = load(r);

@@ -8,13 +8,16 @@
 #include "fail.h"
 #include "ring.h"
 
-void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
-                struct part ring, struct part fixed, enum sram sram)
+void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
+                   enum ring_kind kind, struct part ring, struct part fixed,
+                   enum sram sram)
 {
-	size_t n = (size_t)grid_height(g) * grid_width(g);
-
 	*t = (struct tiles){ .type = WL_F32, .grid = g, .axis = axis,
+	                     .path = line_ring(grid_line(g, axis), kind,
+	                                       ring.parts),
 	                     .ring = ring, .fixed = fixed, .sram = sram };
+	size_t n = (size_t)grid_height(g) * grid_width(g) * t->path->per_core;
+
 	t->off = wl_calloc(grid_lines(g, axis), sizeof *t->off);
 	ledger_hold(g->ledger, sram, tiles_bytes(t));
 	if (g->dry)
@@ -25,6 +28,12 @@ void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
 		t->tile[i] = t->memory + i * tiles_capacity(t);
 }
 
+void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
+                struct part ring, struct part fixed, enum sram sram)
+{
+	tiles_init_on(t, g, axis, RING_INTERLEAVE, ring, fixed, sram);
+}
+
 void tiles_fini(struct tiles *t)
 {
 	if (t->grid)
@@ -32,8 +41,6 @@ void tiles_fini(struct tiles *t)
 	free(t->off);
 	free(t->tile);
 	free(t->memory);
-	free(t->hops[0]);
-	free(t->hops[1]);
 	memset(t, 0, sizeof *t);
 }
 
@@ -44,7 +51,8 @@ size_t tiles_capacity(const struct tiles *t)
 
 uint64_t tiles_bytes(const struct tiles *t)
 {
-	return cost_bytes(t->grid->ledger, tiles_capacity(t));
+	return cost_bytes(t->grid->ledger,
+	                  t->path->per_core * tiles_capacity(t));
 }
 
 struct line *tiles_line(const struct tiles *t)
@@ -59,25 +67,38 @@ struct range tiles_own_lines(const struct tiles *t)
 
 float **tiles_slot(const struct tiles *t, int q, int p)
 {
-	int y = t->axis == AXIS_X ? q : p, x = t->axis == AXIS_X ? p : q;
+	struct range lines = tiles_own_lines(t);
+	int line = q - lines.lo, place = p - t->path->mine.lo;
 
-	return &t->tile[(y - t->grid->y.mine.lo) * grid_width(t->grid) +
-	                x - t->grid->x.mine.lo];
+	return &t->tile[t->axis == AXIS_X
+	                ? line * range_size(t->path->mine) + place
+	                : place * range_size(lines) + line];
 }
 
 float *tiles_at(const struct tiles *t, int y, int x)
 {
+	int each = t->path->per_core;
+
 	if (!t->tile)
 		return NULL;
-	return *(t->axis == AXIS_X ? tiles_slot(t, y, x)
-	                           : tiles_slot(t, x, y));
+	return *(t->axis == AXIS_X ? tiles_slot(t, y, x * each)
+	                           : tiles_slot(t, x, y * each));
 }
 
 int tiles_block(const struct tiles *t, int q, int p)
 {
-	int n = tiles_line(t)->n;
+	const struct ring *r = t->path;
 
-	return ring_core((ring_pos(p, n) + t->off[q]) % n, n);
+	return ring_core_of(r->kind, (ring_pos_of(r->kind, p, r->n) +
+	                              t->off[q]) % r->n, r->n);
+}
+
+int tiles_place(const struct tiles *t, int q, int b)
+{
+	const struct ring *r = t->path;
+
+	return ring_core_of(r->kind, (ring_pos_of(r->kind, b, r->n) -
+	                              t->off[q] + r->n) % r->n, r->n);
 }
 
 size_t tiles_size(const struct tiles *t, int q, int p)
@@ -90,18 +111,10 @@ int tiles_ring_extent(const struct tiles *t, int y, int x)
 {
 	int q = t->axis == AXIS_X ? y : x, p = t->axis == AXIS_X ? x : y;
 
-	return part_size(&t->ring, tiles_block(t, q, p));
+	return part_size(&t->ring, tiles_block(t, q, p * t->path->per_core));
 }
 
 int tiles_fixed_extent(const struct tiles *t, int y, int x)
 {
 	return part_size(&t->fixed, t->axis == AXIS_X ? y : x);
-}
-
-void tiles_set_skewed(struct tiles *t)
-{
-	int lines = grid_lines(t->grid, t->axis), n = tiles_line(t)->n;
-
-	for (int q = 0; q < lines; q++)
-		t->off[q] = ring_pos(q, lines) % n;
 }

@@ -6,31 +6,42 @@
 
 #include "fail.h"
 
-static void lay_grid(struct wafer *w, struct grid *g, int side)
+static void lay_grid(struct wafer *w, struct grid *g, struct rxc size)
 {
 	const struct mesh *m = w->mesh;
 
 	if (m)
-		grid_init(g, side, side, m->rows, m->cols, m->row, m->col,
-		          w->noc, &w->ledger);
+		grid_init(g, size.rows, size.cols, m->rows, m->cols, m->row,
+		          m->col, w->noc, &w->ledger);
 	else
-		grid_init(g, side, side, 1, 1, 0, 0, NULL, &w->ledger);
+		grid_init(g, size.rows, size.cols, 1, 1, 0, 0, NULL,
+		          &w->ledger);
 }
 
-void wafer_init(struct wafer *w, const struct model *model,
-                const struct mesh *mesh, int prefill_side, int decode_side,
-                const struct device *device, enum wl_type type)
+/* Cores of the longest line of either grid. */
+static int longest_line(const struct wafer_setup *s)
 {
-	*w = (struct wafer){ .model = model, .mesh = mesh,
+	const int n[] = { s->prefill.rows, s->prefill.cols, s->decode.rows,
+	                  s->decode.cols };
+	int most = 0;
+
+	for (size_t i = 0; i < sizeof n / sizeof *n; i++)
+		most = n[i] > most ? n[i] : most;
+	return most;
+}
+
+void wafer_init(struct wafer *w, const struct wafer_setup *s)
+{
+	*w = (struct wafer){ .model = s->model, .mesh = s->mesh,
 	                     .prefill_regions = 1, .decode_regions = 1 };
-	ledger_init(&w->ledger, device, type,
-	            prefill_side > decode_side ? prefill_side : decode_side);
-	w->ledger.folds = !mesh;
-	if (mesh)
-		w->noc = noc_new(mesh->cart, mesh->crowded);
-	lay_grid(w, &w->prefill, prefill_side);
-	lay_grid(w, &w->decode, decode_side);
-	weights_init(&w->weights, model, &w->prefill, &w->decode);
+	ledger_init(&w->ledger, s->device, s->type, longest_line(s));
+	w->ledger.folds = !s->mesh;
+	if (s->mesh)
+		w->noc = noc_new(s->mesh->cart, s->mesh->crowded);
+	lay_grid(w, &w->prefill, s->prefill);
+	lay_grid(w, &w->decode, s->decode);
+	weights_init(&w->weights, s->model, s->gemm ? s->gemm : gemm_at(0),
+	             &w->prefill, &w->decode);
 }
 
 void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,

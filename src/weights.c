@@ -8,8 +8,6 @@
 #include "fail.h"
 
 /* The dimensions of each matrix; see weights.h. */
-enum dim { DIM_E, DIM_F, DIM_Q, DIM_KV };
-
 static const struct {
 	enum dim k, n;
 	bool turned; /* k on x, n on y in the decode phase */
@@ -23,22 +21,29 @@ static const struct {
 	[W_DOWN] = { DIM_F, DIM_E, true },
 };
 
-/* How a dimension is cut over n cores; channels in whole RoPE pairs, the
- * same on either axis. */
-static struct part cut(const struct model *m, enum dim d, int n)
+struct heads weights_heads(const struct weights *w, bool decode)
 {
-	struct heads h = heads_of(m, n);
+	struct grid *g = decode ? w->decode : w->prefill;
+	struct heads h = heads_of(w->model, g->cols);
 
-	switch (d) {
-	case DIM_E:
-		return part_of(m->dim, n);
-	case DIM_F:
-		return part_of(m->hidden_dim, n);
-	case DIM_Q:
-		return h.q;
-	default:
-		return h.kv;
-	}
+	h.kv.spread = h.q.spread = !decode && grid_uneven(g);
+	return h;
+}
+
+struct part weights_cut(const struct weights *w, enum dim d, bool decode,
+                        int n)
+{
+	const struct model *m = w->model;
+	struct heads h = heads_of(m, n);
+	struct part cut[] = {
+		[DIM_E] = part_of(m->dim, n),
+		[DIM_F] = part_of(m->hidden_dim, n),
+		[DIM_Q] = h.q,
+		[DIM_KV] = h.kv,
+	};
+
+	cut[d].spread = !decode && grid_uneven(w->prefill);
+	return cut[d];
 }
 
 struct layout weights_layout(const struct weights *w, int which, bool decode)
@@ -47,8 +52,10 @@ struct layout weights_layout(const struct weights *w, int which, bool decode)
 	bool turned = decode && matrix[which].turned;
 
 	return (struct layout){
-		g, cut(w->model, matrix[which].k, turned ? g->cols : g->rows),
-		cut(w->model, matrix[which].n, turned ? g->rows : g->cols),
+		g, weights_cut(w, matrix[which].k, decode,
+		               turned ? g->cols : g->rows),
+		weights_cut(w, matrix[which].n, decode,
+		            turned ? g->rows : g->cols),
 		turned };
 }
 
@@ -58,7 +65,7 @@ struct layout weights_vocab_layout(const struct weights *w, bool decode)
 	int on_k = decode ? g->rows : g->cols,
 	    on_n = decode ? g->cols : g->rows;
 
-	return (struct layout){ g, part_of(w->model->dim, on_k),
+	return (struct layout){ g, weights_cut(w, DIM_E, decode, on_k),
 	                        part_of(w->model->vocab_size, on_n), !decode };
 }
 
@@ -94,9 +101,10 @@ static uint64_t vector_bytes(const struct weights *w)
 }
 
 void weights_init(struct weights *w, const struct model *m,
-                  struct grid *prefill, struct grid *decode)
+                  const struct gemm_algorithm *gemm, struct grid *prefill,
+                  struct grid *decode)
 {
-	*w = (struct weights){ .model = m, .prefill = prefill,
+	*w = (struct weights){ .model = m, .gemm = gemm, .prefill = prefill,
 	                       .decode = decode };
 	struct layout vocab = weights_vocab_layout(w, false);
 
@@ -111,9 +119,8 @@ void weights_init(struct weights *w, const struct model *m,
 		for (int j = 0; j < W_COUNT; j++) {
 			struct layout l = weights_layout(w, j, false);
 
-			tiles_init(&w->layer[i].tiles[j], prefill, AXIS_Y, l.k,
-			           l.n, SRAM_WEIGHTS);
-			tiles_set_skewed(&w->layer[i].tiles[j]);
+			gemm_weights_init(gemm, &w->layer[i].tiles[j], prefill,
+			                  l.k, l.n, SRAM_WEIGHTS);
 		}
 }
 
@@ -160,15 +167,16 @@ static float *gather_tiles(const struct tiles *t, const struct layout *l)
 	if (g->dry)
 		return NULL;
 	data = wl_malloc(range_size(own.k) * width, sizeof *data);
-	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+	for (int p = t->path->mine.lo; p < t->path->mine.hi; p++)
 		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
 			int n = part_size(&l->n, x);
-			int at = part_start(&l->n, x) - own.n.lo;
-			int k0 = part_start(&l->k, y) - own.k.lo;
+			float *to = data + part_start(&l->n, x) - own.n.lo +
+			            (part_start(&t->ring, p) - own.k.lo) *
+			            width;
+			const float *tile = *tiles_slot(t, x, p);
 
-			for (int k = 0; k < part_size(&l->k, y); k++)
-				memcpy(data + (k0 + k) * width + at,
-				       tiles_at(t, y, x) + (size_t)k * n,
+			for (int k = 0; k < part_size(&t->ring, p); k++)
+				memcpy(to + k * width, tile + (size_t)k * n,
 				       n * sizeof *data);
 		}
 	return data;

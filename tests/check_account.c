@@ -46,6 +46,11 @@ static void run_end(struct run *r)
 	wafer_fini(&r->wafer);
 }
 
+static struct rxc square(int side)
+{
+	return (struct rxc){ side, side };
+}
+
 /* A made-up request, to be started. Grids have at least two cores a side, or
  * nothing would move. */
 static struct run throw_run(struct dice *d)
@@ -55,8 +60,8 @@ static struct run throw_run(struct dice *d)
 	r.model.n_layers = dice_throw(d, 1, 6);
 	r.request = (struct dry_request){
 		.type = (enum wl_type)dice_throw(d, WL_F32, WL_BF16),
-		.prefill_side = dice_throw(d, 2, 9),
-		.decode_side = dice_throw(d, 2, 9),
+		.prefill = square(dice_throw(d, 2, 9)),
+		.decode = square(dice_throw(d, 2, 9)),
 		.prefill_regions = 1, .decode_regions = 1,
 		.prompt_tokens = dice_throw(d, 1, 30),
 		.new_tokens = dice_throw(d, 2, 25),
@@ -67,7 +72,7 @@ static struct run throw_run(struct dice *d)
 static struct run llama_run(void)
 {
 	struct run r = { .device = made_device, .request = {
-		.type = WL_F16, .prefill_side = 120, .decode_side = 120,
+		.type = WL_F16, .prefill = { 120, 120 }, .decode = { 120, 120 },
 		.prefill_regions = 1, .decode_regions = 1,
 		.prompt_tokens = 700, .new_tokens = 30 } };
 	struct wl_error err = { "" };
@@ -536,13 +541,13 @@ static uint64_t buffers_of_rows(const struct run *r, uint64_t row)
 static struct sram_peak peak_of_rows(const struct run *r, uint64_t row)
 {
 	struct sram_peak p = r->account.phase[PHASE_DECODE].peak;
-	struct heads h = heads_of(&r->model, r->request.decode_side);
+	struct heads h = heads_of(&r->model, r->request.decode.rows);
 	uint64_t size = wl_type_size(r->request.type);
 	uint64_t score = model_group(&r->model) * heads_most(&h) * size;
 
 	p.total -= p.held[SRAM_KV] + p.held[SRAM_BUFFERS] + score *
 	           ceil_div(r->request.prompt_tokens + r->request.new_tokens,
-	                    r->request.decode_side);
+	                    r->request.decode.rows);
 	p.held[SRAM_KV] = row * r->model.n_layers * 2 * part_max(&h.kv) * size;
 	p.total += p.held[SRAM_KV] + row * score + buffers_of_rows(r, row);
 	return p;
@@ -583,7 +588,7 @@ START_TEST(longest_generation_just_fits)
 	for (int i = 0; i < 8 * REQUESTS; i++) {
 		struct run r = throw_run(&d);
 		int prompt = r.request.prompt_tokens;
-		int side = r.request.decode_side;
+		int side = r.request.decode.rows;
 		double room = dice_throw(&d, 1000, 9000);
 
 		r.device.sram = 8000 + room;
@@ -660,10 +665,10 @@ START_TEST(shift_holds_rows_times_more)
 	run_start(&r);
 	double shift = r.account.longest_shift + r.request.prompt_tokens;
 	double concat = r.account.longest_concat + r.request.prompt_tokens /
-	                r.request.decode_side;
+	                r.request.decode.rows;
 
 	ck_assert(concat > 100);
-	ck_assert_double_eq_tol(shift / concat, r.request.decode_side, 1);
+	ck_assert_double_eq_tol(shift / concat, r.request.decode.rows, 1);
 	run_end(&r);
 }
 END_TEST
@@ -841,7 +846,7 @@ START_TEST(violations_name_the_fullest_core)
 	r.request.kv = KV_CONCAT;
 	run_start(&r);
 	snprintf(core, sizeof core, ": core (%d,0) holds %llu bytes",
-	         r.request.decode_side - 1, (unsigned long long)
+	         r.request.decode.rows - 1, (unsigned long long)
 	         r.account.phase[PHASE_DECODE].core_bytes);
 	ck_assert_int_eq(r.account.n_violations, 3);
 	for (int i = 0; i < 3; i++) {
@@ -896,8 +901,8 @@ START_TEST(regions_share_the_layers)
 	struct run one = throw_run(&d), three;
 
 	one.model.n_layers = 6;
-	one.device.rows = 2 * one.request.prefill_side;
-	one.device.cols = one.request.prefill_side;
+	one.device.rows = 2 * one.request.prefill.rows;
+	one.device.cols = one.request.prefill.rows;
 	three = run_again(&one);
 	three.request.prefill_regions = 3;
 	run_start(&one);
@@ -923,8 +928,8 @@ static void check_verdict(const struct run *r, enum phase p, enum op o)
 {
 	const struct charge *c = row(r, p, o);
 	const struct ledger *l = &r->wafer.ledger;
-	int side = p == PHASE_DECODE ? r->request.decode_side
-	                             : r->request.prefill_side;
+	int side = p == PHASE_DECODE ? r->request.decode.rows
+	                             : r->request.prefill.rows;
 	double work = c->macs + c->ops;
 	struct verdict v[NPLMR];
 
@@ -990,8 +995,9 @@ START_TEST(early_transition_holds_little)
 	struct verdict v[NPLMR];
 
 	r.model.n_layers = 2;
-	r.request.prefill_side = 16;
-	r.request.decode_side = r.request.decode_regions = 2;
+	r.request.prefill = square(16);
+	r.request.decode = square(2);
+	r.request.decode_regions = 2;
 	r.request.new_tokens = 4000;
 	run_start(&r);
 	const struct phase_account *all = &r.account.phase[PHASE_TRANSITION];
@@ -1055,7 +1061,7 @@ static void check_prefill_ops(const struct run *r)
 	const struct model *m = &r->model;
 	uint64_t n = r->request.prompt_tokens, l = n * m->n_layers;
 	uint64_t q = model_q_dim(m), kv = model_kv_dim(m), e = m->dim;
-	uint64_t side = r->request.prefill_side;
+	uint64_t side = r->request.prefill.rows;
 
 	check_ops(r, PHASE_PREFILL, OP_NORM, 3, 2 * l * e + e * side);
 	check_ops(r, PHASE_PREFILL, OP_QKV, m->qkv_bias, l * (q + 2 * kv));
@@ -1076,7 +1082,7 @@ static void check_decode_ops(const struct run *r)
 	const struct model *m = &r->model;
 	uint64_t steps = r->request.new_tokens - 1, tokens = 0, copies = 0;
 	uint64_t q = model_q_dim(m), kv = model_kv_dim(m), e = m->dim;
-	int side = r->request.decode_side;
+	int side = r->request.decode.rows;
 	uint64_t all = steps * side, l = all * m->n_layers;
 	struct heads h = heads_of(m, side);
 
@@ -1156,7 +1162,7 @@ START_TEST(vectors_are_held_in_both_forms)
 	for (int i = 0; i < 2 * REQUESTS; i++) {
 		struct run r = throw_run(&d);
 		const struct model *m = &r.model;
-		int side[] = { r.request.prefill_side, r.request.decode_side };
+		int side[] = { r.request.prefill.rows, r.request.decode.rows };
 		uint64_t norm = 0, bias = 0, size = wl_type_size(r.request.type);
 
 		run_start(&r);
@@ -1204,7 +1210,7 @@ static uint64_t gemv_time(const struct run *r, int k, int n)
 /* An all-reduce of n cores is n - 1 messages and a multicast. */
 static struct attention attention_of(const struct run *r, int tokens)
 {
-	int side = r->request.decode_side, group = model_group(&r->model);
+	int side = r->request.decode.rows, group = model_group(&r->model);
 	struct heads h = heads_of(&r->model, side);
 	struct part rows = part_of(tokens, side);
 	int most = part_max(&rows), kv = part_max(&h.kv);
@@ -1275,7 +1281,7 @@ START_TEST(decode_holds_its_vectors)
 	for (int i = 0; i < REQUESTS; i++) {
 		struct run r = throw_run(&d);
 		const struct model *m = &r.model;
-		int side = r.request.decode_side, group = model_group(m);
+		int side = r.request.decode.rows, group = model_group(m);
 		struct heads h = heads_of(m, side);
 		int tokens = r.request.prompt_tokens + r.request.new_tokens;
 		uint64_t n = 2 * ceil_div(m->dim, side) +
@@ -1311,7 +1317,7 @@ START_TEST(hand_over_takes_the_activations)
 
 	for (int i = 0; i < REQUESTS; i++) {
 		struct run r = throw_run(&d);
-		int a = r.request.prefill_side, b = r.request.decode_side;
+		int a = r.request.prefill.rows, b = r.request.decode.rows;
 		int dim = r.model.dim;
 		struct part tokens = part_of(r.request.prompt_tokens, a);
 		struct part dims = part_of(dim, b);
@@ -1341,7 +1347,7 @@ START_TEST(weights_turn_home_together)
 
 	for (int i = 0; i < REQUESTS; i++) {
 		struct run r = throw_run(&d), slow;
-		uint64_t steps = r.request.prefill_side / 2;
+		uint64_t steps = r.request.prefill.rows / 2;
 
 		/* No column without any weights, though some without heads. */
 		r.model.dim = r.model.hidden_dim = 61;
@@ -1548,8 +1554,8 @@ static double seconds_on(const struct run *r, int prefill, int decode)
 	struct run one = run_again(r);
 	double seconds = -1;
 
-	one.request.prefill_side = prefill;
-	one.request.decode_side = decode;
+	one.request.prefill = square(prefill);
+	one.request.decode = square(decode);
 	run_start(&one);
 	struct run fewest = run_again(&one);
 
@@ -1598,8 +1604,8 @@ START_TEST(chosen_grids_are_the_fastest)
 				ck_assert_msg(s < 0 || chosen.account.seconds
 				              <= most * s, "request %d: %d and "
 				              "%d take %g s, %d and %d %g s", i,
-				              chosen.request.prefill_side,
-				              chosen.request.decode_side,
+				              chosen.request.prefill.rows,
+				              chosen.request.decode.rows,
 				              chosen.account.seconds, p, q, s);
 			}
 		run_end(&chosen);
@@ -1647,7 +1653,7 @@ START_TEST(benches_charge_what_phases_do)
 	for (int i = 0; i < REQUESTS; i++) {
 		struct run r = throw_run(&d);
 		const struct model *m = &r.model;
-		int side = r.request.prefill_side, l = m->n_layers;
+		int side = r.request.prefill.rows, l = m->n_layers;
 		int tokens = r.request.prompt_tokens;
 		struct charge want = { 0 }, got, sum;
 
@@ -1664,7 +1670,7 @@ START_TEST(benches_charge_what_phases_do)
 		add_ways(&want, row(&r, PHASE_PREFILL, OP_FFN_DOWN));
 		check_same(row(&r, PHASE_PREFILL, OP_FFN_DOWN), &want, "gemm");
 
-		got = bench(&r, "gemv", r.request.decode_side, 0, m->dim,
+		got = bench(&r, "gemv", r.request.decode.rows, 0, m->dim,
 		            m->vocab_size);
 		memset(&want, 0, sizeof want);
 		for (int t = 1; t < r.request.new_tokens; t++)

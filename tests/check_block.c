@@ -46,7 +46,7 @@ START_TEST(blocks_are_as_if_dealt)
 		for (int parts = 1; parts <= 24; parts++)
 			for (int units = 0; units <= 50; units++) {
 				struct part p = { units * unit[k], unit[k],
-				                  parts };
+				                  parts, false };
 
 				check_partition(&p);
 			}
@@ -91,7 +91,7 @@ END_TEST
 
 START_TEST(ranges_of_blocks_are_their_items)
 {
-	struct part p = { 22, 2, 4 }; /* 6 6 6 4 */
+	struct part p = { 22, 2, 4, false }; /* 6 6 6 4 */
 
 	for (int lo = 0; lo <= 4; lo++)
 		for (int hi = lo; hi <= 4; hi++) {

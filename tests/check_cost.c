@@ -180,7 +180,8 @@ START_TEST(parts_are_messages_of_their_own)
 	for (int n = 0; n < 40; n++)
 		for (int i = 0; i < 4 * 11 * 4; i++) {
 			int unit = 1 + i % 4, across = i / 44;
-			struct part p = { n * unit, unit, 1 + i / 4 % 11 };
+			struct part p = { n * unit, unit, 1 + i / 4 % 11,
+			                  i % 2 };
 			uint64_t all = 0, most = 0;
 			struct wire_words w;
 

@@ -315,7 +315,9 @@ START_TEST(transition_has_the_larger_grid)
 {
 	make_lab("clock=1100", NEW);
 	wafer_fini(&lab.wafer);
-	wafer_init(&lab.wafer, &lab_model, NULL, 2, 5, &lab.device, WL_F16);
+	wafer_init(&lab.wafer, &(struct wafer_setup){
+		.model = &lab_model, .prefill = { 2, 2 }, .decode = { 5, 5 },
+		.device = &lab.device, .type = WL_F16 });
 	prefill_run(&lab.wafer, NULL, PROMPT);
 	transition_run(&lab.wafer, PROMPT + 2);
 	decode_step(&lab.wafer, 0);

@@ -87,6 +87,18 @@ static inline void lab_next(struct lab *lab)
 	lab->key = made_key(lab->dice.key, ++lab->cases, 0);
 }
 
+/* A grid that the ranks fit, with unequal sides half of the time. */
+static inline struct rxc lab_grid(struct lab *lab)
+{
+	int rows = lab->mesh.rows + dice_throw(&lab->dice, 0, 5);
+	int cols = lab->mesh.cols + dice_throw(&lab->dice, 0, 5);
+	int side = rows > cols ? rows : cols;
+
+	if (dice_throw(&lab->dice, 0, 1))
+		return (struct rxc){ rows, cols };
+	return (struct rxc){ side, side };
+}
+
 /* What was charged since the last call. What is held stays held. */
 static inline struct charge lab_charged(struct lab *lab)
 {

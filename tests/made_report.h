@@ -47,8 +47,10 @@ static inline void make_lab(const char *set, int new_tokens)
 	ck_assert_msg(device_read("wse2", &lab.device, &err) == 0, "%s",
 	              err.text);
 	ck_assert_int_eq(device_set(&lab.device, set, &err), 0);
-	wafer_init(w, &lab_model, NULL, PREFILL_SIDE, DECODE_SIDE, &lab.device,
-	           WL_F16);
+	wafer_init(w, &(struct wafer_setup){
+		.model = &lab_model, .prefill = { PREFILL_SIDE, PREFILL_SIDE },
+		.decode = { DECODE_SIDE, DECODE_SIDE }, .device = &lab.device,
+		.type = WL_F16 });
 	prefill_run(w, NULL, PROMPT);
 	if (new_tokens > 1)
 		transition_run(w, PROMPT + new_tokens);

@@ -130,15 +130,14 @@ struct form {
 static void copy_tiles(const struct tiles *t, struct form f, float *whole,
                        bool to_tiles)
 {
-	const struct grid *g = t->grid;
+	struct range lines = tiles_own_lines(t), places = t->path->mine;
 
-	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
-		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
-			int q = t->axis == AXIS_X ? y : x;
-			int b = tiles_block(t, q, t->axis == AXIS_X ? x : y);
-			int rings = tiles_ring_extent(t, y, x);
-			int fixeds = tiles_fixed_extent(t, y, x);
-			float *tile = tiles_at(t, y, x);
+	for (int q = lines.lo; q < lines.hi; q++)
+		for (int p = places.lo; p < places.hi; p++) {
+			int b = tiles_block(t, q, p);
+			int rings = part_size(&t->ring, b);
+			int fixeds = part_size(&t->fixed, q);
+			float *tile = *tiles_slot(t, q, p);
 
 			for (int i = 0; i < rings * fixeds; i++) {
 				int r = f.ring_inside ? i % rings : i / fixeds;
@@ -168,9 +167,9 @@ static void check_tiles(struct lab *lab, const struct tiles *t, struct form f,
 /* ---- products ---- */
 
 struct gemm_case {
+	const struct gemm_algorithm *alg;
 	int m, n, k, unit;
 	float *a, *b;
-	bool preset; /* B is put into its skewed places, not brought there */
 };
 
 static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
@@ -179,26 +178,24 @@ static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
 	const struct form fa = { 1, c->k, true }, fb = { c->n, 1, false };
 	const struct form fc = { 1, c->n, true };
 	struct part m = part_of(c->m, g->rows), n = part_of(c->n, g->cols);
-	struct part k = { c->k, c->unit, g->cols };
+	struct part on_x = { c->k, c->unit, g->cols, grid_uneven(g) };
+	struct part on_y = { c->k, c->unit, g->rows, grid_uneven(g) };
 	struct tiles ta, tb, tc;
 
-	tiles_init(&ta, g, AXIS_X, k, m, SRAM_ACTIVATIONS);
-	tiles_init(&tb, g, AXIS_Y, k, n, SRAM_WEIGHTS);
+	tiles_init(&ta, g, AXIS_X, on_x, m, SRAM_ACTIVATIONS);
+	gemm_weights_init(c->alg, &tb, g, on_y, n, SRAM_WEIGHTS);
 	tiles_init(&tc, g, AXIS_X, n, m, SRAM_ACTIVATIONS);
 	copy_tiles(&ta, fa, c->a, true);
-	tiles_skew(&ta);
-	if (c->preset)
-		tiles_set_skewed(&tb);
+	gemm_align(c->alg, &ta);
 	copy_tiles(&tb, fb, c->b, true);
-	tiles_skew(&tb);
 	for (int i = 0; i < 2; i++) /* old content must not matter */
-		gemm_mesh(&(struct gemm){ &ta, &tb, &tc });
+		c->alg->run(&(struct gemm){ &ta, &tb, &tc });
 	copy_tiles(&tc, fc, out, false);
 	/* Both leave as they came, ready for the next product. */
-	for (int q = 0; q < g->rows; q++) {
-		CHECK(lab, tiles_block(&ta, q, 0) == tiles_block(&tb, 0, q));
+	CHECK(lab, !c->alg->skewed || (tiles_skewed(&ta) &&
+	                               tiles_skewed(&tb)));
+	for (int q = 0; q < g->rows; q++)
 		CHECK(lab, tiles_block(&tc, q, 0) == 0);
-	}
 	check_tiles(lab, &ta, fa, c->a, (size_t)c->m * c->k);
 	check_tiles(lab, &tb, fb, c->b, (size_t)c->k * c->n);
 	tiles_fini(&ta);
@@ -228,14 +225,14 @@ static void check_product(struct lab *lab, int m, int n, int k, const float *a,
 
 static void try_gemm(struct lab *lab)
 {
-	int least = larger(lab->mesh.rows, lab->mesh.cols);
-	int side = least + dice_throw(&lab->dice, 0, 5);
+	struct rxc grid = lab_grid(lab);
 	int unit = dice_throw(&lab->dice, 1, 3);
-	struct gemm_case c = { .m = dice_throw(&lab->dice, 1, 20),
+	struct gemm_case c = { .alg = gemm_at(dice_throw(&lab->dice, 0,
+	                                       (int)gemm_count() - 1)),
+	                       .m = dice_throw(&lab->dice, 1, 20),
 	                       .n = dice_throw(&lab->dice, 1, 20),
 	                       .k = unit * dice_throw(&lab->dice, 1, 20),
-	                       .unit = unit,
-	                       .preset = dice_throw(&lab->dice, 0, 1) };
+	                       .unit = unit };
 	size_t size = (size_t)c.m * c.n;
 	float *out[2] = { blanks(size), blanks(size) };
 	struct pair p;
@@ -243,7 +240,7 @@ static void try_gemm(struct lab *lab)
 	lab_next(lab);
 	c.a = made_floats(lab, 0, (size_t)c.m * c.k);
 	c.b = made_floats(lab, 1, (size_t)c.k * c.n);
-	pair_init(lab, &p, side, side);
+	pair_init(lab, &p, grid.rows, grid.cols);
 	for (int i = 0; i < 2; i++) {
 		gemm_on(lab, &p.g[i], &c, out[i]);
 		p.charge[i] = lab_charged(lab);
@@ -273,7 +270,8 @@ static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
 
 	for (int i = 0; i < c->matrices; i++)
 		l[i] = (struct layout){
-			g, { c->k, c->unit, c->transposed ? g->cols : g->rows },
+			g, { c->k, c->unit, c->transposed ? g->cols : g->rows,
+			     false },
 			part_of(c->n[i], c->transposed ? g->rows : g->cols),
 			c->transposed };
 	slab_init(&s, l, c->matrices, SRAM_WEIGHTS);
@@ -704,7 +702,8 @@ enum { MOST_PROMPT = 20, NEW_TOKENS = 10 };
 struct request {
 	struct made_model made;
 	char path[256];
-	int prefill_side, decode_side;
+	struct rxc prefill, decode;
+	const struct gemm_algorithm *gemm;
 	int prompt;
 	int ids[MOST_PROMPT + NEW_TOKENS]; /* decoded ones are given too */
 };
@@ -735,8 +734,10 @@ static int serve(const struct request *r, const struct mesh *mesh,
 	struct wl_error err = { "" };
 	struct wafer w;
 
-	wafer_init(&w, &r->made.model, mesh, r->prefill_side, r->decode_side,
-	           &made_device, WL_F32);
+	wafer_init(&w, &(struct wafer_setup){
+		.model = &r->made.model, .mesh = mesh, .prefill = r->prefill,
+		.decode = r->decode, .device = &made_device, .type = WL_F32,
+		.gemm = r->gemm });
 	int rc = load_wafer(&w, mesh, r->path, true, &err);
 
 	if (rc && mesh->leader)
@@ -815,13 +816,10 @@ static void compare_alone(struct lab *lab, const struct request *r,
 
 static void throw_request(struct lab *lab, struct request *r)
 {
-	int least = larger(lab->mesh.rows, lab->mesh.cols);
-
 	made_model_init(&r->made, &lab->dice);
-	r->prefill_side = least + dice_throw(&lab->dice, 0, 4);
-	r->decode_side = dice_throw(&lab->dice, 0, 2)
-	                 ? least + dice_throw(&lab->dice, 0, 6)
-	                 : r->prefill_side;
+	r->prefill = lab_grid(lab);
+	r->decode = dice_throw(&lab->dice, 0, 2) ? lab_grid(lab) : r->prefill;
+	r->gemm = gemm_at(dice_throw(&lab->dice, 0, (int)gemm_count() - 1));
 	r->prompt = dice_throw(&lab->dice, 1, MOST_PROMPT);
 	for (int i = 0; i < r->prompt + NEW_TOKENS; i++)
 		r->ids[i] = dice_throw(&lab->dice, 0,
@@ -926,7 +924,10 @@ static void expect(struct lab *lab, const struct made_model *m,
 	struct wafer w;
 	char want[600];
 
-	wafer_init(&w, &m->model, mesh, side, side + 1, &made_device, WL_F32);
+	wafer_init(&w, &(struct wafer_setup){
+		.model = &m->model, .mesh = mesh, .prefill = { side, side + 2 },
+		.decode = { side + 1, side + 1 }, .device = &made_device,
+		.type = WL_F32 });
 	int rc = load_wafer(&w, mesh, path, verify, &err);
 
 	wafer_fini(&w);

@@ -18,7 +18,8 @@ enum { MOST_PROMPT = 20, NEW_TOKENS = 5 };
 struct request {
 	struct made_model made;
 	char path[256];
-	int prefill_side, decode_side;
+	struct rxc prefill, decode;
+	const struct gemm_algorithm *gemm;
 	enum wl_type type;            /* of the elements charged */
 	int prefill_regions, decode_regions;
 	int prompt;
@@ -85,8 +86,10 @@ static int account(struct lab *lab, const struct request *r,
 	struct wafer w;
 	struct ledger *l = &w.ledger;
 
-	wafer_init(&w, &r->made.model, mesh, r->prefill_side, r->decode_side,
-	           &made_device, r->type);
+	wafer_init(&w, &(struct wafer_setup){
+		.model = &r->made.model, .mesh = mesh, .prefill = r->prefill,
+		.decode = r->decode, .device = &made_device, .type = r->type,
+		.gemm = r->gemm });
 	w.prefill_regions = r->prefill_regions;
 	w.decode_regions = r->decode_regions;
 	int rc = mesh ? load(&w, r->path) : 0;
@@ -191,7 +194,7 @@ static void check_shifts(struct lab *lab, const struct request *r,
 	uint64_t moves = 0;
 
 	for (int t = r->prompt; t < r->prompt + NEW_TOKENS; t++)
-		moves += t >= r->decode_side && (t + 1) % r->decode_side;
+		moves += t >= r->decode.rows && (t + 1) % r->decode.rows;
 	moves *= r->made.model.n_layers;
 	CHECK(lab, shift->calls == moves && shift->stages == moves &&
 	           shift->path_hops == moves);
@@ -207,7 +210,7 @@ static void check_handed(struct lab *lab, const struct request *r,
 
 	CHECK(lab, (int)prefill->calls == r->prefill_regions - 1);
 	CHECK(lab, decode->calls == NEW_TOKENS * times);
-	CHECK(lab, decode->path_hops == NEW_TOKENS * times * r->decode_side);
+	CHECK(lab, decode->path_hops == NEW_TOKENS * times * r->decode.cols);
 	CHECK(lab, l->row[PHASE_TRANSITION][OP_HANDOVER].calls == 0);
 }
 
@@ -239,14 +242,10 @@ static void check_macs(struct lab *lab, const struct request *r,
 
 static void throw_request(struct lab *lab, struct request *r)
 {
-	int least = lab->mesh.rows > lab->mesh.cols ? lab->mesh.rows
-	                                            : lab->mesh.cols;
-
 	made_model_init(&r->made, &lab->dice);
-	r->prefill_side = least + dice_throw(&lab->dice, 0, 4);
-	r->decode_side = dice_throw(&lab->dice, 0, 2)
-	                 ? least + dice_throw(&lab->dice, 0, 6)
-	                 : r->prefill_side;
+	r->prefill = lab_grid(lab);
+	r->decode = dice_throw(&lab->dice, 0, 2) ? lab_grid(lab) : r->prefill;
+	r->gemm = gemm_at(dice_throw(&lab->dice, 0, (int)gemm_count() - 1));
 	r->type = (enum wl_type)dice_throw(&lab->dice, WL_F32, WL_BF16);
 	r->prefill_regions = dice_throw(&lab->dice, 1, 3);
 	r->decode_regions = dice_throw(&lab->dice, 1, 3);

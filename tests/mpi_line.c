@@ -176,11 +176,15 @@ static void throw_type(struct lab *lab)
 
 /* ---- the ring shift ---- */
 
-/* The ring told as a list: 0 2 4 ... 5 3 1. */
-static void list_ring(int n, int *ring)
+/* The ring told as a list: 0 2 4 ... 5 3 1, or 0 1 2 ... */
+static void list_ring(enum ring_kind kind, int n, int *ring)
 {
 	int k = 0;
 
+	for (int p = 0; kind == RING_NATURAL && p < n; p++)
+		ring[p] = p;
+	if (kind == RING_NATURAL)
+		return;
 	for (int p = 0; p < n; p += 2)
 		ring[k++] = p;
 	for (int p = n - 1 - n % 2; p > 0; p -= 2)
@@ -188,12 +192,26 @@ static void list_ring(int n, int *ring)
 }
 
 /* Tiles of which the whole grid's places are known: block[q * n + p] is the
- * block that core p of line q holds. */
+ * block that place p of line q holds, on core p / each. */
 struct known {
 	struct tiles t;
-	int n, lines;
+	int n, each, lines;
 	int *ring, *block;
 };
+
+/* A ring for them: how many places on each core. */
+struct known_ring {
+	enum ring_kind kind;
+	int each;
+};
+
+static struct known_ring throw_ring(struct lab *lab)
+{
+	return (struct known_ring){
+		dice_throw(&lab->dice, 0, 1) ? RING_NATURAL : RING_INTERLEAVE,
+		dice_throw(&lab->dice, 0, 2) ? 1
+		                             : dice_throw(&lab->dice, 2, 4) };
+}
 
 static float tile_word(const struct lab *lab, int q, int block, int i)
 {
@@ -202,8 +220,7 @@ static float tile_word(const struct lab *lab, int q, int block, int i)
 
 static float *known_tile(const struct known *k, int q, int p)
 {
-	return k->t.axis == AXIS_X ? tiles_at(&k->t, q, p)
-	                           : tiles_at(&k->t, p, q);
+	return *tiles_slot(&k->t, q, p);
 }
 
 /* Elements of the tile with block b on line q. */
@@ -243,27 +260,28 @@ static void check_exchange(struct lab *lab, uint64_t most)
 }
 
 static void known_init(struct lab *lab, struct known *k, struct grid *g,
-                       enum axis axis)
+                       enum axis axis, struct known_ring on)
 {
-	int n = grid_line(g, axis)->n, lines = grid_lines(g, axis);
+	int n = grid_line(g, axis)->n * on.each, lines = grid_lines(g, axis);
 	int unit = dice_throw(&lab->dice, 1, 2);
-	struct part ring = { unit * dice_throw(&lab->dice, 0, 3 * n), unit, n };
+	struct part ring = { unit * dice_throw(&lab->dice, 0, 3 * n), unit, n,
+	                     dice_throw(&lab->dice, 0, 1) };
 	int across_all = dice_throw(&lab->dice, 0, 2 * lines);
 	struct part fixed = part_of(across_all, lines);
 
-	*k = (struct known){ .n = n, .lines = lines };
+	*k = (struct known){ .n = n, .each = on.each, .lines = lines };
 	k->ring = wl_malloc(n, sizeof *k->ring);
 	k->block = wl_malloc((size_t)n * lines, sizeof *k->block);
-	list_ring(n, k->ring);
+	list_ring(on.kind, n, k->ring);
 	for (int i = 0; i < n * lines; i++)
 		k->block[i] = i % n;
-	tiles_init(&k->t, g, axis, ring, fixed, SRAM_KV);
+	tiles_init_on(&k->t, g, axis, on.kind, ring, fixed, SRAM_KV);
 	for (int q = across(g, axis).lo; q < across(g, axis).hi; q++)
 		for (int p = 0; p < n; p++) {
 			int words = part_size(&ring, p) * part_size(&fixed, q);
 
 			for (int i = 0; i < words && is_mine(grid_line(g, axis),
-			     p); i++)
+			     p / on.each); i++)
 				known_tile(k, q, p)[i] =
 					tile_word(lab, q, p, i);
 		}
@@ -284,20 +302,25 @@ static void check_known(struct lab *lab, const struct known *k)
 	struct range mine = grid_line(t->grid, t->axis)->mine;
 
 	for (int q = lines.lo; q < lines.hi; q++)
-		for (int p = mine.lo; p < mine.hi; p++) {
+		for (int p = mine.lo * k->each; p < mine.hi * k->each; p++) {
 			int b = k->block[q * k->n + p];
 			int ring = part_size(&t->ring, b);
 			int fixed = part_size(&t->fixed, q), wrong = 0;
-			int y = t->axis == AXIS_X ? q : p;
-			int x = t->axis == AXIS_X ? p : q;
+			int y = t->axis == AXIS_X ? q : p / k->each;
+			int x = t->axis == AXIS_X ? p / k->each : q;
+			bool first = p % k->each == 0;
 
 			CHECK(lab, tiles_block(t, q, p) == b);
-			CHECK(lab, tiles_ring_extent(t, y, x) == ring);
+			CHECK(lab, tiles_place(t, q, b) == p);
+			CHECK(lab, !first ||
+			           tiles_ring_extent(t, y, x) == ring);
+			CHECK(lab, !first ||
+			           tiles_at(t, y, x) == *tiles_slot(t, q, p));
 			CHECK(lab, tiles_fixed_extent(t, y, x) == fixed);
 			CHECK(lab, tiles_size(t, q, p) ==
 			           (size_t)ring * fixed);
 			for (int i = 0; i < ring * fixed; i++)
-				wrong += tiles_at(t, y, x)[i] !=
+				wrong += (*tiles_slot(t, q, p))[i] !=
 				         tile_word(lab, q, b, i);
 			CHECK(lab, wrong == 0);
 		}
@@ -309,8 +332,8 @@ static uint64_t longest_edge(const struct known *k)
 	uint64_t longest = 0;
 
 	for (int i = 0; i < k->n; i++)
-		longest = more(longest, abs(k->ring[(i + 1) % k->n] -
-		                            k->ring[i]));
+		longest = more(longest, abs(k->ring[(i + 1) % k->n] / k->each -
+		                            k->ring[i] / k->each));
 	return longest;
 }
 
@@ -330,8 +353,10 @@ static void step_known(struct known *k, const signed char *steps, bool shares,
 			int to = k->ring[(i + step + k->n) % k->n];
 
 			now[to] = block[p];
-			bill_send(b, p, to, words_of(b->lab, tile_elements(
-				k, q, block[p])));
+			if (p / k->each != to / k->each)
+				bill_send(b, p / k->each, to / k->each,
+				          words_of(b->lab, tile_elements(
+						k, q, block[p])));
 		}
 		memcpy(block, now, sizeof now);
 	}
@@ -364,8 +389,8 @@ static void try_shift(struct lab *lab, struct grid *g)
 	struct known k;
 
 	lab_next(lab);
-	known_init(lab, &k, g, throw_axis(lab));
-	check_held(lab, SRAM_KV, largest_tile(&k));
+	known_init(lab, &k, g, throw_axis(lab), throw_ring(lab));
+	check_held(lab, SRAM_KV, k.each * largest_tile(&k));
 	for (int i = 0; i < 5; i++) {
 		signed char steps[k.lines], *given = i == 4 ? NULL : steps;
 		struct bill want = bill_of(lab, k.t.axis);
@@ -375,14 +400,15 @@ static void try_shift(struct lab *lab, struct grid *g)
 		tiles_shift_start(&s, &k.t, given);
 		/* Tiles may be read on their way, to a second place. */
 		check_known(lab, &k);
-		check_held(lab, SRAM_BUFFERS, largest_tile(&k));
+		check_held(lab, SRAM_BUFFERS, (k.each > 1 ? 2 : 1) *
+		                              largest_tile(&k));
 		tiles_shift_finish(&s);
 		check_held(lab, SRAM_BUFFERS, 0);
 		step_known(&k, given, false, &want);
-		if (k.n == 1)
+		if (k.n == k.each)
 			want = (struct bill){ .lab = lab };
 		check_known(lab, &k);
-		check_bill(lab, &want, "shift", k.n - 1);
+		check_bill(lab, &want, "shift", k.n / k.each - 1);
 	}
 	known_fini(&k);
 	lab_check_empty(lab);
@@ -441,14 +467,14 @@ static void try_skew(struct lab *lab, struct grid *g)
 	struct known k;
 
 	lab_next(lab);
-	known_init(lab, &k, g, throw_axis(lab));
-	int rings[k.lines], skewed[k.lines], home[k.lines];
+	known_init(lab, &k, g, throw_axis(lab), throw_ring(lab));
+	int skewed[k.lines], home[k.lines];
 	struct bill want = bill_of_none(lab, k.t.axis);
 
-	list_ring(k.lines, rings);
-	for (int i = 0; i < k.lines; i++) {
-		skewed[rings[i]] = i % k.n;
-		home[i] = 0;
+	for (int q = 0; q < k.lines; q++) {
+		skewed[q] = home[q] = 0;
+		while (k.ring[skewed[q]] != q * k.n / k.lines)
+			skewed[q]++;
 	}
 	/* From some odd position, to show that it is brought in from there. */
 	signed char steps[k.lines];
@@ -464,7 +490,9 @@ static void try_skew(struct lab *lab, struct grid *g)
 	turn_known(&k, 1, skewed, &want);
 	check_known(lab, &k);
 	CHECK(lab, want.c.calls <= (uint64_t)k.n / 2);
-	check_bill(lab, &want, "skew", k.n - 1);
+	if (k.n == k.each)
+		want = bill_of_none(lab, k.t.axis);
+	check_bill(lab, &want, "skew", k.n / k.each - 1);
 	tiles_skew(&k.t);
 	CHECK(lab, lab_charged(lab).calls == 0);
 	want = bill_of_none(lab, k.t.axis);
@@ -472,7 +500,9 @@ static void try_skew(struct lab *lab, struct grid *g)
 	turn_known(&k, 1, home, &want);
 	check_known(lab, &k);
 	CHECK(lab, want.c.calls <= (uint64_t)k.n / 2);
-	check_bill(lab, &want, "unskew", k.n - 1);
+	if (k.n == k.each)
+		want = bill_of_none(lab, k.t.axis);
+	check_bill(lab, &want, "unskew", k.n / k.each - 1);
 	tiles_set_skewed(&k.t);
 	for (int q = 0; q < k.lines; q++)
 		for (int i = 0; i < k.n; i++)
@@ -489,13 +519,14 @@ static void try_unskew_all(struct lab *lab, struct grid *g)
 	enum { MOST = 3 };
 	struct known k[MOST];
 	struct tiles t[MOST];
+	struct known_ring on = throw_ring(lab);
 	int n = dice_throw(&lab->dice, 1, MOST), lines = grid_lines(g, axis);
 	int home[lines];
 
 	lab_next(lab);
 	memset(home, 0, sizeof home);
 	for (int i = 0; i < n; i++) {
-		known_init(lab, &k[i], g, axis);
+		known_init(lab, &k[i], g, axis, on);
 		tiles_skew(&k[i].t);
 		for (int j = 0; j < k[i].lines * k[i].n; j++)
 			k[i].block[j] = tiles_block(&k[i].t, j / k[i].n,
@@ -514,7 +545,9 @@ static void try_unskew_all(struct lab *lab, struct grid *g)
 		for (int j = 0; j < k[i].lines * k[i].n; j++)
 			CHECK(lab, k[i].block[j] == j % k[i].n);
 	}
-	check_bill(lab, &want, "unskew all", k[0].n - 1);
+	if (k[0].n == on.each)
+		want = bill_of_none(lab, axis);
+	check_bill(lab, &want, "unskew all", k[0].n / on.each - 1);
 	for (int i = 0; i < n; i++)
 		known_fini(&k[i]);
 	lab_check_empty(lab);
@@ -1197,10 +1230,11 @@ static struct layout throw_layout(struct lab *lab, struct grid *g, int k,
                                   int n, int unit)
 {
 	bool turned = dice_throw(&lab->dice, 0, 1);
+	bool spread = dice_throw(&lab->dice, 0, 1);
 
 	return (struct layout){
-		g, { k, unit, turned ? g->cols : g->rows },
-		{ n, unit, turned ? g->rows : g->cols }, turned };
+		g, { k, unit, turned ? g->cols : g->rows, spread },
+		{ n, unit, turned ? g->rows : g->cols, spread }, turned };
 }
 
 /* Element by element, over x and then over y. */

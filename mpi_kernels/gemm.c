@@ -1,0 +1,110 @@
+/* The table of products, and how their operands lie. */
+#include "config.h"
+#include "gemm.h"
+
+#include <string.h>
+
+#include "fail.h"
+
+static const struct gemm_algorithm table[] = {
+	{ "meshgemm", "two-hop shifts on the interleaved ring (WaferLLM)",
+	  RING_INTERLEAVE, true, gemm_mesh },
+	{ "cannon", "shifts by one core, the last tile all the way back",
+	  RING_NATURAL, true, gemm_cannon },
+	{ "summa", "broadcasts of a column of A and a row of B in each step",
+	  RING_INTERLEAVE, false, gemm_summa },
+	{ "allgather", "all of A's row and B's column on every core",
+	  RING_INTERLEAVE, false, gemm_allgather },
+};
+
+const struct gemm_algorithm *gemm_at(size_t i)
+{
+	return &table[i];
+}
+
+size_t gemm_count(void)
+{
+	return sizeof table / sizeof *table;
+}
+
+const struct gemm_algorithm *gemm_find(const char *name)
+{
+	for (size_t i = 0; i < gemm_count(); i++)
+		if (!strcmp(table[i].name, name))
+			return &table[i];
+	return NULL;
+}
+
+int gemm_blocks(const struct grid *g)
+{
+	int a = g->rows, b = g->cols;
+
+	while (b) {
+		int rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return g->rows / a * g->cols;
+}
+
+/* k, cut over the cores of a line, in the blocks of the products. */
+static struct part blocks_of(const struct grid *g, struct part k)
+{
+	WL_ASSERT(k.spread == grid_uneven(g));
+	k.parts = gemm_blocks(g);
+	return k;
+}
+
+void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
+                       struct grid *g, struct part k, struct part n,
+                       enum sram sram)
+{
+	tiles_init_on(b, g, AXIS_Y, alg->ring, blocks_of(g, k), n, sram);
+	if (alg->skewed)
+		tiles_set_skewed(b);
+}
+
+/* Cuts each core's tile [m][k] in those of its places, column by column. */
+static void cut_tiles(const struct tiles *from, struct tiles *to)
+{
+	const struct grid *g = from->grid;
+	int each = to->path->per_core;
+
+	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
+			int m = part_size(&from->fixed, y);
+			int k = part_size(&from->ring, x);
+			const float *in = tiles_at(from, y, x);
+
+			for (int p = x * each; p < (x + 1) * each; p++) {
+				int n = part_size(&to->ring, p);
+				float *out = *tiles_slot(to, y, p);
+
+				for (int i = 0; i < m; i++)
+					memcpy(out + (size_t)i * n,
+					       in + (size_t)i * k,
+					       n * sizeof *out);
+				in += n;
+			}
+		}
+}
+
+void gemm_align(const struct gemm_algorithm *alg, struct tiles *a)
+{
+	struct grid *g = a->grid;
+	struct part k = blocks_of(g, a->ring);
+
+	if (k.parts != a->ring.parts || alg->ring != a->path->kind) {
+		struct tiles finer;
+
+		tiles_init_on(&finer, g, AXIS_X, alg->ring, k, a->fixed,
+		              a->sram);
+		if (!g->dry)
+			cut_tiles(a, &finer);
+		tiles_fini(a);
+		*a = finer;
+	}
+	if (alg->skewed)
+		tiles_skew(a);
+}

@@ -1,0 +1,80 @@
+/* SUMMA: outer products of broadcast panels.
+ *
+ *   step b     column b of A, along x        row b of B, along y
+ *              o <- [A(y,b)] -> o -> o       every core: C += A(y,b) B(b,x)
+ *
+ * A and B never leave home. Every core of a line is the root of a broadcast in
+ * its turn, so that a router would need a path for each (line_broadcast). The
+ * panels of step b + 1 come while those of step b are multiplied. The sum at a
+ * core runs over b, and within a block over k.
+ *
+ * Source: van de Geijn and Watts (1997); WaferLLM (OSDI'25), section 5.1. */
+#include "config.h"
+#include "product.h"
+
+#include <stdlib.h>
+
+#include "cost.h"
+#include "fail.h"
+#include "line.h"
+
+/* Bytes of one panel of each operand on the fullest core. */
+static uint64_t panel_bytes(const struct gemm *p)
+{
+	return cost_bytes(p->c->grid->ledger, tiles_capacity(p->a) +
+	                                      tiles_capacity(p->b));
+}
+
+static void broadcast(const struct gemm *p, const struct panel *panel)
+{
+	struct grid *g = p->c->grid;
+	int b = panel->block;
+
+	if (!g->dry)
+		product_pack(p, panel);
+	line_broadcast(&g->x, product_home(p->a, b), panel->a,
+	               product_panel_a(p, b + 1) - product_panel_a(p, b),
+	               product_wire(p->a, b));
+	line_broadcast(&g->y, product_home(p->b, b), panel->b,
+	               product_panel_b(p, b + 1) - product_panel_b(p, b),
+	               product_wire(p->b, b));
+}
+
+void gemm_summa(const struct gemm *p)
+{
+	struct grid *g = p->c->grid;
+	struct ledger *l = g->ledger;
+	int blocks = p->a->ring.parts;
+	size_t a = product_panel_a(p, 1), b = product_panel_b(p, 1);
+	struct panel panel[2];
+
+	product_start(p);
+	for (int i = 0; i < 2; i++)
+		panel[i] = (struct panel){
+			0, g->dry ? NULL : wl_malloc(a, sizeof(float)),
+			g->dry ? NULL : wl_malloc(b, sizeof(float)) };
+	ledger_hold(l, SRAM_BUFFERS, 2 * panel_bytes(p));
+	ledger_together(l);
+	broadcast(p, &panel[0]);
+	ledger_join(l);
+	for (int i = 0; i < blocks; i++) {
+		const struct panel *now = &panel[i % 2];
+		struct panel *next = &panel[(i + 1) % 2];
+		const struct charge product =
+			product_cycles(p, part_size(&p->a->ring, i));
+
+		next->block = i + 1;
+		ledger_together(l);
+		ledger_charge(l, &product);
+		if (i + 1 < blocks)
+			broadcast(p, next);
+		ledger_join(l);
+		if (!g->dry)
+			product_add(p, now);
+	}
+	ledger_release(l, SRAM_BUFFERS, 2 * panel_bytes(p));
+	for (int i = 0; i < 2; i++) {
+		free(panel[i].a);
+		free(panel[i].b);
+	}
+}

@@ -1,0 +1,155 @@
+/* What products on a grid share: their account, operands that go round, and
+ * panels that are brought along the lines. */
+#include "config.h"
+#include "product.h"
+
+#include <string.h>
+
+#include "cost.h"
+#include "fail.h"
+#include "vec.h"
+
+static void clear(struct tiles *c)
+{
+	struct grid *g = c->grid;
+
+	for (int i = 0; c->memory && i < grid_height(g) * grid_width(g); i++)
+		memset(c->tile[i], 0, tiles_capacity(c) * sizeof(float));
+}
+
+void product_start(const struct gemm *p)
+{
+	uint64_t m = part_max(&p->a->fixed), n = part_max(&p->b->fixed);
+	uint64_t k = p->a->ring.n;
+	const struct charge product = cost_product(
+		p->c->grid->ledger, p->a->fixed.n * k * p->b->fixed.n,
+		m * n * k, 0);
+
+	WL_ASSERT(p->a->ring.n == p->b->ring.n &&
+	          p->a->ring.parts == p->b->ring.parts);
+	ledger_charge(p->c->grid->ledger, &product);
+	clear(p->c);
+}
+
+struct charge product_cycles(const struct gemm *p, int k)
+{
+	return (struct charge){ .compute_cycles = cost_gemm(
+		p->c->grid->ledger, part_max(&p->a->fixed),
+		part_max(&p->b->fixed), k) };
+}
+
+/* C += A B on each core of this rank, with the tiles that lie on its first
+ * places now. */
+static void multiply(const struct gemm *p)
+{
+	const struct grid *g = p->c->grid;
+	int on_x = p->a->path->per_core, on_y = p->b->path->per_core;
+
+	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
+		int m = part_size(&p->a->fixed, y);
+
+		/* Most rows of a large grid have none of a short prompt. */
+		for (int x = g->x.mine.lo; m && x < g->x.mine.hi; x++) {
+			int k = tiles_ring_extent(p->a, y, x);
+			int n = tiles_fixed_extent(p->b, y, x);
+
+			WL_ASSERT(tiles_block(p->a, y, x * on_x) ==
+			          tiles_block(p->b, x, y * on_y));
+			vec_gemm(m, n, k, tiles_at(p->a, y, x), k, 1,
+			         tiles_at(p->b, y, x), n,
+			         tiles_at(p->c, y, x), n);
+		}
+	}
+	(void)on_x;
+	(void)on_y;
+}
+
+void product_round(const struct gemm *p)
+{
+	struct grid *g = p->c->grid;
+	const struct charge step_product =
+		product_cycles(p, part_max(&p->a->ring));
+
+	product_start(p);
+	for (int step = 0; step < p->a->path->n; step++) {
+		struct tiles_shift a, b;
+
+		ledger_together(g->ledger);
+		ledger_charge(g->ledger, &step_product);
+		tiles_shift_start(&a, p->a, NULL);
+		tiles_shift_start(&b, p->b, NULL);
+		if (!g->dry)
+			multiply(p);
+		tiles_shift_finish(&a);
+		tiles_shift_finish(&b);
+		ledger_join(g->ledger);
+	}
+}
+
+int product_home(const struct tiles *t, int block)
+{
+	return block / t->path->per_core;
+}
+
+struct wire_words product_wire(const struct tiles *t, int b)
+{
+	return cost_parts(t->grid->ledger, &t->fixed, part_size(&t->ring, b));
+}
+
+size_t product_panel_a(const struct gemm *p, int b)
+{
+	const struct grid *g = p->c->grid;
+
+	return (size_t)part_start(&p->a->ring, b) *
+	       range_size(part_range(&p->a->fixed, g->y.mine));
+}
+
+size_t product_panel_b(const struct gemm *p, int b)
+{
+	const struct grid *g = p->c->grid;
+
+	return (size_t)part_start(&p->b->ring, b) *
+	       range_size(part_range(&p->b->fixed, g->x.mine));
+}
+
+/* Copies this rank's tiles of one place, line by line. */
+static void copy_out(const struct tiles *t, int place, float *to)
+{
+	struct range lines = tiles_own_lines(t);
+
+	if (place < t->path->mine.lo || place >= t->path->mine.hi)
+		return;
+	for (int q = lines.lo; q < lines.hi; q++) {
+		size_t words = tiles_size(t, q, place);
+
+		memcpy(to, *tiles_slot(t, q, place), words * sizeof *to);
+		to += words;
+	}
+}
+
+void product_pack(const struct gemm *p, const struct panel *panel)
+{
+	copy_out(p->a, panel->block, panel->a);
+	copy_out(p->b, panel->block, panel->b);
+}
+
+void product_add(const struct gemm *p, const struct panel *panel)
+{
+	const struct grid *g = p->c->grid;
+	int k = part_size(&p->a->ring, panel->block);
+	const float *a = panel->a;
+
+	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
+		int m = part_size(&p->a->fixed, y);
+		const float *b = panel->b;
+
+		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
+			int n = part_size(&p->b->fixed, x);
+
+			vec_gemm(m, n, k, a, k, 1, b, n,
+			         tiles_at(p->c, y, x), n);
+			b += (size_t)k * n;
+		}
+		a += (size_t)m * k;
+	}
+}

@@ -1,0 +1,41 @@
+/* Inside the products only (gemm_*.c): what they share. */
+#ifndef WL_PRODUCT_H
+#define WL_PRODUCT_H
+
+#include "gemm.h"
+
+/* Charges the multiply-adds of C = A B, but no cycles, and empties C. */
+void product_start(const struct gemm *p);
+
+/* The cycles of C += A B on the busiest core for k items of k. */
+struct charge product_cycles(const struct gemm *p, int k);
+
+/* The whole product by operands that go round their rings: in each step every
+ * core multiplies the tiles in hand while those of the next step come. */
+void product_round(const struct gemm *p);
+
+/* Block b of k: this rank's rows of A's column b, [own m][k of b], and columns
+ * of B's row b, core column by core column [k of b][n], both brought along the
+ * lines to every rank of them. */
+struct panel {
+	int block;
+	float *a, *b;        /* NULL in a dry run */
+};
+
+/* Words of a rank's panels of blocks [0, b). */
+size_t product_panel_a(const struct gemm *p, int b);
+size_t product_panel_b(const struct gemm *p, int b);
+
+/* Copies to a panel what this rank has of its block. */
+void product_pack(const struct gemm *p, const struct panel *panel);
+
+/* C += A B for one panel on each core of this rank. */
+void product_add(const struct gemm *p, const struct panel *panel);
+
+/* The core of a line, on which a block's home is. */
+int product_home(const struct tiles *t, int block);
+
+/* Words of block b over all parallel lines. */
+struct wire_words product_wire(const struct tiles *t, int b);
+
+#endif
