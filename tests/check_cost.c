@@ -458,7 +458,7 @@ START_TEST(routes_are_shared)
 	ck_assert_int_eq(ledger_paths(&ledger, PHASE_DECODE, NOPS), 0);
 	for (int r = 0; r < NROUTES; r++)
 		ledger_route(&ledger, r);
-	ck_assert_int_eq(ledger_paths(&ledger, PHASE_PREFILL, NOPS), 32);
+	ck_assert_int_eq(ledger_paths(&ledger, PHASE_PREFILL, NOPS), 48);
 	ck_assert_int_eq(ledger_paths(&ledger, PHASE_PREFILL, OP_QKV), 6);
 }
 END_TEST
@@ -736,7 +736,7 @@ static double ledger_allreduce(int n, int groups, int words)
 	ledger.device = &published;
 	ledger.row[0][0] = (struct charge){ 0 };
 	grid_init(&g, 1, n, 1, 1, 0, 0, NULL, &ledger);
-	g.x.groups = groups;
+	g.x.groups[0] = groups;
 	line_allreduce(&g.x, 1, &all, LINE_ADD);
 	cycles = row()->cycles;
 	grid_fini(&g);
