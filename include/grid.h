@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "allreduce.h"
 #include "block.h"
 #include "ledger.h"
 #include "noc.h"
@@ -65,7 +66,9 @@ struct line {
 	struct noc *noc;     /* NULL in a dry run */
 	struct ledger *ledger;
 	struct ring *rings;  /* those that were asked for: see line_ring */
-	int groups;          /* of an all-reduce's tree; 0: by its length */
+	const struct allreduce *allreduce; /* NULL: the default */
+	/* Of a K-tree, by level; 0: by its length. The last level is one. */
+	int groups[ALLREDUCE_LEVELS - 1];
 	bool shifting;       /* a shift is between start and finish */
 	/* Kept between calls: see line_buffer. */
 	float *buffer[LINE_BUFFERS];

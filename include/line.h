@@ -122,18 +122,14 @@ struct line_segment {
 	struct wire_words wire; /* of all parallel lines of the grid */
 };
 
-/* All-reduces n segments of the line by the two-level tree: in about sqrt(m)
- * groups of the m cores neighbour by neighbour to the group's root, then from
- * root to root to the middle one, then a multicast. Segments may share their
- * end cores, no links. Source: WaferLLM (OSDI'25), section 6 (K = 2). Cost
- * charged: as Luczynski et al. (HPDC'24) model reductions and multicasts,
- * max(contention, energy / links + distance) + stages. */
+/* All-reduces n segments of the line the way that l->allreduce says: along its
+ * chains, level by level, then out to all cores. A root adds (own + higher
+ * side) + lower side. Segments may share their end cores, no links. Source:
+ * WaferLLM (OSDI'25), section 6. Cost charged: as Luczynski et al. (HPDC'24)
+ * model reductions and multicasts, max(contention, energy / links + distance)
+ * + stages; the segments work side by side. */
 void line_allreduce(struct line *l, int n, const struct line_segment *segments,
                     enum line_op op);
-
-/* Groups of the tree on n cores of the line: as l->groups says, else about the
- * square root. */
-int line_groups(const struct line *l, int n);
 
 /* Charges a step in which each of the cores first + 1..last passes a message
  * to its lower neighbour: one hop, by software, which takes in the whole of it

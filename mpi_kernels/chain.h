@@ -1,5 +1,6 @@
-/* Inside the moves only: chains of partial sums (line_reduce.c), of which the
- * tree is made too (line_allreduce.c), and multicasts (line_multicast.c). */
+/* Inside the moves only: chains of partial sums (line_reduce.c), of which
+ * the all-reduce is made too (line_allreduce.c), and multicasts
+ * (line_multicast.c). */
 #ifndef WL_CHAIN_H
 #define WL_CHAIN_H
 

@@ -133,7 +133,7 @@ int bench_charge(struct bench *b, const struct options *o,
 	            o->grid.rows);
 	grid_init(&b->grid, o->grid.rows, o->grid.cols, 1, 1, 0, 0, NULL,
 	          &b->ledger);
-	b->grid.x.groups = b->grid.y.groups = o->groups;
+	b->grid.x.groups[0] = b->grid.y.groups[0] = o->groups;
 	ledger_kernel(&b->ledger, BENCH_OP);
 	kernel->charge(b);
 	return 0;

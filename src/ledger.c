@@ -7,6 +7,9 @@
 
 #include "fail.h"
 
+_Static_assert(NROUTES <= 8 * sizeof ((struct ledger *)0)->routes[0][0],
+               "a route for each bit of routes");
+
 static const char *const op_names[] = {
 #define WL_OP(id, name) name,
 #include "counters.def"

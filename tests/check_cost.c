@@ -1,6 +1,6 @@
 /* What things cost, against numbers calculated by hand; how the ledger adds
- * charges up; and the all-reduce against the published model of reductions on
- * a wafer, message by message. Without MPI. */
+ * charges up; and all-reduces against the published model of reductions on a
+ * wafer, message by message. Without MPI. */
 #include "config.h"
 #include "cost.h"
 
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allreduce.h"
 #include "line.h"
 #include "made_device.h"
 #include "suite.h"
@@ -459,7 +460,7 @@ START_TEST(routes_are_shared)
 	ck_assert_int_eq(ledger_paths(&ledger, PHASE_DECODE, NOPS), 0);
 	for (int r = 0; r < NROUTES; r++)
 		ledger_route(&ledger, r);
-	ck_assert_int_eq(ledger_paths(&ledger, PHASE_PREFILL, NOPS), 32);
+	ck_assert_int_eq(ledger_paths(&ledger, PHASE_PREFILL, NOPS), 48);
 	ck_assert_int_eq(ledger_paths(&ledger, PHASE_PREFILL, OP_QKV), 6);
 }
 END_TEST
@@ -698,50 +699,76 @@ static void wires_chain(const int *core, int m, int r)
 		wires_send(core[i], core[i - 1]);
 }
 
-/* The model's cycles of an all-reduce by a tree of two levels in `groups`
- * groups with their roots in the middle, then a multicast from the last root:
- * one message that every core takes in as it passes. waits: the second level
- * begins when all of the first has ended. */
-static double model_allreduce(int n, int groups, double words, bool waits)
+/* Roots of the next level: the middles of groups of core[0..m), which they
+ * replace. */
+static int wires_groups(int *core, int m, int groups)
 {
-	int core[CORES], root[CORES], top;
+	for (int i = 0; i < groups; i++) {
+		int first = (int)((long)i * m / groups);
+		int size = (int)((long)(i + 1) * m / groups) - first;
+
+		wires_chain(core + first, size, size / 2);
+		core[i] = core[first + size / 2];
+	}
+	return groups;
+}
+
+/* The model's cycles of an all-reduce by a tree, groups[] at every level but
+ * the last, which is one group; then a multicast from the last root: one
+ * message that every core takes in as it passes. waits: a level begins when
+ * all of the one before has ended. */
+static double model_tree(int n, int levels, const int *groups, double words,
+                         bool waits)
+{
+	int core[CORES], m = n;
 	struct model_terms cast = { .c = words, .e = words * (n - 1),
 	                            .n = n - 1, .d = 1 };
 
 	wires_start(n, words);
 	for (int p = 0; p < n; p++)
 		core[p] = p;
-	for (int i = 0; i < groups; i++) {
-		int first = (int)((long)i * n / groups);
-		int m = (int)((long)(i + 1) * n / groups) - first;
-
-		root[i] = first + m / 2;
-		wires_chain(core + first, m, m / 2);
+	for (int i = 0; i < levels; i++) {
+		if (i && waits)
+			wires_wait();
+		m = wires_groups(core, m, i < levels - 1 ? groups[i] : 1);
 	}
-	if (waits)
-		wires_wait();
-	wires_chain(root, groups, groups / 2);
-	top = root[groups / 2];
-	cast.l = fmax(top, n - 1 - top);
+	cast.l = fmax(core[0], n - 1 - core[0]);
 	return model_cycles(&wires.terms) + model_cycles(&cast);
 }
 
-/* What the ledger says: one row of n cores. */
-static double ledger_allreduce(int n, int groups, int words)
+static double model_allreduce(int n, int groups, double words, bool waits)
+{
+	return model_tree(n, 2, &groups, words, waits);
+}
+
+/* What the ledger says by one variant: one row of n cores. groups: of all
+ * levels but the last, NULL: by the length. */
+static double ledger_variant(const struct allreduce *variant, int n,
+                             const int *groups, int words)
 {
 	struct grid g;
 	struct line_segment all = { .last = n - 1,
 	                            .wire = cost_lines(1, words) };
 	double cycles;
 
-	ledger.device = &published;
 	ledger.row[0][0] = (struct charge){ 0 };
+	memset(ledger.link[0][AXIS_X], 0, CORES * sizeof **ledger.link[0]);
 	grid_init(&g, 1, n, 1, 1, 0, 0, NULL, &ledger);
-	g.x.groups = groups;
+	g.x.allreduce = variant;
+	for (int i = 0; groups && i < ALLREDUCE_LEVELS - 1; i++)
+		g.x.groups[i] = groups[i];
 	line_allreduce(&g.x, 1, &all, LINE_ADD);
 	cycles = row()->cycles;
 	grid_fini(&g);
 	return cycles;
+}
+
+static double ledger_allreduce(int n, int groups, int words)
+{
+	const int levels[ALLREDUCE_LEVELS - 1] = { groups };
+
+	ledger.device = &published;
+	return ledger_variant(NULL, n, levels, words);
 }
 
 static const int lengths[] = { 2, 3, 4, 5, 7, 8, 13, 16, 31, 64, 100, 128, 255,
@@ -833,6 +860,276 @@ START_TEST(broadcast_has_the_closed_form)
 }
 END_TEST
 
+/* ---- variants of the all-reduce ---- */
+
+START_TEST(variants_have_names)
+{
+	static const char *const names[] = { "pipeline", "ring", "ktree1",
+	                                     "ktree", "ktree3", "ktree4" };
+
+	ck_assert_uint_eq(allreduce_count(), sizeof names / sizeof *names);
+	EACH(names, i) {
+		const struct allreduce *a = allreduce_find(names[i]);
+
+		ck_assert_ptr_eq(a, allreduce_at(i));
+		ck_assert_str_eq(a->name, names[i]);
+		ck_assert(*a->help && !strchr(a->help, '\n'));
+	}
+	ck_assert_ptr_eq(allreduce_find("ktree2"), allreduce_find("ktree"));
+	ck_assert_ptr_eq(allreduce_find("ktree"), allreduce_default());
+	ck_assert_ptr_null(allreduce_find("ktree5"));
+	ck_assert_ptr_null(allreduce_find("ktre"));
+	ck_assert_ptr_null(allreduce_find(""));
+}
+END_TEST
+
+/* What the tree of two levels cost on a row before there were others. */
+START_TEST(two_levels_cost_what_they_did)
+{
+	static const struct {
+		int n, groups, words;
+		uint64_t sent, word_hops, path_hops, stages, cycles, busiest;
+	} was[] = {
+		{ 2, 0, 3, 6, 6, 2, 2, 59, 6 },
+		{ 3, 0, 1, 3, 5, 5, 3, 78, 3 },
+		{ 7, 0, 5, 35, 70, 6, 3, 114, 15 },
+		{ 16, 0, 1, 16, 39, 20, 5, 165, 3 },
+		{ 16, 7, 300, 4800, 11100, 16, 5, 3865, 900 },
+		{ 97, 0, 40, 3880, 10840, 107, 11, 876, 120 },
+		{ 360, 0, 12, 4320, 12492, 360, 19, 1676, 36 },
+		{ 660, 8, 7, 4620, 13216, 742, 46, 3445, 21 },
+		{ 999, 0, 1000, 999000, 2933000, 1029, 33, 14869, 3000 },
+		{ 1000, 1000, 2, 2000, 3996, 1000, 501, 12153, 4 },
+	};
+
+	EACH(was, i) {
+		const int groups[ALLREDUCE_LEVELS - 1] = { was[i].groups };
+		uint64_t link[CORES], busiest = 0;
+
+		ledger_variant(NULL, was[i].n, groups, was[i].words);
+		same(row()->words, was[i].sent);
+		same(row()->word_hops, was[i].word_hops);
+		same(row()->path_hops, was[i].path_hops);
+		same(row()->stages, was[i].stages);
+		same(row()->cycles, was[i].cycles);
+		ledger_links(&ledger, 0, AXIS_X, CORES, link);
+		for (int c = 0; c < CORES; c++)
+			busiest = link[c] > busiest ? link[c] : busiest;
+		same(busiest, was[i].busiest);
+		ck_assert_int_eq(ledger_paths(&ledger, 0, NOPS), 10);
+	}
+}
+END_TEST
+
+/* Every word over every link is a hop, whoever sends it. */
+START_TEST(links_carry_all_hops)
+{
+	for (size_t k = 0; k < allreduce_count(); k++)
+		for (int n = 1; n <= 130; n++) {
+			uint64_t link[CORES], sum = 0;
+
+			ledger_variant(allreduce_at(k), n, NULL, 7);
+			ledger_links(&ledger, 0, AXIS_X, CORES, link);
+			for (int c = 0; c < CORES; c++)
+				sum += link[c];
+			same(sum, row()->word_hops);
+			same(sum == 0, n == 1);
+			same(row()->cycles == 0, n == 1);
+			same(ledger.held[SRAM_BUFFERS], 0);
+			same(ledger.sram[0][0], 8 * 7);
+		}
+}
+END_TEST
+
+/* Of n cores a tree of K levels leaves n to the power (K - i) / K after level
+ * i, rounded: in whole numbers, (2 left - 1)^K <= 2^K n^(K - i). No more
+ * than there were. */
+static bool is_left(int left, int members, int n, int k, int i)
+{
+	double below = pow(2 * left - 1, k), above = pow(2 * left + 1, k);
+	double exact = pow(2, k) * pow(n, k - i);
+
+	return below <= exact && (exact < above || left == members);
+}
+
+static void check_levels(const struct allreduce *a, int n, const int *groups)
+{
+	static int core[CORES], start[CORES + 1], root[CORES];
+	struct allreduce_level v = { 0, core, start, root };
+	struct grid g;
+	int members = n;
+
+	grid_init(&g, 1, n, 1, 1, 0, 0, NULL, &ledger);
+	memcpy(g.x.groups, groups, sizeof g.x.groups);
+	for (int i = 0; i < a->levels; i++) {
+		a->chains(a, &g.x, 0, n - 1, i, &v);
+		ck_assert_int_eq(start[0], 0);
+		ck_assert_int_eq(start[v.n], members);
+		if (i == a->levels - 1)
+			ck_assert_int_eq(v.n, 1);
+		else if (groups[i])
+			ck_assert_int_eq(v.n, groups[i] < members ? groups[i]
+			                                          : members);
+		else
+			ck_assert(is_left(v.n, members, n, a->levels, i + 1));
+		members = v.n;
+	}
+	grid_fini(&g);
+}
+
+START_TEST(trees_leave_roots)
+{
+	static const char *const trees[] = { "ktree1", "ktree2", "ktree3",
+	                                     "ktree4" };
+
+	EACH(trees, k) {
+		const struct allreduce *a = allreduce_find(trees[k]);
+
+		ck_assert_int_eq(a->levels, k + 1);
+		for (int n = 1; n <= CORES; n++) {
+			check_levels(a, n, (int[]){ 0, 0, 0 });
+			check_levels(a, n, (int[]){ 5000, 0, 1 });
+			check_levels(a, n, (int[]){ n / 2, n / 4, n / 8 });
+			check_levels(a, n, (int[]){ 1, 3, 9 });
+		}
+	}
+}
+END_TEST
+
+/* The model of a tree whose levels wait, to the rounding of a cycle: by its
+ * own numbers of groups on lines of whole powers, and by some others. */
+START_TEST(trees_agree_with_the_model)
+{
+	static const struct {
+		const char *name;
+		int levels, n, groups[ALLREDUCE_LEVELS - 1];
+		bool given;
+	} tree[] = {
+		{ "ktree1", 1, 731, { 0 }, false },
+		{ "ktree3", 3, 8, { 4, 2 }, false },
+		{ "ktree3", 3, 343, { 49, 7 }, false },
+		{ "ktree3", 3, 729, { 81, 9 }, false },
+		{ "ktree3", 3, 1000, { 100, 10 }, false },
+		{ "ktree4", 4, 16, { 8, 4, 2 }, false },
+		{ "ktree4", 4, 81, { 27, 9, 3 }, false },
+		{ "ktree4", 4, 625, { 125, 25, 5 }, false },
+		{ "ktree3", 3, 5, { 2, 1 }, true },
+		{ "ktree3", 3, 660, { 33, 2 }, true },
+		{ "ktree3", 3, 997, { 11, 10 }, true },
+		{ "ktree4", 4, 720, { 91, 90, 2 }, true },
+		{ "ktree4", 4, 360, { 1, 1, 1 }, true },
+		{ "ktree4", 4, 7, { 7, 5, 3 }, true },
+		{ "ktree2", 2, 750, { 3 }, true },
+	};
+
+	ledger.device = &published;
+	EACH(tree, i)
+		EACH(vectors, j) {
+			const struct allreduce *a =
+				allreduce_find(tree[i].name);
+			double ours = ledger_variant(
+				a, tree[i].n, tree[i].given ? tree[i].groups
+				: NULL, vectors[j]);
+			double model = model_tree(
+				tree[i].n, tree[i].levels, tree[i].groups,
+				vectors[j], true);
+
+			ck_assert_msg(fabs(ours - model) < 1, "%s, %d cores, "
+			              "%d words: %g, %g by the model",
+			              tree[i].name, tree[i].n, vectors[j],
+			              ours, model);
+		}
+}
+END_TEST
+
+/* K n^(1/K) / 2 stages, and one for the multicast, where all groups have an
+ * odd number of cores: (n^(1/K) - 1) / 2 to either side, K times. */
+START_TEST(trees_have_the_paper_s_stages)
+{
+	static const struct {
+		const char *name;
+		int levels, n, side; /* side^levels = n */
+	} tree[] = {
+		{ "ktree1", 1, 729, 729 }, { "ktree2", 2, 729, 27 },
+		{ "ktree3", 3, 729, 9 }, { "ktree4", 4, 625, 5 },
+	};
+
+	EACH(tree, i) {
+		ledger_variant(allreduce_find(tree[i].name), tree[i].n, NULL,
+		               1);
+		same(row()->stages, tree[i].levels * (tree[i].side - 1) / 2 +
+		                    1);
+	}
+}
+END_TEST
+
+/* B words over n - 1 links and cores, then as far back: by the model T = B +
+ * n - 1 + 5 (n - 1), and B + n - 1 + 5. */
+START_TEST(pipelines_have_the_closed_form)
+{
+	const struct allreduce *a = allreduce_find("pipeline");
+
+	ledger.device = &published;
+	EACH(lengths, i)
+		EACH(vectors, j) {
+			uint64_t b = vectors[j], n = lengths[i];
+			double cycles = ledger_variant(a, n, NULL, b);
+			int core[CORES];
+
+			ck_assert(cycles == 2 * b + 2 * (n - 1) + 5 * n);
+			same(row()->path_hops, 2 * (n - 1));
+			same(row()->stages, n);
+			same(row()->words, b * n);
+			same(row()->word_hops, b * 2 * (n - 1));
+			wires_start(n, b);
+			for (size_t p = 0; p < n; p++)
+				core[p] = p;
+			wires_chain(core, n, 0);
+			ck_assert(model_cycles(&wires.terms) + b + n - 1 + 5 ==
+			          cycles);
+		}
+}
+END_TEST
+
+/* B words around twice, each time to all but one core; all but one or two of
+ * the ring's edges are two hops. */
+START_TEST(rings_have_the_closed_form)
+{
+	const struct allreduce *a = allreduce_find("ring");
+
+	ledger.device = &published;
+	EACH(lengths, i)
+		EACH(vectors, j) {
+			uint64_t b = vectors[j], n = lengths[i];
+			uint64_t around = 2 * n - 3;
+			/* Ends one edge earlier: that from core 3 to 1. */
+			uint64_t again = n == 2 ? 1 : n == 3 ? 3 : 2 * n - 4;
+			double cycles = ledger_variant(a, n, NULL, b);
+
+			ck_assert(cycles == 2 * b + around + again +
+			                    2 * 5 * (n - 1));
+			same(row()->path_hops, around + again);
+			same(row()->stages, 2 * (n - 1));
+			same(row()->words, b * 2 * (n - 1));
+			same(row()->word_hops, b * (around + again));
+		}
+}
+END_TEST
+
+/* The paths that a core holds: of the pipeline, the ring, the trees. */
+START_TEST(variants_have_routes)
+{
+	static const int paths[] = { 6, 3, 6, 10, 14, 18 };
+
+	for (size_t k = 0; k < allreduce_count(); k++) {
+		ledger_op(&ledger, k);
+		ledger_variant(allreduce_at(k), 3, NULL, 1);
+		ck_assert_int_eq(ledger_paths(&ledger, PHASE_LOAD, k),
+		                 paths[k]);
+	}
+}
+END_TEST
+
 static TCase *cost_case(void)
 {
 	TCase *t = tcase_create("cost");
@@ -889,6 +1186,23 @@ static TCase *model_case(void)
 	return t;
 }
 
+static TCase *variants_case(void)
+{
+	TCase *t = tcase_create("variants");
+
+	tcase_add_checked_fixture(t, set_up, tear_down);
+	tcase_add_test(t, variants_have_names);
+	tcase_add_test(t, two_levels_cost_what_they_did);
+	tcase_add_test(t, links_carry_all_hops);
+	tcase_add_test(t, trees_leave_roots);
+	tcase_add_test(t, trees_agree_with_the_model);
+	tcase_add_test(t, trees_have_the_paper_s_stages);
+	tcase_add_test(t, pipelines_have_the_closed_form);
+	tcase_add_test(t, rings_have_the_closed_form);
+	tcase_add_test(t, variants_have_routes);
+	return t;
+}
+
 int main(void)
 {
 	Suite *s = suite_create("cost");
@@ -897,5 +1211,6 @@ int main(void)
 	suite_add_tcase(s, ledger_case());
 	suite_add_tcase(s, overflow_case());
 	suite_add_tcase(s, model_case());
+	suite_add_tcase(s, variants_case());
 	return run_suite(s);
 }

@@ -1,13 +1,14 @@
 /* Every move along rows and columns of cores, on random core grids over every
  * rank grid, against a slow serial computation on the whole line that each
  * rank does for itself. Sums must have the very bits of the stated order:
- * (own + higher side) + lower side, groups and roots of the tree.
+ * (own + higher side) + lower side, the chains of each all-reduce.
  *
  * What a move charges is compared with a bill that is made out message by
  * message and hop by hop: all counters, the words over every link, routes. */
 /* ranks: 1 4 6 9 16 */
 /* full-ranks: 64 */
 #include "config.h"
+#include "allreduce.h"
 #include "line.h"
 #include "slab.h"
 #include "tiles.h"
@@ -811,94 +812,213 @@ static void try_multicast(struct lab *lab, struct grid *g)
 	cut_fini(&c);
 }
 
-/* ---- the tree ---- */
+/* ---- the all-reduce ---- */
 
-/* The tree on the cores first.., m of them: groups, their roots, the top. */
 enum { MOST_CORES = 128 };
 
-struct tree {
-	int first, m, groups;
-	int start[MOST_CORES + 1], root[MOST_CORES];
-	int top; /* number of the top's group */
+/* A level: chains of cores member[start[i]] to member[start[i + 1] - 1], of
+ * which member[root[i]] has the sum. */
+struct level {
+	int chains, member[MOST_CORES], start[MOST_CORES + 1],
+	    root[MOST_CORES];
 };
 
-/* groups 0: about the square root of their number. */
-static struct tree plan_tree(int first, int m, int groups)
-{
-	struct tree t = { .first = first, .m = m };
+/* How a variant goes up on the cores first.., m of them; ring: their order on
+ * the ring, else levels of chains. */
+struct plan {
+	int first, m, levels, ring[MOST_CORES];
+	struct level level[ALLREDUCE_LEVELS];
+};
 
-	t.groups = groups ? groups : (int)lround(sqrt(m));
-	if (t.groups > m)
-		t.groups = m;
-	for (int i = 0; i <= t.groups; i++)
-		t.start[i] = first + i * m / t.groups;
-	for (int i = 0; i < t.groups; i++)
-		t.root[i] = t.start[i] + (t.start[i + 1] - t.start[i]) / 2;
-	t.top = t.groups / 2;
-	return t;
+/* n to the power (k - i) / k, rounded: what a K-tree leaves of n cores. */
+static int cores_left(int n, int k, int i)
+{
+	int left = 1;
+
+	while (pow(left + 0.5, k) < pow(n, k - i))
+		left++;
+	return left;
 }
 
-/* The tree's sum of one word (pair) of every core; v is used up. */
-static const float *sum_tree(const struct tree *t, enum line_op op,
+/* Cuts a level's m members in groups, roots in their middle. */
+static void cut_level(struct level *v, int m, int groups)
+{
+	v->chains = groups < m ? groups : m;
+	for (int i = 0; i <= v->chains; i++)
+		v->start[i] = i * m / v->chains;
+	for (int i = 0; i < v->chains; i++)
+		v->root[i] = v->start[i] +
+		             (v->start[i + 1] - v->start[i]) / 2;
+}
+
+/* groups: as on the line, of all levels but the last. */
+static void plan_tree(struct plan *t, int levels, const int *groups)
+{
+	for (int i = 0; i < levels; i++) {
+		struct level *v = &t->level[i], *below = v - 1;
+		int left = i == levels - 1 ? 1 : groups[i] ? groups[i]
+		           : cores_left(t->m, levels, i + 1);
+		int m = i == 0 ? t->m : below->chains;
+
+		for (int j = 0; j < m; j++)
+			v->member[j] = i == 0 ? t->first + j
+			               : below->member[below->root[j]];
+		cut_level(v, m, left);
+	}
+	t->levels = levels;
+}
+
+/* What the line's variant does, by its name. */
+static void plan_init(struct plan *t, const struct line *l, int first, int m)
+{
+	const char *name = l->allreduce ? l->allreduce->name : "ktree";
+
+	*t = (struct plan){ .first = first, .m = m };
+	if (!strcmp(name, "ring")) {
+		list_ring(m, t->ring);
+		return;
+	}
+	plan_tree(t, !strcmp(name, "ktree4") ? 4 : !strcmp(name, "ktree3") ? 3
+	          : !strcmp(name, "ktree") ? 2 : 1, l->groups);
+	if (!strcmp(name, "pipeline"))
+		t->level[0].root[0] = 0;
+}
+
+static int plan_top(const struct plan *t)
+{
+	const struct level *v = &t->level[t->levels - 1];
+
+	return v->member[v->root[0]];
+}
+
+/* The sum of one word (pair) of every core; v is used up. */
+static const float *sum_plan(const struct plan *t, enum line_op op,
                              float v[][2])
 {
-	int core[MOST_CORES];
+	for (int i = 0; i < t->levels; i++) {
+		const struct level *w = &t->level[i];
 
+		for (int j = 0; j < w->chains; j++)
+			sum_chain(op, v, w->member + w->start[j],
+			          w->start[j + 1] - w->start[j],
+			          w->root[j] - w->start[j]);
+	}
+	if (t->levels)
+		return v[plan_top(t)];
+	/* Once around. */
+	float *sum = v[t->first];
+
+	for (int k = 1; k < t->m; k++)
+		combine_word(op, sum, v[t->first + t->ring[k]]);
+	return sum;
+}
+
+/* What happens on the way up, as Luczynski et al. (HPDC'24) count. */
+struct terms {
+	uint64_t contention, energy, distance, depth;
+};
+
+/* A level's messages, each to the next member on the way to the root: added
+ * to what a core took in (received) and to the terms, which count levels one
+ * after the other. */
+static void bill_level(struct bill *b, const struct level *v, uint64_t words,
+                       int *received, struct terms *t)
+{
+	int depth = 0, distance = 0;
+
+	for (int i = 0; i < v->chains; i++)
+		for (int j = v->start[i]; j < v->start[i + 1]; j++) {
+			int r = v->root[i], to = j < r ? j + 1 : j - 1;
+
+			if (j == r)
+				continue;
+			bill_send(b, v->member[j], v->member[to], words);
+			received[v->member[to]]++;
+			t->energy += abs(v->member[j] - v->member[to]);
+			depth = larger(depth, abs(j - r));
+			distance = larger(distance, abs(v->member[j] -
+			                                v->member[r]));
+		}
+	t->depth += depth;
+	t->distance += distance;
+}
+
+/* Chains of a level, then the next ones, then a multicast. */
+static void bill_chains(struct bill *b, const struct plan *t, uint64_t all,
+                        uint64_t most)
+{
+	int received[MOST_CORES] = { 0 }, top = plan_top(t);
+	int last = t->first + t->m - 1;
+	struct terms up = { 0 };
+
+	for (int i = 0; i < t->levels; i++)
+		bill_level(b, &t->level[i], all, received, &up);
 	for (int p = 0; p < MOST_CORES; p++)
-		core[p] = p;
-	for (int i = 0; i < t->groups; i++)
-		sum_chain(op, v, core + t->start[i],
-		          t->start[i + 1] - t->start[i],
-		          t->root[i] - t->start[i]);
-	sum_chain(op, v, t->root, t->groups, t->top);
-	return v[t->root[t->top]];
+		up.contention = more(up.contention, received[p]);
+	bill_send(b, t->first, last, all);
+	uint64_t spread = larger(top - t->first, last - top);
+	uint64_t busy = ceil((double)(most * up.energy) / (t->m - 1));
+
+	b->c.path_hops = up.distance + spread;
+	b->c.stages = up.depth + 1;
+	b->c.comm_cycles = more(wire(most * up.contention),
+	                        wire(busy) + way(up.distance)) +
+	                   stages(b->c.stages) + wire(most) + way(spread);
+}
+
+/* From ring position to ring position, twice around but for the last step of
+ * each round, on links of which no two steps of a round need the same one. */
+static void bill_ring(struct bill *b, const struct plan *t, uint64_t all,
+                      uint64_t most)
+{
+	uint64_t hops[2] = { 0, 0 };
+
+	for (int k = 0; k < 2 * (t->m - 1); k++) {
+		int from = t->ring[k % t->m], to = t->ring[(k + 1) % t->m];
+
+		bill_send(b, t->first + from, t->first + to, all);
+		hops[k >= t->m - 1] += abs(from - to);
+		b->c.stages++;
+	}
+	b->c.path_hops = hops[0] + hops[1];
+	b->c.comm_cycles = wire(most) + way(hops[0]) + stages(b->c.stages) +
+	                   wire(most) + way(hops[1]);
 }
 
 /* One all-reduce of `all` words, `most` on the line that has most, message by
- * message, as Luczynski et al. (HPDC'24) count: contention, energy over
- * links, distance, depth. */
-static struct bill tree_bill(const struct lab *lab, enum axis axis,
-                             const struct tree *t, uint64_t all, uint64_t most)
+ * message. */
+static struct bill plan_bill(const struct lab *lab, enum axis axis,
+                             const struct plan *t, uint64_t all, uint64_t most)
 {
 	struct bill b = bill_of(lab, axis);
-	int top = t->root[t->top], last = t->first + t->m - 1, into = 0;
-	int side = 0, outer = 0;
-	uint64_t hops = 0;
 
-	for (int i = 0; i < t->groups && t->m > 1 && all; i++) {
-		int root = t->root[i], next = i < t->top ? i + 1 : i - 1;
-
-		for (int p = t->start[i]; p < t->start[i + 1]; p++) {
-			int to = p < root ? p + 1 : p > root ? p - 1 : p;
-
-			bill_send(&b, p, to, all);
-			hops += p != to;
-			into += p != to && to == top;
-			side = larger(side, abs(p - root));
-		}
-		outer = larger(outer, abs(top - root));
-		if (i == t->top)
-			continue;
-		/* On to the next root on the way to the top. */
-		bill_send(&b, root, t->root[next], all);
-		hops += abs(t->root[next] - root);
-		into += next == t->top;
-	}
 	if (t->m == 1 || !all)
 		return b;
-	bill_send(&b, t->first, last, all);
-	uint64_t spread = larger(top - t->first, last - top);
-	uint64_t reach = side + outer, busy = ceil((double)(most * hops) /
-	                                           (t->m - 1));
-
-	b.c.path_hops = reach + spread;
-	b.c.stages = side + larger(t->top, t->groups - 1 - t->top) + 1;
-	b.c.comm_cycles = more(wire(most * into), wire(busy) + way(reach)) +
-	                  stages(b.c.stages) + wire(most) + way(spread);
+	if (t->levels)
+		bill_chains(&b, t, all, most);
+	else
+		bill_ring(&b, t, all, most);
 	return b;
 }
 
-/* Trees that work side by side: the slowest counts. */
+static void bill_routes(struct bill *b, const struct plan *t)
+{
+	static const enum route_kind kinds[][2] = {
+		{ ROUTE_CHAIN_X, ROUTE_CHAIN_Y },
+		{ ROUTE_ROOTS_X, ROUTE_ROOTS_Y },
+		{ ROUTE_ROOTS2_X, ROUTE_ROOTS2_Y },
+		{ ROUTE_ROOTS3_X, ROUTE_ROOTS3_Y },
+	};
+
+	for (int i = 0; i < t->levels; i++)
+		bill_route(b, kinds[i][0], kinds[i][1]);
+	if (t->levels)
+		bill_route(b, ROUTE_CAST_X, ROUTE_CAST_Y);
+	else
+		bill_route(b, ROUTE_RING_X, ROUTE_RING_Y);
+}
+
+/* All-reduces that work side by side: the slowest counts. */
 static void bill_beside(struct bill *sum, const struct bill *b)
 {
 	for (int p = 0; p < LAB_CORES; p++)
@@ -913,7 +1033,7 @@ static void bill_beside(struct bill *sum, const struct bill *b)
 /* Segments of a line that share end cores or leave gaps. */
 enum { MOST_SEGMENTS = 8 };
 
-struct allreduce {
+struct sums {
 	struct line *l;
 	struct range mine;       /* own parallel lines */
 	int lines, n;
@@ -923,12 +1043,12 @@ struct allreduce {
 	                              an odd number has one word (pair) more */
 };
 
-static int vector_words(const struct allreduce *a, int s, int line)
+static int vector_words(const struct sums *a, int s, int line)
 {
 	return a->words[s] + (a->op == LINE_ARGMAX ? 2 : 1) * (line % 2);
 }
 
-static void segment_init(struct lab *lab, struct allreduce *a, int s)
+static void segment_init(struct lab *lab, struct sums *a, int s)
 {
 	struct line_segment *seg = &a->segment[s];
 	int base = line_base(a->l, seg->first);
@@ -958,11 +1078,10 @@ static void segment_init(struct lab *lab, struct allreduce *a, int s)
 	}
 }
 
-static void check_segment(struct lab *lab, const struct allreduce *a, int s)
+static void check_segment(struct lab *lab, const struct sums *a, int s)
 {
 	const struct line_segment *seg = &a->segment[s];
-	struct tree t = plan_tree(seg->first, seg->last - seg->first + 1,
-	                          a->l->groups);
+	struct plan t;
 	int base = line_base(a->l, seg->first);
 	int size = a->op == LINE_ARGMAX ? 2 : 1;
 	const float *result = seg->result;
@@ -970,54 +1089,72 @@ static void check_segment(struct lab *lab, const struct allreduce *a, int s)
 
 	if (base > seg->last || !is_mine(a->l, base))
 		return;
+	plan_init(&t, a->l, seg->first, seg->last - seg->first + 1);
 	for (int q = a->mine.lo; q < a->mine.hi; q++)
 		for (int i = 0; i < vector_words(a, s, q); i += size) {
 			line_words(lab, a->op, q * 8 + s, i, a->l->n, v);
-			CHECK(lab, same_bits(sum_tree(&t, a->op, v), result,
+			CHECK(lab, same_bits(sum_plan(&t, a->op, v), result,
 			                     size));
 			result += size;
 		}
 }
 
-static void try_allreduce(struct lab *lab, struct grid *g)
+/* From some core on, segments of all lengths, the odd one long. */
+static void throw_segments(struct lab *lab, struct sums *a)
 {
-	enum axis axis = throw_axis(lab);
-	struct allreduce a = { .l = grid_line(g, axis),
-	                       .mine = across(g, axis),
-	                       .lines = grid_lines(g, axis),
-	                       .op = throw_op(lab) };
-	struct bill want = bill_of(lab, axis);
-	int first = dice_throw(&lab->dice, 0, a.l->n / 2);
-	uint64_t most = 0;
+	int first = dice_throw(&lab->dice, 0, a->l->n / 2);
 
-	lab_next(lab);
-	while (first < a.l->n && a.n < MOST_SEGMENTS) {
-		struct line_segment *s = &a.segment[a.n++];
+	while (first < a->l->n && a->n < MOST_SEGMENTS) {
+		struct line_segment *s = &a->segment[a->n++];
 
 		s->first = first;
-		s->last = dice_throw(&lab->dice, first, a.l->n - 1);
+		s->last = dice_throw(&lab->dice, first, a->l->n - 1);
 		if (dice_throw(&lab->dice, 0, 2) && s->last > first + 4)
 			s->last = first + 4;
 		first = s->last + dice_throw(&lab->dice, 0, 3) / 2;
 	}
-	a.l->groups = dice_throw(&lab->dice, 0, 1)
-	              ? dice_throw(&lab->dice, 1, a.l->n + 1) : 0;
-	for (int i = 0; i < a.n; i++) {
-		struct line_segment *s = &a.segment[i];
-		struct tree t = plan_tree(s->first, s->last - s->first + 1,
-		                          a.l->groups);
+	for (int i = 0; i < a->n; i++)
+		segment_init(lab, a, i);
+}
 
-		segment_init(lab, &a, i);
-		struct bill b = tree_bill(lab, axis, &t, s->wire.all,
-		                          s->wire.most);
+static struct bill sums_bill(const struct lab *lab, const struct sums *a)
+{
+	struct bill b = bill_of(lab, a->l->axis);
 
-		bill_beside(&want, &b);
+	for (int i = 0; i < a->n; i++) {
+		const struct line_segment *s = &a->segment[i];
+		struct plan t;
+
+		plan_init(&t, a->l, s->first, s->last - s->first + 1);
+		struct bill own = plan_bill(lab, a->l->axis, &t, s->wire.all,
+		                            s->wire.most);
+
+		bill_beside(&b, &own);
+		bill_routes(&b, &t);
 	}
-	bill_route(&want, ROUTE_CHAIN_X, ROUTE_CHAIN_Y);
-	bill_route(&want, ROUTE_ROOTS_X, ROUTE_ROOTS_Y);
-	bill_route(&want, ROUTE_CAST_X, ROUTE_CAST_Y);
+	return b;
+}
+
+/* By one variant; NULL: by the line's default. */
+static void try_variant(struct lab *lab, struct grid *g,
+                        const struct allreduce *variant)
+{
+	enum axis axis = throw_axis(lab);
+	struct sums a = { .l = grid_line(g, axis), .mine = across(g, axis),
+	                  .lines = grid_lines(g, axis),
+	                  .op = throw_op(lab) };
+	uint64_t most = 0;
+
+	lab_next(lab);
+	throw_segments(lab, &a);
+	a.l->allreduce = variant;
+	for (int i = 0; i < ALLREDUCE_LEVELS - 1; i++)
+		a.l->groups[i] = dice_throw(&lab->dice, 0, 1)
+		                 ? dice_throw(&lab->dice, 1, a.l->n + 1) : 0;
 	lab->ledger.sram[0][0] = 0;
 	line_allreduce(a.l, a.n, a.segment, a.op);
+	struct bill want = sums_bill(lab, &a);
+
 	for (int i = 0; i < a.n; i++)
 		most = more(most, a.segment[i].wire.most);
 	check_exchange(lab, most);
@@ -1026,8 +1163,16 @@ static void try_allreduce(struct lab *lab, struct grid *g)
 		free(a.segment[i].value);
 		free(a.segment[i].result);
 	}
-	a.l->groups = 0;
-	check_bill(lab, &want, "all-reduce", 0);
+	check_bill(lab, &want, variant ? variant->name : "all-reduce", 0);
+	a.l->allreduce = NULL;
+	memset(a.l->groups, 0, sizeof a.l->groups);
+}
+
+static void try_allreduce(struct lab *lab, struct grid *g)
+{
+	try_variant(lab, g, NULL);
+	for (size_t i = 0; i < allreduce_count(); i++)
+		try_variant(lab, g, allreduce_at(i));
 }
 
 /* ---- relays ---- */
@@ -1364,6 +1509,19 @@ static void (*const moves[])(struct lab *lab, struct grid *g) = {
 	try_relay_boxes, try_relayout,
 };
 
+/* Lines of many cores, on which trees have four levels of some size. */
+static void try_long_lines(struct lab *lab, int rows, int cols)
+{
+	struct grid g;
+
+	grid_init(&g, dice_throw(&lab->dice, larger(rows, 40), LAB_CORES),
+	          dice_throw(&lab->dice, larger(cols, 40), LAB_CORES), rows,
+	          cols, lab->mesh.row, lab->mesh.col, lab->noc, &lab->ledger);
+	throw_type(lab);
+	try_allreduce(lab, &g);
+	grid_fini(&g);
+}
+
 /* All moves on core grids of many sizes over one rank grid, the smallest and
  * the least square first. */
 static void try_rank_grid(struct lab *lab, int rows, int cols, int grids)
@@ -1382,6 +1540,8 @@ static void try_rank_grid(struct lab *lab, int rows, int cols, int grids)
 		}
 		grid_fini(&g);
 	}
+	for (int i = 0; i < 3; i++)
+		try_long_lines(lab, rows, cols);
 	lab_close(lab);
 }
 

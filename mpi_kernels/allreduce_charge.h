@@ -1,0 +1,51 @@
+/* Inside the all-reduce only: its variants, and what they share to charge
+ * themselves (allreduce_charge.c). */
+#ifndef WL_ALLREDUCE_CHARGE_H
+#define WL_ALLREDUCE_CHARGE_H
+
+#include <stdint.h>
+
+#include "allreduce.h"
+#include "line.h"
+
+extern const struct allreduce allreduce_pipeline, allreduce_ring,
+	allreduce_ktree1, allreduce_ktree2, allreduce_ktree3, allreduce_ktree4;
+
+/* The way of a vector through all levels to the core that gets the sum. */
+struct allreduce_up {
+	uint64_t depth;       /* cores that add and send on, longest way */
+	uint64_t reach;       /* hops of the longest way */
+	uint64_t sent, hops;  /* messages, and the hops of them all */
+	uint64_t into;        /* messages that the busiest core takes in */
+	int top;              /* the core that gets the sum */
+};
+
+/* The way of the sum from there to all cores. */
+struct allreduce_down {
+	uint64_t depth, reach, sent, hops;
+};
+
+/* Sums up the variant's levels on a segment and charges their links. */
+struct allreduce_up allreduce_go_up(const struct allreduce *a, struct line *l,
+                                    const struct line_segment *s);
+
+/* One multicast from core top, whose links it charges. */
+struct allreduce_down allreduce_cast(struct line *l,
+                                     const struct line_segment *s, int top);
+
+/* One way after the other. links: over which the words that go up spread. */
+struct charge allreduce_both(const struct line *l,
+                             const struct line_segment *s,
+                             const struct allreduce_up *up,
+                             const struct allreduce_down *down,
+                             uint64_t links);
+
+/* The charge of a variant that gives its sum out by a multicast. */
+struct charge allreduce_charge_cast(const struct allreduce *a, struct line *l,
+                                    const struct line_segment *s);
+
+/* The level's only chain: all cores of first..last, core[root] the root. */
+void allreduce_one_chain(int first, int last, int root,
+                         struct allreduce_level *v);
+
+#endif
