@@ -1,51 +1,108 @@
-/* waferllm bench: the account of one kernel or move. */
+/* waferllm bench: one kernel, by one or several algorithms, with its account
+ * and, unless it is a dry run, with data. To add a kernel: a row of the table
+ * in bench_kernels.c. */
 #ifndef WL_BENCH_H
 #define WL_BENCH_H
 
 #include <jansson.h>
 
 #include "account.h"
+#include "gemm.h"
+#include "slab.h"
+#include "tiles.h"
 
 /* Where in its ledger a bench charges: it is of no phase, and no operator. */
 #define BENCH_PHASE PHASE_LOAD
 #define BENCH_OP OP_EMBED
 
-/* A bench's grid with its ledger. */
+/* ScaLAPACK, which is on no wafer: the choice of an algorithm. */
+#define BENCH_HOST_ONLY ((size_t)-1)
+#define BENCH_SCALAPACK "scalapack"
+
+/* One kernel by one algorithm, on its grid with its ledger. */
 struct bench {
-	const struct options *options; /* borrowed, as is the device */
+	const struct options *options; /* borrowed, as all pointers here */
 	const struct device *device;
+	const struct mesh *mesh;       /* NULL: a dry run */
+	const struct bench_kernel *kernel;
+	size_t choice;                 /* of its algorithms */
+	int m, k, n;                   /* 0: the kernel has none */
+	struct noc *noc;               /* owned, as is all that follows */
 	struct ledger ledger;
 	struct grid grid;
-	int m, k, n;                   /* 0: the kernel has none */
-	const char *algorithm;         /* that serves it */
+	/* Operands, between a kernel's open and close. */
+	struct tiles a, b, c;
+	struct slab w;
+	float *x, *y;
+	size_t stride;
 };
 
-/* Charges the kernel that the options name:
- *   gemm       C[m][n] = A[m][k] B[k][n]; A's skew is charged, B comes skewed
- *   gemv       y[n] = x[k] W[k][n], with the all-reduce along y
- *   allreduce  a vector of --words words on each row, along x
- *   shift      an m x n matrix, each tile --hops columns on, core by core
- * 0, or -1 and err when a size is missing. Not collective. Free with
- * bench_fini. */
+/* What bench can run. Operands are numbers that follow from their places. */
+struct bench_kernel {
+	const char *name;
+	bool sizes, words, hops;       /* the options it needs */
+	size_t (*count)(void);         /* algorithms, of which `usual` is run */
+	const char *(*algorithm)(size_t i); /* when none is named */
+	const char *usual;
+	/* Makes operands; runs the kernel once; frees them. The ledger is
+	 * charged, and, but for a dry run, data are computed. Collective. */
+	void (*open)(struct bench *b);
+	void (*run)(struct bench *b);
+	void (*close)(struct bench *b);
+	/* The largest error of what this rank holds, against the one-core
+	 * reference, and what roundings allow; as parts of the sum of the
+	 * terms' magnitudes. After run. Not collective. */
+	double (*error)(const struct bench *b, double *allowed);
+	/* Floating-point operations; NULL: none. */
+	double (*operations)(const struct bench *b);
+};
+
+/* NULL and err when there is no such kernel. */
+const struct bench_kernel *bench_kernel_find(const char *name,
+                                             struct wl_error *err);
+
+/* The element of operand A (0) or B (1) at a place of the whole. */
+float bench_element(int operand, int64_t at);
+/* The gemm kernel's judgement of C's element: as error above. */
+double bench_gemm_error(const struct bench *b, struct range rows,
+                        struct range columns, float (*c)(void *of, int row,
+                        int column), void *of, double *allowed);
+
+/* Charges the kernel that the options name, by one algorithm (NULL: the usual
+ * one), without data. 0, or -1 and err when a size is missing. Not collective.
+ * Free with bench_fini. */
 int bench_charge(struct bench *b, const struct options *o,
-                 const struct device *d, struct wl_error *err);
+                 const struct device *d, const char *algorithm,
+                 struct wl_error *err);
 void bench_fini(struct bench *b);
 
-/* What came of it. Cycles and what else was charged; arithmetic's share of the
- * cycles; multiply-adds as a share of what the vector units could do. */
+/* What came of it. */
 struct bench_result {
+	const char *algorithm;
+	bool emulated;               /* not by ScaLAPACK */
 	struct charge charge;
-	double efficiency, peak_share;
+	double seconds;              /* emulated */
+	double efficiency;           /* arithmetic's share of the cycles */
+	double peak_share;           /* multiply-adds / what the vector units
+	                                could do in that time */
+	uint64_t sram_bytes;
+	int routes;
 	struct verdict plmr[NPLMR];
+	bool overflow;               /* of 64 bits */
+	/* Of the host; 0: not run. */
+	double host_median, host_least; /* seconds */
+	double host_gflops;          /* by the median */
+	double error, allowed;       /* allowed 0: not checked */
 };
 struct bench_result bench_result(const struct bench *b);
 
-/* The report, which the caller frees. seconds: of the host. */
+/* The report of n results, which the caller frees. seconds: of the host, in
+ * all; ranks: that ran. */
 json_t *bench_tree(const struct bench *b, const struct bench_result *r,
-                   double seconds);
+                   size_t n, double seconds, int ranks);
 
-/* The verb, on the leader, not collective: a table on standard output, and a
- * report. 0, or -1 and err. */
+/* The verb: a table on standard output, and a report, both from the leader.
+ * Collective over MPI_COMM_WORLD. 0, or -1 on all ranks and err. */
 int bench_run(const struct options *o, struct wl_error *err);
 
 #endif

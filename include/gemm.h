@@ -62,9 +62,13 @@ size_t gemm_count(void);
 /* Blocks that k is cut in on this grid. */
 int gemm_blocks(const struct grid *g);
 
-/* More of them than this make a product's steps so short that a user should
- * know. */
+/* More of them than this make a product's steps so short, and so many, that a
+ * user should know: rows, columns, blocks. More than the most are refused. */
 #define GEMM_MANY_BLOCKS 2048
+#define GEMM_MOST_BLOCKS (1 << 20)
+#define GEMM_BLOCKS_WARNING "waferllm: warning: %dx%d cores cut the inner " \
+	"dimension of products in %d blocks, their least common multiple; " \
+	"sides with a common factor need fewer"
 
 /* Makes B's tiles, zeroed, in the places from which the algorithm reads them.
  * k and n: over the core rows and columns; k spread where the grid is uneven.

@@ -14,6 +14,8 @@ int host_cores(void);
 uint64_t host_processor(void);
 /* Most memory that this process has had in use so far, bytes. */
 double host_peak_memory(void);
+/* Memory of this host, bytes. */
+double host_memory(void);
 /* "hwloc 2.9.0" or the like; static storage. */
 const char *host_hwloc_version(void);
 

@@ -96,7 +96,7 @@ void line_multicast(struct line *l, int first, int last,
 /* Broadcasts a vector from core root to all of the line. data [words]: this
  * rank's part of it, of its own lines, filled on the root's rank. wire: over
  * all parallel lines. To be used where each core is the root in its turn. Cost
- * charged: the hops to the farther end, the words, a stage; and, where a
+ * charged: a set-up, the hops to the farther end, the words, a stage; and, where a
  * router has not a path for every root (cost_relays), a stage for each core on
  * the way that sends on in software, which takes that long of its own time.
  */
@@ -106,8 +106,8 @@ void line_broadcast(struct line *l, int root, float *data, size_t words,
 /* Brings each part, all n of which this rank's lines hold, from its root to
  * every rank of the line. data: the parts, one after the other. wire: all of
  * them, over all parallel lines. Cost charged: all words into every core, the
- * hops and stages of the longest way, software that sends on as in
- * line_broadcast. */
+ * hops and stages of the longest way, a set-up for each core that is heard
+ * from, software that sends on as in line_broadcast. */
 void line_allgather(struct line *l, const struct line_parts *parts,
                     float *data, struct wire_words wire);
 

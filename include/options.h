@@ -15,6 +15,9 @@ enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
 /* What --grid auto stands as. */
 #define GRID_AUTO (-1)
 
+/* Numbers that --groups takes: a K-tree has at most one level more. */
+#define OPTIONS_GROUPS 3
+
 /* Most --set that a command line may have. */
 #define OPTIONS_SETS 32
 
@@ -47,9 +50,15 @@ struct options {
 	const char *kv;           /* "shift" or "concat" */
 	bool kv_heads_full;
 	int prefill_regions, decode_regions;
+	/* algorithms: run, and bench the groups */
+	const char *system, *gemm, *allreduce; /* NULL: not given */
+	int groups[OPTIONS_GROUPS];       /* 0: not given */
 	/* bench */
 	const char *kernel;
-	int m, k, n, words, hops, groups; /* 0: not given */
+	const char *algo;         /* NULL: not given */
+	int m, k, n, words, hops; /* 0: not given */
+	bool check;
+	int repeat;
 	/* import */
 	const char *source, *dest, *tokenizer, *random_shape;
 	/* import: of the weights; run, bench: of the elements charged */

@@ -36,6 +36,11 @@ has_parallel_hdf5() {
 			'#error' '#endif' | preprocesses
 }
 
+# It comes without headers.
+has_scalapack() {
+	pkg_config_knows scalapack-openmpi scalapack
+}
+
 # imports MODULE: a Python that analysis may use has it.
 imports() {
 	python3 -c "import $1" 2>/dev/null ||
@@ -55,6 +60,7 @@ libjansson-dev:jansson:jansson:has_library jansson.h jansson
 zlib1g-dev:zlib:zlib:has_library zlib.h zlib
 libpcre2-dev:pcre2:pcre2:has_library pcre2.h libpcre2-8
 libutf8proc-dev:utf8proc:utf8proc:has_library utf8proc.h libutf8proc
+libscalapack-openmpi-dev:netlib-scalapack:scalapack:has_scalapack
 check:check:check:has_library check.h check
 python3:python:python:has python3
 python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib

@@ -2,9 +2,10 @@
 #
 # Finds a library by compiling and linking a program made of INCLUDES and BODY.
 # NAME_CFLAGS and NAME_LIBS are used as they are when the user gave one of
-# them. Otherwise each of WAYS is tried, a pkg-config module or a compiler
-# wrapper (*cc) that knows -show, and at last plain LIBS. Sets and substitutes
-# NAME_CFLAGS and NAME_LIBS, and sets wl_found to the way that worked or "no".
+# them. Otherwise each of WAYS is tried, a pkg-config module, a compiler wrapper
+# (*cc) that knows -show, or a library (-l*), and at last plain LIBS. Sets and
+# substitutes NAME_CFLAGS and NAME_LIBS, and sets wl_found to the way that
+# worked or "no".
 AC_DEFUN([WL_FIND], [
 AC_ARG_VAR([$1_CFLAGS], [preprocessor flags for $1, where not found by itself])
 AC_ARG_VAR([$1_LIBS], [linker flags for $1, where not found by itself])
@@ -19,6 +20,7 @@ for wl_way in $wl_ways; do
 	[given], [wl_cflags=$$1_CFLAGS wl_libs=$$1_LIBS],
 	[plain], [wl_cflags= wl_libs="$3"],
 	[*cc], [WL_SHOW([$wl_way])],
+	[-l*], [wl_cflags= wl_libs=$wl_way],
 	[wl_cflags=`$PKG_CONFIG --cflags $wl_way 2>/dev/null` || continue
 	wl_libs=`$PKG_CONFIG --libs $wl_way 2>/dev/null`])
 	CPPFLAGS="$wl_cflags $wl_save_CPPFLAGS"

@@ -46,6 +46,9 @@ void gemm_summa(const struct gemm *p)
 	struct ledger *l = g->ledger;
 	int blocks = p->a->ring.parts;
 	size_t a = product_panel_a(p, 1), b = product_panel_b(p, 1);
+	/* A kernel is made for one size of tiles, the largest. */
+	const struct charge product =
+		product_cycles(p, part_max(&p->a->ring));
 	struct panel panel[2];
 
 	product_start(p);
@@ -60,8 +63,6 @@ void gemm_summa(const struct gemm *p)
 	for (int i = 0; i < blocks; i++) {
 		const struct panel *now = &panel[i % 2];
 		struct panel *next = &panel[(i + 1) % 2];
-		const struct charge product =
-			product_cycles(p, part_size(&p->a->ring, i));
 
 		next->block = i + 1;
 		ledger_together(l);

@@ -138,9 +138,10 @@ static void charge_rooted(struct line *l, uint64_t hops, uint64_t messages,
 
 	if (!wire.all)
 		return;
-	/* The software that sends on reads each message's head, and then all
-	 * of its words pass through it. */
-	c.setup_cycles = cost_exchange(account);
+	/* Each message comes on a path of its own, as an exchange by itself.
+	 * The software that sends on reads each one's head, and then all of
+	 * its words pass through it. */
+	c.setup_cycles = messages * cost_exchange(account);
 	if (relays)
 		c.setup_cycles += cost_stages(account, messages) + stream;
 	c.comm_cycles = c.setup_cycles + cost_hops(account, hops) + stream +

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 double host_seconds(void)
 {
@@ -52,6 +53,11 @@ double host_peak_memory(void)
 
 	getrusage(RUSAGE_SELF, &use);
 	return 1024.0 * use.ru_maxrss;
+}
+
+double host_memory(void)
+{
+	return (double)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 }
 
 const char *host_hwloc_version(void)

@@ -10,30 +10,8 @@
 
 #include "checkpoint.h"
 #include "convert.h"
+#include "uniform.h"
 #include "vocab.h"
-
-/* The output function of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a
- * bijection whose outputs for a counter pass as random. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebu;
-	return x ^ x >> 31;
-}
-
-/* Element i is a function of key and i alone: uniform over (-limit, limit),
- * on 2^24 values symmetric about zero. */
-static void fill_uniform(float *w, size_t n, uint64_t key, float limit)
-{
-	const uint64_t step = 0x9e3779b97f4a7c15u;
-	const float scale = limit / (1 << 24);
-
-	for (size_t i = 0; i < n; i++) {
-		int32_t u = mix(key + (i + 1) * step) >> 40;
-
-		w[i] = (2 * u + 1 - (1 << 24)) * scale;
-	}
-}
 
 struct random_import {
 	const struct import_options *o;
@@ -58,13 +36,15 @@ static void fill(const struct random_import *r, enum tensor_kind kind,
 	struct tensor_shape s = tensor_shape(r->model, kind);
 	bool bias = kind == T_BQ || kind == T_BK || kind == T_BV;
 	size_t k = bias ? (size_t)r->model->dim : s.rows;
+	uint64_t key = uniform_mix(uniform_mix(r->o->seed + 1) ^
+	                           name_key(name));
 
 	if (s.vector && !bias)
 		for (size_t i = 0; i < n; i++)
 			w[i] = 1;
 	else
-		fill_uniform(w, n, mix(mix(r->o->seed + 1) ^ name_key(name)),
-		             sqrt(3.0 / k));
+		for (size_t i = 0; i < n; i++)
+			w[i] = uniform_at(key, i, sqrt(3.0 / k));
 }
 
 static int write_random(void *ctx, enum tensor_kind kind, int layer)

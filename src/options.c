@@ -10,7 +10,7 @@
 
 #include "model.h"
 
-enum kind { FLAG, STRING, LIST, INTEGER, UNSIGNED, REAL, GRID, SQUARE, AUTO,
+enum kind { FLAG, STRING, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID, AUTO,
             TYPE, KV };
 
 #define RUN (1u << VERB_RUN)
@@ -53,9 +53,9 @@ static const struct option table[] = {
 	{ RUN, "--grid", AUTO, AT(grid), "RxC", NULL, 1, 4096,
 	  "cores of the wafer, both phases (default: by the model);\n"
 	  "auto, with --dry-run: the fastest that fit" },
-	{ RUN, "--prefill-grid", SQUARE, AT(prefill_grid), "RxC", NULL, 1,
+	{ RUN, "--prefill-grid", GRID, AT(prefill_grid), "RxC", NULL, 1,
 	  4096, "cores for the prompt, instead of --grid" },
-	{ RUN, "--decode-grid", SQUARE, AT(decode_grid), "RxC", NULL, 1, 4096,
+	{ RUN, "--decode-grid", GRID, AT(decode_grid), "RxC", NULL, 1, 4096,
 	  "cores for the new tokens, instead of --grid" },
 	{ RUN, "--rank-grid", GRID, AT(rank_grid), "rxc", NULL, 1, 65536,
 	  "MPI ranks to use (default: the most that fit)" },
@@ -73,6 +73,18 @@ static const struct option table[] = {
 	  1 << 16, "parts of the wafer that share the layers out, prefill" },
 	{ RUN, "--decode-regions", INTEGER, AT(decode_regions), "N", "1", 1,
 	  1 << 16, "the same, decode" },
+	{ RUN, "--system", STRING, AT(system), "NAME", "waferllm", 0, 0,
+	  "how a model is laid out and run: waferllm, megatron;\n"
+	  "with --dry-run also t10, ladder" },
+	{ RUN, "--gemm", STRING, AT(gemm), "NAME", NULL, 0, 0,
+	  "products of the prompt, as in bench gemm --algo\n"
+	  "(default: as the system has it)" },
+	{ RUN, "--allreduce", STRING, AT(allreduce), "NAME", NULL, 0, 0,
+	  "sums over cores, as in bench allreduce --algo\n"
+	  "(default: as the system has it)" },
+	{ RUN | BENCH, "--groups", COUNTS, AT(groups), "G[,G...]", NULL, 1,
+	  4096, "groups of a K-tree's levels (default: about equal steps,\n"
+	  "the root of a side for K = 2)" },
 	{ RUN | BENCH, "--device", STRING, AT(device), "DEVICE", "wse2", 0, 0,
 	  "what is emulated: a known device or a JSON file" },
 	{ RUN | BENCH, "--set", LIST, AT(set), "KEY=VALUE", NULL, 0, 0,
@@ -84,7 +96,7 @@ static const struct option table[] = {
 	  "write the account to a .json or .h5 file" },
 	{ RUN | BENCH, "--strict", FLAG, AT(strict), NULL, NULL, 0, 0,
 	  "what the device cannot do is an error: exit status 2" },
-	{ BENCH, "--grid", SQUARE, AT(grid), "RxC", NULL, 1, 4096,
+	{ BENCH, "--grid", GRID, AT(grid), "RxC", NULL, 1, 4096,
 	  "cores that the kernel runs on" },
 	{ BENCH, "-m", INTEGER, AT(m), "M", NULL, 1, 1 << 24,
 	  "rows of A and C" },
@@ -96,8 +108,15 @@ static const struct option table[] = {
 	  "allreduce: 32-bit words of the vector on each row" },
 	{ BENCH, "--hops", INTEGER, AT(hops), "L", NULL, 1, 1 << 24,
 	  "shift: columns that each tile of M x N goes" },
-	{ BENCH, "--groups", INTEGER, AT(groups), "G", NULL, 1, 4096,
-	  "groups of the tree (default: about the root of a side)" },
+	{ BENCH, "--algo", STRING, AT(algo), "NAME,...", NULL, 0, 0,
+	  "algorithms to compare, or all (default: WaferLLM's)\n"
+	  "gemm: meshgemm, cannon, summa, allgather, scalapack;\n"
+	  "gemm-t: meshgemm-t, cannon-t; shift: relay; gemv and\n"
+	  "allreduce: pipeline, ring, ktree1, ktree, ktree3, ktree4" },
+	{ BENCH, "--check", FLAG, AT(check), NULL, NULL, 0, 0,
+	  "compare results with one core's, in double" },
+	{ BENCH, "--repeat", INTEGER, AT(repeat), "R", "3", 1, 1000,
+	  "times that the host runs it; the median counts" },
 	{ RUN, "--logits", STRING, AT(logits), "FILE", NULL, 0, 0,
 	  "write every step's token and logits to an HDF5 file" },
 	{ RUN, "--no-verify", FLAG, AT(no_verify), NULL, NULL, 0, 0,
@@ -126,8 +145,10 @@ static const struct {
 		"Run a model on the emulated wafer. The prompt and its\n"
 		"continuation go to standard output, all else to standard"
 		" error.\nStart it with mpirun or srun to use several ranks." },
-	[VERB_BENCH] = { "bench", "gemm|gemv|allreduce|shift",
-		"Account for one kernel on the emulated wafer." },
+	[VERB_BENCH] = { "bench", "gemm|gemm-t|gemv|allreduce|shift",
+		"Run one kernel on the emulated wafer by one or several\n"
+		"algorithms, and account for it. Start it with mpirun or srun"
+		" to\nuse several ranks; --dry-run needs none." },
 	[VERB_IMPORT] = { "import", "SOURCE DEST.h5",
 		"Turn a Hugging Face directory, a GGUF file, a llama2.c\n"
 		"checkpoint (.bin) and its tokenizer, or a random model into"
@@ -165,9 +186,6 @@ static int parse_grid(const struct option *o, const char *arg,
 			           "range");
 		p = end + 1;
 	}
-	if (o->kind != GRID && v[0] != v[1])
-		return bad(o, arg, err, "is not square: grids with unequal "
-		           "sides are not supported yet");
 	*g = (struct rxc){ (int)v[0], (int)v[1] };
 	return 0;
 }
@@ -202,6 +220,33 @@ static int parse_unsigned(const struct option *o, const char *arg,
 		return bad(o, arg, err, "is not a whole number from 0 to "
 		           "18446744073709551615");
 	return 0;
+}
+
+/* One to OPTIONS_GROUPS numbers with commas between. */
+static int parse_counts(const struct option *o, const char *arg, int *counts,
+                        struct wl_error *err)
+{
+	const char *p = arg;
+
+	memset(counts, 0, OPTIONS_GROUPS * sizeof *counts);
+	for (int i = 0; i < OPTIONS_GROUPS; i++) {
+		char *end;
+		long v;
+
+		errno = 0;
+		v = strtol(p, &end, 10);
+		if (*p < '0' || *p > '9' || (*end && *end != ','))
+			return bad(o, arg, err, "is not a list of whole "
+			           "numbers, such as 27 or 64,8");
+		if (errno || v < o->min || v > o->max)
+			return bad(o, arg, err, "has a number that is out of "
+			           "range");
+		counts[i] = (int)v;
+		if (!*end)
+			return 0;
+		p = end + 1;
+	}
+	return bad(o, arg, err, "has more numbers than a tree has levels");
 }
 
 static int append(const struct option *o, const char *arg, const char **list,
@@ -253,8 +298,9 @@ static int set(const struct option *o, const char *arg, struct options *opts,
 		return parse_unsigned(o, arg, field, err);
 	case REAL:
 		return parse_number(o, arg, field, err);
+	case COUNTS:
+		return parse_counts(o, arg, field, err);
 	case GRID:
-	case SQUARE:
 		return parse_grid(o, arg, field, err);
 	case TYPE:
 		*(int *)field = wl_type_parse(arg);
@@ -362,9 +408,9 @@ static int check(struct options *o, int operands, struct wl_error *err)
 {
 	if (o->verb == VERB_RUN)
 		return check_run(o, err);
-	if (o->verb == VERB_BENCH && !o->dry_run)
-		return wl_error_set(err, "bench: only --dry-run is "
-		                    "supported yet");
+	if (o->verb == VERB_BENCH && o->dry_run && o->check)
+		return wl_error_set(err, "options --dry-run and --check "
+		                    "exclude each other");
 	if (o->verb == VERB_INFO && !operands)
 		return wl_error_set(err, "waferllm info: no MODEL.h5 given");
 	if (o->verb != VERB_IMPORT)
@@ -507,6 +553,16 @@ static void show_list(const char *const *list, char *text, size_t size)
 		               list[i]);
 }
 
+static void show_counts(const int *counts, char *text, size_t size)
+{
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < OPTIONS_GROUPS && counts[i] && at < size; i++)
+		at += snprintf(text + at, size - at, "%s%d", i ? "," : "",
+		               counts[i]);
+}
+
 size_t options_count(void)
 {
 	return N_OPTIONS;
@@ -557,8 +613,11 @@ bool options_get(const struct options *o, size_t i, struct option_value *v)
 	case REAL:
 		set_number(v, *(const double *)field, true);
 		return true;
+	case COUNTS:
+		show_counts(field, v->buffer, sizeof v->buffer);
+		set_text(v, v->buffer);
+		return true;
 	case GRID:
-	case SQUARE:
 	case AUTO:
 		if (((const struct rxc *)field)->rows)
 			show_grid(field, v->buffer, sizeof v->buffer);

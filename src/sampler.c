@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "fail.h"
+#include "uniform.h"
 
 struct candidate {
 	float logit;
@@ -16,11 +17,9 @@ double sampler_uniform(uint64_t seed, uint64_t step)
 {
 	/* SplitMix64 adds a constant to its state before every output, so
 	 * the state of any step is at hand without the steps before it. */
-	uint64_t z = seed + (step + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t z = uniform_mix(seed + (step + 1) *
+	                         UINT64_C(0x9e3779b97f4a7c15));
 
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	z ^= z >> 31;
 	return (z >> 11) * 0x1p-53;
 }
 

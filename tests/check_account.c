@@ -1620,12 +1620,12 @@ static struct charge bench(const struct run *r, const char *kernel, int side,
                            int m, int k, int n)
 {
 	struct options o = { .kernel = kernel, .grid = { side, side }, .m = m,
-	                     .k = k, .n = n, .type = (int)r->request.type };
+	                     .k = k, .n = n, .dry_run = true, .type = (int)r->request.type };
 	struct wl_error err = { "" };
 	struct charge c;
 	struct bench b;
 
-	ck_assert_msg(bench_charge(&b, &o, &r->device, &err) == 0, "%s",
+	ck_assert_msg(bench_charge(&b, &o, &r->device, NULL, &err) == 0, "%s",
 	              err.text);
 	c = b.ledger.row[PHASE_LOAD][0];
 	for (int i = 0; i < NSRAM; i++)
@@ -1688,13 +1688,14 @@ START_TEST(moves_have_benches)
 	struct dice d = { .key = 28 };
 	struct run r = throw_run(&d);
 	struct options o = { .kernel = "shift", .grid = { 7, 7 }, .m = 30,
-	                     .n = 20, .hops = 4, .type = WL_F32 };
+	                     .n = 20, .hops = 4, .dry_run = true,
+	                     .type = WL_F32 };
 	struct wl_error err = { "" };
 	struct bench b;
 
 	/* Rows of 5 (2 of them) and 4 by 3 columns: 5 x 15 words at most, over
 	 * 6 links of each row, four times. */
-	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), 0);
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, NULL, &err), 0);
 	const struct charge *c = &b.ledger.row[PHASE_LOAD][0];
 
 	ck_assert_uint_eq(c->calls, 4);
@@ -1702,8 +1703,8 @@ START_TEST(moves_have_benches)
 	ck_assert_uint_eq(c->comm_cycles, 4 * (211 + 4 + 2 * 38));
 	bench_fini(&b);
 	o = (struct options){ .kernel = "allreduce", .grid = { 7, 7 },
-	                      .words = 5, .groups = 7, .type = WL_F32 };
-	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), 0);
+	                      .words = 5, .groups = { 7 }, .type = WL_F32 };
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, NULL, &err), 0);
 	c = &b.ledger.row[PHASE_LOAD][0];
 	/* A chain of 3 each way and a multicast. */
 	ck_assert_uint_eq(c->words, 7 * 5 * (6 + 1));
@@ -1711,15 +1712,15 @@ START_TEST(moves_have_benches)
 	ck_assert_uint_eq(c->path_hops, 3 + 3);
 	bench_fini(&b);
 	o.words = 0;
-	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), -1);
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, NULL, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "--words"));
 	bench_fini(&b);
 	o.kernel = "gemm";
-	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), -1);
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, NULL, &err), -1);
 	ck_assert_ptr_nonnull(strstr(err.text, "-m, -k or -n is needed"));
 	bench_fini(&b);
 	o.kernel = "sort";
-	ck_assert_int_eq(bench_charge(&b, &o, &r.device, &err), -1);
+	ck_assert_int_eq(bench_charge(&b, &o, &r.device, NULL, &err), -1);
 	bench_fini(&b);
 }
 END_TEST

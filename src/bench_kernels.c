@@ -1,0 +1,486 @@
+/* What bench can run: each kernel's operands, its run, its truth. */
+#include "config.h"
+#include "bench.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allreduce.h"
+#include "fail.h"
+#include "gemmt.h"
+#include "gemv.h"
+#include "line.h"
+#include "ref.h"
+#include "uniform.h"
+
+/* ---- operands and truth ---- */
+
+float bench_element(int operand, int64_t at)
+{
+	return uniform_at(uniform_mix(operand + 1), at, 1);
+}
+
+/* Rows x columns of an operand with that many columns in all. */
+static float *box_of(int operand, struct box box, int columns)
+{
+	size_t n = (size_t)range_size(box.k) * range_size(box.n);
+	float *data = wl_malloc(n, sizeof *data), *to = data;
+
+	for (int64_t i = box.k.lo; i < box.k.hi; i++)
+		for (int j = box.n.lo; j < box.n.hi; j++)
+			*to++ = bench_element(operand, i * columns + j);
+	return data;
+}
+
+/* The error of a value, and its part of the terms' magnitudes. */
+static double part_of_terms(double value, double truth, double magnitude)
+{
+	double part = fabs(value - truth) / (magnitude + FLT_MIN);
+
+	return isfinite(value) ? part : INFINITY;
+}
+
+static double larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* A sum of n rounded products may be off by n roundings of the sum of their
+ * magnitudes (Higham, Accuracy and Stability, section 3.1). */
+static double allowed_for(int64_t n)
+{
+	return (n + 4) * (FLT_EPSILON / 2);
+}
+
+static void make_absolute(float *x, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] = fabsf(x[i]);
+}
+
+double bench_gemm_error(const struct bench *b, struct range rows,
+                        struct range columns, float (*c)(void *of, int row,
+                        int column), void *of, double *allowed)
+{
+	int m = range_size(rows), n = range_size(columns), k = b->k;
+	float *x = box_of(0, (struct box){ rows, { 0, k } }, k);
+	float *w = box_of(1, (struct box){ { 0, k }, columns }, b->n);
+	double *truth = wl_malloc((size_t)m * n, sizeof *truth);
+	double *terms = wl_malloc((size_t)m * n, sizeof *terms), worst = 0;
+
+	ref_gemm(m, n, k, x, w, truth);
+	make_absolute(x, (size_t)m * k);
+	make_absolute(w, (size_t)k * n);
+	ref_gemm(m, n, k, x, w, terms);
+	for (int i = 0; i < m; i++)
+		for (int j = 0; j < n; j++) {
+			size_t at = (size_t)i * n + j;
+
+			worst = larger(worst, part_of_terms(
+				c(of, rows.lo + i, columns.lo + j), truth[at],
+				terms[at]));
+		}
+	free(terms);
+	free(truth);
+	free(w);
+	free(x);
+	*allowed = allowed_for(k);
+	return worst;
+}
+
+/* ---- gemm ---- */
+
+/* How a dimension that products sum over is cut on the bench's grid. */
+static struct part inner_part(const struct bench *b, int n, int parts)
+{
+	return (struct part){ n, 1, parts, grid_uneven(&b->grid) };
+}
+
+/* Fills tiles of an operand of which `ring` is the column or the row; all
+ * columns of the whole operand: columns. */
+static void fill(struct tiles *t, int operand, bool ring_is_column,
+                 int columns)
+{
+	struct range lines = tiles_own_lines(t);
+
+	for (int q = lines.lo; t->tile && q < lines.hi; q++)
+		for (int p = t->path->mine.lo; p < t->path->mine.hi; p++) {
+			int b = tiles_block(t, q, p);
+			struct range ring = part_range(&t->ring,
+			                               (struct range){ b, b + 1 });
+			struct range line = part_range(&t->fixed,
+			                               (struct range){ q, q + 1 });
+			struct box box = { ring_is_column ? line : ring,
+			                   ring_is_column ? ring : line };
+			float *data = box_of(operand, box, columns);
+
+			memcpy(*tiles_slot(t, q, p), data,
+			       tiles_size(t, q, p) * sizeof *data);
+			free(data);
+		}
+}
+
+static const char *gemm_name(size_t i)
+{
+	return gemm_at(i)->name;
+}
+
+static void gemm_open(struct bench *b)
+{
+	struct grid *g = &b->grid;
+	struct part rows = part_of(b->m, g->rows);
+	struct part columns = part_of(b->n, g->cols);
+
+	tiles_init(&b->a, g, AXIS_X, inner_part(b, b->k, g->cols), rows,
+	           SRAM_ACTIVATIONS);
+	gemm_weights_init(gemm_at(b->choice), &b->b, g,
+	                  inner_part(b, b->k, g->rows), columns, SRAM_WEIGHTS);
+	tiles_init(&b->c, g, AXIS_X, columns, rows, SRAM_ACTIVATIONS);
+	fill(&b->a, 0, true, b->k);
+	fill(&b->b, 1, false, b->n);
+}
+
+/* A has to be aligned; B, the weights, comes so. */
+static void gemm_run(struct bench *b)
+{
+	gemm_align(gemm_at(b->choice), &b->a);
+	gemm_at(b->choice)->run(&(struct gemm){ &b->a, &b->b, &b->c });
+}
+
+static void close_tiles(struct bench *b)
+{
+	tiles_fini(&b->c);
+	tiles_fini(&b->b);
+	tiles_fini(&b->a);
+}
+
+static float element_of_c(void *of, int row, int column)
+{
+	const struct tiles *c = of;
+	int y = part_owner(&c->fixed, row), x = part_owner(&c->ring, column);
+
+	return tiles_at(c, y, x)[(row - part_start(&c->fixed, y)) *
+	                         part_size(&c->ring, x) + column -
+	                         part_start(&c->ring, x)];
+}
+
+static double gemm_error(const struct bench *b, double *allowed)
+{
+	const struct grid *g = &b->grid;
+
+	return bench_gemm_error(b, part_range(&b->c.fixed, g->y.mine),
+	                        part_range(&b->c.ring, g->x.mine),
+	                        element_of_c, (void *)&b->c, allowed);
+}
+
+static double gemm_operations(const struct bench *b)
+{
+	return 2.0 * b->m * b->k * b->n;
+}
+
+/* ---- gemm-t: the same operands, B as its transpose lies ---- */
+
+static const char *gemmt_name(size_t i)
+{
+	return gemmt_at(i)->name;
+}
+
+static void gemmt_open(struct bench *b)
+{
+	struct grid *g = &b->grid;
+	struct part rows = part_of(b->m, g->rows);
+	struct part inner = part_of(b->k, g->cols);
+
+	tiles_init(&b->a, g, AXIS_X, inner, rows, SRAM_ACTIVATIONS);
+	tiles_init_on(&b->b, g, AXIS_Y, gemmt_at(b->choice)->ring,
+	              inner_part(b, b->n, gemm_blocks(g)), inner,
+	              SRAM_ACTIVATIONS);
+	tiles_init(&b->c, g, AXIS_X, inner_part(b, b->n, g->cols), rows,
+	           SRAM_ACTIVATIONS);
+	fill(&b->a, 0, true, b->k);
+	fill(&b->b, 1, true, b->n);
+}
+
+static void run_gemmt(struct bench *b)
+{
+	gemmt_run(&(struct gemmt){ &b->a, &b->b, &b->c });
+}
+
+/* ---- gemv and allreduce: the sum is what differs ---- */
+
+static const char *allreduce_name(size_t i)
+{
+	return allreduce_at(i)->name;
+}
+
+static void set_sums(struct bench *b)
+{
+	struct line *lines[] = { &b->grid.x, &b->grid.y };
+
+	for (int i = 0; i < 2; i++)
+		lines[i]->allreduce = allreduce_at(b->choice);
+}
+
+static void gemv_open(struct bench *b)
+{
+	struct grid *g = &b->grid;
+	struct layout l = { g, part_of(b->k, g->rows), part_of(b->n, g->cols),
+	                    false };
+	struct box own = layout_own_box(&l);
+
+	set_sums(b);
+	slab_init(&b->w, &l, 1, SRAM_WEIGHTS);
+	if (g->dry)
+		return;
+	float *data = box_of(1, own, b->n);
+
+	slab_put(&b->w, &l, data, 0);
+	free(data);
+	b->x = box_of(0, (struct box){ { 0, 1 }, own.k }, 0);
+	b->y = wl_calloc(b->w.width, sizeof *b->y);
+}
+
+static void gemv_run(struct bench *b)
+{
+	gemv_tree(&b->w, b->x, b->y);
+}
+
+static void gemv_close(struct bench *b)
+{
+	slab_fini(&b->w);
+	free(b->x);
+	free(b->y);
+	b->x = b->y = NULL;
+}
+
+struct vector {
+	const float *y;
+	int first;
+};
+
+static float element_of_y(void *of, int row, int column)
+{
+	const struct vector *v = of;
+
+	(void)row;
+	return v->y[column - v->first];
+}
+
+static double gemv_error(const struct bench *b, double *allowed)
+{
+	struct part columns = part_of(b->n, b->grid.cols);
+	struct range own = part_range(&columns, b->grid.x.mine);
+	struct vector v = { b->y, own.lo };
+
+	return bench_gemm_error(b, (struct range){ 0, 1 }, own, element_of_y,
+	                        &v, allowed);
+}
+
+static double gemv_operations(const struct bench *b)
+{
+	return 2.0 * b->k * b->n;
+}
+
+/* Word i of the vector on core (y, x). */
+static float vector_word(const struct bench *b, int y, int x, int i)
+{
+	return bench_element(0, ((int64_t)y * b->grid.cols + x) *
+	                        b->options->words + i);
+}
+
+static void allreduce_open(struct bench *b)
+{
+	struct grid *g = &b->grid;
+	size_t rows = grid_height(g), words = b->options->words;
+	float *to;
+
+	set_sums(b);
+	b->stride = rows * words;
+	if (g->dry)
+		return;
+	to = b->x = wl_malloc(b->stride * grid_width(g), sizeof *b->x);
+	b->y = wl_calloc(b->stride, sizeof *b->y);
+	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
+		for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+			for (size_t i = 0; i < words; i++)
+				*to++ = vector_word(b, y, x, (int)i);
+}
+
+static void allreduce_run(struct bench *b)
+{
+	struct grid *g = &b->grid;
+	struct line_segment all = {
+		0, g->cols - 1, b->x, b->stride, b->stride, b->y,
+		cost_lines(g->rows, b->options->words) };
+
+	line_allreduce(&g->x, 1, &all, LINE_ADD);
+}
+
+static void allreduce_close(struct bench *b)
+{
+	free(b->x);
+	free(b->y);
+	b->x = b->y = NULL;
+}
+
+static double allreduce_error(const struct bench *b, double *allowed)
+{
+	const struct grid *g = &b->grid;
+	const float *got = b->y;
+	double worst = 0;
+
+	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+		for (int i = 0; i < b->options->words; i++) {
+			double sum = 0, terms = 0;
+
+			for (int x = 0; x < g->cols; x++) {
+				double word = vector_word(b, y, x, i);
+
+				sum += word;
+				terms += fabs(word);
+			}
+			worst = larger(worst, part_of_terms(*got++, sum,
+			                                    terms));
+		}
+	*allowed = allowed_for(g->cols);
+	return worst;
+}
+
+static double allreduce_operations(const struct bench *b)
+{
+	return (double)(b->grid.cols - 1) * b->grid.rows * b->options->words;
+}
+
+/* ---- shift: tiles handed on from core to core, towards column 0 ---- */
+
+static size_t one(void)
+{
+	return 1;
+}
+
+static const char *relay_name(size_t i)
+{
+	(void)i;
+	return "relay";
+}
+
+static struct part shift_columns(const struct bench *b)
+{
+	return part_of(b->n, b->grid.cols);
+}
+
+/* Words of a column of cores on this rank, each with room for the largest
+ * tile. */
+static size_t column_words(const struct bench *b)
+{
+	struct part rows = part_of(b->m, b->grid.rows);
+	struct part columns = shift_columns(b);
+
+	return (size_t)range_size(part_range(&rows, b->grid.y.mine)) *
+	       part_max(&columns);
+}
+
+/* Word i of what column x has at first, in this rank's rows. */
+static float shift_word(const struct bench *b, int x, size_t i)
+{
+	struct part rows = part_of(b->m, b->grid.rows), columns =
+		shift_columns(b);
+	int width = part_size(&columns, x), wide = part_max(&columns);
+	int row = part_start(&rows, b->grid.y.mine.lo) + (int)(i / wide);
+
+	return (int)(i % wide) < width
+	       ? bench_element(0, (int64_t)row * b->n +
+	                          part_start(&columns, x) + i % wide) : 0;
+}
+
+static void shift_open(struct bench *b)
+{
+	const struct grid *g = &b->grid;
+
+	b->stride = column_words(b);
+	if (g->dry)
+		return;
+	b->x = wl_malloc(b->stride * grid_width(g), sizeof *b->x);
+	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
+		for (size_t i = 0; i < b->stride; i++)
+			b->x[(x - g->x.mine.lo) * b->stride + i] =
+				shift_word(b, x, i);
+	b->y = wl_malloc(b->stride, sizeof *b->y);
+}
+
+/* One step: each column's tiles to the lower neighbour; the last has none. */
+static void shift_step(struct bench *b)
+{
+	struct line *l = &b->grid.x;
+	size_t words = b->stride, last = (grid_width(&b->grid) - 1) * words;
+	bool below = l->rank > 0, above = l->rank + 1 < l->nranks;
+
+	if (!b->x)
+		return;
+	memset(b->y, 0, words * sizeof *b->y);
+	line_pass_down(l, below ? b->x : NULL, above ? b->y : NULL, words);
+	memmove(b->x, b->x + words, last * sizeof *b->x);
+	memcpy(b->x + last, b->y, words * sizeof *b->x);
+}
+
+static void shift_run(struct bench *b)
+{
+	struct grid *g = &b->grid;
+	struct part rows = part_of(b->m, g->rows);
+	struct part columns = shift_columns(b);
+	struct wire_words tiles = cost_parts(&b->ledger, &rows,
+	                                     part_max(&columns));
+
+	for (int i = 0; i < b->options->hops && g->cols > 1; i++) {
+		line_charge_pass(&g->x, 0, g->cols - 1, tiles);
+		shift_step(b);
+	}
+}
+
+static double shift_error(const struct bench *b, double *allowed)
+{
+	const struct grid *g = &b->grid;
+	int hops = g->cols > 1 ? b->options->hops : 0;
+	double wrong = 0;
+
+	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
+		for (size_t i = 0; i < b->stride; i++) {
+			int64_t from = (int64_t)x + hops;
+			float want = from < g->cols
+			             ? shift_word(b, (int)from, i) : 0;
+
+			wrong += b->x[(x - g->x.mine.lo) * b->stride + i] !=
+			         want;
+		}
+	*allowed = FLT_MIN; /* none may be wrong */
+	return wrong;
+}
+
+/* ---- the table ---- */
+
+static const struct bench_kernel kernels[] = {
+	{ "gemm", true, false, false, gemm_count, gemm_name, "meshgemm",
+	  gemm_open, gemm_run, close_tiles, gemm_error, gemm_operations },
+	{ "gemm-t", true, false, false, gemmt_count, gemmt_name, "meshgemm-t",
+	  gemmt_open, run_gemmt, close_tiles, gemm_error, gemm_operations },
+	{ "gemv", true, false, false, allreduce_count, allreduce_name, "ktree",
+	  gemv_open, gemv_run, gemv_close, gemv_error, gemv_operations },
+	{ "allreduce", false, true, false, allreduce_count, allreduce_name,
+	  "ktree", allreduce_open, allreduce_run, allreduce_close,
+	  allreduce_error, allreduce_operations },
+	{ "shift", true, false, true, one, relay_name, "relay",
+	  shift_open, shift_run, allreduce_close, shift_error, NULL },
+};
+
+const struct bench_kernel *bench_kernel_find(const char *name,
+                                             struct wl_error *err)
+{
+	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
+		if (name && !strcmp(kernels[i].name, name))
+			return &kernels[i];
+	wl_error_set(err, "bench: \"%s\" is not one of gemm, gemm-t, gemv, "
+	             "allreduce, shift", name ? name : "");
+	return NULL;
+}
