@@ -67,7 +67,7 @@ struct line {
 	struct ledger *ledger;
 	struct ring *rings;  /* those that were asked for: see line_ring */
 	const struct allreduce *allreduce; /* NULL: the default */
-	/* Of a K-tree, by level; 0: by its length. The last level is one. */
+	/* Of a K-tree, by level but the last; 0: by its length. */
 	int groups[ALLREDUCE_LEVELS - 1];
 	bool shifting;       /* a shift is between start and finish */
 	/* Kept between calls: see line_buffer. */

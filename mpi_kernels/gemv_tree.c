@@ -1,5 +1,5 @@
-/* MeshGEMV: every core works on its own block of the vector, the
- * two-level tree (line_allreduce.c) adds up.
+/* MeshGEMV: every core works on its own block of the vector, the line's
+ * all-reduce (allreduce.h), by itself a tree of two levels, adds up.
  *
  *   axis y   core 0   x[k0] W[k0][.]  --+
  *            core 1   x[k1] W[k1][.]  --+-- tree --> y[.] on all of them
