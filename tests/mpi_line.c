@@ -875,7 +875,7 @@ static void plan_init(struct plan *t, const struct line *l, int first, int m)
 
 	*t = (struct plan){ .first = first, .m = m };
 	if (!strcmp(name, "ring")) {
-		list_ring(m, t->ring);
+		list_ring(RING_INTERLEAVE, m, t->ring);
 		return;
 	}
 	plan_tree(t, !strcmp(name, "ktree4") ? 4 : !strcmp(name, "ktree3") ? 3
