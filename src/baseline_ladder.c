@@ -53,9 +53,9 @@ static uint64_t round_trip(const struct walk *w, uint64_t d, uint64_t words,
 
 /* Hops of a message on a line of n cores, of each from one of them, taken at
  * random, to another: (n^2 - 1) / 3n each. */
-static uint64_t mean_word_hops(uint64_t n, uint64_t words)
+static uint64_t mean_word_hops(double n, uint64_t words)
 {
-	return words * (n * n - 1) / (3 * n);
+	return baseline_count(words * (n - 1 / n) / 3);
 }
 
 /* What each core sends or receives, with some other one: words in all. */
@@ -86,7 +86,7 @@ static void pull(const struct walk *w, uint64_t steps, uint64_t n,
 		return;
 	c.comm_cycles = steps * round_trip(w, d, words, sharers, relayed);
 	c.stages = relayed ? c.path_hops : 0;
-	send(w, steps * cores * (1 + words), &c);
+	send(w, baseline_count((double)steps * cores * (1 + words)), &c);
 	ledger_route(l, ROUTE_CHAIN_X);
 	ledger_route(l, ROUTE_CHAIN_Y);
 }
@@ -97,7 +97,8 @@ static void store(const struct walk *w, uint64_t n)
 {
 	struct charge c = { .calls = 1 };
 
-	send(w, cost_words(w->l, n), &c);
+	if (baseline_cores(w) > 1)
+		send(w, cost_words(w->l, n), &c);
 }
 
 /* Query heads whose operand a core needs for its tile of the result. */

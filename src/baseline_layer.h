@@ -68,6 +68,13 @@ static inline uint64_t baseline_part(uint64_t n, uint64_t parts)
 	return (n + parts - 1) / parts;
 }
 
+/* A count that is made of means, and may be too large for a ledger to hold:
+ * which shows there. */
+static inline uint64_t baseline_count(double n)
+{
+	return n < LEDGER_MOST ? (uint64_t)n : LEDGER_MOST + 1;
+}
+
 /* Cycles that a core takes to pass a message on that has no route. */
 uint64_t baseline_relay(const struct ledger *l);
 

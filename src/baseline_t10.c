@@ -25,6 +25,8 @@
 #include "config.h"
 #include "baseline_layer.h"
 
+#include <math.h>
+
 #include "account.h"
 
 /* Rings of f cores each `stride` cores apart. */
@@ -94,7 +96,8 @@ static uint64_t tile(const struct walk *w, const struct product *p)
 
 /* The messages that pass through the busiest core when each core sends one to
  * the next of its ring: those to the east and those that begin the next row,
- * x; those downwards and those that close a ring, y. Half of them each way. */
+ * x; those downwards and those that close a ring, y. Half of them each way. In
+ * the few rows where rings close there may be more, of long strides. */
 static uint64_t passing(const struct walk *w, const struct rings *r,
                         uint64_t *x, uint64_t *y)
 {
@@ -105,18 +108,18 @@ static uint64_t passing(const struct walk *w, const struct rings *r,
 	return *x + *y;
 }
 
-/* Hops of all cores' messages of one step, on each axis; rings close over as
- * many rows as they went down. */
-static uint64_t hops_x(const struct walk *w, const struct rings *r)
+/* Hops of a message on each axis, the mean; rings close over as many rows as
+ * they went down. */
+static double hops_x(const struct walk *w, const struct rings *r)
 {
-	uint64_t cols = w->grid.cols, dx = r->stride % cols;
+	double cols = w->grid.cols, dx = r->stride % w->grid.cols;
 
-	return w->grid.rows * 2 * dx * (cols - dx);
+	return 2 * dx * (cols - dx) / cols;
 }
 
-static uint64_t hops_y(const struct walk *w, const struct rings *r)
+static double hops_y(const struct walk *w, const struct rings *r)
 {
-	return w->grid.rows > 1 ? 2 * r->stride * w->grid.rows : 0;
+	return w->grid.rows > 1 ? 2.0 * r->stride / w->grid.cols : 0;
 }
 
 /* Cycles of a full turn of B, `words` words for each core, that exchange takes.
@@ -127,8 +130,7 @@ static uint64_t turn_cycles(const struct walk *w, const struct rings *r,
 {
 	const struct ledger *l = w->l;
 	uint64_t x, y, n = passing(w, r, &x, &y);
-	uint64_t way = baseline_part(hops_x(w, r) + hops_y(w, r),
-	                             baseline_cores(w));
+	uint64_t way = ceil(hops_x(w, r) + hops_y(w, r));
 	bool relayed = n > l->device->routes;
 
 	c->setup_cycles = r->f * cost_exchange(l);
@@ -155,12 +157,12 @@ static void turn(const struct walk *w, const struct product *p)
 {
 	struct rings r = rings_of(w, p);
 	struct ledger *l = w->l;
-	uint64_t n = baseline_part(p->n, w->line), cores = baseline_cores(w);
-	uint64_t words = cost_words(l, p->k * n), used = w->line * w->lines;
-	uint64_t x = hops_x(w, &r) * words / cores * used;
-	uint64_t y = hops_y(w, &r) * words / cores * used;
-	struct charge c = { .calls = 1, .words = words * used,
-	                    .word_hops = x + y };
+	uint64_t n = baseline_part(p->n, w->line);
+	uint64_t words = cost_words(l, p->k * n);
+	uint64_t all = w->line * w->lines * words;
+	uint64_t x = baseline_count(hops_x(w, &r) * all);
+	uint64_t y = baseline_count(hops_y(w, &r) * all);
+	struct charge c = { .calls = 1, .words = all, .word_hops = x + y };
 
 	if (r.f < 2)
 		return;
