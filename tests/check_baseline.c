@@ -329,6 +329,44 @@ START_TEST(a_token_asks_once)
 	check_up(r, "ladder", PHASE_DECODE, 1, 307 + 2 * (5 + 2),
 	         2 * 2460 + 10 * 20 + way);
 	check_up(r, "t10", PHASE_DECODE, 1, 307 + 2 * (5 + 2), way);
+	/* Wherever it fits. */
+	r.device.sram = r.device.sram_reserved + 1;
+	check_up(r, "t10", PHASE_DECODE, 1, 307 + 2 * (5 + 2), way);
+}
+END_TEST
+
+/* Weights of 4 rows come in 4 steps, also for 2 tokens. */
+START_TEST(ladder_asks_for_what_there_is)
+{
+	struct run r = small_run();
+	const struct charge *c = &r.ledger.row[PHASE_PREFILL][OP_FFN_UP];
+
+	r.model.dim = 4;
+	run(&r, baseline_find("ladder"), 2, 0);
+	ck_assert_uint_eq(c->path_hops, 2 * 4 * 2 * 2 * 10);
+	ledger_fini(&r.ledger);
+}
+END_TEST
+
+/* Two KV heads of 3 columns each: sums stay inside, 2 hops; 4 channels of a
+ * core for 3 query heads and 3 keys: 9 sums. */
+START_TEST(heads_have_columns)
+{
+	struct run r = small_run();
+	const struct charge *c = &r.ledger.row[PHASE_DECODE][OP_SCORES];
+
+	r.model.n_heads = 6;
+	r.model.n_kv_heads = 2;
+	ledger_init(&r.ledger, &r.device, r.type, 6);
+	ledger_phase(&r.ledger, PHASE_DECODE);
+	baseline_find("t10")->decode(&r.ledger, &r.model, r.grid, 18);
+	ck_assert_uint_eq(c->stages, 2);
+	ck_assert_uint_eq(c->path_hops, 2 + 10);
+	ck_assert_uint_eq(c->compute_cycles, 307 + 3 * 4 * (5 + 1));
+	ck_assert_uint_eq(c->comm_cycles, 509 + 7 + 35 + 23 + 35 + 23);
+	ck_assert_uint_eq(c->macs, 6 * 12 * 18);
+	ck_assert_uint_eq(c->words, 6 * 2 * (2 * 9 + 9));
+	ledger_fini(&r.ledger);
 }
 END_TEST
 
@@ -590,7 +628,9 @@ static TCase *recipe_case(void)
 
 	tcase_add_test(t, short_prompts_leave_weights_alone);
 	tcase_add_test(t, ladder_asks_for_tiles);
+	tcase_add_test(t, ladder_asks_for_what_there_is);
 	tcase_add_test(t, a_token_asks_once);
+	tcase_add_test(t, heads_have_columns);
 	tcase_add_test(t, t10_turns_weights);
 	return t;
 }
