@@ -206,7 +206,7 @@ static uint64_t step_cycles(const struct walk *w, const struct product *p,
 	return cost_start(w->l) + p->group * cost_gemv(w->l, k, n);
 }
 
-static void product(const struct walk *w, const struct product *p)
+static void product_by_turns(const struct walk *w, const struct product *p)
 {
 	struct ledger *l = w->l;
 	struct rings r = rings_of(w, p);
@@ -218,15 +218,16 @@ static void product(const struct walk *w, const struct product *p)
 		l, w->tokens * p->group * p->k * p->n, m * p->k * n,
 		r.f * step_cycles(w, p, k, n));
 
-	if (stays(w)) {
-		baseline_product_in_place(w, p);
-		return;
-	}
 	ledger_hold(l, SRAM_BUFFERS, buffers);
 	gather(w, p->group * p->k);
 	ledger_charge(l, &c);
 	turn(w, p);
 	ledger_release(l, SRAM_BUFFERS, buffers);
+}
+
+static void product(const struct walk *w, const struct product *p)
+{
+	(stays(w) ? baseline_product_in_place : product_by_turns)(w, p);
 }
 
 /* From where it lies, by the routers: the planner knows whom it sends what. */
