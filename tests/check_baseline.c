@@ -22,7 +22,7 @@
 /* What is allowed between a published cell and ours. */
 #define ALLOWED 0.3
 
-/* Every cell stands on this side where table 2 names none. */
+/* Table 2 does not say; its decode rates are table 4's on this grid. */
 #define END_TO_END_SIDE 660
 
 struct run {
@@ -437,7 +437,7 @@ static void check_phase(const struct run *r, enum phase p, uint64_t macs)
 	ck_assert_int_eq(c.words > 0, cores > 1);
 	ck_assert_int_eq(c.word_hops > 0, cores > 1);
 	ck_assert_int_eq(c.path_hops > 0, cores > 1);
-	/* The device's numbers are no part of the memory that is needed. */
+	/* At least an even share of the FFN's weights. */
 	ck_assert_uint_ge(r->ledger.peak[p].held[SRAM_WEIGHTS] * cores,
 	                  r->model.n_layers * wl_type_size(r->type) *
 	                  3ull * r->model.dim * r->model.hidden_dim);
