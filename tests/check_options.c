@@ -286,19 +286,20 @@ static const char *const run_options[] = {
 	"--prefill-grid RxC", "--decode-grid RxC", "--rank-grid rxc",
 	"--dry-run", "--shape SHAPE", "--prompt-tokens L", "--kv shift|concat",
 	"--kv-heads-full", "--prefill-regions N", "--decode-regions N",
-	"--device DEVICE", "--set KEY=VALUE", "--dtype TYPE", "--report FILE",
-	"--strict", "--logits FILE", "--no-verify", "--quiet", "--help",
-	"--version", NULL,
+	"--system NAME", "--gemm NAME", "--allreduce NAME",
+	"--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
+	"--dtype TYPE", "--report FILE", "--strict", "--logits FILE",
+	"--no-verify", "--quiet", "--help", "--version", NULL,
 };
 static const char *const import_options[] = {
 	"--seed S", "--quiet", "--tokenizer FILE", "--random SHAPE",
 	"--dtype TYPE", "--help", "--version", NULL,
 };
 static const char *const bench_options[] = {
-	"--dry-run", "--device DEVICE", "--set KEY=VALUE", "--dtype TYPE",
-	"--report FILE", "--strict", "--grid RxC", "-m M", "-k K", "-n N",
-	"--words W", "--hops L", "--groups G[,G...]", "--algo NAME,...",
-	"--check", "--repeat R", "--quiet", "--help", "--version", NULL,
+	"--dry-run", "--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
+	"--dtype TYPE", "--report FILE", "--strict", "--grid RxC", "-m M",
+	"-k K", "-n N", "--words W", "--hops L", "--algo NAME,...", "--check",
+	"--repeat R", "--quiet", "--help", "--version", NULL,
 };
 static const char *const info_options[] = { "--help", "--version", NULL };
 
