@@ -21,7 +21,8 @@ REQUEST = ("llama3-8b", 4096, 4096, "660x660", "360x360", False)
 SUBJECT = "LLaMA3-8B, 4096 tokens in, 4096 out, WSE-2"
 
 
-def _save(figure, folder, name):
+def save(figure, folder, name):
+    """Writes the figure as NAME.png; its path."""
     path = os.path.join(folder, name + ".png")
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
@@ -68,7 +69,7 @@ def draw_grid_side(runs, folder):
     right.set_ylim(bottom=0)
     figure.suptitle("Emulated cycles on a WSE-2; dotted: of them exchange "
                     "that no arithmetic hides")
-    return _save(figure, folder, "cycles_by_grid")
+    return save(figure, folder, "cycles_by_grid")
 
 
 # --- Operators ---
@@ -116,7 +117,7 @@ def draw_operators(runs, folder):
                     "thousand cycles for a token")
     right.set_title(f"decode, {REQUEST[4]} cores")
     figure.suptitle(f"Where emulated cycles go: {SUBJECT}")
-    return _save(figure, folder, "operators")
+    return save(figure, folder, "operators")
 
 
 # --- Links ---
@@ -160,7 +161,7 @@ def draw_links(runs, folder):
     figure.supxlabel("Words of 32 bits, counted over each cut of the grid; "
                      "parallel lines are taken to be equally loaded.",
                      fontsize=9)
-    return _save(figure, folder, "links")
+    return save(figure, folder, "links")
 
 
 # --- Energy ---
@@ -221,7 +222,7 @@ def draw_energy(runs, folder):
     _draw_shares(row[3], phases, names)
     figure.suptitle(f"Emulated energy: {SUBJECT}. Power x time: the whole "
                     "device's")
-    return _save(figure, folder, "energy")
+    return save(figure, folder, "energy")
 
 
 def draw(runs, folder):

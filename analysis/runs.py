@@ -85,19 +85,26 @@ class Runs:
         return self._start(arguments)
 
     def bench(self, kernel, grid, device, m=None, k=None, n=None, hops=None,
-              groups=None):
-        """One kernel or move; sizes in elements."""
+              groups=None, words=None, algo=None):
+        """One kernel or move; sizes in elements. algo: names with commas
+        between, or all; None: our own."""
         arguments = ("bench", kernel, "--grid", grid, "--device", device)
         for name, value in (("-m", m), ("-k", k), ("-n", n),
-                            ("--hops", hops), ("--groups", groups)):
+                            ("--hops", hops), ("--groups", groups),
+                            ("--words", words), ("--algo", algo)):
             if value is not None:
                 arguments += (name, str(value))
         return self._start(arguments)
 
 
+def bench_results(future):
+    """The results of a bench, a dict for each algorithm."""
+    return future.result()["results"]
+
+
 def bench_result(future):
-    """The one result of a bench, a dict."""
-    return future.result()["results"][0]
+    """The first or only result."""
+    return bench_results(future)[0]
 
 
 def watts(report):
