@@ -3,6 +3,7 @@
 #ifndef WL_DRY_REQUEST_H
 #define WL_DRY_REQUEST_H
 
+#include "system.h"
 #include "wafer.h"
 
 struct dry_request {
@@ -10,7 +11,8 @@ struct dry_request {
 	const struct device *device;
 	enum wl_type type;           /* of the elements charged */
 	struct rxc prefill, decode;  /* core grids */
-	const struct gemm_algorithm *gemm; /* NULL: the default */
+	const struct system *system; /* NULL: the default */
+	const int *groups;           /* NULL: by lengths, see wafer.h */
 	int prefill_regions, decode_regions;
 	int prompt_tokens, new_tokens;
 	enum kv_policy kv;

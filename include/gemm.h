@@ -27,6 +27,8 @@ struct gemm_algorithm {
 	bool skewed;         /* from their skewed places */
 	/* C = A B; C's old content is lost. Collective over the grid. */
 	void (*run)(const struct gemm *p);
+	bool line;           /* for grids of one row alone, without blocks: B
+	                        [k][n on x], or ring axis x: [k on x][n] */
 };
 
 /* MeshGEMM: as many steps as blocks, each a two-hop shift of A along x and of
@@ -53,6 +55,10 @@ void gemm_summa(const struct gemm *p);
  * Source: WaferLLM (OSDI'25), section 5.1 (as on GPU and TPU pods). */
 void gemm_allgather(const struct gemm *p);
 
+/* In one dimension: see the file. Not in the table, for it runs on a line alone.
+ * Cost charged: each step the longer of a two-hop shift and the product. */
+extern const struct gemm_algorithm gemm_megatron;
+
 /* The table. gemm_find: NULL when there is no such name; gemm_at: i below
  * gemm_count, in the table's order, of which the first is the default. */
 const struct gemm_algorithm *gemm_find(const char *name);
@@ -66,6 +72,8 @@ int gemm_blocks(const struct grid *g);
  * user should know: rows, columns, blocks. More than the most are refused. */
 #define GEMM_MANY_BLOCKS 2048
 #define GEMM_MOST_BLOCKS (1 << 20)
+#define GEMM_BLOCKS_REFUSAL "option --grid: %dx%d cores cut the inner " \
+	"dimension of products in %d blocks, more than %d"
 #define GEMM_BLOCKS_WARNING "waferllm: warning: %dx%d cores cut the inner " \
 	"dimension of products in %d blocks, their least common multiple; " \
 	"sides with a common factor need fewer"
@@ -76,6 +84,10 @@ int gemm_blocks(const struct grid *g);
 void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
                        struct grid *g, struct part k, struct part n,
                        enum sram sram);
+
+/* Whether dimensions that the algorithm sums over have to lie spread on this
+ * grid (block.h), so that both of its sides cut them in the same blocks. */
+bool gemm_spreads(const struct gemm_algorithm *alg, const struct grid *g);
 
 /* Brings an activation [m][k], at home with a tile a core, into the form and
  * places in which the algorithm reads A: all products that read it share that.

@@ -77,6 +77,8 @@ struct line {
 
 struct grid {
 	int rows, cols;      /* cores */
+	struct rxc laid;     /* the rectangle of the wafer that they take: the
+	                        same, or, of one line, that of its snake */
 	bool dry;            /* no data: moves and kernels only charge */
 	struct line x, y;
 	struct ledger *ledger;

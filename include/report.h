@@ -21,6 +21,7 @@
 #include "account.h"
 #include "fail.h"
 #include "options.h"
+#include "system.h"
 
 /* What the host took for it. */
 struct host_times {
@@ -47,6 +48,7 @@ struct auto_result {
 struct report {
 	const struct account *account;
 	const struct options *options;
+	const struct system *system;
 	const char *model_source;            /* path, or name of a shape */
 	struct host_times host;
 	const struct auto_result *automatic; /* NULL: grids were named */

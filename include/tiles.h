@@ -22,7 +22,8 @@ struct tiles {
 	struct ring *path;   /* that they travel on; the line's */
 	struct part ring;    /* over the places of a line */
 	struct part fixed;   /* over the lines */
-	int *off;            /* [lines], ring steps away from home */
+	int *off;            /* [lines], ring steps away from home; NULL: all
+	                        are there */
 	float **tile;        /* [own lines and places], as tiles_slot has it */
 	float *memory;       /* all tiles, each with room for the largest */
 	enum sram sram;      /* what they are in a core's memory */
@@ -45,6 +46,10 @@ void tiles_fini(struct tiles *t);
 struct line *tiles_line(const struct tiles *t);
 struct range tiles_own_lines(const struct tiles *t);
 float **tiles_slot(const struct tiles *t, int q, int p);
+
+/* Ring steps that line q is away from home; sets them. */
+int tiles_off(const struct tiles *t, int q);
+void tiles_set_off(struct tiles *t, int q, int off);
 
 /* The ring block that place p of line q holds now; the place that block b is
  * on. */

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "attention.h"
+#include "baseline.h"
 #include "cost.h"
 #include "grid.h"
 #include "kvcache.h"
@@ -40,6 +41,7 @@ struct kv_tiles {
 };
 
 struct wafer {
+	const struct baseline *baseline; /* then weights and cache are empty */
 	const struct model *model;
 	const struct mesh *mesh;     /* NULL in a dry run */
 	struct noc *noc;             /* likewise */
@@ -70,7 +72,14 @@ struct wafer_setup {
 	                                as the rank grid */
 	const struct device *device; /* that is emulated */
 	enum wl_type type;           /* of the elements that are charged */
+	/* How it is run. */
 	const struct gemm_algorithm *gemm; /* NULL: the default */
+	const struct allreduce *allreduce; /* NULL: the default */
+	const int *groups;           /* of a K-tree's levels, as in grid.h;
+	                                NULL: by their lengths */
+	bool line;                   /* each grid's cores are one line */
+	const struct baseline *baseline; /* dry: an account without a model's
+	                                data and placement; NULL: none */
 };
 
 /* Lays both core grids over the mesh and makes room for the weights. */

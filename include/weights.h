@@ -56,6 +56,8 @@ struct weights {
  * RoPE pairs, the same on either axis. */
 struct part weights_cut(const struct weights *w, enum dim d, bool decode,
                         int n);
+/* How the columns of an activation that matrix w gives in prefill are cut. */
+struct part weights_output(const struct weights *w, int which);
 /* The heads on a phase's columns. */
 struct heads weights_heads(const struct weights *w, bool decode);
 

@@ -8,13 +8,13 @@
 
 static const struct gemm_algorithm table[] = {
 	{ "meshgemm", "two-hop shifts on the interleaved ring (WaferLLM)",
-	  RING_INTERLEAVE, true, gemm_mesh },
+	  RING_INTERLEAVE, true, gemm_mesh, false },
 	{ "cannon", "shifts by one core, the last tile all the way back",
-	  RING_NATURAL, true, gemm_cannon },
+	  RING_NATURAL, true, gemm_cannon, false },
 	{ "summa", "broadcasts of a column of A and a row of B in each step",
-	  RING_INTERLEAVE, false, gemm_summa },
+	  RING_INTERLEAVE, false, gemm_summa, false },
 	{ "allgather", "all of A's row and B's column on every core",
-	  RING_INTERLEAVE, false, gemm_allgather },
+	  RING_INTERLEAVE, false, gemm_allgather, false },
 };
 
 const struct gemm_algorithm *gemm_at(size_t i)
@@ -48,11 +48,18 @@ int gemm_blocks(const struct grid *g)
 	return g->rows / a * g->cols;
 }
 
-/* k, cut over the cores of a line, in the blocks of the products. */
-static struct part blocks_of(const struct grid *g, struct part k)
+bool gemm_spreads(const struct gemm_algorithm *alg, const struct grid *g)
 {
-	WL_ASSERT(k.spread == grid_uneven(g));
-	k.parts = gemm_blocks(g);
+	return grid_uneven(g) && !alg->line;
+}
+
+/* k, cut over the cores of a line, in the blocks of the products. */
+static struct part blocks_of(const struct gemm_algorithm *alg,
+                             const struct grid *g, struct part k)
+{
+	WL_ASSERT(k.spread == gemm_spreads(alg, g));
+	if (!alg->line)
+		k.parts = gemm_blocks(g);
 	return k;
 }
 
@@ -60,7 +67,8 @@ void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
                        struct grid *g, struct part k, struct part n,
                        enum sram sram)
 {
-	tiles_init_on(b, g, AXIS_Y, alg->ring, blocks_of(g, k), n, sram);
+	tiles_init_on(b, g, AXIS_Y, alg->ring, blocks_of(alg, g, k), n,
+	              sram);
 	if (alg->skewed)
 		tiles_set_skewed(b);
 }
@@ -93,7 +101,7 @@ static void cut_tiles(const struct tiles *from, struct tiles *to)
 void gemm_align(const struct gemm_algorithm *alg, struct tiles *a)
 {
 	struct grid *g = a->grid;
-	struct part k = blocks_of(g, a->ring);
+	struct part k = blocks_of(alg, g, a->ring);
 
 	if (k.parts != a->ring.parts || alg->ring != a->path->kind) {
 		struct tiles finer;

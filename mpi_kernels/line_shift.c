@@ -75,9 +75,9 @@ static void add_lines(const struct tiles *t, const signed char *steps,
 
 		if (!step)
 			continue;
-		m->large += s->moves[t->off[q]];
+		m->large += s->moves[tiles_off(t, q)];
 		m->all += s->moves[n];
-		m->large_hops += s->hops[t->off[q]];
+		m->large_hops += s->hops[tiles_off(t, q)];
 		m->all_hops += s->hops[n];
 	}
 	add_moves(t, &moves[1], most, c);
@@ -306,8 +306,8 @@ void tiles_shift_finish(struct tiles_shift *s)
 	if (l->shifting)
 		receive(s);
 	for (int q = 0; q < lines; q++)
-		t->off[q] = (t->off[q] - step_of(s->steps, q) + t->path->n) %
-		            t->path->n;
+		tiles_set_off(t, q, (tiles_off(t, q) - step_of(s->steps, q) +
+		                     t->path->n) % t->path->n);
 	if (!l->shifting)
 		return;
 	for (int upper = 0; upper <= 1; upper++)
@@ -350,8 +350,9 @@ static void turn_silently(struct tiles *t, int n, bool skewed)
 		bool moves = false;
 
 		for (int q = 0; q < lines; q++) {
-			moves |= t[i].off[q] != wanted(&t[i], q, skewed);
-			t[i].off[q] = wanted(&t[i], q, skewed);
+			moves |= tiles_off(&t[i], q) !=
+			         wanted(&t[i], q, skewed);
+			tiles_set_off(&t[i], q, wanted(&t[i], q, skewed));
 		}
 		if (!moves)
 			continue;
@@ -369,7 +370,7 @@ static void turn(struct tiles *t, int n, bool skewed)
 	signed char steps[lines];
 	bool any = true;
 
-	if (places == 1)
+	if (places == 1 || (!skewed && !t->off))
 		return;
 	if (t->grid->dry && !ledger_listens(t->grid->ledger)) {
 		turn_silently(t, n, skewed);
@@ -378,7 +379,7 @@ static void turn(struct tiles *t, int n, bool skewed)
 	while (any) {
 		any = false;
 		for (int q = 0; q < lines; q++) {
-			int back = wanted(t, q, skewed) - t->off[q];
+			int back = wanted(t, q, skewed) - tiles_off(t, q);
 
 			back = (back + places) % places;
 			steps[q] = !back ? 0 : back <= places - back ? -1 : 1;
@@ -396,7 +397,7 @@ bool tiles_skewed(const struct tiles *t)
 	int lines = grid_lines(t->grid, t->axis);
 
 	for (int q = 0; q < lines; q++)
-		if (t->off[q] != wanted(t, q, true))
+		if (tiles_off(t, q) != wanted(t, q, true))
 			return false;
 	return true;
 }
@@ -406,7 +407,7 @@ void tiles_set_skewed(struct tiles *t)
 	int lines = grid_lines(t->grid, t->axis);
 
 	for (int q = 0; q < lines; q++)
-		t->off[q] = wanted(t, q, true);
+		tiles_set_off(t, q, wanted(t, q, true));
 }
 
 void tiles_skew(struct tiles *t)

@@ -9,7 +9,7 @@
 #include "fail.h"
 #include "vec.h"
 
-static void clear(struct tiles *c)
+void product_clear(struct tiles *c)
 {
 	struct grid *g = c->grid;
 
@@ -28,7 +28,7 @@ void product_start(const struct gemm *p)
 	WL_ASSERT(p->a->ring.n == p->b->ring.n &&
 	          p->a->ring.parts == p->b->ring.parts);
 	ledger_charge(p->c->grid->ledger, &product);
-	clear(p->c);
+	product_clear(p->c);
 }
 
 struct charge product_cycles(const struct gemm *p, int k)

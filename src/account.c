@@ -316,8 +316,7 @@ void account_make(struct account *a, const struct wafer *w, int prompt_tokens,
                   int new_tokens)
 {
 	const struct rxc none = { 0, 0 };
-	const struct rxc prefill = { w->prefill.rows, w->prefill.cols };
-	const struct rxc decode = { w->decode.rows, w->decode.cols };
+	const struct rxc prefill = w->prefill.laid, decode = w->decode.laid;
 
 	*a = (struct account){ .wafer = w, .prompt_tokens = prompt_tokens,
 	                       .new_tokens = new_tokens };
@@ -338,7 +337,7 @@ void account_make(struct account *a, const struct wafer *w, int prompt_tokens,
 		check_phase(a, p);
 	for (int p = PHASE_PREFILL; p < NPHASES; p++)
 		check_routes(a, p);
-	if (new_tokens > 1)
+	if (new_tokens > 1 && !w->baseline)
 		find_longest(a);
 }
 
@@ -391,6 +390,5 @@ bool account_verdict(const struct account *a, enum phase p, enum op op,
 	                                         : &a->wafer->prefill;
 
 	return account_plmr(&a->wafer->ledger, p, op,
-	                    (struct rxc){ g->rows, g->cols },
-	                    operator_bytes(a, p, op), v);
+	                    g->laid, operator_bytes(a, p, op), v);
 }

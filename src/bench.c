@@ -48,10 +48,8 @@ static int check_sizes(const struct bench *b, struct wl_error *err)
 		                    "none)", k->name, bytes / (1 << 20),
 		                    host_memory() / (1 << 20));
 	if (k->sizes && gemm_blocks(&g) > GEMM_MOST_BLOCKS)
-		return wl_error_set(err, "bench %s: option --grid: %dx%d cores "
-		                    "cut products in %d blocks, more than %d",
-		                    k->name, g.rows, g.cols, gemm_blocks(&g),
-		                    GEMM_MOST_BLOCKS);
+		return wl_error_set(err, GEMM_BLOCKS_REFUSAL, g.rows, g.cols,
+		                    gemm_blocks(&g), GEMM_MOST_BLOCKS);
 	return 0;
 }
 

@@ -12,17 +12,42 @@ struct model dry_request_full_heads(const struct model *m)
 
 void dry_request_start(struct wafer *w, const struct dry_request *r)
 {
-	wafer_init(w, &(struct wafer_setup){
-		.model = r->model, .prefill = r->prefill, .decode = r->decode,
-		.device = r->device, .type = r->type, .gemm = r->gemm });
+	struct wafer_setup s = { .model = r->model, .prefill = r->prefill,
+	                         .decode = r->decode, .device = r->device,
+	                         .type = r->type, .groups = r->groups };
+
+	if (r->system) {
+		s.gemm = r->system->gemm;
+		s.allreduce = r->system->allreduce;
+		s.line = r->system->line;
+		s.baseline = r->system->baseline;
+	}
+	wafer_init(w, &s);
 	w->kv_policy = r->kv;
 	w->prefill_regions = r->prefill_regions;
 	w->decode_regions = r->decode_regions;
 }
 
+/* The phases of another system's account. */
+static void run_baseline(struct wafer *w, const struct dry_request *r)
+{
+	const struct baseline *b = w->baseline;
+
+	ledger_phase(&w->ledger, PHASE_PREFILL);
+	b->prefill(&w->ledger, r->model, r->prefill, r->prompt_tokens);
+	ledger_phase(&w->ledger, PHASE_DECODE);
+	for (int i = 1; i < r->new_tokens; i++)
+		b->decode(&w->ledger, r->model, r->decode,
+		          r->prompt_tokens + i);
+}
+
 void dry_request_run(struct wafer *w, const struct dry_request *r)
 {
 	dry_request_start(w, r);
+	if (w->baseline) {
+		run_baseline(w, r);
+		return;
+	}
 	prefill_run(w, NULL, r->prompt_tokens);
 	if (r->sampled)
 		prefill_gather_logits(w, NULL);

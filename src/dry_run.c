@@ -95,11 +95,13 @@ int dry_run(const struct options *o, struct wl_error *err)
 	struct report report = { .options = o };
 	struct auto_result found;
 	struct dry_request r = { 0 };
+	struct system system;
 	struct device device;
 	struct model model;
 	struct wafer w;
 
 	if ((o->report && report_check_path(o->report, err)) ||
+	    system_choose(o, &system, err) ||
 	    device_open(o->device, o->set, &device, err) ||
 	    read_model(o, &model, &report.model_source, &r.type, err))
 		return -1;
@@ -112,13 +114,18 @@ int dry_run(const struct options *o, struct wl_error *err)
 		return -1;
 	r.model = &model;
 	r.device = &device;
+	r.system = &system;
+	r.groups = o->groups;
 	if (plan_request(o, &r, &found, err))
+		return -1;
+	if (system_check_grid(&system, r.prefill, !o->quiet, err))
 		return -1;
 	dry_request_run(&w, &r);
 	if (w.ledger.overflow) {
 		wafer_fini(&w);
 		return refuse_size(err);
 	}
+	report.system = &system;
 	report.automatic = o->grid.rows == GRID_AUTO ? &found : NULL;
 	report.host = (struct host_times){
 		.ranks = 1, .rank_rows = 1, .rank_cols = 1, .dry = true,

@@ -152,7 +152,8 @@ void grid_init(struct grid *g, int rows, int cols, int rank_rows,
                int rank_cols, int row, int col, struct noc *noc,
                struct ledger *ledger)
 {
-	*g = (struct grid){ .rows = rows, .cols = cols, .dry = !noc,
+	*g = (struct grid){ .rows = rows, .cols = cols,
+	                    .laid = { rows, cols }, .dry = !noc,
 	                    .ledger = ledger };
 	line_init(&g->x, AXIS_X, cols, rank_cols, col, noc, ledger);
 	line_init(&g->y, AXIS_Y, rows, rank_rows, row, noc, ledger);

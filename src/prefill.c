@@ -64,7 +64,7 @@ static struct tiles project(const struct prefill *p, struct tiles *a,
                             int layer, int which, enum op op)
 {
 	struct tiles *w = &p->w->weights.layer[layer].tiles[which];
-	struct tiles c = activation(p, w->fixed);
+	struct tiles c = activation(p, weights_output(&p->w->weights, which));
 
 	ledger_op(p->g->ledger, op);
 	p->w->weights.gemm->run(&(struct gemm){ a, w, &c });

@@ -113,6 +113,22 @@ static json_t *grids_of(const struct report *r)
 	return o;
 }
 
+static json_t *system_of(const struct report *r)
+{
+	const struct system *s = r->system;
+	json_t *o = json_object(), *groups = json_array();
+
+	tree_put_text(o, "name", s->name);
+	tree_put_bool(o, "line", s->line);
+	tree_put_bool(o, "account_alone", s->baseline);
+	tree_put_text(o, "gemm", s->baseline ? NULL : s->gemm->name);
+	tree_put_text(o, "allreduce", s->baseline ? NULL : s->allreduce->name);
+	for (int i = 0; i < OPTIONS_GROUPS && r->options->groups[i]; i++)
+		tree_append(groups, json_integer(r->options->groups[i]));
+	tree_put(o, "groups", groups);
+	return o;
+}
+
 static json_t *request_of(const struct report *r)
 {
 	json_t *o = json_object();
@@ -513,6 +529,7 @@ json_t *report_tree(const struct report *r)
 	tree_put(root, "device",
 	         report_device(ledger(r)->device, r->options->set));
 	tree_put(root, "model", model_of(r));
+	tree_put(root, "system", system_of(r));
 	tree_put(root, "grids", grids_of(r));
 	tree_put(root, "request", request_of(r));
 	put_phases(root, r);

@@ -18,6 +18,7 @@
 #include "plan.h"
 #include "prompt.h"
 #include "sampler.h"
+#include "system.h"
 #include "tokenizer.h"
 #include "wafer.h"
 
@@ -34,6 +35,7 @@ struct plan {
 
 struct run {
 	const struct options *o;
+	struct system system;        /* the same on every rank */
 	struct wl_error *err;
 	const char *path;            /* of the checkpoint */
 	struct plan plan;
@@ -182,10 +184,14 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 
 	r->prefill = plan_grid(o, o->prefill_grid, &r->plan.model);
 	r->decode = plan_grid(o, o->decode_grid, &r->plan.model);
-	int rows = r->prefill.rows < r->decode.rows ? r->prefill.rows
-	                                            : r->decode.rows;
-	int cols = r->prefill.cols < r->decode.cols ? r->prefill.cols
-	                                            : r->decode.cols;
+	struct rxc a = plan_cores(&r->system, r->prefill);
+	struct rxc b = plan_cores(&r->system, r->decode);
+	int rows = a.rows < b.rows ? a.rows : b.rows;
+	int cols = a.cols < b.cols ? a.cols : b.cols;
+
+	if (system_check_grid(&r->system, r->prefill,
+	                      r->leader && !o->quiet, r->err))
+		return -1;
 
 	*ranks = o->rank_grid;
 	if (!ranks->rows) {
@@ -339,7 +345,8 @@ static int generate(struct run *r)
 static int deliver(struct run *r)
 {
 	double mine = host_peak_memory();
-	struct report report = { .options = r->o, .model_source = r->path };
+	struct report report = { .options = r->o, .system = &r->system,
+	                         .model_source = r->path };
 	struct host_times *h = &r->host;
 
 	MPI_Reduce(&mine, &h->peak_memory, 1, MPI_DOUBLE, MPI_MAX, 0,
@@ -372,7 +379,9 @@ static int work(struct run *r)
 		.model = &r->plan.model, .mesh = &r->mesh,
 		.prefill = r->prefill, .decode = r->decode,
 		.device = &r->plan.device,
-		.type = r->o->type < 0 ? WL_F32 : r->o->type });
+		.type = r->o->type < 0 ? WL_F32 : r->o->type,
+		.gemm = r->system.gemm, .allreduce = r->system.allreduce,
+		.groups = r->o->groups, .line = r->system.line });
 	r->wafer.prefill_regions = r->o->prefill_regions;
 	r->wafer.decode_regions = r->o->decode_regions;
 	int rc = load(r);
@@ -397,7 +406,8 @@ static int start_ranks(struct run *r)
 {
 	struct rxc ranks;
 
-	if (mesh_agree(MPI_COMM_WORLD, r->leader ? prepare(r) : 0, r->err))
+	if (system_choose(r->o, &r->system, r->err) ||
+	    mesh_agree(MPI_COMM_WORLD, r->leader ? prepare(r) : 0, r->err))
 		return -1;
 	share_plan(r);
 	if (mesh_agree(MPI_COMM_WORLD, plan_grids(r, &ranks), r->err))

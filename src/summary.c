@@ -129,6 +129,22 @@ static void say_what(const struct report *r, FILE *out)
 	    wl_type_name(l->type), l->device->name, l->device->title, sets);
 }
 
+/* What is not WaferLLM's own way. */
+static void say_system(const struct report *r, FILE *out)
+{
+	const struct system *s = r->system;
+
+	if (s->baseline)
+		say(out, "emulated: system %s, %s: an account alone, which "
+		    "computes no tokens", s->name, s->help);
+	else if (strcmp(s->name, "waferllm"))
+		say(out, "emulated: system %s, %s; products by %s, sums by %s",
+		    s->name, s->help, s->gemm->name, s->allreduce->name);
+	else if (r->options->gemm || r->options->allreduce)
+		say(out, "emulated: products by %s, sums by %s", s->gemm->name,
+		    s->allreduce->name);
+}
+
 static void say_choice(const struct report *r, FILE *out)
 {
 	const struct auto_result *a = r->automatic;
@@ -322,7 +338,7 @@ static void say_limits(const struct report *r, FILE *out)
 {
 	const struct account *a = r->account;
 
-	if (a->new_tokens > 1)
+	if (a->new_tokens > 1 && !r->system->baseline)
 		say(out, "emulated decode holds %lld more tokens by shift, %lld"
 		    " by concatenation", (long long)a->longest_shift,
 		    (long long)a->longest_concat);
@@ -356,6 +372,7 @@ static void say_host(const struct report *r, FILE *out)
 void summary_print(const struct report *r, FILE *out)
 {
 	say_what(r, out);
+	say_system(r, out);
 	say_choice(r, out);
 	say_phases(r, out);
 	say_grids(r, out);

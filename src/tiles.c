@@ -18,7 +18,6 @@ void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
 	                     .ring = ring, .fixed = fixed, .sram = sram };
 	size_t n = (size_t)grid_height(g) * grid_width(g) * t->path->per_core;
 
-	t->off = wl_calloc(grid_lines(g, axis), sizeof *t->off);
 	ledger_hold(g->ledger, sram, tiles_bytes(t));
 	if (g->dry)
 		return;
@@ -85,12 +84,26 @@ float *tiles_at(const struct tiles *t, int y, int x)
 	                           : tiles_slot(t, x, y * each));
 }
 
+int tiles_off(const struct tiles *t, int q)
+{
+	return t->off ? t->off[q] : 0;
+}
+
+void tiles_set_off(struct tiles *t, int q, int off)
+{
+	if (!t->off && off)
+		t->off = wl_calloc(grid_lines(t->grid, t->axis),
+		                   sizeof *t->off);
+	if (t->off)
+		t->off[q] = off;
+}
+
 int tiles_block(const struct tiles *t, int q, int p)
 {
 	const struct ring *r = t->path;
 
 	return ring_core_of(r->kind, (ring_pos_of(r->kind, p, r->n) +
-	                              t->off[q]) % r->n, r->n);
+	                              tiles_off(t, q)) % r->n, r->n);
 }
 
 int tiles_place(const struct tiles *t, int q, int b)
@@ -98,7 +111,7 @@ int tiles_place(const struct tiles *t, int q, int b)
 	const struct ring *r = t->path;
 
 	return ring_core_of(r->kind, (ring_pos_of(r->kind, b, r->n) -
-	                              t->off[q] + r->n) % r->n, r->n);
+	                              tiles_off(t, q) + r->n) % r->n, r->n);
 }
 
 size_t tiles_size(const struct tiles *t, int q, int p)

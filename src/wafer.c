@@ -6,23 +6,40 @@
 
 #include "fail.h"
 
-static void lay_grid(struct wafer *w, struct grid *g, struct rxc size)
+/* A line goes through the grid's rows to and fro, so that neighbours on it are
+ * neighbours on the mesh. */
+static struct rxc sides(const struct wafer_setup *s, struct rxc size)
+{
+	return s->line ? (struct rxc){ 1, size.rows * size.cols } : size;
+}
+
+static void lay_grid(struct wafer *w, struct grid *g,
+                     const struct wafer_setup *s, struct rxc size)
 {
 	const struct mesh *m = w->mesh;
+	struct rxc cores = sides(s, size);
+	struct line *line[] = { &g->x, &g->y };
 
 	if (m)
-		grid_init(g, size.rows, size.cols, m->rows, m->cols, m->row,
+		grid_init(g, cores.rows, cores.cols, m->rows, m->cols, m->row,
 		          m->col, w->noc, &w->ledger);
 	else
-		grid_init(g, size.rows, size.cols, 1, 1, 0, 0, NULL,
+		grid_init(g, cores.rows, cores.cols, 1, 1, 0, 0, NULL,
 		          &w->ledger);
+	g->laid = size;
+	for (int i = 0; i < 2; i++) {
+		line[i]->allreduce = s->allreduce;
+		if (s->groups)
+			memcpy(line[i]->groups, s->groups,
+			       sizeof line[i]->groups);
+	}
 }
 
 /* Cores of the longest line of either grid. */
 static int longest_line(const struct wafer_setup *s)
 {
-	const int n[] = { s->prefill.rows, s->prefill.cols, s->decode.rows,
-	                  s->decode.cols };
+	const struct rxc a = sides(s, s->prefill), b = sides(s, s->decode);
+	const int n[] = { a.rows, a.cols, b.rows, b.cols };
 	int most = 0;
 
 	for (size_t i = 0; i < sizeof n / sizeof *n; i++)
@@ -33,22 +50,25 @@ static int longest_line(const struct wafer_setup *s)
 void wafer_init(struct wafer *w, const struct wafer_setup *s)
 {
 	*w = (struct wafer){ .model = s->model, .mesh = s->mesh,
+	                     .baseline = s->baseline,
 	                     .prefill_regions = 1, .decode_regions = 1 };
 	ledger_init(&w->ledger, s->device, s->type, longest_line(s));
 	w->ledger.folds = !s->mesh;
 	if (s->mesh)
 		w->noc = noc_new(s->mesh->cart, s->mesh->crowded);
-	lay_grid(w, &w->prefill, s->prefill);
-	lay_grid(w, &w->decode, s->decode);
-	weights_init(&w->weights, s->model, s->gemm ? s->gemm : gemm_at(0),
-	             &w->prefill, &w->decode);
+	lay_grid(w, &w->prefill, s, s->prefill);
+	lay_grid(w, &w->decode, s, s->decode);
+	if (!s->baseline)
+		weights_init(&w->weights, s->model,
+		             s->gemm ? s->gemm : gemm_at(0), &w->prefill,
+		             &w->decode);
 }
 
 void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
                      struct wire_words wire)
 {
 	struct ledger *l = &w->ledger;
-	uint64_t way = g->cols, times = regions - 1;
+	uint64_t way = g->laid.cols, times = regions - 1;
 	struct charge c = { .calls = 1, .words = wire.all,
 	                    .word_hops = wire.all * way, .path_hops = way };
 
@@ -58,7 +78,7 @@ void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
 	ledger_op(l, OP_HANDOVER);
 	for (uint64_t i = 0; i < times; i++) {
 		ledger_charge(l, &c);
-		ledger_link(l, AXIS_X, 0, g->cols - 1, wire.all);
+		ledger_link(l, AXIS_X, 0, g->laid.cols - 1, wire.all);
 	}
 }
 
@@ -86,7 +106,8 @@ void wafer_fini(struct wafer *w)
 	free(w->prefill_logits);
 	decode_state_fini(&w->state);
 	kvcache_fini(&w->cache);
-	weights_fini(&w->weights);
+	if (!w->baseline)
+		weights_fini(&w->weights);
 	grid_fini(&w->decode);
 	grid_fini(&w->prefill);
 	noc_free(w->noc);

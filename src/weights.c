@@ -26,7 +26,7 @@ struct heads weights_heads(const struct weights *w, bool decode)
 	struct grid *g = decode ? w->decode : w->prefill;
 	struct heads h = heads_of(w->model, g->cols);
 
-	h.kv.spread = h.q.spread = !decode && grid_uneven(g);
+	h.kv.spread = h.q.spread = !decode && gemm_spreads(w->gemm, g);
 	return h;
 }
 
@@ -42,14 +42,19 @@ struct part weights_cut(const struct weights *w, enum dim d, bool decode,
 		[DIM_KV] = h.kv,
 	};
 
-	cut[d].spread = !decode && grid_uneven(w->prefill);
+	cut[d].spread = !decode && gemm_spreads(w->gemm, w->prefill);
 	return cut[d];
+}
+
+struct part weights_output(const struct weights *w, int which)
+{
+	return weights_cut(w, matrix[which].n, false, w->prefill->cols);
 }
 
 struct layout weights_layout(const struct weights *w, int which, bool decode)
 {
 	struct grid *g = decode ? w->decode : w->prefill;
-	bool turned = decode && matrix[which].turned;
+	bool turned = (decode || w->gemm->line) && matrix[which].turned;
 
 	return (struct layout){
 		g, weights_cut(w, matrix[which].k, decode,
@@ -119,8 +124,14 @@ void weights_init(struct weights *w, const struct model *m,
 		for (int j = 0; j < W_COUNT; j++) {
 			struct layout l = weights_layout(w, j, false);
 
-			gemm_weights_init(gemm, &w->layer[i].tiles[j], prefill,
-			                  l.k, l.n, SRAM_WEIGHTS);
+			struct tiles *t = &w->layer[i].tiles[j];
+
+			if (l.transposed)
+				tiles_init(t, prefill, AXIS_X, l.k, l.n,
+				           SRAM_WEIGHTS);
+			else
+				gemm_weights_init(gemm, t, prefill, l.k, l.n,
+				                  SRAM_WEIGHTS);
 		}
 }
 
@@ -159,21 +170,22 @@ void weights_fini(struct weights *w)
 /* This rank's rectangle of a matrix whose tiles are at home, dense. */
 static float *gather_tiles(const struct tiles *t, const struct layout *l)
 {
-	const struct grid *g = t->grid;
+	struct range lines = tiles_own_lines(t);
 	struct box own = layout_own_box(l);
 	size_t width = range_size(own.n);
 	float *data;
 
-	if (g->dry)
+	if (t->grid->dry)
 		return NULL;
 	data = wl_malloc(range_size(own.k) * width, sizeof *data);
 	for (int p = t->path->mine.lo; p < t->path->mine.hi; p++)
-		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
-			int n = part_size(&l->n, x);
-			float *to = data + part_start(&l->n, x) - own.n.lo +
+		for (int q = lines.lo; q < lines.hi; q++) {
+			int n = part_size(&t->fixed, q);
+			float *to = data + part_start(&t->fixed, q) -
+			            own.n.lo +
 			            (part_start(&t->ring, p) - own.k.lo) *
 			            width;
-			const float *tile = *tiles_slot(t, x, p);
+			const float *tile = *tiles_slot(t, q, p);
 
 			for (int k = 0; k < part_size(&t->ring, p); k++)
 				memcpy(to + k * width, tile + (size_t)k * n,

@@ -12,7 +12,7 @@
 #include "model.h"
 #include "suite.h"
 
-#define MAX_WORDS 20
+#define MAX_WORDS 30
 
 static struct options opts;
 static struct wl_error err;

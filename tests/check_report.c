@@ -206,8 +206,8 @@ START_TEST(all_else_has_all_fields)
 
 	json_t *root = report_tree(&lab.report);
 
-	has(root, "format:s format_version:i device:o model:o grids:o "
-	    "request:o phases:o seconds:r tokens_per_s_request:r energy_j:r "
+	has(root, "format:s format_version:i device:o model:o system:o "
+	    "grids:o request:o phases:o seconds:r tokens_per_s_request:r energy_j:r "
 	    "energy_bottom_up_j:r kv:o plmr:a violations:a auto:n host:o "
 	    "options:o units:o");
 	check_device_fields(at(root, "device"));
@@ -218,6 +218,11 @@ START_TEST(all_else_has_all_fields)
 	ck_assert(number_at(root, "model/parameters") == 50 * 24 + 2 *
 	          (2 * 24 + 24 * (24 + 12 + 12 + 24) + 3 * 24 * 40) + 24);
 	ck_assert_str_eq(text_at(root, "model/dtype"), "f16");
+	has(at(root, "system"), "name:s line:b account_alone:b gemm:s "
+	    "allreduce:s groups:a");
+	ck_assert_str_eq(text_at(root, "system/name"), "waferllm");
+	ck_assert_str_eq(text_at(root, "system/gemm"), "meshgemm");
+	ck_assert_str_eq(text_at(root, "system/allreduce"), "ktree");
 	has(at(root, "grids"), "prefill:o decode:o ranks:o");
 	has(at(root, "grids/prefill"), "rows:i cols:i regions:i "
 	    "regions_needed:i regions_held:i");

@@ -20,6 +20,7 @@ static const struct model lab_model = {
 static struct lab {
 	struct device device;
 	struct options options;
+	struct system system;
 	struct wafer wafer;
 	struct account account;
 	struct report report;
@@ -35,6 +36,7 @@ static inline void parse_options(const char *set)
 
 	ck_assert_msg(options_parse(argc, argv, &lab.options, &err) == 0, "%s",
 	              err.text);
+	ck_assert_int_eq(system_choose(&lab.options, &lab.system, &err), 0);
 }
 
 /* The account of PROMPT tokens and so many new ones on wse2 with a number
@@ -59,6 +61,7 @@ static inline void make_lab(const char *set, int new_tokens)
 	account_make(&lab.account, w, PROMPT, new_tokens);
 	lab.report = (struct report){
 		.account = &lab.account, .options = &lab.options,
+		.system = &lab.system,
 		.model_source = "lab",
 		.host = { 6, 2, 3, 1.5, 0.25, 0.5, 0.125, 0.75, 3 << 20,
 		          true } };

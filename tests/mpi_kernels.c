@@ -7,6 +7,7 @@
 /* timeout: 300 */
 #define _GNU_SOURCE /* memmem */
 #include "config.h"
+#include "allreduce.h"
 #include "attention.h"
 #include "gemm.h"
 #include "gemv.h"
@@ -551,7 +552,7 @@ static void attention_on(struct lab *lab, struct grid *g,
 	copy_tiles(&o, fq, out, false);
 	/* Home again, and whole. */
 	for (int x = 0; x < g->cols; x++)
-		CHECK(lab, k.off[x] == 0 && v.off[x] == 0);
+		CHECK(lab, tiles_off(&k, x) == 0 && tiles_off(&v, x) == 0);
 	check_tiles(lab, &k, fk, c->k, (size_t)c->tokens * kv);
 	check_tiles(lab, &v, fv, c->v, (size_t)c->tokens * kv);
 	scores_fini(&s);
@@ -704,6 +705,8 @@ struct request {
 	char path[256];
 	struct rxc prefill, decode;
 	const struct gemm_algorithm *gemm;
+	const struct allreduce *allreduce;
+	bool line;
 	int prompt;
 	int ids[MOST_PROMPT + NEW_TOKENS]; /* decoded ones are given too */
 };
@@ -737,7 +740,7 @@ static int serve(const struct request *r, const struct mesh *mesh,
 	wafer_init(&w, &(struct wafer_setup){
 		.model = &r->made.model, .mesh = mesh, .prefill = r->prefill,
 		.decode = r->decode, .device = &made_device, .type = WL_F32,
-		.gemm = r->gemm });
+		.gemm = r->gemm, .allreduce = r->allreduce, .line = r->line });
 	int rc = load_wafer(&w, mesh, r->path, true, &err);
 
 	if (rc && mesh->leader)
@@ -819,7 +822,11 @@ static void throw_request(struct lab *lab, struct request *r)
 	made_model_init(&r->made, &lab->dice);
 	r->prefill = lab_grid(lab);
 	r->decode = dice_throw(&lab->dice, 0, 2) ? lab_grid(lab) : r->prefill;
-	r->gemm = gemm_at(dice_throw(&lab->dice, 0, (int)gemm_count() - 1));
+	r->line = !dice_throw(&lab->dice, 0, 4) && lab->mesh.rows == 1;
+	r->gemm = r->line ? &gemm_megatron : gemm_at(
+		dice_throw(&lab->dice, 0, (int)gemm_count() - 1));
+	r->allreduce = allreduce_at(dice_throw(&lab->dice, 0,
+	                                       (int)allreduce_count() - 1));
 	r->prompt = dice_throw(&lab->dice, 1, MOST_PROMPT);
 	for (int i = 0; i < r->prompt + NEW_TOKENS; i++)
 		r->ids[i] = dice_throw(&lab->dice, 0,

@@ -5,6 +5,7 @@
 /* ranks: 1 4 9 */
 /* full-ranks: 64 */
 #include "config.h"
+#include "allreduce.h"
 #include "wafer.h"
 
 #include <stdlib.h>
@@ -20,6 +21,8 @@ struct request {
 	char path[256];
 	struct rxc prefill, decode;
 	const struct gemm_algorithm *gemm;
+	const struct allreduce *allreduce;
+	bool line;
 	enum wl_type type;            /* of the elements charged */
 	int prefill_regions, decode_regions;
 	int prompt;
@@ -63,11 +66,14 @@ static void run_phases(struct wafer *w, const struct request *r)
 	free(logits);
 }
 
+/* All cores of a grid of 21 x 21, as a line. */
+enum { MOST_CUTS = 440 };
+
 /* A ledger's whole content, of which nothing is borrowed or freed. */
 struct books {
 	struct ledger ledger;
 	int cuts;
-	uint64_t link[NPHASES][2][LAB_CORES];
+	uint64_t link[NPHASES][2][MOST_CUTS];
 };
 
 static void copy_books(struct books *b, const struct ledger *l)
@@ -89,7 +95,7 @@ static int account(struct lab *lab, const struct request *r,
 	wafer_init(&w, &(struct wafer_setup){
 		.model = &r->made.model, .mesh = mesh, .prefill = r->prefill,
 		.decode = r->decode, .device = &made_device, .type = r->type,
-		.gemm = r->gemm });
+		.gemm = r->gemm, .allreduce = r->allreduce, .line = r->line });
 	w.prefill_regions = r->prefill_regions;
 	w.decode_regions = r->decode_regions;
 	int rc = mesh ? load(&w, r->path) : 0;
@@ -192,9 +198,10 @@ static void check_shifts(struct lab *lab, const struct request *r,
 {
 	const struct charge *shift = &l->row[PHASE_DECODE][OP_KV_SHIFT];
 	uint64_t moves = 0;
+	int rows = r->line ? 1 : r->decode.rows;
 
 	for (int t = r->prompt; t < r->prompt + NEW_TOKENS; t++)
-		moves += t >= r->decode.rows && (t + 1) % r->decode.rows;
+		moves += t >= rows && (t + 1) % rows;
 	moves *= r->made.model.n_layers;
 	CHECK(lab, shift->calls == moves && shift->stages == moves &&
 	           shift->path_hops == moves);
@@ -245,7 +252,11 @@ static void throw_request(struct lab *lab, struct request *r)
 	made_model_init(&r->made, &lab->dice);
 	r->prefill = lab_grid(lab);
 	r->decode = dice_throw(&lab->dice, 0, 2) ? lab_grid(lab) : r->prefill;
-	r->gemm = gemm_at(dice_throw(&lab->dice, 0, (int)gemm_count() - 1));
+	r->line = !dice_throw(&lab->dice, 0, 4) && lab->mesh.rows == 1;
+	r->gemm = r->line ? &gemm_megatron : gemm_at(
+		dice_throw(&lab->dice, 0, (int)gemm_count() - 1));
+	r->allreduce = allreduce_at(dice_throw(&lab->dice, 0,
+	                                       (int)allreduce_count() - 1));
 	r->type = (enum wl_type)dice_throw(&lab->dice, WL_F32, WL_BF16);
 	r->prefill_regions = dice_throw(&lab->dice, 1, 3);
 	r->decode_regions = dice_throw(&lab->dice, 1, 3);

@@ -1,0 +1,141 @@
+#include "config.h"
+#include "system.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *help;
+	bool line;
+	const struct gemm_algorithm *gemm; /* NULL: the default */
+	const char *allreduce;             /* NULL: the default */
+} table[] = {
+	{ "waferllm", "both dimensions of a matrix over both sides of the grid",
+	  false, NULL, NULL },
+	{ "megatron", "one dimension over all cores in a line, sums on a ring",
+	  true, &gemm_megatron, "ring" },
+	{ "t10", "as a planner that knows nothing of distance would have it",
+	  false, NULL, NULL },
+	{ "ladder", "as a compiler that sees one shared memory would have it",
+	  false, NULL, NULL },
+};
+
+static int unknown(struct wl_error *err, const char *option, const char *name,
+                   const char *known)
+{
+	return wl_error_set(err, "option %s: \"%s\" is not one of %s", option,
+	                    name, known);
+}
+
+static int find(const char *name, struct system *s, struct wl_error *err)
+{
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		if (strcmp(table[i].name, name))
+			continue;
+		*s = (struct system){
+			.name = table[i].name, .help = table[i].help,
+			.line = table[i].line,
+			.gemm = table[i].gemm ? table[i].gemm : gemm_at(0),
+			.allreduce = table[i].allreduce
+			             ? allreduce_find(table[i].allreduce)
+			             : allreduce_default(),
+			.baseline = baseline_find(name) };
+		return 0;
+	}
+	return unknown(err, "--system", name,
+	               "waferllm, megatron, t10, ladder");
+}
+
+static int set_gemm(const struct options *o, struct system *s,
+                    struct wl_error *err)
+{
+	char known[256] = "";
+
+	if (!o->gemm)
+		return 0;
+	if (s->line)
+		return wl_error_set(err, "options --gemm and --system %s "
+		                    "exclude each other: it has products of its"
+		                    " own", s->name);
+	s->gemm = gemm_find(o->gemm);
+	for (size_t i = 0; i < gemm_count(); i++) {
+		size_t at = strlen(known);
+
+		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
+		         gemm_at(i)->name);
+	}
+	return s->gemm ? 0 : unknown(err, "--gemm", o->gemm, known);
+}
+
+static int set_allreduce(const struct options *o, struct system *s,
+                         struct wl_error *err)
+{
+	char known[256] = "";
+
+	if (!o->allreduce)
+		return 0;
+	s->allreduce = allreduce_find(o->allreduce);
+	for (size_t i = 0; i < allreduce_count(); i++) {
+		size_t at = strlen(known);
+
+		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
+		         allreduce_at(i)->name);
+	}
+	return s->allreduce ? 0
+	                    : unknown(err, "--allreduce", o->allreduce, known);
+}
+
+/* What an account without data cannot have. */
+static int check_baseline(const struct options *o, const struct system *s,
+                          struct wl_error *err)
+{
+	const struct { const char *name; bool given; } never[] = {
+		{ "--gemm", o->gemm }, { "--allreduce", o->allreduce },
+		{ "--groups", o->groups[0] },
+		{ "--kv concat", !strcmp(o->kv, "concat") },
+		{ "--prefill-regions", o->prefill_regions > 1 },
+		{ "--decode-regions", o->decode_regions > 1 },
+	};
+
+	if (!o->dry_run)
+		return wl_error_set(err, "option --system: %s is an account "
+		                    "without data and needs --dry-run",
+		                    s->name);
+	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+		if (never[i].given)
+			return wl_error_set(err, "options --system %s and %s "
+			                    "exclude each other", s->name,
+			                    never[i].name);
+	return 0;
+}
+
+int system_choose(const struct options *o, struct system *s,
+                  struct wl_error *err)
+{
+	if (find(o->system ? o->system : table[0].name, s, err) ||
+	    (s->baseline && check_baseline(o, s, err)) || set_gemm(o, s, err) || set_allreduce(o, s, err))
+		return -1;
+	if (o->grid.rows == GRID_AUTO && (s->line || s->baseline))
+		return wl_error_set(err, "options --system %s and --grid auto "
+		                    "exclude each other", s->name);
+	return 0;
+}
+
+int system_check_grid(const struct system *s, struct rxc prefill, bool warn,
+                      struct wl_error *err)
+{
+	const struct grid g = { .rows = prefill.rows, .cols = prefill.cols };
+	int blocks = gemm_blocks(&g);
+
+	if (s->line || s->baseline || blocks <= GEMM_MANY_BLOCKS)
+		return 0;
+	if (blocks > GEMM_MOST_BLOCKS)
+		return wl_error_set(err, GEMM_BLOCKS_REFUSAL, g.rows, g.cols,
+		                    blocks, GEMM_MOST_BLOCKS);
+	if (warn) {
+		fprintf(stderr, GEMM_BLOCKS_WARNING "\n", g.rows, g.cols,
+		        blocks);
+		fflush(stderr);
+	}
+	return 0;
+}
