@@ -77,32 +77,49 @@ struct ring *line_ring(struct line *l, enum ring_kind kind, int places)
 	return r;
 }
 
+/* For each offset: what the edges from the larger blocks' positions have more
+ * than `usual`, all told. */
+static void sum_edges(int n, const bool *larger, const int *edge, int usual,
+                      uint64_t *sums)
+{
+	uint64_t count = 0;
+
+	for (int k = 0; k < n; k++)
+		count += larger[k];
+	for (int off = 0; off < n; off++)
+		sums[off] = count * usual;
+	/* Few edges are not like most. */
+	for (int k = 0; k < n; k++) {
+		int64_t more = edge[k] - usual;
+
+		for (int off = 0; more && off < n; off++)
+			if (larger[k + off < n ? k + off : k + off - n])
+				sums[off] += more;
+		sums[n] += edge[k];
+	}
+}
+
 static struct ring_sums *sums_new(const struct ring *r,
                                   const struct ring_route *route,
                                   const struct part *part)
 {
 	struct ring_sums *s = wl_calloc(1, sizeof *s);
 	int n = r->n, less = part_size(part, n - 1);
-	int *larger = wl_malloc(n, sizeof *larger); /* positions of them */
-	int count = 0;
+	bool *larger = wl_calloc(n, sizeof *larger); /* [position] */
+	int *moves = wl_malloc(n, sizeof *moves);
 
+	for (int k = 0; k < n; k++) {
+		int block = ring_core_of(r->kind, k, n);
+
+		larger[k] = part_size(part, block) > less;
+		moves[k] = route->hops[k] > 0;
+	}
 	s->part = *part;
 	s->hops = wl_calloc(n + 1, sizeof *s->hops);
 	s->moves = wl_calloc(n + 1, sizeof *s->moves);
-	for (int k = 0; k < n; k++) {
-		s->hops[n] += route->hops[k];
-		s->moves[n] += route->hops[k] > 0;
-		if (part_size(part, ring_core_of(r->kind, k, n)) > less)
-			larger[count++] = k;
-	}
-	for (int off = 0; off < n; off++)
-		for (int i = 0; i < count; i++) {
-			int k = larger[i] - off;
-			int hops = route->hops[k < 0 ? k + n : k];
-
-			s->hops[off] += hops;
-			s->moves[off] += hops > 0;
-		}
+	sum_edges(n, larger, route->hops, route->hops[n / 4], s->hops);
+	sum_edges(n, larger, moves, moves[n / 4], s->moves);
+	free(moves);
 	free(larger);
 	return s;
 }

@@ -306,8 +306,9 @@ static int head(struct prefill *p)
 	const struct slab *s = weights_head(&w->weights);
 	struct part vocab = weights_vocab_layout(&w->weights, false).n;
 	size_t words = range_size(part_range(&p->dim, g->x.mine));
-	size_t part_words[g->cols];
-	int root[g->cols], row = part_owner(&p->tokens, p->tokens.n - 1);
+	size_t *part_words = wl_malloc(g->cols, sizeof *part_words);
+	int *root = wl_malloc(g->cols, sizeof *root);
+	int row = part_owner(&p->tokens, p->tokens.n - 1);
 	struct line_parts parts = line_vector_parts(&p->dim, g->x.mine, row,
 	                                            part_words, root);
 	int at = p->tokens.n - 1 - part_start(&p->tokens, row);
@@ -324,6 +325,8 @@ static int head(struct prefill *p)
 			to += n;
 		}
 	line_multicast(&g->y, 0, g->rows - 1, &parts, x, false);
+	free(root);
+	free(part_words);
 	ledger_op(g->ledger, OP_NORM);
 	norm_vector(g, AXIS_X, &p->dim, w->model->rms_eps, x,
 	            w->weights.norm.prefill, h);

@@ -102,9 +102,10 @@ static struct drift drift_of(struct line *l, const struct part *a,
 {
 	struct drift d = { 0 };
 	int cores = a->parts > b->parts ? a->parts : b->parts;
-	int64_t cross[2][cores], now[2] = { 0, 0 };
+	int64_t *cross[2], now[2] = { 0, 0 };
 
-	memset(cross, 0, sizeof cross);
+	for (int up = 0; up <= 1; up++)
+		cross[up] = wl_calloc(cores, sizeof **cross);
 	for (int i = 0; i < a->n; i++) {
 		int from = part_owner(a, i), to = part_owner(b, i);
 		int lo = from < to ? from : to, hi = from < to ? to : from;
@@ -123,6 +124,8 @@ static struct drift drift_of(struct line *l, const struct part *a,
 			if ((uint64_t)now[up] > d.busiest)
 				d.busiest = now[up];
 		}
+	free(cross[0]);
+	free(cross[1]);
 	return d;
 }
 
@@ -169,26 +172,68 @@ static struct charge straight_charge(const struct layout *from,
 	return c;
 }
 
-/* Hops of all pairs of an item of a and one of b, between their cores. */
+/* Blocks of one size, below and above a cut. */
+struct blocks {
+	uint64_t size, below, above;
+};
+
+/* Blocks of the larger and of the smaller size when all are above the cut. */
+static void size_blocks(const struct part *p, struct blocks b[2])
+{
+	uint64_t all = p->parts, larger = part_larger(p);
+
+	b[0] = (struct blocks){ part_max(p), 0, larger ? larger : all };
+	b[1] = (struct blocks){ part_size(p, p->parts - 1), 0,
+	                        larger ? all - larger : 0 };
+}
+
+/* Block c of the part, if there is one, comes below the cut. */
+static void pass_block(const struct part *p, int c, struct blocks b[2])
+{
+	if (c >= p->parts)
+		return;
+	int i = (uint64_t)part_size(p, c) != b[0].size;
+
+	b[i].below++;
+	b[i].above--;
+}
+
+/* The last block that is not empty, or -1. */
+static int last_block(const struct part *p)
+{
+	return p->n ? part_owner(p, p->n - 1) : -1;
+}
+
+/* Hops of all pairs of an item of a and one of b, between their cores; the
+ * words of two blocks' pairs travel together. Cut by cut, as many as cross. */
 static uint64_t cross_hops(struct line *l, const struct part *a,
                            const struct part *b, uint64_t *far)
 {
+	int cores = a->parts > b->parts ? a->parts : b->parts;
+	int last[2] = { last_block(a), last_block(b) };
+	struct blocks x[2], y[2];
 	uint64_t sum = 0;
 
-	*far = 0;
-	for (int i = 0; i < a->parts; i++)
-		for (int j = 0; j < b->parts; j++) {
-			uint64_t pairs = (uint64_t)part_size(a, i) *
-			                 part_size(b, j);
-			uint64_t hops = line_hops(l, i, j);
-			uint64_t words = cost_words(l->ledger, pairs);
+	size_blocks(a, x);
+	size_blocks(b, y);
+	/* Block 0 is never empty where there is any. */
+	*far = line_hops(l, 0, last[0] > last[1] ? last[0] : last[1]);
+	if (last[0] < 0 || last[1] < 0)
+		*far = 0;
+	for (int c = 0; c + 1 < cores; c++) {
+		uint64_t words = 0;
 
-			sum += words * hops;
-			if (pairs && hops > *far)
-				*far = hops;
-			ledger_link(l->ledger, l->axis, i < j ? i : j,
-			            i < j ? j : i, words);
-		}
+		pass_block(a, c, x);
+		pass_block(b, c, y);
+		for (int i = 0; i < 2; i++)
+			for (int j = 0; j < 2; j++)
+				words += cost_words(l->ledger,
+				                    x[i].size * y[j].size) *
+				         (x[i].below * y[j].above +
+				          x[i].above * y[j].below);
+		sum += words * line_hops(l, c, c + 1);
+		ledger_link(l->ledger, l->axis, c, c + 1, words);
+	}
 	return sum;
 }
 
