@@ -41,8 +41,12 @@ struct bench {
 struct bench_kernel {
 	const char *name;
 	bool sizes, words, hops;       /* the options it needs */
-	size_t (*count)(void);         /* algorithms, of which `usual` is run */
-	const char *(*algorithm)(size_t i); /* when none is named */
+	/* Its algorithms: how many, and each one's name and what it does, of
+	 * which `usual` is run when none is named. */
+	size_t (*count)(void);
+	struct bench_algorithm {
+		const char *name, *help;
+	} (*algorithm)(size_t i);
 	const char *usual;
 	/* Makes operands; runs the kernel once; frees them. The ledger is
 	 * charged, and, but for a dry run, data are computed. Collective. */

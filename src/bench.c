@@ -53,6 +53,11 @@ static int check_sizes(const struct bench *b, struct wl_error *err)
 	return 0;
 }
 
+static bool has_scalapack(const struct bench_kernel *k)
+{
+	return !strcmp(k->name, "gemm");
+}
+
 /* The place of a name, of len characters, among the kernel's algorithms. */
 static int find_algorithm(const struct bench_kernel *k, const char *name,
                           size_t len, size_t *choice, struct wl_error *err)
@@ -61,21 +66,21 @@ static int find_algorithm(const struct bench_kernel *k, const char *name,
 	const struct allreduce *alias;
 
 	snprintf(text, sizeof text, "%.*s", (int)len, name);
-	alias = k->algorithm(0) == allreduce_at(0)->name ? allreduce_find(text)
-	                                                 : NULL;
+	alias = k->algorithm(0).name == allreduce_at(0)->name
+	        ? allreduce_find(text) : NULL;
 	for (size_t i = 0; i < k->count(); i++) {
 		size_t at = strlen(known);
 
 		*choice = i;
-		if (!strcmp(k->algorithm(i), alias ? alias->name : text))
+		if (!strcmp(k->algorithm(i).name, alias ? alias->name : text))
 			return 0;
 		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
-		         k->algorithm(i));
+		         k->algorithm(i).name);
 	}
 	*choice = BENCH_HOST_ONLY;
-	if (!strcmp(k->name, "gemm") && !strcmp(text, BENCH_SCALAPACK))
+	if (has_scalapack(k) && !strcmp(text, BENCH_SCALAPACK))
 		return 0;
-	return wl_error_set(err, "option --algo: \"%s\" is not one of %s, all",
+	return wl_error_set(err, "option --algo: \"%s\" is not one of %s, all, list",
 	                    text, known);
 }
 
@@ -178,7 +183,8 @@ struct bench_result bench_result(const struct bench *b)
 	const struct ledger *l = &b->ledger;
 	const struct rxc grid = b->options->grid;
 	struct bench_result r = {
-		.algorithm = b->kernel->algorithm(b->choice), .emulated = true,
+		.algorithm = b->kernel->algorithm(b->choice).name,
+		.emulated = true,
 		.charge = l->row[BENCH_PHASE][BENCH_OP],
 		.sram_bytes = l->sram[BENCH_PHASE][BENCH_OP],
 		.routes = ledger_paths(l, BENCH_PHASE, BENCH_OP),
@@ -556,10 +562,28 @@ static void refuse_errors(const struct session *s)
 			       s->result[i].allowed);
 }
 
+/* --algo list. */
+static int list_algorithms(const struct session *s)
+{
+	const struct bench_kernel *k =
+		bench_kernel_find(s->o->kernel, s->err);
+
+	for (size_t i = 0; s->leader && k && i < k->count(); i++)
+		printf("%-11s %s\n", k->algorithm(i).name,
+		       k->algorithm(i).help);
+	if (s->leader && k && has_scalapack(k))
+		printf("%-11s %s\n", BENCH_SCALAPACK,
+		       "psgemm on the host's ranks, nothing emulated");
+	return k ? 0 : -1;
+}
+
 static int run_session(struct session *s)
 {
 	const struct options *o = s->o;
 	int rc;
+
+	if (o->algo && !strcmp(o->algo, "list"))
+		return list_algorithms(s);
 
 	if (mesh_agree(MPI_COMM_WORLD, s->leader ? prepare(s) : 0, s->err))
 		return -1;
