@@ -572,13 +572,26 @@ static void run_dry(struct session *s)
 	}
 }
 
-/* With data, on the ranks of the mesh. */
-static int run_ranks(struct session *s)
+/* The rank grid, and what is said when it leaves ranks out. */
+static void lay_out_ranks(struct session *s)
 {
-	int rows, cols, rc = 0;
+	int rows, cols;
 
 	mesh_choose(s->size, s->o->grid.rows, s->o->grid.cols, &rows, &cols);
 	mesh_init(&s->mesh, MPI_COMM_WORLD, rows, cols);
+	if (!s->leader || s->o->quiet || rows * cols == s->size)
+		return;
+	fprintf(stderr, "waferllm: " MESH_IDLE_NOTE "\n",
+	        s->size - rows * cols, s->size, rows, cols);
+	fflush(stderr);
+}
+
+/* With data, on the ranks of the mesh; the rest sleep. */
+static int run_ranks(struct session *s)
+{
+	int rc = 0;
+
+	lay_out_ranks(s);
 	for (size_t i = 0; s->mesh.active && !rc && i < s->n; i++) {
 		if (s->choice[i] == BENCH_HOST_ONLY)
 			rc = run_scalapack(&s->bench, &s->result[i], s->err);
@@ -586,6 +599,7 @@ static int run_ranks(struct session *s)
 			s->result[i] = run_emulated(&s->bench, s->choice[i]);
 	}
 	mesh_fini(&s->mesh);
+	mesh_join(MPI_COMM_WORLD);
 	return rc;
 }
 
