@@ -40,7 +40,8 @@ struct bench {
 /* What bench can run. Operands are numbers that follow from their places. */
 struct bench_kernel {
 	const char *name;
-	bool sizes, words, hops;       /* the options it needs */
+	const char *sizes;             /* that it has, of "mkn" */
+	bool words, hops;              /* whether it needs the option */
 	/* Its algorithms: how many, and each one's name and what it does, of
 	 * which `usual` is run when none is named. */
 	size_t (*count)(void);

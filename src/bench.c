@@ -21,13 +21,33 @@ static int size_or(int given, int any)
 	return given ? given : any;
 }
 
-static int check_sizes(const struct bench *b, struct wl_error *err)
+static double or_one(int size)
+{
+	return size ? size : 1;
+}
+
+/* Bytes of operands and results on the hosts, and of what they are made from. */
+static double host_bytes(const struct bench *b)
+{
+	const struct options *o = b->options;
+	double m = or_one(b->m), k = or_one(b->k), n = or_one(b->n);
+
+	return b->kernel->words
+	       ? 4.0 * o->words * o->grid.rows * (o->grid.cols + 1.0)
+	       : 8 * (m * k + k * n + m * n);
+}
+
+/* Whether the kernel cuts a dimension in the blocks of gemm.h. */
+static bool cuts_blocks(const struct bench_kernel *k)
+{
+	return !strncmp(k->name, "gemm", 4);
+}
+
+/* Whether what is needed has been given. */
+static int check_given(const struct bench *b, struct wl_error *err)
 {
 	const struct options *o = b->options;
 	const struct bench_kernel *k = b->kernel;
-	double m = b->m, n = b->n, inner = b->k;
-	double bytes = 8 * (m * inner + inner * n + m * n);
-	struct grid g = { .rows = o->grid.rows, .cols = o->grid.cols };
 
 	if (!o->grid.rows)
 		return wl_error_set(err, "bench: --grid RxC is "
@@ -35,19 +55,29 @@ static int check_sizes(const struct bench *b, struct wl_error *err)
 	if ((k->words && !o->words) || (k->hops && !o->hops))
 		return wl_error_set(err, "bench %s: %s is needed",
 		                    k->name, k->words ? "--words" : "--hops");
-	if (k->sizes && !b->m)
+	if (*k->sizes && !o->m && !o->k && !o->n)
 		return wl_error_set(err, "bench %s: -m, -k or -n is "
 		                    "needed", k->name);
+	return 0;
+}
+
+static int check_sizes(const struct bench *b, struct wl_error *err)
+{
+	const struct options *o = b->options;
+	const struct bench_kernel *k = b->kernel;
+	const char *sizes = k->words ? "--grid and --words" : "-m, -k and -n";
+	struct grid g = { .rows = o->grid.rows, .cols = o->grid.cols };
+
 	/* The ledger counts in 64 bits. */
-	if (m * n * inner > 1e17)
+	if (or_one(b->m) * or_one(b->k) * or_one(b->n) > 1e17)
 		return wl_error_set(err, "bench %s: -m, -k and -n are "
 		                    "too large together", k->name);
-	if (!o->dry_run && k->sizes && bytes > host_memory())
-		return wl_error_set(err, "bench %s: -m, -k and -n need %.0f "
-		                    "MiB, this host has %.0f (--dry-run needs "
-		                    "none)", k->name, bytes / (1 << 20),
+	if (!o->dry_run && host_bytes(b) > host_memory())
+		return wl_error_set(err, "bench %s: %s need %.0f MiB, this "
+		                    "host has %.0f (--dry-run needs none)",
+		                    k->name, sizes, host_bytes(b) / (1 << 20),
 		                    host_memory() / (1 << 20));
-	if (k->sizes && gemm_blocks(&g) > GEMM_MOST_BLOCKS)
+	if (cuts_blocks(k) && gemm_blocks(&g) > GEMM_MOST_BLOCKS)
 		return wl_error_set(err, GEMM_BLOCKS_REFUSAL, g.rows, g.cols,
 		                    gemm_blocks(&g), GEMM_MOST_BLOCKS);
 	return 0;
@@ -112,18 +142,27 @@ static size_t *choose(const struct options *o, const struct bench_kernel *k,
 
 /* ---- one kernel ---- */
 
+/* 0: the kernel has none of that name. */
+static int size_of(const struct bench_kernel *k, char name, int size)
+{
+	return strchr(k->sizes, name) ? size : 0;
+}
+
 /* What does not depend on the algorithm. */
 static int set_up(struct bench *b, const struct options *o,
                   const struct device *d, const struct mesh *mesh,
                   struct wl_error *err)
 {
-	int any = size_or(o->m, size_or(o->k, o->n));
+	int m = size_or(o->m, size_or(o->k, o->n)), k = size_or(o->k, m);
 
 	*b = (struct bench){ .options = o, .device = d, .mesh = mesh,
-	                     .m = any, .k = size_or(o->k, any),
-	                     .n = size_or(o->n, any),
 	                     .kernel = bench_kernel_find(o->kernel, err) };
-	return !b->kernel || check_sizes(b, err) ? -1 : 0;
+	if (!b->kernel || check_given(b, err))
+		return -1;
+	b->m = size_of(b->kernel, 'm', m);
+	b->k = size_of(b->kernel, 'k', k);
+	b->n = size_of(b->kernel, 'n', size_or(o->n, k));
+	return check_sizes(b, err);
 }
 
 /* An empty ledger, and the grid over the ranks that there are. */
@@ -512,7 +551,7 @@ static void warn_of_blocks(const struct session *s)
 	struct grid g = { .rows = s->o->grid.rows, .cols = s->o->grid.cols };
 	int blocks = gemm_blocks(&g);
 
-	if (strncmp(s->bench.kernel->name, "gemm", 4) || s->o->quiet ||
+	if (!cuts_blocks(s->bench.kernel) || s->o->quiet ||
 	    blocks <= GEMM_MANY_BLOCKS)
 		return;
 	fprintf(stderr, GEMM_BLOCKS_WARNING "\n", g.rows, g.cols, blocks);
@@ -533,13 +572,26 @@ static void run_dry(struct session *s)
 	}
 }
 
-/* With data, on the ranks of the mesh. */
-static int run_ranks(struct session *s)
+/* The rank grid, and what is said when it leaves ranks out. */
+static void lay_out_ranks(struct session *s)
 {
-	int rows, cols, rc = 0;
+	int rows, cols;
 
 	mesh_choose(s->size, s->o->grid.rows, s->o->grid.cols, &rows, &cols);
 	mesh_init(&s->mesh, MPI_COMM_WORLD, rows, cols);
+	if (!s->leader || s->o->quiet || rows * cols == s->size)
+		return;
+	fprintf(stderr, "waferllm: " MESH_IDLE_NOTE "\n",
+	        s->size - rows * cols, s->size, rows, cols);
+	fflush(stderr);
+}
+
+/* With data, on the ranks of the mesh; the rest sleep. */
+static int run_ranks(struct session *s)
+{
+	int rc = 0;
+
+	lay_out_ranks(s);
 	for (size_t i = 0; s->mesh.active && !rc && i < s->n; i++) {
 		if (s->choice[i] == BENCH_HOST_ONLY)
 			rc = run_scalapack(&s->bench, &s->result[i], s->err);
@@ -547,6 +599,7 @@ static int run_ranks(struct session *s)
 			s->result[i] = run_emulated(&s->bench, s->choice[i]);
 	}
 	mesh_fini(&s->mesh);
+	mesh_join(MPI_COMM_WORLD);
 	return rc;
 }
 

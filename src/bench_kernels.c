@@ -468,16 +468,16 @@ static double shift_error(const struct bench *b, double *allowed)
 /* ---- the table ---- */
 
 static const struct bench_kernel kernels[] = {
-	{ "gemm", true, false, false, gemm_count, gemm_algorithm, "meshgemm",
+	{ "gemm", "mkn", false, false, gemm_count, gemm_algorithm, "meshgemm",
 	  gemm_open, gemm_run, close_tiles, gemm_error, gemm_operations },
-	{ "gemm-t", true, false, false, gemmt_count, gemmt_algorithm,
+	{ "gemm-t", "mkn", false, false, gemmt_count, gemmt_algorithm,
 	  "meshgemm-t", gemmt_open, run_gemmt, close_tiles, gemm_error, gemm_operations },
-	{ "gemv", true, false, false, allreduce_count, sum_algorithm, "ktree",
+	{ "gemv", "kn", false, false, allreduce_count, sum_algorithm, "ktree",
 	  gemv_open, gemv_run, gemv_close, gemv_error, gemv_operations },
-	{ "allreduce", false, true, false, allreduce_count, sum_algorithm,
+	{ "allreduce", "", true, false, allreduce_count, sum_algorithm,
 	  "ktree", allreduce_open, allreduce_run, allreduce_close,
 	  allreduce_error, allreduce_operations },
-	{ "shift", true, false, true, one, relay_algorithm, "relay",
+	{ "shift", "mn", false, true, one, relay_algorithm, "relay",
 	  shift_open, shift_run, allreduce_close, shift_error, NULL },
 };
 
