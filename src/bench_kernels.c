@@ -126,7 +126,7 @@ static struct bench_algorithm gemm_algorithm(size_t i)
 {
 	const struct gemm_algorithm *a = gemm_at(i);
 
-	return (struct bench_algorithm){ a->name, a->help };
+	return (struct bench_algorithm){ a->name, NULL, a->help };
 }
 
 static void gemm_open(struct bench *b)
@@ -188,7 +188,7 @@ static struct bench_algorithm gemmt_algorithm(size_t i)
 {
 	const struct gemmt_algorithm *a = gemmt_at(i);
 
-	return (struct bench_algorithm){ a->name, a->help };
+	return (struct bench_algorithm){ a->name, NULL, a->help };
 }
 
 static void gemmt_open(struct bench *b)
@@ -218,7 +218,7 @@ static struct bench_algorithm sum_algorithm(size_t i)
 {
 	const struct allreduce *a = allreduce_at(i);
 
-	return (struct bench_algorithm){ a->name, a->help };
+	return (struct bench_algorithm){ a->name, a->alias, a->help };
 }
 
 static void set_sums(struct bench *b)
@@ -370,7 +370,7 @@ static struct bench_algorithm relay_algorithm(size_t i)
 {
 	(void)i;
 	return (struct bench_algorithm){
-		"relay", "each core takes the whole tile in and sends it on" };
+		"relay", NULL, "each core takes the whole tile in and sends it on" };
 }
 
 static struct part shift_columns(const struct bench *b)
