@@ -261,12 +261,17 @@ def groups(runs, choice):
 
 # --- Verdicts ---
 
+def _figure(value):
+    """In full; shares with three digits."""
+    return f"{value:.3g}" if value < 1 else f"{value:.0f}"
+
+
 def verdict_text(row, letter):
     """ok or FAILS, and the figure; - where nothing is judged."""
     if row[letter + "_ok"] is None:
         return "-"
     return (f"{'ok' if row[letter + '_ok'] else 'FAILS'} "
-            f"{row[letter + '_figure']:.4g}")
+            + _figure(row[letter + "_figure"]))
 
 
 def limit_text(rows, letter):
@@ -275,7 +280,7 @@ def limit_text(rows, letter):
                   if row[letter + "_limit"] is not None), None)
     if limit is None:
         return "-"
-    return f"{'>=' if letter == 'P' else '<='} {limit:.4g}"
+    return f"{'>=' if letter == 'P' else '<='} {_figure(limit)}"
 
 
 def _plmr_table(study):
