@@ -40,9 +40,14 @@ struct bench {
 /* What bench can run. Operands are numbers that follow from their places. */
 struct bench_kernel {
 	const char *name;
-	bool sizes, words, hops;       /* the options it needs */
-	size_t (*count)(void);         /* algorithms, of which `usual` is run */
-	const char *(*algorithm)(size_t i); /* when none is named */
+	const char *sizes;             /* that it has, of "mkn" */
+	bool words, hops;              /* whether it needs the option */
+	/* Its algorithms: how many, and each one's name and what it does, of
+	 * which `usual` is run when none is named. */
+	size_t (*count)(void);
+	struct bench_algorithm {
+		const char *name, *alias, *help; /* alias: or NULL */
+	} (*algorithm)(size_t i);
 	const char *usual;
 	/* Makes operands; runs the kernel once; frees them. The ledger is
 	 * charged, and, but for a dry run, data are computed. Collective. */
@@ -67,6 +72,26 @@ float bench_element(int operand, int64_t at);
 double bench_gemm_error(const struct bench *b, struct range rows,
                         struct range columns, float (*c)(void *of, int row,
                         int column), void *of, double *allowed);
+
+/* Whether the kernel cuts a dimension in the blocks of gemm.h; whether
+ * ScaLAPACK does the same. */
+bool bench_cuts_blocks(const struct bench_kernel *k);
+bool bench_has_scalapack(const struct bench_kernel *k);
+
+/* Everything in b that does not depend on the algorithm; mesh NULL: a dry run.
+ * 0, or -1 and err when a size is missing or too large. */
+int bench_set_up(struct bench *b, const struct options *o,
+                 const struct device *d, const struct mesh *mesh,
+                 struct wl_error *err);
+
+/* The algorithms that the options choose, which the caller frees; their number
+ * in *n. NULL and err when a name is wrong. */
+size_t *bench_choose(const struct options *o, const struct bench_kernel *k,
+                     size_t *n, struct wl_error *err);
+
+/* An empty ledger, and the grid over the ranks that there are, for one of the
+ * algorithms. Free with bench_fini. */
+void bench_start(struct bench *b, size_t choice);
 
 /* Charges the kernel that the options name, by one algorithm (NULL: the usual
  * one), without data. 0, or -1 and err when a size is missing. Not collective.
@@ -95,6 +120,19 @@ struct bench_result {
 	double error, allowed;       /* allowed 0: not checked */
 };
 struct bench_result bench_result(const struct bench *b);
+
+/* The kernel by one algorithm with data, --repeat times, of which the first is
+ * charged. Collective over the mesh. */
+struct bench_result bench_run_data(struct bench *b, size_t choice);
+
+/* The same product by ScaLAPACK, for the host's speed alone. Collective over
+ * the mesh. 0, or -1 and err. */
+int bench_run_scalapack(struct bench *b, struct bench_result *r,
+                        struct wl_error *err);
+
+/* A table of n results on standard output. */
+void bench_print(const struct bench *b, const struct bench_result *results,
+                 size_t n);
 
 /* The report of n results, which the caller frees. seconds: of the host, in
  * all; ranks: that ran. */

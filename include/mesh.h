@@ -27,6 +27,10 @@ struct mesh {
  * Not collective. */
 void mesh_choose(int nranks, int max_rows, int max_cols, int *rows, int *cols);
 
+/* Of ranks left out: how many, of how many; rows and columns of the rest. */
+#define MESH_IDLE_NOTE "%d of %d ranks idle: the largest rank grid that fits " \
+	"is %dx%d"
+
 /* Lays the first rows*cols ranks of world out row by row. Collective over
  * world; idle ranks (the rest) get active = false. Free with mesh_fini. */
 void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols);

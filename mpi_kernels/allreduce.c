@@ -7,6 +7,7 @@
 static const struct allreduce *const variants[] = {
 	&allreduce_pipeline, &allreduce_ring, &allreduce_ktree1,
 	&allreduce_ktree2, &allreduce_ktree3, &allreduce_ktree4,
+	&allreduce_binary,
 };
 
 const struct allreduce *allreduce_default(void)

@@ -9,7 +9,8 @@
 #include "line.h"
 
 extern const struct allreduce allreduce_pipeline, allreduce_ring,
-	allreduce_ktree1, allreduce_ktree2, allreduce_ktree3, allreduce_ktree4;
+	allreduce_ktree1, allreduce_ktree2, allreduce_ktree3, allreduce_ktree4,
+	allreduce_binary;
 
 /* The way of a vector through all levels to the core that gets the sum. */
 struct allreduce_up {

@@ -122,9 +122,11 @@ static void fill(struct tiles *t, int operand, bool ring_is_column,
 		}
 }
 
-static const char *gemm_name(size_t i)
+static struct bench_algorithm gemm_algorithm(size_t i)
 {
-	return gemm_at(i)->name;
+	const struct gemm_algorithm *a = gemm_at(i);
+
+	return (struct bench_algorithm){ a->name, NULL, a->help };
 }
 
 static void gemm_open(struct bench *b)
@@ -182,9 +184,11 @@ static double gemm_operations(const struct bench *b)
 
 /* ---- gemm-t: the same operands, B as its transpose lies ---- */
 
-static const char *gemmt_name(size_t i)
+static struct bench_algorithm gemmt_algorithm(size_t i)
 {
-	return gemmt_at(i)->name;
+	const struct gemmt_algorithm *a = gemmt_at(i);
+
+	return (struct bench_algorithm){ a->name, NULL, a->help };
 }
 
 static void gemmt_open(struct bench *b)
@@ -210,9 +214,11 @@ static void run_gemmt(struct bench *b)
 
 /* ---- gemv and allreduce: the sum is what differs ---- */
 
-static const char *allreduce_name(size_t i)
+static struct bench_algorithm sum_algorithm(size_t i)
 {
-	return allreduce_at(i)->name;
+	const struct allreduce *a = allreduce_at(i);
+
+	return (struct bench_algorithm){ a->name, a->alias, a->help };
 }
 
 static void set_sums(struct bench *b)
@@ -360,10 +366,11 @@ static size_t one(void)
 	return 1;
 }
 
-static const char *relay_name(size_t i)
+static struct bench_algorithm relay_algorithm(size_t i)
 {
 	(void)i;
-	return "relay";
+	return (struct bench_algorithm){
+		"relay", NULL, "each core takes the whole tile in and sends it on" };
 }
 
 static struct part shift_columns(const struct bench *b)
@@ -461,16 +468,16 @@ static double shift_error(const struct bench *b, double *allowed)
 /* ---- the table ---- */
 
 static const struct bench_kernel kernels[] = {
-	{ "gemm", true, false, false, gemm_count, gemm_name, "meshgemm",
+	{ "gemm", "mkn", false, false, gemm_count, gemm_algorithm, "meshgemm",
 	  gemm_open, gemm_run, close_tiles, gemm_error, gemm_operations },
-	{ "gemm-t", true, false, false, gemmt_count, gemmt_name, "meshgemm-t",
-	  gemmt_open, run_gemmt, close_tiles, gemm_error, gemm_operations },
-	{ "gemv", true, false, false, allreduce_count, allreduce_name, "ktree",
+	{ "gemm-t", "mkn", false, false, gemmt_count, gemmt_algorithm,
+	  "meshgemm-t", gemmt_open, run_gemmt, close_tiles, gemm_error, gemm_operations },
+	{ "gemv", "kn", false, false, allreduce_count, sum_algorithm, "ktree",
 	  gemv_open, gemv_run, gemv_close, gemv_error, gemv_operations },
-	{ "allreduce", false, true, false, allreduce_count, allreduce_name,
+	{ "allreduce", "", true, false, allreduce_count, sum_algorithm,
 	  "ktree", allreduce_open, allreduce_run, allreduce_close,
 	  allreduce_error, allreduce_operations },
-	{ "shift", true, false, true, one, relay_name, "relay",
+	{ "shift", "mn", false, true, one, relay_algorithm, "relay",
 	  shift_open, shift_run, allreduce_close, shift_error, NULL },
 };
 

@@ -16,6 +16,7 @@
 #include "mesh.h"
 #include "options.h"
 #include "run.h"
+#include "scalapack.h"
 #include "words.h"
 
 static int print_version(void)
@@ -25,9 +26,10 @@ static int print_version(void)
 
 	MPI_Get_library_version(mpi, &len);
 	mpi[strcspn(mpi, "\n,")] = '\0';
-	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\nzlib %s\n%s\n",
-	       PACKAGE_VERSION, mpi, h5file_version(), host_hwloc_version(),
-	       JANSSON_VERSION, zlibVersion(), words_libraries());
+	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\nzlib %s\n%s\n"
+	       "%sScaLAPACK\n", PACKAGE_VERSION, mpi, h5file_version(),
+	       host_hwloc_version(), JANSSON_VERSION, zlibVersion(),
+	       words_libraries(), scalapack_built() ? "" : "no ");
 	return 0;
 }
 

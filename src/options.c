@@ -77,11 +77,11 @@ static const struct option table[] = {
 	  "how a model is laid out and run: waferllm, megatron;\n"
 	  "with --dry-run also t10, ladder" },
 	{ RUN, "--gemm", STRING, AT(gemm), "NAME", NULL, 0, 0,
-	  "products of the prompt, as in bench gemm --algo\n"
-	  "(default: as the system has it)" },
+	  "algorithm of the prompt's products (default: the\n"
+	  "system's; waferllm bench gemm --algo list shows all)" },
 	{ RUN, "--allreduce", STRING, AT(allreduce), "NAME", NULL, 0, 0,
-	  "sums over cores, as in bench allreduce --algo\n"
-	  "(default: as the system has it)" },
+	  "algorithm of sums over cores (default: the system's;\n"
+	  "waferllm bench allreduce --algo list shows all)" },
 	{ RUN | BENCH, "--groups", COUNTS, AT(groups), "G[,G...]", NULL, 1,
 	  4096, "groups of a K-tree's levels (default: about equal steps,\n"
 	  "the root of a side for K = 2)" },
@@ -109,10 +109,8 @@ static const struct option table[] = {
 	{ BENCH, "--hops", INTEGER, AT(hops), "L", NULL, 1, 1 << 24,
 	  "shift: columns that each tile of M x N goes" },
 	{ BENCH, "--algo", STRING, AT(algo), "NAME,...", NULL, 0, 0,
-	  "algorithms to compare, or all (default: WaferLLM's)\n"
-	  "gemm: meshgemm, cannon, summa, allgather, scalapack;\n"
-	  "gemm-t: meshgemm-t, cannon-t; shift: relay; gemv and\n"
-	  "allreduce: pipeline, ring, ktree1, ktree, ktree3, ktree4" },
+	  "algorithms to compare, or all (default: WaferLLM's);\n"
+	  "list: shows what there is" },
 	{ BENCH, "--check", FLAG, AT(check), NULL, NULL, 0, 0,
 	  "compare results with one core's, in double" },
 	{ BENCH, "--repeat", INTEGER, AT(repeat), "R", "3", 1, 1000,

@@ -414,9 +414,7 @@ static int start_ranks(struct run *r)
 		return -1;
 	mesh_init(&r->mesh, MPI_COMM_WORLD, ranks.rows, ranks.cols);
 	if (ranks.rows * ranks.cols < r->world_size)
-		say(r,
-		    "%d of %d ranks idle: the largest rank grid that fits is "
-		    "%dx%d",
+		say(r, MESH_IDLE_NOTE,
 		    r->world_size - ranks.rows * ranks.cols, r->world_size,
 		    ranks.rows, ranks.cols);
 	if (!mesh_same_processors(MPI_COMM_WORLD))

@@ -865,7 +865,8 @@ END_TEST
 START_TEST(variants_have_names)
 {
 	static const char *const names[] = { "pipeline", "ring", "ktree1",
-	                                     "ktree", "ktree3", "ktree4" };
+	                                     "ktree", "ktree3", "ktree4",
+	                                     "binary" };
 
 	ck_assert_uint_eq(allreduce_count(), sizeof names / sizeof *names);
 	EACH(names, i) {
@@ -1116,10 +1117,11 @@ START_TEST(rings_have_the_closed_form)
 }
 END_TEST
 
-/* The paths that a core holds: of the pipeline, the ring, the trees. */
+/* The paths that a core holds: of the pipeline, the ring, the trees, and of
+ * pairs of three cores, two levels both ways and the multicast. */
 START_TEST(variants_have_routes)
 {
-	static const int paths[] = { 6, 3, 6, 10, 14, 18 };
+	static const int paths[] = { 6, 3, 6, 10, 14, 18, 6 };
 
 	for (size_t k = 0; k < allreduce_count(); k++) {
 		ledger_op(&ledger, k);

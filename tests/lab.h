@@ -87,14 +87,18 @@ static inline void lab_next(struct lab *lab)
 	lab->key = made_key(lab->dice.key, ++lab->cases, 0);
 }
 
-/* A grid that the ranks fit, with unequal sides half of the time. */
+/* A grid that the ranks fit, with unequal sides half of the time, but for
+ * those whose products take so many steps that crowded ranks would not end. */
 static inline struct rxc lab_grid(struct lab *lab)
 {
 	int rows = lab->mesh.rows + dice_throw(&lab->dice, 0, 5);
 	int cols = lab->mesh.cols + dice_throw(&lab->dice, 0, 5);
-	int side = rows > cols ? rows : cols;
+	int side = rows > cols ? rows : cols, steps = side;
 
-	if (dice_throw(&lab->dice, 0, 1))
+	while (steps % rows || steps % cols)
+		steps += side;
+	if (dice_throw(&lab->dice, 0, 1) &&
+	    (steps <= 100 || lab->mesh.rows * lab->mesh.cols <= 16))
 		return (struct rxc){ rows, cols };
 	return (struct rxc){ side, side };
 }

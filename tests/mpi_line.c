@@ -814,7 +814,7 @@ static void try_multicast(struct lab *lab, struct grid *g)
 
 /* ---- the all-reduce ---- */
 
-enum { MOST_CORES = 128 };
+enum { MOST_CORES = 128, MOST_LEVELS = 7 };
 
 /* A level: chains of cores member[start[i]] to member[start[i + 1] - 1], of
  * which member[root[i]] has the sum. */
@@ -827,7 +827,8 @@ struct level {
  * the ring, else levels of chains. */
 struct plan {
 	int first, m, levels, ring[MOST_CORES];
-	struct level level[ALLREDUCE_LEVELS];
+	struct level level[MOST_LEVELS];
+	bool pairs;
 };
 
 /* n to the power (k - i) / k, rounded: what a K-tree leaves of n cores. */
@@ -868,6 +869,37 @@ static void plan_tree(struct plan *t, int levels, const int *groups)
 	t->levels = levels;
 }
 
+/* Neighbours, then those who have their sums, until one has all: of a pair the
+ * one nearer to the middle, the lower of two as near. */
+static void plan_pairs(struct plan *t)
+{
+	int alive[MOST_CORES], n = t->m;
+
+	t->pairs = true;
+	for (int i = 0; i < n; i++)
+		alive[i] = t->first + i;
+	for (; n > 1 || !t->levels; t->levels++) {
+		struct level *v = &t->level[t->levels];
+
+		memcpy(v->member, alive, n * sizeof *alive);
+		v->chains = 0;
+		for (int i = 0; i < n; i += 2) {
+			int off[2];
+
+			for (int k = 0; k < 2; k++)
+				off[k] = i + k < n
+				         ? abs(2 * (v->member[i + k] - t->first)
+				               - (t->m - 1)) : MOST_CORES;
+			v->start[v->chains] = i;
+			v->root[v->chains] = i + (off[1] < off[0]);
+			alive[v->chains] = v->member[v->root[v->chains]];
+			v->chains++;
+		}
+		v->start[v->chains] = n;
+		n = v->chains;
+	}
+}
+
 /* What the line's variant does, by its name. */
 static void plan_init(struct plan *t, const struct line *l, int first, int m)
 {
@@ -876,6 +908,10 @@ static void plan_init(struct plan *t, const struct line *l, int first, int m)
 	*t = (struct plan){ .first = first, .m = m };
 	if (!strcmp(name, "ring")) {
 		list_ring(RING_INTERLEAVE, m, t->ring);
+		return;
+	}
+	if (!strcmp(name, "binary")) {
+		plan_pairs(t);
 		return;
 	}
 	plan_tree(t, !strcmp(name, "ktree4") ? 4 : !strcmp(name, "ktree3") ? 3
@@ -1010,7 +1046,7 @@ static void bill_routes(struct bill *b, const struct plan *t)
 		{ ROUTE_ROOTS3_X, ROUTE_ROOTS3_Y },
 	};
 
-	for (int i = 0; i < t->levels; i++)
+	for (int i = 0; i < t->levels && !t->pairs; i++)
 		bill_route(b, kinds[i][0], kinds[i][1]);
 	if (t->levels)
 		bill_route(b, ROUTE_CAST_X, ROUTE_CAST_Y);
