@@ -15,7 +15,7 @@ STYLES = {"meshgemm": (BLUE, "o"), "cannon": (ORANGE, "s"),
           "summa": (GREEN, "^"), "allgather": (PINK, "D"),
           "ktree": (BLUE, "o"), "pipeline": (ORANGE, "s"),
           "ring": (GREEN, "^"), "ktree1": (PINK, "D"), "ktree3": (SKY, "v"),
-          "ktree4": (RED, "P")}
+          "ktree4": (RED, "P"), "binary": (BLACK, "*")}
 OTHER = (GREY, "x")
 
 
@@ -80,7 +80,7 @@ def draw_gemv(study, folder):
 # --- Levels ---
 
 # Where the others stand beside the levels of the tree.
-BESIDE = {"ring": -1, "pipeline": 0}
+BESIDE = {"ring": -2, "pipeline": -1, "binary": 0}
 
 
 def _name_lines(axes, ends):
@@ -114,8 +114,8 @@ def _draw_levels(axes, rows):
     axes.set_yscale("log")
     _name_lines(axes, ends)
     ticks = {**BESIDE, **{str(k): k for k in TREES.values()}}
-    axes.set_xticks(list(ticks.values()), list(ticks))
-    axes.set_xlim(-1.5, max(TREES.values()) + 0.6)
+    axes.set_xticks(list(ticks.values()), list(ticks), fontsize=9)
+    axes.set_xlim(min(BESIDE.values()) - 0.5, max(TREES.values()) + 0.9)
     axes.grid(True, which="both", alpha=0.25)
 
 
