@@ -114,7 +114,7 @@ def _draw_levels(axes, rows):
     axes.set_yscale("log")
     _name_lines(axes, ends)
     ticks = {**BESIDE, **{str(k): k for k in TREES.values()}}
-    axes.set_xticks(list(ticks.values()), list(ticks), fontsize=9)
+    axes.set_xticks(list(ticks.values()), list(ticks), fontsize=8)
     axes.set_xlim(min(BESIDE.values()) - 0.5, max(TREES.values()) + 0.9)
     axes.grid(True, which="both", alpha=0.25)
 
