@@ -1,15 +1,17 @@
 """The authors' headline ratios, and the published cells they follow from."""
-from compare import paragraph
+from compare import Cell, paragraph
 from published import half_unit, matches, read_cells, read_claims
-from runs import bench_result
+from runs import bench_results
 from tables import build
 
 SAME = 0.01    # a ratio this near to the one said is the one meant
 NEAR = 0.05
 
-# Figure 10 of the paper: sizes of its GEMVs and its largest grid.
-GEMV_SIZES = (2048, 8192, 16384)
-GEMV_GRID = "720x720"
+# Figures 9 and 10 of the paper: for each kernel the sides of the operands, our
+# algorithm and those that it is compared with; the largest grid.
+KERNELS = {"gemm": ((2048, 4096, 8192), "meshgemm", ("summa", "cannon")),
+           "gemv": ((2048, 8192, 16384), "ktree", ("pipeline",))}
+GRID = "720x720"
 
 
 class Ratio:
@@ -36,9 +38,9 @@ def _alike(cell, other, grids):
 
 def _divide(cell, other, unit):
     """WaferLLM's cell against another system's; less time is better."""
-    up, down = cell.source, other
+    up, down = cell.source, other.source
     published = float(up["value"]) / float(down["value"])
-    ours = cell.ours() / float(down["value"])
+    ours = cell.ours() / other.ours()
     text = f"{up['value']} / {down['value']}"
     if unit == "milliseconds":
         published, ours = 1 / published, 1 / ours
@@ -49,37 +51,32 @@ def _divide(cell, other, unit):
     return Ratio(published, ours, text)
 
 
-def _best(cells, value):
+def _best(cells):
     """Of each model the one with the greatest value."""
     best = {}
     for cell in cells:
-        model = (cell.source if hasattr(cell, "source") else cell)["model"]
-        if model not in best or value(cell) > value(best[model]):
+        model = cell.source["model"]
+        if model not in best or cell.published > best[model].published:
             best[model] = cell
     return list(best.values())
 
 
-def _ratios(way, table, content):
+def _ratios(way, cells, unit):
     """All ratios that a way speaks of. A cell's quantity is its own."""
-    cells = [cell for cell in table.cells
-             if matches(cell.source, **_where(way))]
+    found = [cell for cell in cells if matches(cell.source, **_where(way))]
+    gpus = {key: way[key] for key in ("gpus",) if key in way}
     if "over" not in way:
         return [Ratio(float(cell.published), cell.ours(), str(cell.published))
-                for cell in cells
-                if matches(cell.source, **{key: way[key] for key in ("gpus",)
-                                           if key in way})]
-    cells = [cell for cell in cells if cell.source["system"] == "WaferLLM"]
-    wanted = {"system": way["over"]}
-    if "gpus" in way:
-        wanted["gpus"] = way["gpus"]
-    others = [cell for cell in content["cells"] if matches(cell, **wanted)
-              and cell.get("quantity") != "energy ratio"]
+                for cell in found if matches(cell.source, **gpus)]
+    found = [cell for cell in found if cell.source["system"] == "WaferLLM"]
+    others = [cell for cell in cells
+              if matches(cell.source, system=way["over"], **gpus)
+              and cell.source.get("quantity") != "energy ratio"]
     grids = way.get("grids", "same")
     if grids == "best":
-        cells = _best(cells, lambda cell: cell.source["value"])
-        others = _best(others, lambda cell: cell["value"])
-    return [_divide(cell, other, content["unit"]) for cell in cells
-            for other in others if _alike(cell.source, other, grids)]
+        found, others = _best(found), _best(others)
+    return [_divide(cell, other, unit) for cell in found for other in others
+            if _alike(cell.source, other.source, grids)]
 
 
 def _take(way, ratios, times):
@@ -102,11 +99,11 @@ def _off(said, ratio):
     return abs(ratio.published / float(said) - 1)
 
 
-def _judge(claim, tables, contents):
+def _judge(claim, tables):
     """(how far off, ratios, way) of the nearest way; the first wins."""
     best = None
     for way in claim["ways"]:
-        ratios = _ratios(way, tables[way["table"]], contents[way["table"]])
+        ratios = _ratios(way, *tables[way["table"]])
         if not ratios:
             continue
         taken = _take(way, ratios, claim["times"])
@@ -127,23 +124,33 @@ def _to(figures):
     return " to ".join(figures)
 
 
-def _gemv_gain(runs):
-    """How much the tree gains over a chain of all cores, for each size."""
-    made = [[runs.bench("gemv", GEMV_GRID, "wse2", k=k, n=k, groups=groups)
-             for groups in (1, None)] for k in GEMV_SIZES]
-    return lambda: sorted(
-        bench_result(chain)["cycles"] / bench_result(tree)["cycles"]
-        for chain, tree in made)
+def _gain(runs, kernel):
+    """Starts what tells how much our algorithm of the kernel gains over the
+    others; the result gives a text."""
+    sizes, own, others = KERNELS[kernel]
+    made = []
+    for size in sizes:
+        shape = {"m": size} if kernel == "gemm" else {}
+        made.append(runs.bench(kernel, GRID, "wse2", k=size, n=size,
+                               algo=",".join((own, *others)), **shape))
+
+    def text():
+        cycles = [{result["algo"]: result["cycles"]
+                   for result in bench_results(future)} for future in made]
+        return ", ".join(
+            f"{min(gains):.1f} to {max(gains):.1f} ({own} against {other})"
+            for other in others
+            for gains in [[found[other] / found[own] for found in cycles]])
+    return text
 
 
 def _without_cells(claim, gains):
     text = "does not follow from a printed cell"
-    if claim.get("kernel") in gains:
-        found = gains[claim["kernel"]]()
-        return (f"{text}; ours {found[0]:.1f} to {found[-1]:.1f} on "
-                f"{GEMV_GRID}, sides of {GEMV_SIZES[0]} to {GEMV_SIZES[-1]}, "
-                "the tree against one chain of all cores (bench --groups 1)")
-    return text + "; ours not yet: the other kernels come later"
+    if claim.get("kernel") not in gains:
+        return text
+    sizes = KERNELS[claim["kernel"]][0]
+    return (f"{text}; ours {gains[claim['kernel']]()} on {GRID}, sides of "
+            f"{sizes[0]} to {sizes[-1]}; other grids: sweeps.py")
 
 
 def _with_cells(found):
@@ -154,26 +161,37 @@ def _with_cells(found):
             f"; ours {_to([f'{ratio.ours:.4g}' for ratio in taken])}")
 
 
+def _table(folder, runs, name):
+    """(all cells of a published table, its unit); ours of a cell that is not
+    compared is what was published."""
+    content = read_cells(folder, "table" + name)
+    cells = [cell for table in build(folder, runs, [name])
+             for cell in table.cells]
+    compared = [cell.source for cell in cells]
+    cells += [Cell(source, "", lambda c=source: float(c["value"]))
+              for source in content["cells"] if source not in compared]
+    return cells, content["unit"]
+
+
 def start(folder, runs):
     """Starts what the claims need; the result is for show()."""
     claims = read_claims(folder)["claims"]
     names = sorted({str(way["table"]) for claim in claims
                     for way in claim["ways"]})
-    tables = dict(zip(names, build(folder, runs, names)))
-    contents = {name: read_cells(folder, "table" + name) for name in names}
-    return claims, tables, contents, {"gemv": _gemv_gain(runs)}
+    tables = {name: _table(folder, runs, name) for name in names}
+    return claims, tables, {kernel: _gain(runs, kernel) for kernel in KERNELS}
 
 
 def show(started):
     """Prints every claim with what it follows from."""
-    claims, tables, contents, gains = started
+    claims, tables, gains = started
     print(paragraph(
         "Headlines: what the authors say in words, in times, and the "
         "published cells it follows from (to 1% or the rounding; nearly: to "
-        "5%). ours: WaferLLM's cells by our account, the others as "
+        "5%). ours: WaferLLM, T10 and Ladder by our account, GPUs as "
         "published."))
     for claim in claims:
-        found = _judge(claim, tables, contents)
+        found = _judge(claim, tables)
         text = (_with_cells(found) if found
                 else _without_cells(claim, gains))
         said = _to([str(figure) for figure in claim["times"]])

@@ -42,16 +42,16 @@ class Cell:
 
 @dataclass
 class Table:
-    """A table: what stands above the cells, the cells, and what is said
-    below (made when it is printed). pool: the mean of its errors is judged
-    with those of the other tables of the same pool."""
+    """A table: what stands above the cells, the cells, further rows as texts,
+    and what is said below (both made when it is printed). pool: the mean of
+    its errors is judged with those of the other tables of the same pool."""
     name: str
     title: str
     unit: str
     intro: str = ""
     columns: List[str] = field(default_factory=list)
     cells: List[Cell] = field(default_factory=list)
-    baselines: List[List[str]] = field(default_factory=list)
+    rows: Callable[[], List[List[str]]] = list
     below: Callable[[], List[str]] = list
     pool: str = ""
 
@@ -107,13 +107,14 @@ def show(table):
     print(paragraph(f"{table.name}: {table.title}"))
     if table.intro:
         print(paragraph(table.intro, "  "))
-    print(row(table.unit, ["published", "ours", "error", *table.columns]))
+    if table.cells:
+        print(row(table.unit, ["published", "ours", "error", *table.columns]))
     for cell in table.cells:
         print(_cell_line(cell))
     judged = table.judged()
     if judged:
         print(paragraph("judged: " + summary(judged), "  "))
-    for line in table.baselines:
+    for line in table.rows():
         print(row(line[0], line[1:]))
     for text in table.below():
         print(paragraph(text, "  "))

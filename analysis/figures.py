@@ -183,15 +183,16 @@ def _stack(axes, at, energy, scale):
 
 
 def _draw_energy(axes, phase, title):
-    """Both counts of a phase in kJ."""
-    envelope = phase["energy"]["envelope_j"] / 1e3
-    axes.bar(0, envelope, color=GREY, width=0.6)
-    for at, high in ((0, envelope),
-                     (1, _stack(axes, 1, phase["energy"], 1e-3))):
+    """Both counts of a phase, in J or kJ."""
+    envelope = phase["energy"]["envelope_j"]
+    scale, unit = (1e-3, "kJ") if envelope >= 1e3 else (1, "J")
+    axes.bar(0, envelope * scale, color=GREY, width=0.6)
+    for at, high in ((0, envelope * scale),
+                     (1, _stack(axes, 1, phase["energy"], scale))):
         axes.annotate(f"{high:.3g}", (at, high), ha="center", va="bottom")
     axes.set_xticks([0, 1], ["power\nx time", "by work"])
     axes.set_xlim(-0.6, 1.6)
-    axes.set_ylabel("kJ")
+    axes.set_ylabel(unit)
     axes.set_title(f"{title}, {1e3 * phase['seconds']:.0f} ms")
     axes.margins(y=0.1)
 

@@ -73,10 +73,11 @@ class Runs:
         return len(self._made)
 
     def request(self, model, prompt, new, prefill_grid, decode_grid,
-                full_heads=True, device="wse2"):
-        """A request of prompt and new tokens. full_heads: attention as one
-        head of the model's full width."""
-        arguments = ("run", "--shape", model, "--device", device,
+                full_heads=True, system="waferllm"):
+        """A request of prompt and new tokens on a WSE-2. full_heads:
+        attention as one head of the model's full width."""
+        arguments = ("run", "--shape", model, "--device", "wse2",
+                     "--system", system,
                      "--prefill-grid", prefill_grid,
                      "--decode-grid", decode_grid,
                      "--prompt-tokens", str(prompt), "-n", str(new))

@@ -4,8 +4,9 @@ import math
 from matplotlib import ticker
 
 from figures import BLUE, GREEN, GREY, ORANGE, PINK, pyplot, save
-from sweep_studies import (LETTERS, TREES, algorithms, best_groups,
-                           limit_text, pick, size_text, values, verdict_text)
+from sweep_studies import (GROUPS_WORDS, LETTERS, TREES, algorithms,
+                           best_groups, limit_text, pick, size_text, values,
+                           verdict_text)
 
 RED, SKY, BLACK = "#D55E00", "#56B4E9", "#000000"  # more of figures' palette
 
@@ -14,8 +15,13 @@ STYLES = {"meshgemm": (BLUE, "o"), "cannon": (ORANGE, "s"),
           "summa": (GREEN, "^"), "allgather": (PINK, "D"),
           "ktree": (BLUE, "o"), "pipeline": (ORANGE, "s"),
           "ring": (GREEN, "^"), "ktree1": (PINK, "D"), "ktree3": (SKY, "v"),
-          "ktree4": (RED, "P")}
+          "ktree4": (RED, "P"), "binary": (BLACK, "*")}
 OTHER = (GREY, "x")
+
+
+def _shade(i, n):
+    """The i-th of n colours in order, none of them too pale."""
+    return pyplot.get_cmap("viridis")(0.9 * (1 - (i + 1) / n))
 
 
 def _panels(rows, columns, title, height=5.0):
@@ -51,7 +57,9 @@ def _draw_sides(study, folder, title):
         axes.set_xlabel("cores on a side of the grid")
         axes.set_xticks(values(rows, "side"))
     row[0].set_ylabel("cycles on the critical path")
-    row[-1].legend(fontsize=8)
+    low, high = row[0].get_ylim()
+    row[0].set_ylim(low, high * (high / low) ** 0.2)  # room for the legend
+    row[0].legend(fontsize=8, ncol=2, loc="upper left")
     return save(figure, folder, study.name)
 
 
@@ -71,28 +79,43 @@ def draw_gemv(study, folder):
 
 # --- Levels ---
 
+# Where the others stand beside the levels of the tree.
+BESIDE = {"ring": -2, "pipeline": -1, "binary": 0}
+
+
+def _name_lines(axes, ends):
+    """Names of lines at their right ends, {name: (x, y)}, in log scale, none
+    on another."""
+    low, high = axes.get_ylim()
+    apart, last = (high / low) ** 0.04, 0
+    for name, (x, y) in sorted(ends.items(), key=lambda item: item[1][1]):
+        last = max(y, last * apart)
+        axes.annotate(name, (x, last), xytext=(6, 0), va="center",
+                      textcoords="offset points", fontsize=8)
+
+
 def _draw_levels(axes, rows):
     """Cycles against the levels of the tree, a line for each length; the
     others beside them to the left."""
-    lines = values(rows, "line")
+    lines, ends = values(rows, "line"), {}
     for i, line in enumerate(lines):
-        shade = 0.25 + 0.75 * (i + 1) / len(lines)
+        colour = _shade(i, len(lines))
         mine = {row["algo"]: row["cycles"] for row in pick(rows, line=line)}
-        trees = [(TREES[name], cycles) for name, cycles in mine.items()
-                 if name in TREES]
-        axes.plot([k for k, _ in sorted(trees)],
-                  [cycles for _, cycles in sorted(trees)], color=BLUE,
-                  alpha=shade, marker="o", markersize=5)
+        trees = sorted((TREES[name], cycles) for name, cycles in mine.items()
+                       if name in TREES)
+        axes.plot([k for k, _ in trees], [cycles for _, cycles in trees],
+                  color=colour, marker="o", markersize=5)
         if trees:
-            axes.annotate(str(line), max(trees), xytext=(6, -3),
-                          textcoords="offset points", fontsize=8)
-        for name in ("pipeline", "ring"):
+            ends[str(line)] = trees[-1]
+        for name, at in BESIDE.items():
             if name in mine:
-                axes.plot([0.7], [mine[name]], STYLES[name][1],
-                          color=STYLES[name][0], alpha=shade, markersize=5)
+                axes.plot([at], [mine[name]], STYLES[name][1], color=colour,
+                          markersize=5)
     axes.set_yscale("log")
-    axes.set_xticks(sorted(TREES.values()))
-    axes.set_xlim(0.5, max(TREES.values()) + 0.5)
+    _name_lines(axes, ends)
+    ticks = {**BESIDE, **{str(k): k for k in TREES.values()}}
+    axes.set_xticks(list(ticks.values()), list(ticks), fontsize=8)
+    axes.set_xlim(min(BESIDE.values()) - 0.5, max(TREES.values()) + 0.9)
     axes.grid(True, which="both", alpha=0.25)
 
 
@@ -129,9 +152,9 @@ def _draw_group_counts(axes, rows):
         best = best_groups(rows, side).cycles
         mine = sorted(pick(rows, side=side), key=lambda row: row["groups"])
         axes.plot([row["groups"] / math.sqrt(side) for row in mine],
-                  [row["cycles"] / best for row in mine], color=BLUE,
-                  alpha=0.25 + 0.75 * (i + 1) / len(sides), marker="o",
-                  markersize=4, label=str(side))
+                  [row["cycles"] / best for row in mine],
+                  color=_shade(i, len(sides)), marker="o", markersize=4,
+                  label=str(side))
     axes.axvline(1, color=GREY, linestyle="--")
     axes.set_xlabel("groups / square root of the line")
     axes.set_ylabel("cycles / least cycles")
@@ -160,8 +183,9 @@ def draw_groups(study, folder):
     right.set_ylabel("groups")
     right.grid(True, alpha=0.25)
     right.legend()
-    figure.suptitle("Groups of the two-level tree, all-reduce on a line of "
-                    f"cores, emulated on {study.device}")
+    figure.suptitle("Groups of the two-level tree, all-reduce of "
+                    f"{GROUPS_WORDS} words on a line of cores, emulated on "
+                    f"{study.device}")
     return save(figure, folder, study.name)
 
 
@@ -171,7 +195,7 @@ def draw_plmr(study, folder):
     """The verdicts as a table."""
     rows = study.rows()
     colours = {True: "#CCE8DC", False: "#F6CDB5", None: "white"}
-    figure, axes = pyplot.subplots(figsize=(9, 1.6 + 0.3 * len(rows)),
+    figure, axes = pyplot.subplots(figsize=(9, 1.3 + 0.25 * len(rows)),
                                    layout="constrained")
     axes.axis("off")
     table = axes.table(

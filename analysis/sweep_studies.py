@@ -109,7 +109,7 @@ def size_text(size):
 
 def _line(label, cells):
     """One line: the label to the left, the cells in equal columns."""
-    room = 13
+    room = 10
     width = min(14, (WIDTH - room) // max(1, len(cells)))
     print((f"{label:<{room}}"
            + "".join(f"{cell:>{width}}" for cell in cells)).rstrip())
@@ -122,7 +122,7 @@ def _cycles(row):
 def _cycles_and_exchange(row):
     """And the share of them that is exchange that no arithmetic hides."""
     share = 100 * row["comm_cycles"] / max(1, row["cycles"])
-    return f"{_cycles(row)} {share:2.0f}%"
+    return f"{_cycles(row)} {share:3.0f}"
 
 
 def _by_algorithm(study, heads, cell):
@@ -135,7 +135,7 @@ def _by_algorithm(study, heads, cell):
         for two in values(rows, second):
             found = {row["algo"]: row for row in
                      pick(rows, **{first: one, second: two})}
-            _line(f"{size_text(one):>5} {two:>6}", [
+            _line(f"{size_text(one):>4} {two:>4}", [
                 cell(found[name]) if name in found else "-"
                 for name in names])
 
@@ -152,7 +152,7 @@ def show(study):
 def _side_study(runs, choice, name, title):
     """GEMM or GEMV of square operands."""
     study = Study(name, title, choice.device, ("size", "side"),
-                  lambda study: _by_algorithm(study, "    n   side",
+                  lambda study: _by_algorithm(study, "   n side",
                                               _cycles_and_exchange))
     for size in choice.sizes or SIZES[name]:
         shape = {"k": size, "n": size}
@@ -169,15 +169,15 @@ def _side_study(runs, choice, name, title):
 def gemm(runs, choice):
     """Cycles of the GEMMs."""
     return _side_study(runs, choice, "gemm",
-                       "GEMM, [n][n] x [n][n], f16: cycles, and how much of "
-                       "them is exchange that no arithmetic hides")
+                       "GEMM, [n][n] x [n][n], f16: cycles, and what % of them "
+                       "is exchange that no arithmetic hides")
 
 
 def gemv(runs, choice):
     """Cycles of the GEMVs."""
     return _side_study(runs, choice, "gemv",
-                       "GEMV, [1][n] x [n][n], f16: cycles, and how much of "
-                       "them is exchange that no arithmetic hides")
+                       "GEMV, [1][n] x [n][n], f16: cycles, and what % of them "
+                       "is exchange that no arithmetic hides")
 
 
 # --- Levels ---
@@ -187,7 +187,7 @@ def levels(runs, choice):
     study = Study("levels", "All-reduce of a vector on a line of cores by "
                   "levels of the tree (ktree has two): cycles",
                   choice.device, ("words", "line"),
-                  lambda study: _by_algorithm(study, "words   line", _cycles))
+                  lambda study: _by_algorithm(study, "words line", _cycles))
     for words in WORDS:
         for line in choice.sides or LINES:
             study.points.append((
@@ -261,12 +261,17 @@ def groups(runs, choice):
 
 # --- Verdicts ---
 
+def _figure(value):
+    """In full; shares with three digits."""
+    return f"{value:.3g}" if value < 1 else f"{value:.0f}"
+
+
 def verdict_text(row, letter):
     """ok or FAILS, and the figure; - where nothing is judged."""
     if row[letter + "_ok"] is None:
         return "-"
     return (f"{'ok' if row[letter + '_ok'] else 'FAILS'} "
-            f"{row[letter + '_figure']:.4g}")
+            + _figure(row[letter + "_figure"]))
 
 
 def limit_text(rows, letter):
@@ -275,7 +280,7 @@ def limit_text(rows, letter):
                   if row[letter + "_limit"] is not None), None)
     if limit is None:
         return "-"
-    return f"{'>=' if letter == 'P' else '<='} {limit:.4g}"
+    return f"{'>=' if letter == 'P' else '<='} {_figure(limit)}"
 
 
 def _plmr_table(study):

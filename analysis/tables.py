@@ -3,183 +3,18 @@ table starts its runs; its cells wait for them."""
 from compare import Cell, Table, percent
 from published import matches, read_cells
 from runs import bench_result, watts
+from speed_tables import (FULL, LIMIT_CALIBRATED, phase_of, run_of, systems,
+                          table2, table3, table4, wafer)
 
 # Greatest relative errors: of a cell, and of the mean over the pool of
 # those that the devices were calibrated on.
-LIMIT_CALIBRATED = 0.06
 POOLS = {"calibrated": 0.03}
-LIMIT_LONG = 0.08
-LIMIT_SHORT = 0.20   # requests of 128 new tokens
 LIMIT_RATIO = 0.10
 LIMIT_ENERGY = 0.05
 LIMIT_ENERGY_GEMV = 0.10
 
 A100_WATTS = 400.0   # each, the board's; see the notes of table 6
 GEMV_SIDES = range(120, 751, 30)  # the wafer has 750 columns
-
-FULL = ("Ours with attention as one head of the model's full width, as the "
-        "published kernels had it; GQA: ours with the model's own heads.")
-NOT_YET = "ours: - (not yet; the kernels of these systems come later)"
-
-
-def _wafer(content, **wanted):
-    return [cell for cell in content["cells"]
-            if matches(cell, system="WaferLLM", **wanted)]
-
-
-def _others(content, heads):
-    """The other systems' rows as published; heads are the columns' names.
-    Each model has one column for each of its WaferLLM cells."""
-    lines = [["others, as published", *heads]]
-    for model in dict.fromkeys(cell["model"] for cell in content["cells"]):
-        systems = {}
-        for cell in content["cells"]:
-            if cell["model"] == model and cell["system"] != "WaferLLM":
-                name = cell["system"]
-                if "gpus" in cell:
-                    name += f" {cell['gpus']} A100"
-                systems.setdefault(name, []).append(str(cell["value"]))
-        lines += [[f"{model} {name}", *values]
-                  for name, values in systems.items()]
-    return lines
-
-
-# --- Tables 2 to 4: speed of a model ---
-
-def _phase(future, phase, key):
-    return future.result()["phases"][phase][key]
-
-
-def _request_cell(cell, runs):
-    """A cell of table 2, and its run."""
-    request = (cell["model"], cell["prompt_tokens"], cell["new_tokens"],
-               cell["prefill_grid"], cell["decode_grid"])
-    full, own = runs.request(*request), runs.request(*request, False)
-    short = cell["new_tokens"] <= 128
-    name = f"{cell['prompt_tokens']}/{cell['new_tokens']}"
-    return full, Cell(
-        cell, f"{cell['model']} {name}",
-        lambda: full.result()["tokens_per_s_request"],
-        LIMIT_SHORT if short else LIMIT_LONG,
-        extras=lambda: [
-            f"{own.result()['tokens_per_s_request']:.1f}",
-            f"{1e3 * _phase(full, 'prefill', 'seconds'):.1f}",
-            f"{1e3 * _phase(full, 'transition', 'seconds'):.1f}"])
-
-
-def _before_decode(pairs, value):
-    """Seconds before the first step and per token, from two requests of one
-    prompt: (cell, tokens/s) pairs."""
-    (a, x), (b, y) = [(cell["new_tokens"], cell["new_tokens"] / value(cell))
-                      for cell in pairs]
-    step = (y - x) / (b - a)
-    return x - a * step
-
-
-def _explain_short(cells, futures):
-    """Why the requests of 128 tokens differ."""
-    yield ("The requests of 128 tokens consist mostly of what comes before "
-           "decode. Two published cells of one prompt tell how long that "
-           "took; ours is prefill and transition. No constant was added to "
-           "bring them together.")
-    for i, cell in enumerate(cells):
-        if cell["new_tokens"] > 128:
-            continue
-        pair = [other for other in cells
-                if matches(other, model=cell["model"],
-                           prompt_tokens=cell["prompt_tokens"])]
-        if len(pair) != 2:
-            continue
-        published = _before_decode(pair, lambda c: float(c["value"]))
-        phases = futures[i].result()["phases"]
-        prefill = phases["prefill"]["seconds"]
-        move = phases["transition"]["seconds"]
-        bare = (cell["new_tokens"] / (prefill + phases["decode"]["seconds"])
-                / float(cell["value"]) - 1)
-        yield (f"{cell['model']}, prompt {cell['prompt_tokens']}: published "
-               f"{1e3 * published:.0f} ms, ours "
-               f"{_longer(prefill + move - published)} "
-               f"({1e3 * prefill:.0f} prefill, {1e3 * move:.0f} transition); "
-               f"with no transition the cell would be {percent(bare)}.")
-    yield ("8B is slow for its grid: 660 columns cut 4096 channels in tiles "
-           "of 7, as 600 do, so that a step does as much work and there are "
-           "more of them (compare table 3). The published prefill lost less "
-           "by it.")
-
-
-def _longer(seconds):
-    return (f"{1e3 * abs(seconds):.0f} ms "
-            f"{'more' if seconds > 0 else 'less'}")
-
-
-def table2(folder, runs):
-    """End to end."""
-    content = read_cells(folder, "table2")
-    cells = _wafer(content)
-    made = [_request_cell(cell, runs) for cell in cells]
-    heads = [f"{c['prompt_tokens']}/{c['new_tokens']}"
-             for c in cells if c["model"] == cells[0]["model"]]
-    return Table(
-        "table 2", content["what"] + " (WSE-2)", content["unit"],
-        FULL + " Prefill and transition: ours, in ms.",
-        ["GQA", "prefill", "transit."], [cell for _, cell in made],
-        _others(content, heads),
-        lambda: [NOT_YET, *_explain_short(cells, [f for f, _ in made])])
-
-
-def _grids(folder, model):
-    """Prefill and decode grids of tables 3 and 4 in pairs, so that one run
-    serves a cell of each."""
-    prefill, decode = ([cell["grid"] for cell in
-                        _wafer(read_cells(folder, name), model=model)]
-                       for name in ("table3", "table4"))
-    n = max(len(prefill), len(decode))
-    return [(prefill[min(i, len(prefill) - 1)],
-             decode[min(i, len(decode) - 1)]) for i in range(n)]
-
-
-def _run_of(folder, runs, cell, phase, full_heads=True):
-    """The run with the cell's grid in that phase. Decode takes one step, the
-    one behind the whole prompt."""
-    which = 0 if phase == "prefill" else 1
-    grids = next(pair for pair in _grids(folder, cell["model"])
-                 if pair[which] == cell["grid"])
-    return runs.request(cell["model"], cell["prompt_tokens"], 2, *grids,
-                        full_heads)
-
-
-def _phase_table(folder, runs, name, phase, intro):
-    """Table 3 or 4."""
-    content = read_cells(folder, name)
-    wafer = _wafer(content)
-    cells = []
-    for cell in wafer:
-        full = _run_of(folder, runs, cell, phase)
-        own = _run_of(folder, runs, cell, phase, False)
-        cells.append(Cell(
-            cell, f"{cell['model']} {cell['grid']}",
-            lambda full=full: _phase(full, phase, "tokens_per_s"),
-            LIMIT_CALIBRATED,
-            extras=lambda own=own: [
-                f"{_phase(own, phase, 'tokens_per_s'):.1f}"]))
-    heads = [cell["grid"] for cell in wafer
-             if cell["model"] == wafer[0]["model"]]
-    return Table(f"table {name[-1]}", content["what"] + " (WSE-2)",
-                 content["unit"], f"{FULL} {intro}", ["GQA"], cells,
-                 _others(content, heads), lambda: [NOT_YET],
-                 pool="calibrated")
-
-
-def table3(folder, runs):
-    """Prefill."""
-    return _phase_table(folder, runs, "table3", "prefill", "")
-
-
-def table4(folder, runs):
-    """Decode."""
-    return _phase_table(folder, runs, "table4", "decode",
-                        "Ours is the one step after a prompt of 4096 tokens "
-                        "(--prompt-tokens 4096 -n 2).")
 
 
 # --- Table 5: lengths ---
@@ -195,7 +30,7 @@ def table5(folder, runs):
     """How long a generation can get."""
     content = read_cells(folder, "table5")
     cells = []
-    for cell in _wafer(content):
+    for cell in wafer(content):
         request = (cell["model"], 1, 2, cell["prefill_grid"],
                    cell["decode_grid"])
         full, own = runs.request(*request), runs.request(*request, False)
@@ -209,7 +44,7 @@ def table5(folder, runs):
     return Table(
         "table 5", content["what"] + " (WSE-2)", content["unit"],
         FULL + " Ours after a prompt of one token. The ratio is judged.",
-        ["GQA"], cells, [], lambda: [
+        ["GQA"], cells, below=lambda: [
             "The ratio is about the number of rows, whatever a row holds. The "
             "lengths depend on what else lies in a core's memory, of which "
             "the paper says nothing; ours counts weights, embedding, head, "
@@ -271,7 +106,7 @@ def _gemv_ratio(made, times, cell, joules):
 def table6(folder, runs):
     """One GEMV against A100s."""
     content = read_cells(folder, "table6")
-    times = _wafer(content)
+    times = wafer(content)
     made = {side: {cell["k"]: runs.bench("gemv", f"{side}x{side}", "wse2",
                                          k=cell["k"], n=cell["n"])
                    for cell in times} for side in GEMV_SIDES}
@@ -290,7 +125,7 @@ def table6(folder, runs):
             LIMIT_ENERGY_GEMV, rounding=True))
     return Table("table 6", content["what"], "energy: A100 / WSE-2",
                  f"A100s: published times, {A100_WATTS:.0f} W each.", [],
-                 cells, [], lambda: list(_explain_sides(made, times)))
+                 cells, below=lambda: _explain_sides(made, times))
 
 
 def _bottom_up(future, phase):
@@ -303,12 +138,12 @@ def _bottom_up(future, phase):
 def _energy_table(folder, runs, name, phase):
     """Table 7 or 8."""
     content = read_cells(folder, name)
-    made = {cell["model"]: _run_of(folder, runs, cell, phase)
-            for cell in _wafer(content)}
+    made = {cell["model"]: run_of(folder, runs, cell, phase)
+            for cell in wafer(content)}
     cells = [Cell(cell, f"{cell['model']} tokens/s",
-                  lambda f=made[cell["model"]]: _phase(f, phase,
+                  lambda f=made[cell["model"]]: phase_of(f, phase,
                                                        "tokens_per_s"))
-             for cell in _wafer(content)]
+             for cell in wafer(content)]
     for cell in content["cells"]:
         if not matches(cell, quantity="energy ratio"):
             continue
@@ -317,7 +152,7 @@ def _energy_table(folder, runs, name, phase):
         future = made[cell["model"]]
         cells.append(Cell(
             cell, f"{cell['model']} ratio {cell['gpus']} A100",
-            lambda f=future, j=joules: j * _phase(f, phase, "tokens_per_s")
+            lambda f=future, j=joules: j * phase_of(f, phase, "tokens_per_s")
             / watts(f.result()), LIMIT_ENERGY, rounding=True,
             extras=lambda f=future, j=joules: [
                 f"{j / _bottom_up(f, phase):.2f}"]))
@@ -351,7 +186,7 @@ def _bench_label(cell):
 def _bench_table(folder, runs, name, limit=LIMIT_CALIBRATED):
     content = read_cells(folder, name)
     cells = []
-    for cell in _wafer(content):
+    for cell in wafer(content):
         sizes = {key: cell[key] for key in ("m", "k", "n", "hops", "groups")
                  if key in cell}
         future = runs.bench(cell["kernel"], cell["grid"], "wse3", **sizes)
@@ -371,8 +206,8 @@ def wse3(folder, runs):
             _bench_table(folder, runs, "wse3_shift")]
 
 
-BUILDERS = {"2": table2, "3": table3, "4": table4, "5": table5, "6": table6,
-            "7": table7, "8": table8, "wse3": wse3}
+BUILDERS = {"2": table2, "3": table3, "4": table4, "systems": systems,
+            "5": table5, "6": table6, "7": table7, "8": table8, "wse3": wse3}
 
 
 def build(folder, runs, names):

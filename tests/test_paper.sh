@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The published tables: every cell keeps its limit, and one that did not would
 # be named.
-# timeout: 300
+# timeout: 600
 set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
@@ -19,7 +19,7 @@ command -v "$python3" >/dev/null || skip_all 'no python3'
 compare() {
 	local expected=$1 status=0
 	shift
-	timeout 200 "$python3" "$tables" --waferllm "$WAFERLLM" "$@" \
+	timeout 400 "$python3" "$tables" --waferllm "$WAFERLLM" "$@" \
 		>"$out" 2>"$err" || status=$?
 	tail -n 12 "$out" >"$scratch/end"
 	[ $status = "$expected" ] ||
@@ -43,14 +43,22 @@ new_cells() {
 test_limits() {
 	local table
 	compare 0 --no-figures --check
-	for table in 'table 2' 'table 3' 'table 4' 'table 5' 'table 6' \
-		'table 7' 'table 8' 'wse3 gemm' 'wse3 gemv' 'wse3 groups' \
-		'wse3 shift' Headlines; do
+	for table in 'table 2' 'table 3' 'table 4' systems 'table 5' \
+		'table 6' 'table 7' 'table 8' 'wse3 gemm' 'wse3 gemv' \
+		'wse3 groups' 'wse3 shift' Headlines; do
 		grep -q "^$table: " "$out" || fail "$table is missing"
 	done
+	for table in 2 3 4; do
+		holds 'other systems' "table $table: the same of T10 and Ladder" \
+			"$out"
+	done
+	holds 'more cores, slower' 'from each grid to the next: holds' "$out"
+	grep -q '^megatron 64x64  *[0-9.]*  *[0-9.]*  *[0-9]*$' "$out" ||
+		fail 'Megatron is missing'
 	holds 'the verdict' '; 0 beyond their limits' "$scratch/end"
 	grep -q 'follows: 185.4 from table 4, 2039.2 / 11.0' "$out" ||
 		fail 'a headline' "$scratch/end"
+	grep -q '(ktree against' "$out" || fail 'a kernel' "$scratch/end"
 }
 
 test_wrong_cell() {
@@ -61,6 +69,18 @@ test_wrong_cell() {
 	holds 'their number' '; 2 beyond their limits' "$out"
 	holds 'the mean' 'calibrated: mean |error|' "$out"
 	compare 0 --no-figures --tables 3 --published "$cells"
+}
+
+# T10 and Ladder are judged like WaferLLM, by a limit of their own.
+test_wrong_baseline() {
+	new_cells table4.json 's/265\.1/465.1/; s/ 9\.0 / 6.0 /'
+	compare 1 --no-figures --check --tables 4 --published "$cells"
+	holds 'the wrong cell of T10' \
+		'table 4, llama3-8b T10 660x660: published 465.1' "$out"
+	holds 'the wrong cell of Ladder' \
+		'table 4, llama2-13b Ladder 660x660: published 6.0' "$out"
+	holds 'their limit' 'limit 30%' "$out"
+	holds 'their number' '; 2 beyond their limits' "$out"
 }
 
 test_wrong_ratio() {
@@ -112,6 +132,7 @@ test_figures() {
 
 test_limits
 test_wrong_cell
+test_wrong_baseline
 test_wrong_ratio
 test_bad_files
 test_no_figures

@@ -120,9 +120,9 @@ test_small() {
 	# shellcheck disable=SC2086 # words on purpose
 	sweep 0 "$WAFERLLM" $small --no-figures --out "$new"
 	numbers_are gemm "size,side,$columns" 8
-	numbers_are gemv "size,side,$columns" 12
-	numbers_are levels "words,line,$columns" 36
-	same 'algorithms of a GEMV' 6 \
+	numbers_are gemv "size,side,$columns" 14
+	numbers_are levels "words,line,$columns" 42
+	same 'algorithms of a GEMV' 7 \
 		"$(cut -d , -f 3 "$new/gemv.csv" | tail -n +2 | sort -u |
 			wc -l)"
 	grep -q '^24,5,ktree,' "$new/groups.csv" ||
