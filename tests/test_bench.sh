@@ -6,9 +6,7 @@ set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
 
-gemm_all='meshgemm cannon summa allgather'
-gemmt_all='meshgemm-t cannon-t'
-sums_all='pipeline ring ktree1 ktree ktree3 ktree4'
+kernels='gemm gemm-t gemv allreduce shift'
 started=0
 
 # later WHAT ARGUMENTS...: starts a run on one rank, as most of its time goes
@@ -101,7 +99,8 @@ each_row() {
 
 # table_is WHAT TEXT FILE: the table has the report's rows, in their order.
 table_is() {
-	local known=" $gemm_all $gemmt_all $sums_all relay scalapack "
+	local known
+	known=" $(column algo "$3") "
 	same "rows of the table of $1" \
 		"$(paste -d ' ' <(column algo "$3" | xargs -n 1) \
 			<(column cycles "$3" | xargs -n 1))" \
@@ -109,14 +108,34 @@ table_is() {
 			print $1, $2 }' "$2")"
 }
 
-# algorithms KERNEL: what "all" means.
+# algorithms KERNEL: what "all" means: all of the list but the host's own.
 algorithms() {
-	case $1 in
-	gemm) echo "$gemm_all" ;;
-	gemm-t) echo "$gemmt_all" ;;
-	shift) echo relay ;;
-	*) echo "$sums_all" ;;
-	esac
+	awk '$1 != "scalapack" { print $1 }' "$scratch/list-$1.out" | xargs
+}
+
+# The lists, which need no sizes, have those that WaferLLM is compared with.
+test_list() {
+	local kernel name
+	for kernel in $kernels; do
+		later "list-$kernel" bench "$kernel" --algo list
+	done
+	wait
+	for kernel in $kernels; do
+		well "list-$kernel"
+	done
+	while read -r kernel name; do
+		for name in $name; do
+			grep -q "^$name  *[^ ]" "$scratch/list-$kernel.out" ||
+				fail "$name is not in the list of $kernel" \
+					"$scratch/list-$kernel.out"
+		done
+	done <<-'END'
+		gemm meshgemm cannon summa allgather scalapack
+		gemm-t meshgemm-t cannon-t
+		gemv pipeline ring ktree1 ktree ktree3 ktree4
+		allreduce pipeline ring ktree1 ktree ktree3 ktree4
+		shift relay
+	END
 }
 
 # What every row has, and nothing else has a say in.
@@ -191,7 +210,6 @@ measured() {
 
 # Grids with unequal, odd and prime sides; matrices of prime sides and smaller
 # than the grid.
-kernels='gemm gemm-t gemv allreduce shift'
 cases='5x7 -m 13 -k 11 -n 17 --words 7 --hops 2
 1x9 -m 1 -k 1 -n 1 --words 1 --hops 1
 9x1 -m 2 -k 31 -n 5 --words 3 --hops 4
@@ -268,6 +286,24 @@ test_small() {
 	done
 }
 
+# Ranks that fit nothing, or are more than the cores: some do nothing, which is
+# said once.
+test_idle() {
+	local n grid words
+	[ -n "$MPIRUN" ] || return 0
+	while read -r n grid words; do
+		answer "$n" bench gemm --grid "$grid" -m 7 --check
+		holds "$n ranks on $grid" "$words ranks idle" "$err"
+		same "lines of $n ranks on $grid" 1 "$(grep -c '' "$err")"
+	done <<-'END'
+		7 5x1 2 of 7
+		4 1x1 3 of 4
+		5 3x2 1 of 5
+	END
+	answer 4 bench gemm --grid 2x2 -m 7
+	[ ! -s "$err" ] || fail 'no rank is idle' "$err"
+}
+
 # One core has nobody to send to; more columns cost more.
 test_exchange() {
 	local kernel
@@ -287,7 +323,7 @@ test_exchange() {
 # --algo it is WaferLLM's own; --repeat and the ranks of a dry run are no
 # matter; a device is.
 test_lists() {
-	local kernel known file
+	local file
 	set -- --grid 6x10 -m 23 -k 19 -n 29 --words 19
 	later list bench gemm "$@" --dry-run --algo \
 		summa,meshgemm,allgather,summa --report "$scratch/list.json"
@@ -305,12 +341,14 @@ test_lists() {
 		"$scratch/wse3.json"
 	later f32 bench gemm "$@" --dry-run --dtype f32 --report \
 		"$scratch/f32.json"
+	later two bench gemm --grid 2x2 -m 3 -k 8 --dry-run --report \
+		"$scratch/two.json"
 	later quiet bench gemm "$@" --quiet --report "$scratch/quiet.json"
-	for kernel in $kernels; do
-		later "list-$kernel" bench "$kernel" --algo list
-	done
 	wait
-	well list alias alias2 usual usual-t usual-v once often wse3 f32 quiet
+	well list alias alias2 usual usual-t usual-v once often wse3 f32 two \
+		quiet
+	each_row 'sizes that are left out' "$scratch/two.json" \
+		'v["m"] == 3 && v["k"] == 8 && v["n"] == 8'
 	same 'a list' 'summa meshgemm allgather summa' \
 		"$(column algo "$scratch/list.json")"
 	table_is 'a list' "$scratch/list.out" "$scratch/list.json"
@@ -320,12 +358,6 @@ test_lists() {
 		file=$scratch/$file.json
 		same 'ktree2' "$(results "$file" | sed -n 's/^1 //p')" \
 			"$(results "$file" | sed -n 's/^2 //p')"
-	done
-	for kernel in $kernels; do
-		known=$(algorithms "$kernel")
-		[ "$kernel" != gemm ] || known="$known scalapack"
-		same "the list of $kernel" "$known" \
-			"$(awk '{ print $1 }' "$scratch/list-$kernel.out" | xargs)"
 	done
 	same 'the usual gemm' meshgemm "$(column algo "$scratch/usual.json")"
 	same 'the usual gemm-t' meshgemm-t \
@@ -356,37 +388,36 @@ test_lists() {
 # --groups are a K-tree's: they change its figures, and no one else's, and are
 # the same on ranks; more groups than cores are no harm.
 test_groups() {
-	local groups
-	set -- allreduce --grid 3x24 --words 50 --algo all
+	local groups row trees=ktree,ktree3,ktree4
+	set -- allreduce --grid 3x24 --words 50 --algo $trees,pipeline,ring
 	later groups bench "$@" --dry-run --report "$scratch/groups.json"
-	for groups in 3 12,2 5000 12,6,2; do
-		later "groups-$groups" bench "$@" --groups "${groups/5000/4096}" \
+	for groups in 3 12,2 12,6,2; do
+		later "groups-$groups" bench "$@" --groups "$groups" \
 			--dry-run --report "$scratch/groups-$groups.json"
 	done
 	later wide bench gemv --grid 3x5 -k 20 -n 30 --groups 4096,4096,4096 \
 		--algo all --check --report "$scratch/wide.json"
 	wait
-	well groups groups-3 groups-12,2 groups-5000 groups-12,6,2 wide
+	well groups groups-3 groups-12,2 groups-12,6,2 wide
 	measured gemv "$scratch/wide.json"
-	for groups in 3 12,2 5000 12,6,2; do
-		file=$scratch/groups-$groups.json
+	for groups in 3 12,2 12,6,2; do
 		same "pipeline, ring with --groups $groups" \
-			"$(emulated "$scratch/groups.json" | grep '^[12] ')" \
-			"$(emulated "$file" | grep '^[12] ')"
+			"$(emulated "$scratch/groups.json" | grep '^[45] ')" \
+			"$(emulated "$scratch/groups-$groups.json" |
+				grep '^[45] ')"
 	done
-	for row in 4 5 6; do
+	for row in 1 2 3; do
 		[ "$(figure $row cycles "$scratch/groups.json")" != \
 			"$(figure $row cycles "$scratch/groups-12,6,2.json")" ] ||
 			fail "row $row does not heed --groups" \
 				"$scratch/groups.out" "$scratch/groups-12,6,2.out"
 	done
-	if [ -n "$MPIRUN" ]; then
-		answer 4 bench "$@" --groups 12,2 --check --report "$new/r.json"
-		same_figures 'groups on 4 ranks' "$scratch/groups-12,2.json" \
-			"$new/r.json"
-		measured allreduce "$new/r.json"
-		rm -f "$new"/*
-	fi
+	[ -n "$MPIRUN" ] || return 0
+	answer 4 bench "$@" --groups 12,2 --check --report "$new/r.json"
+	same_figures 'groups on 4 ranks' "$scratch/groups-12,2.json" \
+		"$new/r.json"
+	measured allreduce "$new/r.json"
+	rm -f "$new"/*
 }
 
 # A report in HDF5 has the figures of one in JSON, on ranks that fit nothing.
@@ -588,10 +619,14 @@ test_sizes() {
 	refused 'bench gemm' bench gemm --grid 4x4 -m 400000 "$@"
 	refused 'bench allreduce' bench allreduce --grid 4096x4096 --words \
 		16777216 "$@"
+	# These are: a vector has one row; no products, no blocks.
+	later large bench gemv --grid 720x720 -k 1000000 --dry-run
+	later blocks bench gemv --grid 4096x4095 -k 9 --dry-run
+	later blocks2 bench shift --grid 4096x4095 -m 9 --hops 1 --dry-run
 	# No 64 bits do.
 	refused '64 bits' bench gemm --grid 1x1 -m 460000 --dry-run "$@"
 	refused 'bench gemm' bench gemm --grid 1x1 -m 16777216 --dry-run "$@"
-	refused 'bench gemm' bench gemm --grid 4096x4095 -m 9 --dry-run "$@"
+	refused 'option --grid' bench gemm --grid 4096x4095 -m 9 --dry-run "$@"
 }
 
 # What the device cannot do is an error when asked to be.
@@ -686,8 +721,10 @@ facts_large() {
 	done
 }
 
+test_list
 test_dry_is_real
 test_small
+test_idle
 test_exchange
 test_lists
 test_groups
@@ -700,6 +737,7 @@ test_values
 test_sizes
 test_scalapack
 all_refused
+well large blocks blocks2
 same 'what stood there' precious "$(cat "$scratch/precious.json")"
 test_refused_on_ranks
 finish
