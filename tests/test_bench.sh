@@ -58,6 +58,11 @@ figure() {
 		'$1 == row && $2 == key { print $3 }'
 }
 
+# row ROW FILE: all its figures.
+row() {
+	results "$2" | sed -n "s/^$1 //p"
+}
+
 # column KEY FILE: of all rows, on one line.
 column() {
 	results "$2" | awk -v key="$1" '$2 == key { print $3 }' | xargs
@@ -166,7 +171,8 @@ sound() {
 		'v["word_hops"] >= v["words"]' \
 		'(v["words"] > 0) == (v["comm_cycles"] > 0)' \
 		'(v["words"] > 0) == (v["path_hops"] > 0)' \
-		'v["cycles"] == 0 || v["plmr.M.figure"] == v["sram_peak_bytes"]' \
+		'v["cycles"] == 0 ||
+			v["plmr.M.figure"] == v["sram_peak_bytes"]' \
 		'v["cycles"] == 0 || v["plmr.R.figure"] == v["routes"]' \
 		'v["cycles"] == 0 || v["plmr.R.ok"] ==
 			(v["routes"] <= 32 ? "true" : "false")'
@@ -208,20 +214,18 @@ measured() {
 	esac
 }
 
-# Grids with unequal, odd and prime sides; matrices of prime sides and smaller
-# than the grid.
-cases='5x7 -m 13 -k 11 -n 17 --words 7 --hops 2
-1x9 -m 1 -k 1 -n 1 --words 1 --hops 1
-9x1 -m 2 -k 31 -n 5 --words 3 --hops 4
-1x1 -m 3 -k 5 -n 2 --words 2 --hops 1
-6x4 -m 37 -k 41 -n 29 --words 19 --hops 5'
+# Grids with unequal, odd and prime sides, the ranks that each kernel has there,
+# and matrices of prime sides and smaller than the grid.
+cases='5x7 9 6 4 16 6 -m 13 -k 11 -n 17 --words 7 --hops 2
+1x9 4 1 9 6 1 -m 1 -k 1 -n 1 --words 1 --hops 1
+9x1 6 4 1 1 4 -m 2 -k 31 -n 5 --words 3 --hops 4
+1x1 1 4 6 4 1 -m 3 -k 5 -n 2 --words 2 --hops 1
+6x4 16 9 6 4 9 -m 37 -k 41 -n 29 --words 19 --hops 5'
 
-# Every case on every kernel, without data and on one of the rank counts, or
-# with the full tests on all.
+# Every case on every kernel, first without data.
 test_dry_is_real() {
-	local kernel grid sizes counts=(1 4 6 9 16) i=0 on
-	[ -n "$MPIRUN" ] || counts=(1)
-	while read -r grid sizes; do
+	local grid sizes kernel n i
+	while read -r grid n n n n n sizes; do
 		for kernel in $kernels; do
 			# shellcheck disable=SC2086 # words
 			later "dry-$kernel-$grid" bench "$kernel" --grid \
@@ -230,19 +234,28 @@ test_dry_is_real() {
 		done
 	done <<<"$cases"
 	wait
-	while read -r grid sizes; do
+	while read -r -a words; do
+		grid=${words[0]}
+		i=0
 		for kernel in $kernels; do
-			dry "$kernel" "$grid"
-			on=${counts[$((i % ${#counts[@]}))]}
-			! full || on="${counts[*]} 64"
-			for n in $on; do
-				# shellcheck disable=SC2086
-				real "$n" "$kernel" "$grid" $sizes
-			done
 			i=$((i + 1))
+			dry "$kernel" "$grid"
+			for n in $(ranks_of "$grid" "${words[i]}"); do
+				real "$n" "$kernel" "$grid" "${words[@]:6}"
+			done
 		done
-		i=$((i + 1)) # each kernel on all counts
 	done <<<"$cases"
+}
+
+# ranks_of GRID RANKS: on how many it shall run.
+ranks_of() {
+	if [ -z "$MPIRUN" ]; then
+		echo 1
+	elif full && [ "$1" = 5x7 ]; then
+		echo 1 4 6 9 16 64
+	else
+		echo "$2"
+	fi
 }
 
 # dry KERNEL GRID: what came of that dry run.
@@ -352,12 +365,11 @@ test_lists() {
 	same 'a list' 'summa meshgemm allgather summa' \
 		"$(column algo "$scratch/list.json")"
 	table_is 'a list' "$scratch/list.out" "$scratch/list.json"
-	same 'a name again' "$(results "$scratch/list.json" | sed -n 's/^1 //p')" \
-		"$(results "$scratch/list.json" | sed -n 's/^4 //p')"
+	same 'a name again' "$(row 1 "$scratch/list.json")" \
+		"$(row 4 "$scratch/list.json")"
 	for file in alias alias2; do
 		file=$scratch/$file.json
-		same 'ktree2' "$(results "$file" | sed -n 's/^1 //p')" \
-			"$(results "$file" | sed -n 's/^2 //p')"
+		same 'ktree2' "$(row 1 "$file")" "$(row 2 "$file")"
 	done
 	same 'the usual gemm' meshgemm "$(column algo "$scratch/usual.json")"
 	same 'the usual gemm-t' meshgemm-t \
@@ -388,7 +400,7 @@ test_lists() {
 # --groups are a K-tree's: they change its figures, and no one else's, and are
 # the same on ranks; more groups than cores are no harm.
 test_groups() {
-	local groups row trees=ktree,ktree3,ktree4
+	local groups row file trees=ktree,ktree3,ktree4
 	set -- allreduce --grid 3x24 --words 50 --algo $trees,pipeline,ring
 	later groups bench "$@" --dry-run --report "$scratch/groups.json"
 	for groups in 3 12,2 12,6,2; do
@@ -406,11 +418,12 @@ test_groups() {
 			"$(emulated "$scratch/groups-$groups.json" |
 				grep '^[45] ')"
 	done
+	file=$scratch/groups-12,6,2
 	for row in 1 2 3; do
 		[ "$(figure $row cycles "$scratch/groups.json")" != \
-			"$(figure $row cycles "$scratch/groups-12,6,2.json")" ] ||
+			"$(figure $row cycles "$file.json")" ] ||
 			fail "row $row does not heed --groups" \
-				"$scratch/groups.out" "$scratch/groups-12,6,2.out"
+				"$scratch/groups.out" "$file.out"
 	done
 	[ -n "$MPIRUN" ] || return 0
 	answer 4 bench "$@" --groups 12,2 --check --report "$new/r.json"
@@ -447,8 +460,9 @@ test_hdf5() {
 		error_allowed; do
 		same "$key in HDF5" 2 "$(h5dump -m %.12f -y -w 1 -d \
 			"/results/$key" "$new/r.h5" | grep -c '0\.[0-9]*[1-9]')"
-		! h5dump -d "/results/$key" "$scratch/hdf5.h5" >"$scratch/dump" \
-			2>&1 || fail "$key in a dry run" "$scratch/dump"
+		! h5dump -d "/results/$key" "$scratch/hdf5.h5" \
+			>"$scratch/dump" 2>&1 ||
+			fail "$key in a dry run" "$scratch/dump"
 	done
 	rm -f "$new"/*
 }
@@ -518,7 +532,7 @@ test_warning() {
 	holds 'the warning' 3904 "$scratch/61x64.err"
 	well 61x64-q 64x64 64x2048 61x64-v
 	if [ -n "$MPIRUN" ]; then
-		answer 3 bench gemm --grid 683x3 -m 5
+		answer 3 bench gemm --grid 683x3 -m 5 --dry-run
 		same 'warnings on 3 ranks' 1 "$(grep -c 'warning: ' "$err")"
 	fi
 }
@@ -558,9 +572,9 @@ test_names() {
 	refused 'is not one of gemm' bench GEMM "$@"
 	refused 'is not one of gemm' bench "$@"
 	refused 'unexpected argument' bench gemm gemv "$@"
-	for names in a,,b '' , ,meshgemm meshgemm, meshgemm,,cannon ring all,ring \
-		meshgemm,all list,meshgemm ktree2 meshgemmm meshgemm-t \
-		MeshGEMM ' all'; do
+	for names in a,,b '' ',' ,meshgemm 'meshgemm,' meshgemm,,cannon \
+		ring all,ring meshgemm,all list,meshgemm ktree2 meshgemmm \
+		meshgemm-t MeshGEMM ' all'; do
 		refused 'option --algo' bench gemm "$@" --algo "$names" \
 			--dry-run
 	done
@@ -581,7 +595,7 @@ test_values() {
 	refused 'option --words' bench allreduce --grid 4x4 --words 0
 	refused 'option --hops' bench shift --grid 4x4 -m 4 --hops -1
 	refused 'option -k' bench gemm --grid 4x4 -k 1e99
-	for value in 0 x 1,2,3,4 '' 1, 1,0 -1; do
+	for value in 0 x 1,2,3,4 '' '1,' 1,0 -1; do
 		refused 'option --groups' "$@" --groups "$value"
 	done
 	for value in 4 0x4 4x4x4 auto 99999x1 ''; do
@@ -662,7 +676,7 @@ test_refused_on_ranks() {
 
 # What is known of the wafer. Kernel, size, grids: the rows' cycles.
 test_facts() {
-	local size side
+	local size side file
 	for size in 2048 8192; do
 		for side in 360 720; do
 			later "gemm-$size-$side" bench gemm --dry-run --grid \
@@ -686,10 +700,11 @@ test_facts() {
 		facts_large "$scratch/gemm-8192-$side.json" $side
 	done
 	for size in 2048 8192 16384; do
+		file=$scratch/gemv-$size.json
 		true_of "gemv $size: pipeline against ktree" \
 			'pipeline >= 2.5 * ktree && pipeline <= 8 * ktree' \
-			pipeline="$(figure 1 cycles "$scratch/gemv-$size.json")" \
-			ktree="$(figure 2 cycles "$scratch/gemv-$size.json")"
+			pipeline="$(figure 1 cycles "$file")" \
+			ktree="$(figure 2 cycles "$file")"
 	done
 }
 
@@ -705,16 +720,18 @@ facts_small() {
 			on720="$(figure $row cycles "$more")" \
 			on360="$(figure $row cycles "$less")"
 	done
-	true_of 'meshgemm, 2048' 'on720 <= 1.2 * on360 && on720 >= 0.8 * on360' \
+	true_of 'meshgemm, 2048' \
+		'on720 <= 1.2 * on360 && on720 >= 0.8 * on360' \
 		on720="$(figure 1 cycles "$more")" \
 		on360="$(figure 1 cycles "$less")"
 }
 
 # 8192^3: MeshGEMM is ahead, but not far. FILE SIDE
 facts_large() {
-	local row
+	local row name
 	for row in 2 3; do
-		true_of "$(figure $row algo "$1") against meshgemm, 8192 on $2" \
+		name=$(figure $row algo "$1")
+		true_of "$name against meshgemm, 8192 on $2" \
 			'meshgemm <= other && other <= 1.25 * meshgemm' \
 			meshgemm="$(figure 1 cycles "$1")" \
 			other="$(figure $row cycles "$1")"
