@@ -695,11 +695,20 @@ static void try_gemmt(struct dice *d, const struct gemmt_algorithm *alg)
 
 START_TEST(transposed_products_charge)
 {
+	const struct {
+		const char *name;
+		enum ring_kind ring;
+	} all[] = { { "meshgemm-t", RING_INTERLEAVE },
+	            { "cannon-t", RING_NATURAL } };
 	struct dice d = { .key = 42 };
 
-	for (size_t i = 0; i < gemmt_count(); i++)
+	ck_assert_uint_eq(gemmt_count(), sizeof all / sizeof *all);
+	for (size_t i = 0; i < gemmt_count(); i++) {
+		ck_assert_str_eq(gemmt_at(i)->name, all[i].name);
+		ck_assert_int_eq(gemmt_at(i)->ring, all[i].ring);
 		for (int j = 0; j < 2 * CASES; j++)
 			try_gemmt(&d, gemmt_at(i));
+	}
 }
 END_TEST
 
