@@ -20,15 +20,16 @@
 #include "fail.h"
 #include "vec.h"
 
-/* A step's cycles and the whole product's multiply-adds on the busiest core:
- * m x k x n a step. */
-static struct charge charge_all(const struct gemm *p, uint64_t k, uint64_t n)
+/* Charges the whole product's multiply-adds, of which the busiest core has all
+ * of k for its columns, or all columns for its k. Returns a step's cycles. */
+static struct charge charge_all(const struct gemm *p, bool by_rows)
 {
 	struct ledger *l = p->c->grid->ledger;
-	uint64_t m = part_max(&p->a->fixed), steps = p->c->grid->cols;
+	uint64_t m = part_max(&p->a->fixed);
+	uint64_t k = part_max(&p->a->ring), n = part_max(&p->c->ring);
 	const struct charge product = cost_product(
 		l, (uint64_t)p->a->fixed.n * p->a->ring.n * p->c->ring.n,
-		m * k * n * steps, 0);
+		by_rows ? m * k * p->c->ring.n : m * p->a->ring.n * n, 0);
 
 	ledger_charge(l, &product);
 	return (struct charge){ .compute_cycles = cost_gemm(l, m, n, k) };
@@ -80,8 +81,7 @@ static void multiply_rows(const struct gemm *p, int x)
 static void run(const struct gemm *p)
 {
 	bool by_rows = p->b->axis == AXIS_X;
-	const struct charge cycles =
-		charge_all(p, part_max(&p->a->ring), part_max(&p->c->ring));
+	const struct charge cycles = charge_all(p, by_rows);
 
 	WL_ASSERT(p->c->grid->rows == 1);
 	product_clear(p->c);

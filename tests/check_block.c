@@ -1,5 +1,5 @@
-/* The pure arithmetic: partitions, the INTERLEAVE ring, heads on columns, the
- * choice of a rank grid. Each against a slow count of the same thing. */
+/* The pure arithmetic: partitions, both rings, heads on columns, the choice of
+ * a rank grid. Each against a slow count of the same thing. */
 #include "config.h"
 #include "block.h"
 #include "heads.h"
@@ -64,6 +64,156 @@ START_TEST(large_partitions_do_not_overflow)
 	ck_assert_int_eq(part_start(&p, 1000), 1 << 30);
 	ck_assert_int_eq(part_owner(&p, (1 << 30) - 1), 999);
 	ck_assert_int_eq(part_start(&p, 999) + part_size(&p, 999), 1 << 30);
+}
+END_TEST
+
+/* ---- spread partitions ---- */
+
+/* Most units, and parts, of those that are looked at one by one. */
+enum { MOST_UNITS = 50, MOST_PARTS = 36 };
+
+/* Everything that holds of one spread partition by itself. */
+static void check_spread(const struct part *p)
+{
+	int units = p->n / p->unit, at = 0;
+	int less = units / p->parts, larger = 0, foreign = 0;
+
+	for (int i = 0; i < p->parts; i++) {
+		int size = part_size(p, i);
+
+		ck_assert_int_eq(part_start(p, i), at);
+		/* Sizes differ by one unit at most. */
+		ck_assert(size == less * p->unit ||
+		          size == (less + 1) * p->unit);
+		larger += size > less * p->unit;
+		for (int j = 0; j < size; j++)
+			foreign += part_owner(p, at + j) != i;
+		at += size;
+		/* Of the first i + 1 blocks as many are larger as is their
+		 * share, or the next whole number: that is to lie evenly. */
+		int share = units % p->parts * (i + 1);
+
+		ck_assert_int_eq(larger, (share + p->parts - 1) / p->parts);
+	}
+	ck_assert_int_eq(foreign, 0);
+	ck_assert_int_eq(at, p->n);
+	ck_assert_int_eq(part_start(p, p->parts), p->n);
+	ck_assert_int_eq(larger, part_larger(p));
+	/* Block 0 is a largest one. */
+	ck_assert_int_eq(part_size(p, 0), (less + (larger > 0)) * p->unit);
+	ck_assert_int_eq(part_max(p), part_size(p, 0));
+}
+
+START_TEST(spread_blocks_lie_evenly)
+{
+	static const int unit[] = { 1, 2, 6 };
+
+	for (int k = 0; k < 3; k++)
+		for (int parts = 1; parts <= MOST_PARTS; parts++)
+			for (int units = 0; units <= MOST_UNITS; units++)
+				check_spread(&(struct part){
+					units * unit[k], unit[k], parts,
+					true });
+}
+END_TEST
+
+/* each blocks of the finer cut together are one of the coarser, from the first
+ * item to the last. */
+static void check_refines(const struct part *fine, const struct part *coarse)
+{
+	int each = fine->parts / coarse->parts, wrong = 0;
+
+	ck_assert_int_eq(fine->parts % coarse->parts, 0);
+	for (int i = 0; i <= coarse->parts; i++)
+		wrong += part_start(coarse, i) != part_start(fine, i * each);
+	for (int i = 0; i < coarse->parts; i++) {
+		struct range r = part_range(fine, (struct range){
+			i * each, (i + 1) * each });
+
+		wrong += r.lo != part_start(coarse, i) ||
+		         range_size(r) != part_size(coarse, i);
+	}
+	for (int item = 0; item < fine->n; item++)
+		wrong += part_owner(fine, item) / each !=
+		         part_owner(coarse, item);
+	ck_assert_msg(wrong == 0, "%d items in units of %d: %d blocks do not "
+	              "make %d", fine->n, fine->unit, fine->parts,
+	              coarse->parts);
+}
+
+START_TEST(spread_cuts_refine_those_of_all_divisors)
+{
+	for (int parts = 1; parts <= 60; parts++)
+		for (int coarse = 1; coarse <= parts; coarse++)
+			for (int units = 0; parts % coarse == 0 &&
+			     units <= 70; units++) {
+				struct part a = { 2 * units, 2, parts, true };
+				struct part b = { 2 * units, 2, coarse, true };
+
+				check_refines(&a, &b);
+			}
+}
+END_TEST
+
+static int common_multiple(int a, int b)
+{
+	int m = a;
+
+	while (m % b)
+		m += a;
+	return m;
+}
+
+/* What it is for: blocks as many as the least common multiple of a grid's
+ * sides are within the cores of both. Larger blocks first do not do that. */
+START_TEST(spread_cuts_refine_both_sides_of_a_grid)
+{
+	struct part a = { 9, 1, 6, false }, b = { 9, 1, 3, false };
+
+	for (int rows = 1; rows <= 16; rows++)
+		for (int cols = 1; cols <= 16; cols++)
+			for (int n = 0; n <= 101; n += 7) {
+				int blocks = common_multiple(rows, cols);
+				struct part all = { n, 1, blocks, true };
+				struct part y = { n, 1, rows, true };
+				struct part x = { n, 1, cols, true };
+
+				check_refines(&all, &y);
+				check_refines(&all, &x);
+			}
+	ck_assert_int_ne(part_start(&a, 2), part_start(&b, 1));
+}
+END_TEST
+
+/* Where the parts divide the units, both kinds are the same. */
+START_TEST(spread_or_not_even_cuts_are_the_same)
+{
+	for (int parts = 1; parts <= 24; parts++)
+		for (int each = 0; each <= 5; each++) {
+			struct part a = { each * parts, 1, parts, false };
+			struct part b = { each * parts, 1, parts, true };
+
+			for (int i = 0; i <= parts; i++)
+				ck_assert_int_eq(part_start(&a, i),
+				                 part_start(&b, i));
+		}
+}
+END_TEST
+
+START_TEST(large_spread_partitions_do_not_overflow)
+{
+	const int n = 1 << 30, parts = (1 << 20) - 1;
+	struct part p = { n, 1, parts, true }, q = { n, 1, 1023, true };
+
+	ck_assert_int_eq(part_start(&p, parts), n);
+	ck_assert_int_eq(part_owner(&p, n - 1), parts - 1);
+	ck_assert_int_eq(part_size(&p, parts - 1), n / parts);
+	ck_assert_int_eq(part_max(&p), n / parts + 1);
+	/* 1023 divides 2^20 - 1. */
+	ck_assert_int_eq(part_start(&p, parts / 1023 * 1000),
+	                 part_start(&q, 1000));
+	for (int i = 0; i < parts; i += 4999)
+		ck_assert_int_eq(part_owner(&p, part_start(&p, i)), i);
 }
 END_TEST
 
@@ -169,22 +319,53 @@ START_TEST(ring_visits_every_core_once)
 }
 END_TEST
 
+/* The natural ring step by step; the other one as the functions above. */
+START_TEST(rings_of_either_kind)
+{
+	for (int n = 1; n <= 100; n++)
+		for (int i = 0; i < n; i++) {
+			ck_assert_int_eq(ring_pos_of(RING_NATURAL, i, n), i);
+			ck_assert_int_eq(ring_core_of(RING_NATURAL, i, n), i);
+			ck_assert_int_eq(ring_next_of(RING_NATURAL, i, 1, n),
+			                 i == n - 1 ? 0 : i + 1);
+			ck_assert_int_eq(ring_next_of(RING_NATURAL, i, -1, n),
+			                 i == 0 ? n - 1 : i - 1);
+			ck_assert_int_eq(ring_pos_of(RING_INTERLEAVE, i, n),
+			                 ring_pos(i, n));
+			ck_assert_int_eq(ring_core_of(RING_INTERLEAVE, i, n),
+			                 ring_core(i, n));
+			for (int step = -1; step <= 1; step += 2)
+				ck_assert_int_eq(
+					ring_next_of(RING_INTERLEAVE, i, step,
+					             n),
+					ring_next(i, step, n));
+		}
+}
+END_TEST
+
 /* What lets a rank exchange one message with each neighbour. */
+static void check_cuts(enum ring_kind kind, int n)
+{
+	for (int cut = 0; cut + 1 < n; cut++) {
+		int up = 0, down = 0;
+
+		for (int i = 0; i < n; i++) {
+			int to = ring_next_of(kind, i, 1, n);
+
+			up += i <= cut && to > cut;
+			down += i > cut && to <= cut;
+		}
+		ck_assert_int_eq(up, 1);
+		ck_assert_int_eq(down, 1);
+	}
+}
+
 START_TEST(one_tile_crosses_each_cut_each_way)
 {
-	for (int n = 2; n <= 200; n++)
-		for (int cut = 0; cut + 1 < n; cut++) {
-			int up = 0, down = 0;
-
-			for (int i = 0; i < n; i++) {
-				int to = ring_next(i, 1, n);
-
-				up += i <= cut && to > cut;
-				down += i > cut && to <= cut;
-			}
-			ck_assert_int_eq(up, 1);
-			ck_assert_int_eq(down, 1);
-		}
+	for (int n = 2; n <= 200; n++) {
+		check_cuts(RING_INTERLEAVE, n);
+		check_cuts(RING_NATURAL, n);
+	}
 }
 END_TEST
 
@@ -335,10 +516,16 @@ int main(void)
 
 	tcase_add_test(t, blocks_are_as_if_dealt);
 	tcase_add_test(t, large_partitions_do_not_overflow);
+	tcase_add_test(t, spread_blocks_lie_evenly);
+	tcase_add_test(t, spread_cuts_refine_those_of_all_divisors);
+	tcase_add_test(t, spread_cuts_refine_both_sides_of_a_grid);
+	tcase_add_test(t, spread_or_not_even_cuts_are_the_same);
+	tcase_add_test(t, large_spread_partitions_do_not_overflow);
 	tcase_add_test(t, ranges_meet_item_by_item);
 	tcase_add_test(t, ranges_of_blocks_are_their_items);
 	tcase_add_test(t, ring_is_algorithm_1);
 	tcase_add_test(t, ring_visits_every_core_once);
+	tcase_add_test(t, rings_of_either_kind);
 	tcase_add_test(t, one_tile_crosses_each_cut_each_way);
 	tcase_add_test(t, heads_lie_where_their_channels_fall);
 	tcase_add_test(t, no_rank_grid_is_better_than_the_chosen);

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "attention.h"
 #include "gemm.h"
+#include "gemmt.h"
 #include "gemv.h"
 #include "norm.h"
 
@@ -24,10 +25,16 @@ struct place {
 	struct grid grid;
 };
 
+static void open_place_on(struct place *p, const struct device *d, int rows,
+                          int cols, enum wl_type type)
+{
+	ledger_init(&p->ledger, d, type, MOST);
+	grid_init(&p->grid, rows, cols, 1, 1, 0, 0, NULL, &p->ledger);
+}
+
 static void open_place(struct place *p, int rows, int cols, enum wl_type type)
 {
-	ledger_init(&p->ledger, &made_device, type, MOST);
-	grid_init(&p->grid, rows, cols, 1, 1, 0, 0, NULL, &p->ledger);
+	open_place_on(p, &made_device, rows, cols, type);
 }
 
 static void close_place(struct place *p)
@@ -195,6 +202,571 @@ START_TEST(gemm_charges)
 		tiles_fini(&ta);
 		close_place(&p);
 	}
+}
+END_TEST
+
+/* ---- products on any grid, by any algorithm ---- */
+
+/* A made-up device whose routers hold few paths: where a path of its own for
+ * each core of a line is wanted, software has to send on after this many hops.
+ */
+enum { STRETCH = 3 };
+
+static struct device few_routes(void)
+{
+	struct device d = made_device;
+
+	d.routes = 2 * STRETCH + 1;
+	return d;
+}
+
+/* [m][k] by [k][n]: m on the rows, n on the columns, k in as many blocks as
+ * both sides divide. each: blocks on a core of a line of x, of y. */
+struct product {
+	enum wl_type type;
+	int rows, cols, blocks, each[2];
+	struct part m, n, k;
+	uint64_t m_most, n_most, k_most; /* of the largest blocks */
+};
+
+/* What it should charge. */
+struct bill {
+	struct charge c;
+	uint64_t link[2][MOST];   /* words over each cut, by axis */
+	uint64_t paths;
+};
+
+static uint64_t largest_of(const struct part *p)
+{
+	uint64_t largest = 0;
+
+	for (int i = 0; i < p->parts; i++)
+		largest = most(largest, part_size(p, i));
+	return largest;
+}
+
+static struct product throw_product(struct dice *d)
+{
+	struct product p = { .type = throw_type(d),
+	                     .rows = dice_throw(d, 1, 8),
+	                     .cols = dice_throw(d, 1, 8) };
+
+	if (dice_throw(d, 0, 2) == 0)
+		p.cols = p.rows;
+	for (p.blocks = p.rows; p.blocks % p.cols; p.blocks += p.rows)
+		;
+	p.each[AXIS_X] = p.blocks / p.cols;
+	p.each[AXIS_Y] = p.blocks / p.rows;
+	p.m = part_of(dice_throw(d, 1, 40), p.rows);
+	p.n = part_of(dice_throw(d, 1, 40), p.cols);
+	p.k = (struct part){ dice_throw(d, 1, 90), 1, p.blocks,
+	                     p.rows != p.cols };
+	p.m_most = largest_of(&p.m);
+	p.n_most = largest_of(&p.n);
+	p.k_most = largest_of(&p.k);
+	return p;
+}
+
+/* Multiply-adds: of all cores, and of the one with the most of them. */
+static void add_work(struct bill *b, enum wl_type type, uint64_t macs,
+                     uint64_t busiest)
+{
+	b->c.calls++;
+	b->c.macs += macs;
+	b->c.busiest += busiest;
+	b->c.sram_bytes += 3 * macs * size_of(type);
+}
+
+/* One exchange of those that run at the same time. */
+struct exchange {
+	uint64_t setup, wire, hops, stages;
+};
+
+/* Exchanges along both axes beside arithmetic, which hides what is on the
+ * way, but no core's own work. */
+static void add_step(struct bill *b, uint64_t arithmetic,
+                     const struct exchange e[2])
+{
+	b->c.compute_cycles += arithmetic;
+	b->c.comm_cycles += most(e[0].setup, e[1].setup) +
+	                    longer_by(most(e[0].wire, e[1].wire), arithmetic);
+	b->c.path_hops += most(e[0].hops, e[1].hops);
+	b->c.stages += most(e[0].stages, e[1].stages);
+}
+
+/* A message along an axis, link by link. */
+static void send(struct bill *b, enum axis axis, int from, int to,
+                 uint64_t words)
+{
+	for (int p = from; p < to; p++)
+		b->link[axis][p] += words;
+	for (int p = to; p < from; p++)
+		b->link[axis][p] += words;
+	b->c.words += from == to ? 0 : words;
+	b->c.word_hops += abs(to - from) * words;
+}
+
+/* Tiles that go round a ring of places: [line][place] has which block. */
+enum { MOST_PLACES = 64 };
+
+struct round {
+	enum axis axis;
+	enum wl_type type;
+	const struct part *ring, *fixed;
+	int each, ring_of[MOST_PLACES], block[MOST][MOST_PLACES];
+	uint64_t longest, largest; /* hops of an edge, elements of a tile */
+};
+
+static void list_ring(enum ring_kind kind, int n, int *ring)
+{
+	int k = 0;
+
+	for (int p = 0; kind == RING_NATURAL && p < n; p++)
+		ring[k++] = p;
+	for (int p = 0; kind != RING_NATURAL && p < n; p += 2)
+		ring[k++] = p;
+	for (int p = n - 1 - n % 2; k < n; p -= 2)
+		ring[k++] = p;
+}
+
+static void start_round(struct round *r, enum ring_kind kind, enum axis axis,
+                        int each, bool skewed, enum wl_type type,
+                        const struct part *ring, const struct part *fixed)
+{
+	int n = ring->parts, lines = fixed->parts;
+
+	*r = (struct round){ .axis = axis, .type = type, .ring = ring,
+	                     .fixed = fixed, .each = each };
+	list_ring(kind, n, r->ring_of);
+	for (int q = 0; q < lines; q++) {
+		int first = 0;
+
+		/* Line q stands as the place does that is as far along. */
+		while (skewed && r->ring_of[first] != q * n / lines)
+			first++;
+		for (int i = 0; i < n; i++)
+			r->block[q][r->ring_of[i]] =
+				r->ring_of[(i + first) % n];
+	}
+	for (int i = 0; i < n; i++)
+		r->longest = most(r->longest, abs(r->ring_of[i] / each -
+			r->ring_of[(i + 1) % n] / each));
+	r->largest = largest_of(ring) * largest_of(fixed);
+}
+
+/* All tiles go one place on. */
+static struct exchange go_on(struct bill *b, struct round *r)
+{
+	int n = r->ring->parts;
+	uint64_t before = b->c.words;
+
+	b->c.calls += n > r->each; /* more than one core */
+	for (int q = 0; q < r->fixed->parts; q++) {
+		int now[MOST_PLACES];
+
+		for (int i = 0; i < n; i++) {
+			int p = r->ring_of[i], to = r->ring_of[(i + 1) % n];
+			int held = r->block[q][p];
+
+			now[to] = held;
+			send(b, r->axis, p / r->each, to / r->each,
+			     words_of(r->type, (uint64_t)part_size(r->ring,
+			              held) * part_size(r->fixed, q)));
+		}
+		memcpy(r->block[q], now, sizeof now);
+	}
+	if (b->c.words == before)
+		return (struct exchange){ 0 };
+	return (struct exchange){ 101, exchange_time(r->type, r->longest,
+	                          r->largest), r->longest, 0 };
+}
+
+/* A core's tiles, and a second place for one that comes, or for one from
+ * either side, where a core has more places than one. */
+static uint64_t round_bytes(const struct round *r)
+{
+	return (r->each + (r->each > 1 ? 2 : 1)) * r->largest *
+	       size_of(r->type);
+}
+
+/* Whether the products of a step find matching blocks on every core. */
+static bool blocks_meet(const struct product *p, const struct round *a,
+                        const struct round *b)
+{
+	for (int y = 0; y < p->rows; y++)
+		for (int x = 0; x < p->cols; x++)
+			if (a->block[y][x * a->each] !=
+			    b->block[x][y * b->each])
+				return false;
+	return true;
+}
+
+/* MeshGEMM and Cannon's algorithm. */
+static uint64_t round_bill(const struct product *p, enum ring_kind kind,
+                           struct bill *b)
+{
+	uint64_t arithmetic = gemm_time(p->type, p->m_most, p->n_most,
+	                                p->k_most);
+	struct round of_a, of_b;
+
+	start_round(&of_a, kind, AXIS_X, p->each[AXIS_X], true, p->type, &p->k,
+	            &p->m);
+	start_round(&of_b, kind, AXIS_Y, p->each[AXIS_Y], true, p->type, &p->k,
+	            &p->n);
+	for (int step = 0; step < p->blocks; step++) {
+		ck_assert(blocks_meet(p, &of_a, &of_b));
+		const struct exchange e[2] = { go_on(b, &of_a),
+		                               go_on(b, &of_b) };
+
+		add_step(b, arithmetic, e);
+	}
+	b->paths = (p->cols > 1 ? 3 : 0) + (p->rows > 1 ? 3 : 0);
+	return round_bytes(&of_a) + round_bytes(&of_b);
+}
+
+static uint64_t meshgemm_bill(const struct product *p, struct bill *b)
+{
+	return round_bill(p, RING_INTERLEAVE, b);
+}
+
+static uint64_t cannon_bill(const struct product *p, struct bill *b)
+{
+	return round_bill(p, RING_NATURAL, b);
+}
+
+/* Elements along the lines of an axis, k items of k on each: from one core to
+ * all others, or from all. hops: the longest way. */
+static struct exchange rooted(struct bill *b, const struct product *p,
+                              enum axis axis, int hops, int messages, int k)
+{
+	const struct part *across = axis == AXIS_X ? &p->m : &p->n;
+	int cores = axis == AXIS_X ? p->cols : p->rows;
+	uint64_t all = 0, longest = 0;
+	int sent_on = 0; /* by software */
+
+	for (int at = STRETCH; at < hops; at += STRETCH)
+		sent_on++;
+	for (int q = 0; q < across->parts; q++) {
+		uint64_t words = words_of(p->type, (uint64_t)k *
+		                          part_size(across, q));
+
+		all += words;
+		longest = most(longest, words);
+	}
+	if (cores == 1 || !all)
+		return (struct exchange){ 0 };
+	b->c.calls++;
+	b->c.words += all;
+	b->c.word_hops += all * (cores - 1);
+	for (int cut = 0; cut + 1 < cores; cut++)
+		b->link[axis][cut] += all;
+	struct exchange e = {
+		.setup = 101 * messages, .hops = hops, .stages = 1 + sent_on,
+		.wire = exchange_time(WL_F32, hops, longest) +
+		        (uint64_t)ceil((1 + sent_on) * 17.25) };
+
+	if (sent_on)
+		e.setup += (uint64_t)ceil(messages * 17.25) +
+		           (uint64_t)ceil(longest * 2.5);
+	return e;
+}
+
+static uint64_t rooted_paths(const struct product *p)
+{
+	return (p->cols > 1 ? p->cols : 0) + (p->rows > 1 ? p->rows : 0);
+}
+
+/* Own tiles of A and B. */
+static uint64_t home_bytes(const struct product *p)
+{
+	return (p->each[AXIS_X] * p->m_most + p->each[AXIS_Y] * p->n_most) *
+	       p->k_most * size_of(p->type);
+}
+
+static int farther_end(int root, int cores)
+{
+	return root > cores - 1 - root ? root : cores - 1 - root;
+}
+
+static uint64_t summa_bill(const struct product *p, struct bill *b)
+{
+	const struct exchange none[2] = { { 0 } };
+	uint64_t arithmetic = gemm_time(p->type, p->m_most, p->n_most,
+	                                p->k_most);
+
+	for (int i = 0; i < p->blocks; i++) {
+		int x = i / p->each[AXIS_X], y = i / p->each[AXIS_Y];
+		int k = part_size(&p->k, i);
+		const struct exchange e[2] = {
+			rooted(b, p, AXIS_X, farther_end(x, p->cols), 1, k),
+			rooted(b, p, AXIS_Y, farther_end(y, p->rows), 1, k) };
+
+		/* Those of block 0 with nothing to hide behind. */
+		add_step(b, i ? arithmetic : 0, e);
+	}
+	add_step(b, arithmetic, none);
+	b->paths = rooted_paths(p);
+	/* A panel in hand and one that comes. */
+	return home_bytes(p) + 2 * (p->m_most + p->n_most) * p->k_most *
+	                       size_of(p->type);
+}
+
+static uint64_t allgather_bill(const struct product *p, struct bill *b)
+{
+	const struct exchange none[2] = { { 0 } }, e[2] = {
+		rooted(b, p, AXIS_X, p->cols - 1, p->cols - 1, p->k.n),
+		rooted(b, p, AXIS_Y, p->rows - 1, p->rows - 1, p->k.n) };
+
+	add_step(b, 0, e);
+	add_step(b, gemm_time(p->type, p->m_most, p->n_most, p->k.n), none);
+	b->paths = rooted_paths(p);
+	return home_bytes(p) + (p->m_most + p->n_most) * p->k.n *
+	                       size_of(p->type);
+}
+
+/* Forgets all that was charged before. */
+static void start_over(struct place *p)
+{
+	charged(p);
+	p->ledger.sram[0][0] = 0;
+	p->ledger.routes[0][0] = 0;
+	memset(p->ledger.rooted[0][0], 0, sizeof p->ledger.rooted[0][0]);
+	for (int a = 0; a < 2; a++)
+		memset(p->ledger.link[0][a], 0, MOST * sizeof(uint64_t));
+}
+
+/* Links of the axes that are `shared` may each be off by what a step's words
+ * leave when they are spread evenly over all cuts. */
+static void check_place(struct place *p, struct bill *b, uint64_t bytes,
+                        const bool shared[2], int steps)
+{
+	uint64_t link[MOST], all = 0;
+	struct charge got = charged(p);
+
+	b->c.cycles = b->c.compute_cycles + b->c.comm_cycles;
+	check_same(&got, &b->c);
+	for (int a = 0; a < 2; a++) {
+		uint64_t slack = shared[a] ? (uint64_t)steps * MOST : 0;
+
+		ledger_links(&p->ledger, 0, a, MOST, link);
+		for (int i = 0; i < MOST; i++) {
+			all += link[i];
+			ck_assert_uint_le(link[i], b->link[a][i] + slack);
+			ck_assert_uint_ge(link[i] + slack, b->link[a][i]);
+		}
+	}
+	ck_assert_uint_eq(all, got.word_hops);
+	ck_assert_int_eq(ledger_paths(&p->ledger, 0, 0), b->paths);
+	ck_assert_uint_eq(p->ledger.sram[0][0], bytes);
+}
+
+static void try_product(struct dice *d, const struct gemm_algorithm *alg,
+                        uint64_t (*bill)(const struct product *p,
+                                         struct bill *b))
+{
+	const bool shared[2] = { alg->skewed, alg->skewed };
+	struct product p = throw_product(d);
+	struct device few = few_routes();
+	bool uneven = p.rows != p.cols;
+	struct tiles a, b, c;
+	struct place at;
+	struct bill want = { 0 };
+
+	open_place_on(&at, &few, p.rows, p.cols, p.type);
+	ck_assert_int_eq(gemm_blocks(&at.grid), p.blocks);
+	ck_assert_int_eq(gemm_spreads(alg, &at.grid), uneven);
+	tiles_init(&a, &at.grid, AXIS_X,
+	           (struct part){ p.k.n, 1, p.cols, uneven }, p.m,
+	           SRAM_ACTIVATIONS);
+	gemm_weights_init(alg, &b, &at.grid,
+	                  (struct part){ p.k.n, 1, p.rows, uneven }, p.n,
+	                  SRAM_WEIGHTS);
+	tiles_init(&c, &at.grid, AXIS_X, p.n, p.m, SRAM_ACTIVATIONS);
+	charged(&at);
+	gemm_align(alg, &a);
+	/* What is cut finer stays where it is. */
+	if (!alg->skewed)
+		ck_assert_uint_eq(charged(&at).calls, 0);
+	start_over(&at);
+	alg->run(&(struct gemm){ &a, &b, &c });
+	add_work(&want, p.type, (uint64_t)p.m.n * p.n.n * p.k.n,
+	         p.m_most * p.n_most * p.k.n);
+	uint64_t bytes = bill(&p, &want) +
+	                 p.m_most * p.n_most * size_of(p.type);
+
+	check_place(&at, &want, bytes, shared, p.blocks);
+	tiles_fini(&c);
+	tiles_fini(&b);
+	tiles_fini(&a);
+	close_place(&at);
+}
+
+START_TEST(products_charge)
+{
+	const struct {
+		const char *name;
+		uint64_t (*bill)(const struct product *p, struct bill *b);
+	} all[] = { { "meshgemm", meshgemm_bill }, { "cannon", cannon_bill },
+	            { "summa", summa_bill }, { "allgather", allgather_bill } };
+	struct dice d = { .key = 41 };
+
+	ck_assert_uint_eq(gemm_count(), sizeof all / sizeof *all);
+	for (size_t i = 0; i < gemm_count(); i++)
+		for (int j = 0; j < 2 * CASES; j++) {
+			ck_assert_str_eq(gemm_at(i)->name, all[i].name);
+			try_product(&d, gemm_at(i), all[i].bill);
+		}
+}
+END_TEST
+
+/* C = A B^T: what each row's sum in a step costs, along x. n is what is cut in
+ * blocks here, and k lies on the columns. */
+static void add_row_sums(struct bill *b, const struct product *p,
+                         const struct part *blocks, const struct round *r)
+{
+	uint64_t longest = 0, far = 0, ways = 0, rows = 0;
+
+	b->c.calls++;
+	for (int y = 0; y < p->rows; y++) {
+		int block = r->block[0][y * r->each];
+		int root = block / p->each[AXIS_X];
+		uint64_t words = words_of(p->type, (uint64_t)part_size(&p->m,
+			y) * part_size(blocks, block));
+
+		if (p->cols == 1 || !words)
+			continue;
+		/* All other cores' sums come link by link. */
+		for (int x = 0; x < root; x++)
+			send(b, AXIS_X, x, x + 1, words);
+		for (int x = p->cols - 1; x > root; x--)
+			send(b, AXIS_X, x, x - 1, words);
+		longest = most(longest, words);
+		far = most(far, farther_end(root, p->cols));
+		ways += farther_end(root, p->cols);
+		rows++;
+	}
+	if (!rows)
+		return;
+	b->c.path_hops += far;
+	b->c.comm_cycles += (uint64_t)ceil((ways + rows - 1) / rows * 3.5) +
+	                    (uint64_t)ceil(longest * 2.5);
+}
+
+static void try_gemmt(struct dice *d, const struct gemmt_algorithm *alg)
+{
+	const bool shared[2] = { false, true };
+	struct product p = throw_product(d);
+	bool uneven = p.rows != p.cols;
+	struct part n = p.k, k = part_of(dice_throw(d, 1, 40), p.cols);
+	uint64_t n_most = p.k_most, k_most = largest_of(&k);
+	struct part c_n = { n.n, 1, p.cols, uneven };
+	struct tiles ta, tb, tc;
+	struct place at;
+	struct bill want = { 0 };
+	struct round r;
+
+	open_place(&at, p.rows, p.cols, p.type);
+	tiles_init(&ta, &at.grid, AXIS_X, k, p.m, SRAM_ACTIVATIONS);
+	tiles_init_on(&tb, &at.grid, AXIS_Y, alg->ring, n, k, SRAM_WEIGHTS);
+	tiles_init(&tc, &at.grid, AXIS_X, c_n, p.m, SRAM_ACTIVATIONS);
+	start_over(&at);
+	gemmt_run(&(struct gemmt){ &ta, &tb, &tc });
+	add_work(&want, p.type, (uint64_t)p.m.n * k.n * n.n,
+	         p.m_most * k_most * n.n);
+	start_round(&r, alg->ring, AXIS_Y, p.each[AXIS_Y], false, p.type, &n,
+	            &k);
+	for (int step = 0; step < p.blocks; step++) {
+		struct round now = r;
+		const struct exchange e[2] = { { 0 }, go_on(&want, &r) };
+
+		add_step(&want, gemm_time(p.type, p.m_most, n_most, k_most),
+		         e);
+		add_row_sums(&want, &p, &n, &now);
+	}
+	want.paths = 4 + (p.rows > 1 ? 3 : 0);
+	check_place(&at, &want, round_bytes(&r) + size_of(p.type) *
+	            (p.m_most * k_most + p.m_most * largest_of(&c_n) +
+	             p.m_most * n_most), shared, p.blocks);
+	tiles_fini(&tc);
+	tiles_fini(&tb);
+	tiles_fini(&ta);
+	close_place(&at);
+}
+
+START_TEST(transposed_products_charge)
+{
+	const struct {
+		const char *name;
+		enum ring_kind ring;
+	} all[] = { { "meshgemm-t", RING_INTERLEAVE },
+	            { "cannon-t", RING_NATURAL } };
+	struct dice d = { .key = 42 };
+
+	ck_assert_uint_eq(gemmt_count(), sizeof all / sizeof *all);
+	for (size_t i = 0; i < gemmt_count(); i++) {
+		ck_assert_str_eq(gemmt_at(i)->name, all[i].name);
+		ck_assert_int_eq(gemmt_at(i)->ring, all[i].ring);
+		for (int j = 0; j < 2 * CASES; j++)
+			try_gemmt(&d, gemmt_at(i));
+	}
+}
+END_TEST
+
+/* On a line: A goes round where B lies by columns, C where it lies by rows. */
+static void try_megatron(struct dice *d, bool by_rows)
+{
+	const bool shared[2] = { true, false };
+	enum wl_type type = throw_type(d);
+	int cores = dice_throw(d, 1, MOST - 1);
+	struct part m = part_of(dice_throw(d, 1, 40), 1);
+	struct part k = part_of(dice_throw(d, 1, 60), cores);
+	struct part n = part_of(dice_throw(d, 1, 60), cores);
+	struct part whole = part_of(by_rows ? n.n : k.n, 1);
+	uint64_t k_most = largest_of(&k), n_most = largest_of(&n);
+	struct tiles ta, tb, tc;
+	struct place at;
+	struct bill want = { 0 };
+	struct round r;
+
+	open_place(&at, 1, cores, type);
+	tiles_init(&ta, &at.grid, AXIS_X, k, m, SRAM_ACTIVATIONS);
+	if (by_rows)
+		tiles_init(&tb, &at.grid, AXIS_X, k, whole, SRAM_WEIGHTS);
+	else
+		gemm_weights_init(&gemm_megatron, &tb, &at.grid, whole, n,
+		                  SRAM_WEIGHTS);
+	tiles_init(&tc, &at.grid, AXIS_X, n, m, SRAM_ACTIVATIONS);
+	start_over(&at);
+	gemm_align(&gemm_megatron, &ta);
+	ck_assert_uint_eq(charged(&at).calls, 0);
+	gemm_megatron.run(&(struct gemm){ &ta, &tb, &tc });
+	/* A core has all of k for its columns, or all columns for its k. */
+	add_work(&want, type, (uint64_t)m.n * k.n * n.n,
+	         by_rows ? m.n * k_most * n.n : m.n * k.n * n_most);
+	start_round(&r, RING_INTERLEAVE, AXIS_X, 1, false, type,
+	            by_rows ? &n : &k, &m);
+	for (int step = 0; step < cores; step++) {
+		const struct exchange e[2] = { go_on(&want, &r), { 0 } };
+
+		add_step(&want, gemm_time(type, m.n, n_most, k_most), e);
+	}
+	want.paths = cores > 1 ? 3 : 0;
+	/* A second place for what goes round; the rest stays. */
+	check_place(&at, &want, round_bytes(&r) + size_of(type) *
+	            (by_rows ? m.n * k_most + k_most * n.n
+	                     : m.n * n_most + n_most * k.n), shared, cores);
+	tiles_fini(&tc);
+	tiles_fini(&tb);
+	tiles_fini(&ta);
+	close_place(&at);
+}
+
+START_TEST(products_on_a_line_charge)
+{
+	struct dice d = { .key = 43 };
+
+	for (int i = 0; i < 2 * CASES; i++)
+		try_megatron(&d, i % 2);
 }
 END_TEST
 
@@ -643,6 +1215,9 @@ int main(void)
 	TCase *t = tcase_create("kernels");
 
 	tcase_add_test(t, gemm_charges);
+	tcase_add_test(t, products_charge);
+	tcase_add_test(t, transposed_products_charge);
+	tcase_add_test(t, products_on_a_line_charge);
 	tcase_add_test(t, gemv_charges);
 	tcase_add_test(t, norm_and_choice_charge);
 	tcase_add_test(t, norm_of_rows_charges);

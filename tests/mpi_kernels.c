@@ -10,6 +10,7 @@
 #include "allreduce.h"
 #include "attention.h"
 #include "gemm.h"
+#include "gemmt.h"
 #include "gemv.h"
 #include "norm.h"
 #include "ref.h"
@@ -169,6 +170,7 @@ static void check_tiles(struct lab *lab, const struct tiles *t, struct form f,
 
 struct gemm_case {
 	const struct gemm_algorithm *alg;
+	bool by_rows;        /* Megatron's: B's rows lie on x, whole */
 	int m, n, k, unit;
 	float *a, *b;
 };
@@ -179,12 +181,17 @@ static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
 	const struct form fa = { 1, c->k, true }, fb = { c->n, 1, false };
 	const struct form fc = { 1, c->n, true };
 	struct part m = part_of(c->m, g->rows), n = part_of(c->n, g->cols);
-	struct part on_x = { c->k, c->unit, g->cols, grid_uneven(g) };
-	struct part on_y = { c->k, c->unit, g->rows, grid_uneven(g) };
+	bool spread = grid_uneven(g) && !c->alg->line;
+	struct part on_x = { c->k, c->unit, g->cols, spread };
+	struct part on_y = { c->k, c->unit, g->rows, spread };
 	struct tiles ta, tb, tc;
 
 	tiles_init(&ta, g, AXIS_X, on_x, m, SRAM_ACTIVATIONS);
-	gemm_weights_init(c->alg, &tb, g, on_y, n, SRAM_WEIGHTS);
+	if (c->by_rows)
+		tiles_init(&tb, g, AXIS_X, on_x, part_of(c->n, 1),
+		           SRAM_WEIGHTS);
+	else
+		gemm_weights_init(c->alg, &tb, g, on_y, n, SRAM_WEIGHTS);
 	tiles_init(&tc, g, AXIS_X, n, m, SRAM_ACTIVATIONS);
 	copy_tiles(&ta, fa, c->a, true);
 	gemm_align(c->alg, &ta);
@@ -224,12 +231,11 @@ static void check_product(struct lab *lab, int m, int n, int k, const float *a,
 	free(want);
 }
 
-static void try_gemm(struct lab *lab)
+static void try_gemm_by(struct lab *lab, struct rxc grid,
+                        const struct gemm_algorithm *alg, bool by_rows)
 {
-	struct rxc grid = lab_grid(lab);
 	int unit = dice_throw(&lab->dice, 1, 3);
-	struct gemm_case c = { .alg = gemm_at(dice_throw(&lab->dice, 0,
-	                                       (int)gemm_count() - 1)),
+	struct gemm_case c = { .alg = alg, .by_rows = by_rows,
 	                       .m = dice_throw(&lab->dice, 1, 20),
 	                       .n = dice_throw(&lab->dice, 1, 20),
 	                       .k = unit * dice_throw(&lab->dice, 1, 20),
@@ -250,6 +256,105 @@ static void try_gemm(struct lab *lab)
 	check_bits(lab, size, out);
 	check_product(lab, c.m, c.n, c.k, c.a, c.b, out[1]);
 	pair_fini(&p);
+	free(c.a);
+	free(c.b);
+	free(out[0]);
+	free(out[1]);
+}
+
+static void try_gemm(struct lab *lab)
+{
+	struct rxc grid = lab_grid(lab);
+	int alg = dice_throw(&lab->dice, 0, (int)gemm_count() - 1);
+
+	try_gemm_by(lab, grid, gemm_at(alg), false);
+}
+
+/* Megatron's two, on a line. */
+static void try_line_gemm(struct lab *lab)
+{
+	struct rxc line = { 1, lab->mesh.cols + dice_throw(&lab->dice, 0, 9) };
+
+	if (lab->mesh.rows > 1)
+		return;
+	try_gemm_by(lab, line, &gemm_megatron, false);
+	try_gemm_by(lab, line, &gemm_megatron, true);
+}
+
+/* C = A B^T, B [n][k]. */
+struct gemmt_case {
+	const struct gemmt_algorithm *alg;
+	int m, n, k, unit;
+	bool spread;         /* k, which may lie as it likes */
+	float *a, *b;
+};
+
+static void gemmt_on(struct lab *lab, struct grid *g,
+                     const struct gemmt_case *c, float *out)
+{
+	const struct form fa = { 1, c->k, true }, fb = { c->k, 1, true };
+	const struct form fc = { 1, c->n, true };
+	struct part m = part_of(c->m, g->rows);
+	struct part k = { c->k, 1, g->cols, c->spread };
+	struct part n = { c->n, c->unit, g->cols, grid_uneven(g) }, blocks = n;
+	struct tiles ta, tb, tc;
+
+	blocks.parts = gemm_blocks(g);
+	tiles_init(&ta, g, AXIS_X, k, m, SRAM_ACTIVATIONS);
+	tiles_init_on(&tb, g, AXIS_Y, c->alg->ring, blocks, k, SRAM_WEIGHTS);
+	tiles_init(&tc, g, AXIS_X, n, m, SRAM_ACTIVATIONS);
+	copy_tiles(&ta, fa, c->a, true);
+	copy_tiles(&tb, fb, c->b, true);
+	for (int i = 0; i < 2; i++) /* old content must not matter */
+		gemmt_run(&(struct gemmt){ &ta, &tb, &tc });
+	copy_tiles(&tc, fc, out, false);
+	/* All are at home, and what was read is as it was. */
+	for (int q = 0; q < g->cols; q++)
+		for (int p = 0; p < blocks.parts; p++)
+			CHECK(lab, tiles_block(&tb, q, p) == p);
+	for (int q = 0; q < g->rows; q++)
+		CHECK(lab, tiles_block(&ta, q, 0) == 0 &&
+		           tiles_block(&tc, q, 0) == 0);
+	check_tiles(lab, &ta, fa, c->a, (size_t)c->m * c->k);
+	check_tiles(lab, &tb, fb, c->b, (size_t)c->n * c->k);
+	tiles_fini(&ta);
+	tiles_fini(&tb);
+	tiles_fini(&tc);
+	lab_check_empty(lab);
+}
+
+static void try_gemmt(struct lab *lab)
+{
+	struct rxc grid = lab_grid(lab);
+	int unit = dice_throw(&lab->dice, 1, 3);
+	struct gemmt_case c = { .alg = gemmt_at(dice_throw(&lab->dice, 0,
+	                                        (int)gemmt_count() - 1)),
+	                        .m = dice_throw(&lab->dice, 1, 20),
+	                        .n = unit * dice_throw(&lab->dice, 1, 20),
+	                        .k = dice_throw(&lab->dice, 1, 20),
+	                        .spread = dice_throw(&lab->dice, 0, 1),
+	                        .unit = unit };
+	size_t size = (size_t)c.m * c.n;
+	float *out[2] = { blanks(size), blanks(size) }, *turned;
+	struct pair p;
+
+	lab_next(lab);
+	c.a = made_floats(lab, 0, (size_t)c.m * c.k);
+	c.b = made_floats(lab, 1, (size_t)c.n * c.k);
+	turned = wl_malloc((size_t)c.n * c.k, sizeof *turned);
+	for (int i = 0; i < c.n; i++)
+		for (int j = 0; j < c.k; j++)
+			turned[j * c.n + i] = c.b[i * c.k + j];
+	pair_init(lab, &p, grid.rows, grid.cols);
+	for (int i = 0; i < 2; i++) {
+		gemmt_on(lab, &p.g[i], &c, out[i]);
+		p.charge[i] = lab_charged(lab);
+	}
+	check_charges(lab, &p);
+	check_bits(lab, size, out);
+	check_product(lab, c.m, c.n, c.k, c.a, turned, out[1]);
+	pair_fini(&p);
+	free(turned);
 	free(c.a);
 	free(c.b);
 	free(out[0]);
@@ -1040,7 +1145,8 @@ static struct {
 	int times;     /* on up to 9 ranks */
 	double worst;  /* error as a part of what is allowed */
 } kernels[] = {
-	{ "gemm", try_gemm, 20, 0 }, { "gemv", try_gemv, 40, 0 },
+	{ "gemm", try_gemm, 20, 0 }, { "line gemm", try_line_gemm, 10, 0 },
+	{ "gemm-t", try_gemmt, 20, 0 }, { "gemv", try_gemv, 40, 0 },
 	{ "argmax", try_argmax, 40, 0 }, { "norm", try_norm, 20, 0 },
 	{ "attention", try_attention, 20, 0 }, { "cache", try_cache, 10, 0 },
 	{ "model", try_model, 12, 0 }, { "damage", try_damage, 2, 0 },

@@ -1211,6 +1211,137 @@ static void try_allreduce(struct lab *lab, struct grid *g)
 		try_variant(lab, g, allreduce_at(i));
 }
 
+/* ---- from each core to all others ---- */
+
+/* Vectors that come from one core, or from several, to all of a line: words of
+ * one length on each parallel line, thrown for each. */
+struct spread {
+	struct line *l;
+	struct range mine;
+	int lines, length[LAB_CORES];
+	size_t own;                /* of this rank's lines */
+};
+
+static struct spread throw_spread(struct lab *lab, struct grid *g)
+{
+	enum axis axis = throw_axis(lab);
+	struct spread s = { .l = grid_line(g, axis), .mine = across(g, axis),
+	                    .lines = grid_lines(g, axis) };
+	int most = dice_throw(&lab->dice, 0, 3); /* at times none at all */
+
+	for (int q = 0; q < s.lines; q++) {
+		s.length[q] = dice_throw(&lab->dice, 0, most);
+		if (q >= s.mine.lo && q < s.mine.hi)
+			s.own += s.length[q];
+	}
+	lab->ledger.rooted[0][0][s.l->axis] = 0;
+	return s;
+}
+
+/* Of all lines, when each carries so many vectors. */
+static struct wire_words spread_wire(const struct lab *lab,
+                                     const struct spread *s, int vectors)
+{
+	struct wire_words w = { 0, 0 };
+
+	for (int q = 0; q < s->lines; q++) {
+		uint64_t words = words_of(lab, (uint64_t)vectors *
+		                          s->length[q]);
+
+		w.all += words;
+		w.most = more(w.most, words);
+	}
+	return w;
+}
+
+/* Fills vector number i of this rank's lines, or compares it. */
+static void spread_words(struct lab *lab, const struct spread *s, int i,
+                         float *data, bool compare)
+{
+	for (int q = s->mine.lo; q < s->mine.hi; q++)
+		for (int j = 0; j < s->length[q]; j++, data++) {
+			float word = made_uniform(made_key(lab->key, q, i), j);
+
+			if (compare)
+				CHECK(lab, *data == word);
+			else
+				*data = word;
+		}
+}
+
+/* So many messages, the longest way as given, a path for each core. */
+static void check_spread(struct lab *lab, const struct spread *s, int hops,
+                         int messages, struct wire_words w)
+{
+	struct bill want = bill_of_none(lab, s->l->axis);
+	/* Routers reach so far, half of their paths for each axis. */
+	int reach = (int)made_device.routes / 2, joints = 0;
+	bool any = s->l->n > 1 && w.all > 0;
+
+	while (any && hops > (joints + 1) * reach)
+		joints++;
+	CHECK(lab, lab->ledger.rooted[0][0][s->l->axis] ==
+	           (uint32_t)(any ? s->l->n : 0));
+	for (int p = 0; any && p + 1 < s->l->n; p++) {
+		want.link[want.axis][p] = w.all;
+		want.c.word_hops += w.all;
+	}
+	if (any) {
+		want.c.calls = 1;
+		want.c.words = w.all;
+		want.c.path_hops = hops;
+		want.c.stages = 1 + joints;
+		want.c.comm_cycles =
+			messages * cycles(made_device.exchange_cycles) +
+			way(hops) + wire(w.most) + stages(1 + joints);
+	}
+	if (joints) /* each message's head, and all words, by software */
+		want.c.comm_cycles += stages(messages) + wire(w.most);
+	check_bill(lab, &want, "from each core", 0);
+}
+
+static void try_broadcast(struct lab *lab, struct grid *g)
+{
+	lab_next(lab);
+	struct spread s = throw_spread(lab, g);
+	struct wire_words w = spread_wire(lab, &s, 1);
+	int root = dice_throw(&lab->dice, 0, s.l->n - 1);
+	float *data = floats(s.own);
+
+	if (is_mine(s.l, root))
+		spread_words(lab, &s, 0, data, false);
+	line_broadcast(s.l, root, data, s.own, w);
+	spread_words(lab, &s, 0, data, true);
+	check_spread(lab, &s, larger(root, s.l->n - 1 - root), 1, w);
+	free(data);
+}
+
+/* Any number of vectors, from cores in no order; a core may have several. */
+static void try_allgather(struct lab *lab, struct grid *g)
+{
+	enum { MOST = 9 };
+
+	lab_next(lab);
+	struct spread s = throw_spread(lab, g);
+	int n = dice_throw(&lab->dice, 0, MOST), root[MOST];
+	struct wire_words w = spread_wire(lab, &s, n);
+	float *data = floats(n * s.own);
+	size_t words[MOST];
+
+	for (int i = 0; i < n; i++) {
+		words[i] = s.own;
+		root[i] = dice_throw(&lab->dice, 0, s.l->n - 1);
+		if (is_mine(s.l, root[i]))
+			spread_words(lab, &s, i, data + i * s.own, false);
+	}
+	line_allgather(s.l, &(struct line_parts){ n, { 0, n }, words, root },
+	               data, w);
+	for (int i = 0; i < n; i++)
+		spread_words(lab, &s, i, data + i * s.own, true);
+	check_spread(lab, &s, s.l->n - 1, s.l->n - 1, w);
+	free(data);
+}
+
 /* ---- relays ---- */
 
 /* Word i of a message of rank `from` of the line; own: this rank's place on
@@ -1541,11 +1672,12 @@ static void try_relayout(struct lab *lab, struct grid *g)
 
 static void (*const moves[])(struct lab *lab, struct grid *g) = {
 	try_shift, try_skew, try_unskew_all, try_reduce, try_multicast,
-	try_allreduce, try_pass_down, try_charge_pass, try_gather, try_route,
-	try_relay_boxes, try_relayout,
+	try_broadcast, try_allgather, try_allreduce, try_pass_down,
+	try_charge_pass, try_gather, try_route, try_relay_boxes, try_relayout,
 };
 
-/* Lines of many cores, on which trees have four levels of some size. */
+/* Lines of many cores: trees have four levels of some size, and routers have
+ * not a path for every core. */
 static void try_long_lines(struct lab *lab, int rows, int cols)
 {
 	struct grid g;
@@ -1555,6 +1687,8 @@ static void try_long_lines(struct lab *lab, int rows, int cols)
 	          cols, lab->mesh.row, lab->mesh.col, lab->noc, &lab->ledger);
 	throw_type(lab);
 	try_allreduce(lab, &g);
+	try_broadcast(lab, &g);
+	try_allgather(lab, &g);
 	grid_fini(&g);
 }
 
