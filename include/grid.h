@@ -33,6 +33,13 @@ struct ring_sums {
 	uint64_t *moves;     /* [off] of them that leave their core */
 };
 
+/* An answer of ring_most. */
+struct ring_room {
+	struct ring_room *next;
+	struct part part;
+	int most;
+};
+
 /* One direction of a ring as a rank sees it. */
 struct ring_route {
 	int *to;             /* [own places] where each one's tile goes */
@@ -49,6 +56,7 @@ struct ring_route {
  * axes of a grid with unequal sides. Place p is on core p / per_core. */
 struct ring {
 	struct ring *next;   /* of the line's */
+	struct ring_room *rooms; /* see ring_most */
 	enum ring_kind kind;
 	int n, per_core;     /* places */
 	struct range mine;   /* this rank's */
@@ -153,6 +161,10 @@ struct ring *line_ring(struct line *l, enum ring_kind kind, int places);
  * of -1 or +1; they belong to the ring. */
 const struct ring_sums *ring_sums(struct ring *r, int step,
                                   const struct part *part);
+
+/* The most items of a cut over the ring's places that a core holds at any time
+ * while they go round. */
+int ring_most(struct ring *r, const struct part *part);
 
 /* Buffer number i with room for words; its content is lost when it grows. */
 float *line_buffer(struct line *l, int i, size_t words);

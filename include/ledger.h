@@ -44,8 +44,10 @@ enum route_kind {
 struct charge {
 #define WL_COUNTER(field, unit, help) uint64_t field;
 #include "counters.def"
-	uint64_t setup_cycles; /* of comm_cycles: the core's own work, which
-	                          arithmetic at the same time does not hide */
+	/* Of comm_cycles, the core's own work, which arithmetic at the same
+	 * time does not hide: the set-up, which exchanges at the same time
+	 * share, and what it sends on for others, which adds up. */
+	uint64_t setup_cycles, relay_cycles;
 };
 
 /* The fullest moment of a core's memory in one phase, bytes. */
@@ -57,7 +59,7 @@ struct sram_peak {
 /* The longest exchange and all arithmetic of things done at the same time. */
 struct together {
 	bool open;
-	uint64_t compute, setup, wire, hops, stages;
+	uint64_t compute, setup, relay, wire, hops, stages;
 };
 
 struct ledger {

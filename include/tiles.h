@@ -55,7 +55,8 @@ void tiles_set_off(struct tiles *t, int q, int off);
  * on. */
 int tiles_block(const struct tiles *t, int q, int p);
 int tiles_place(const struct tiles *t, int q, int b);
-/* Elements of the largest tile; its bytes on the emulated core. */
+/* Elements of the largest tile; bytes of all that an emulated core holds when
+ * it holds most. */
 size_t tiles_capacity(const struct tiles *t);
 uint64_t tiles_bytes(const struct tiles *t);
 /* Elements of place p of line q's tile now. */

@@ -7,8 +7,9 @@
  *   core  0 -> 2 -> 4 -> ... -> 5 -> 3 -> 1 -> 0     one ring step each time
  *
  * The first is the all-gather, the second the reduce-scatter of the rings that
- * an all-reduce is made of; each hides behind the products of its steps. The
- * sum at a core runs over the steps, that of a block over the ring.
+ * an all-reduce is made of. The first hides behind the products of its steps,
+ * the second has to wait for them. The sum at a core runs over the steps, that
+ * of a block over the ring.
  *
  * Sources: Shoeybi et al. (Megatron-LM, 2019); Korthikanti et al. (MLSys'23)
  * for gathers and scatters in place of all-reduces; Wang et al. (ASPLOS'23) for
@@ -35,24 +36,13 @@ static struct charge charge_all(const struct gemm *p, bool by_rows)
 	return (struct charge){ .compute_cycles = cost_gemm(l, m, n, k) };
 }
 
-/* One step: the products of what is in hand while `moving` goes on. */
-static void step(const struct gemm *p, struct tiles *moving,
-                 const struct charge *cycles,
-                 void (*multiply)(const struct gemm *p, int x), bool first)
+static void multiply_all(const struct gemm *p,
+                         void (*multiply)(const struct gemm *p, int x))
 {
-	struct grid *g = p->c->grid;
-	struct tiles_shift shift;
+	const struct grid *g = p->c->grid;
 
-	ledger_together(g->ledger);
-	ledger_charge(g->ledger, cycles);
-	/* What goes round must not be written while it is on its way. */
-	for (int x = g->x.mine.lo; !g->dry && first && x < g->x.mine.hi; x++)
+	for (int x = g->x.mine.lo; !g->dry && x < g->x.mine.hi; x++)
 		multiply(p, x);
-	tiles_shift_start(&shift, moving, NULL);
-	for (int x = g->x.mine.lo; !g->dry && !first && x < g->x.mine.hi; x++)
-		multiply(p, x);
-	tiles_shift_finish(&shift);
-	ledger_join(g->ledger);
 }
 
 /* C(x) += A(b) B(b,x) for the block in hand. */
@@ -78,18 +68,46 @@ static void multiply_rows(const struct gemm *p, int x)
 	         tiles_at(p->b, 0, x) + column, all, tiles_at(p->c, 0, x), n);
 }
 
+/* A goes on while it is multiplied. */
+static void step_columns(const struct gemm *p, const struct charge *cycles)
+{
+	struct ledger *l = p->c->grid->ledger;
+	struct tiles_shift shift;
+
+	ledger_together(l);
+	ledger_charge(l, cycles);
+	tiles_shift_start(&shift, p->a, NULL);
+	multiply_all(p, multiply_columns);
+	tiles_shift_finish(&shift);
+	ledger_join(l);
+}
+
+/* C goes on when it has what this core adds. */
+static void step_rows(const struct gemm *p, const struct charge *cycles)
+{
+	struct tiles_shift shift;
+
+	ledger_charge(p->c->grid->ledger, cycles);
+	multiply_all(p, multiply_rows);
+	tiles_shift_start(&shift, p->c, NULL);
+	tiles_shift_finish(&shift);
+}
+
 static void run(const struct gemm *p)
 {
 	bool by_rows = p->b->axis == AXIS_X;
-	const struct charge cycles = charge_all(p, by_rows);
+	struct charge cycles = charge_all(p, by_rows);
 
 	WL_ASSERT(p->c->grid->rows == 1);
+	cycles.compute_cycles = product_share(by_rows ? &p->c->ring
+	                                              : &p->a->ring,
+	                                      cycles.compute_cycles);
 	product_clear(p->c);
 	for (int i = 0; i < p->c->grid->cols; i++)
 		if (by_rows)
-			step(p, p->c, &cycles, multiply_rows, true);
+			step_rows(p, &cycles);
 		else
-			step(p, p->a, &cycles, multiply_columns, false);
+			step_columns(p, &cycles);
 }
 
 const struct gemm_algorithm gemm_megatron = {

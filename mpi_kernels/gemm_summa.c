@@ -40,15 +40,22 @@ static void broadcast(const struct gemm *p, const struct panel *panel)
 	               product_wire(p->b, b));
 }
 
+/* Every core has the same block in hand; a kernel is made for one size of
+ * tiles, the largest, unless blocks are finer than tiles. */
+static struct charge product_of(const struct gemm *p, int block)
+{
+	int k = part_size(&p->a->ring, block);
+
+	return product_cycles(p, k && !product_finer(p) ? part_max(&p->a->ring)
+	                                                : k);
+}
+
 void gemm_summa(const struct gemm *p)
 {
 	struct grid *g = p->c->grid;
 	struct ledger *l = g->ledger;
 	int blocks = p->a->ring.parts;
 	size_t a = product_panel_a(p, 1), b = product_panel_b(p, 1);
-	/* A kernel is made for one size of tiles, the largest. */
-	const struct charge product =
-		product_cycles(p, part_max(&p->a->ring));
 	struct panel panel[2];
 
 	product_start(p);
@@ -62,6 +69,7 @@ void gemm_summa(const struct gemm *p)
 	ledger_join(l);
 	for (int i = 0; i < blocks; i++) {
 		const struct panel *now = &panel[i % 2];
+		const struct charge product = product_of(p, i);
 		struct panel *next = &panel[(i + 1) % 2];
 
 		next->block = i + 1;

@@ -143,8 +143,9 @@ static void charge_rooted(struct line *l, uint64_t hops, uint64_t messages,
 	 * its words pass through it. */
 	c.setup_cycles = messages * cost_exchange(account);
 	if (relays)
-		c.setup_cycles += cost_stages(account, messages) + stream;
-	c.comm_cycles = c.setup_cycles + cost_hops(account, hops) + stream +
+		c.relay_cycles = cost_stages(account, messages) + stream;
+	c.comm_cycles = c.setup_cycles + c.relay_cycles +
+	                cost_hops(account, hops) + stream +
 	                cost_stages(account, c.stages);
 	ledger_charge(l->ledger, &c);
 	ledger_link(l->ledger, l->axis, 0, l->n - 1, wire.all);

@@ -64,8 +64,10 @@ static void add_lines(const struct tiles *t, const signed char *steps,
 {
 	int n = t->path->n, lines = grid_lines(t->grid, t->axis);
 	int most = part_max(&t->fixed);
-	const struct ring_sums *sums[] = { ring_sums(t->path, -1, &t->ring),
-	                                   ring_sums(t->path, 1, &t->ring) };
+	/* Most steps go one way. */
+	const struct ring_sums *sums[] = {
+		steps ? ring_sums(t->path, -1, &t->ring) : NULL,
+		ring_sums(t->path, 1, &t->ring) };
 	struct moves moves[2] = { { 0 } }; /* [larger] */
 
 	for (int q = 0; q < lines; q++) {

@@ -38,6 +38,29 @@ struct charge product_cycles(const struct gemm *p, int k)
 		part_max(&p->b->fixed), k) };
 }
 
+uint64_t product_share(const struct part *blocks, uint64_t cycles)
+{
+	uint64_t full = blocks->n / blocks->unit, all = blocks->parts;
+
+	return full < all ? (cycles * full + all - 1) / all : cycles;
+}
+
+bool product_finer(const struct gemm *p)
+{
+	return p->a->path->per_core > 1 || p->b->path->per_core > 1;
+}
+
+struct charge product_step(const struct gemm *p)
+{
+	const struct part *k = &p->a->ring;
+	struct charge c = product_cycles(p, part_max(k));
+
+	if (product_finer(p) || k->n / k->unit < k->parts)
+		c.compute_cycles = (product_cycles(p, k->n).compute_cycles +
+		                    k->parts - 1) / k->parts;
+	return c;
+}
+
 /* C += A B on each core of this rank, with the tiles that lie on its first
  * places now. */
 static void multiply(const struct gemm *p)
@@ -67,8 +90,7 @@ static void multiply(const struct gemm *p)
 void product_round(const struct gemm *p)
 {
 	struct grid *g = p->c->grid;
-	const struct charge step_product =
-		product_cycles(p, part_max(&p->a->ring));
+	const struct charge step_product = product_step(p);
 
 	product_start(p);
 	for (int step = 0; step < p->a->path->n; step++) {

@@ -13,6 +13,18 @@ void product_start(const struct gemm *p);
 /* The cycles of C += A B on the busiest core for k items of k. */
 struct charge product_cycles(const struct gemm *p, int k);
 
+/* The cycles of one step of a turn in which each core meets every block once:
+ * those of the largest block, for which kernels are made; or, where blocks are
+ * finer than cores are many, or empty, the mean, for a core waits for no others
+ * than its neighbours. */
+struct charge product_step(const struct gemm *p);
+
+/* The same where `blocks` go round, and one that is not empty takes cycles. */
+uint64_t product_share(const struct part *blocks, uint64_t cycles);
+
+/* Whether k is cut in more blocks than one of the grid's sides has cores. */
+bool product_finer(const struct gemm *p);
+
 /* The whole product by operands that go round their rings: in each step every
  * core multiplies the tiles in hand while those of the next step come. */
 void product_round(const struct gemm *p);

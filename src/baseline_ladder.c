@@ -89,6 +89,8 @@ static void pull(const struct walk *w, uint64_t steps, uint64_t n,
 	send(w, baseline_count((double)steps * cores * (1 + words)), &c);
 	ledger_route(l, ROUTE_CHAIN_X);
 	ledger_route(l, ROUTE_CHAIN_Y);
+	if (relayed)
+		ledger_route_each(l, 0, (int)cores);
 }
 
 /* Tiles of the result, n elements of all cores, go to their homes; no one waits
@@ -150,7 +152,7 @@ static void fetch(const struct walk *w, uint64_t n)
 	pull(w, 1, n, w->line);
 }
 
-static const struct system ladder = { plan, product, tile, fetch };
+static const struct planner ladder = { plan, product, tile, fetch };
 
 static void prefill(struct ledger *l, const struct model *m, struct rxc grid,
                     int tokens)

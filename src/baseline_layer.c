@@ -242,7 +242,7 @@ static void head(const struct walk *w)
 	drop(&last, m->vocab_size);
 }
 
-void baseline_pass(const struct system *s, struct ledger *l,
+void baseline_pass(const struct planner *s, struct ledger *l,
                    const struct model *m, struct rxc grid, uint64_t tokens,
                    uint64_t keys)
 {

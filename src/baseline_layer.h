@@ -34,10 +34,10 @@ struct walk {
 	uint64_t line, lines, tile_tokens;
 	uint64_t heads;         /* query heads whose scores a line holds */
 	enum axis axis;
-	const struct system *system;
+	const struct planner *system;
 };
 
-struct system {
+struct planner {
 	/* Sets line, lines, tile_tokens, heads and axis. */
 	void (*plan)(struct walk *w);
 	/* Charges a product and whatever brings its operands together. */
@@ -53,7 +53,7 @@ extern const struct baseline baseline_t10, baseline_ladder;
 
 /* Charges a pass of so many tokens, which attend to so many keys: embedding,
  * all layers, and the head for the last token. */
-void baseline_pass(const struct system *s, struct ledger *l,
+void baseline_pass(const struct planner *s, struct ledger *l,
                    const struct model *m, struct rxc grid, uint64_t tokens,
                    uint64_t keys);
 

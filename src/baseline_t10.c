@@ -238,7 +238,7 @@ static void fetch(const struct walk *w, uint64_t n)
 	baseline_deliver(w, w->lines * w->line * words, words);
 }
 
-static const struct system t10 = { plan, product, tile, fetch };
+static const struct planner t10 = { plan, product, tile, fetch };
 
 static void prefill(struct ledger *l, const struct model *m, struct rxc grid,
                     int tokens)

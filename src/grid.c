@@ -77,11 +77,27 @@ struct ring *line_ring(struct line *l, enum ring_kind kind, int places)
 	return r;
 }
 
-/* For each offset: what the edges from the larger blocks' positions have more
- * than `usual`, all told. */
-static void sum_edges(int n, const bool *larger, const int *edge, int usual,
+/* The edge that most places have; none is longer than 2 but the natural ring's
+ * way home. */
+static int usual_edge(int n, const int *edge)
+{
+	int count[3] = { 0, 0, 0 }, usual = 0;
+
+	for (int k = 0; k < n; k++)
+		if (edge[k] <= 2)
+			count[edge[k]]++;
+	for (int e = 1; e <= 2; e++)
+		if (count[e] > count[usual])
+			usual = e;
+	return usual;
+}
+
+/* For each offset: what the edges from the larger blocks' positions have, all
+ * told. */
+static void sum_edges(int n, const bool *larger, const int *edge,
                       uint64_t *sums)
 {
+	int usual = usual_edge(n, edge);
 	uint64_t count = 0;
 
 	for (int k = 0; k < n; k++)
@@ -117,8 +133,8 @@ static struct ring_sums *sums_new(const struct ring *r,
 	s->part = *part;
 	s->hops = wl_calloc(n + 1, sizeof *s->hops);
 	s->moves = wl_calloc(n + 1, sizeof *s->moves);
-	sum_edges(n, larger, route->hops, route->hops[n / 4], s->hops);
-	sum_edges(n, larger, moves, moves[n / 4], s->moves);
+	sum_edges(n, larger, route->hops, s->hops);
+	sum_edges(n, larger, moves, s->moves);
 	free(moves);
 	free(larger);
 	return s;
@@ -139,6 +155,70 @@ const struct ring_sums *ring_sums(struct ring *r, int step,
 	s->next = route->sums;
 	route->sums = s;
 	return s;
+}
+
+/* Items at ring positions [0, k) of the cut, k up to twice round: [2 n + 1]. */
+static int *items_before(const struct ring *r, const struct part *part)
+{
+	int *before = wl_malloc(2 * (size_t)r->n + 1, sizeof *before);
+
+	before[0] = 0;
+	for (int k = 0; k < 2 * r->n; k++)
+		before[k + 1] = before[k] +
+			part_size(part, ring_core_of(r->kind, k % r->n, r->n));
+	return before;
+}
+
+/* A core's places lie on stretches of ring positions: its even and its odd
+ * ones, or, on the natural ring, all of them. */
+static int most_held(const struct ring *r, const struct part *part)
+{
+	int *before = items_before(r, part), most = 0, n = r->n;
+
+	for (int first = 0; first < n; first += r->per_core) {
+		int held[2], at[2], stride = r->kind == RING_NATURAL ? 1 : 2;
+
+		for (int i = 0; i < 2; i++) {
+			int p = first + i, last = first + r->per_core - 1;
+
+			held[i] = i < stride && p <= last
+			          ? (last - p) / stride + 1 : 0;
+			at[i] = held[i] ? ring_pos_of(r->kind, p, n) : 0;
+			/* Odd places stand in falling order. */
+			if (stride == 2 && p % 2 && held[i])
+				at[i] -= held[i] - 1;
+		}
+		for (int off = 0; off < n; off++) {
+			int sum = 0;
+
+			for (int i = 0; i < 2; i++) {
+				int k = (at[i] + off) % n;
+
+				sum += before[k + held[i]] - before[k];
+			}
+			most = sum > most ? sum : most;
+		}
+	}
+	free(before);
+	return most;
+}
+
+int ring_most(struct ring *r, const struct part *part)
+{
+	struct ring_room *room = r->rooms;
+
+	if (r->per_core == 1)
+		return part_max(part);
+	while (room && (room->part.n != part->n ||
+	                room->part.unit != part->unit ||
+	                room->part.spread != part->spread))
+		room = room->next;
+	if (room)
+		return room->most;
+	room = wl_malloc(1, sizeof *room);
+	*room = (struct ring_room){ r->rooms, *part, most_held(r, part) };
+	r->rooms = room;
+	return room->most;
 }
 
 static void route_fini(struct ring_route *r)
@@ -194,6 +274,12 @@ static void line_fini(struct line *l)
 		l->rings = r->next;
 		for (int i = 0; i < 2; i++)
 			route_fini(&r->route[i]);
+		while (r->rooms) {
+			struct ring_room *room = r->rooms;
+
+			r->rooms = room->next;
+			free(room);
+		}
 		free(r);
 	}
 }

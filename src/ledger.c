@@ -127,10 +127,12 @@ void ledger_charge(struct ledger *l, const struct charge *c)
 	struct charge a = *c;
 
 	if (t->open) {
-		uint64_t wire = a.comm_cycles - a.setup_cycles;
+		uint64_t wire = a.comm_cycles - a.setup_cycles -
+		                a.relay_cycles;
 
 		t->compute += a.compute_cycles;
 		t->setup = larger(a.setup_cycles, t->setup);
+		t->relay += a.relay_cycles;
 		t->wire = larger(wire, t->wire);
 		t->hops = larger(a.path_hops, t->hops);
 		t->stages = larger(a.stages, t->stages);
@@ -164,7 +166,8 @@ void ledger_join(struct ledger *l)
 {
 	struct together t = l->together;
 	struct charge c = { .compute_cycles = t.compute,
-	                    .comm_cycles = t.setup, .path_hops = t.hops,
+	                    .comm_cycles = t.setup + t.relay,
+	                    .path_hops = t.hops,
 	                    .stages = t.stages };
 
 	WL_ASSERT(t.open);

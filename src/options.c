@@ -77,8 +77,8 @@ static const struct option table[] = {
 	  "how a model is laid out and run: waferllm, megatron;\n"
 	  "with --dry-run also t10, ladder" },
 	{ RUN, "--gemm", STRING, AT(gemm), "NAME", NULL, 0, 0,
-	  "algorithm of the prompt's products (default: the\n"
-	  "system's; waferllm bench gemm --algo list shows all)" },
+	  "algorithm of the prompt's products with weights (default:\n"
+	  "the system's; waferllm bench gemm --algo list shows all)" },
 	{ RUN, "--allreduce", STRING, AT(allreduce), "NAME", NULL, 0, 0,
 	  "algorithm of sums over cores (default: the system's;\n"
 	  "waferllm bench allreduce --algo list shows all)" },

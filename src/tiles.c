@@ -50,8 +50,8 @@ size_t tiles_capacity(const struct tiles *t)
 
 uint64_t tiles_bytes(const struct tiles *t)
 {
-	return cost_bytes(t->grid->ledger,
-	                  t->path->per_core * tiles_capacity(t));
+	return cost_bytes(t->grid->ledger, (uint64_t)part_max(&t->fixed) *
+	                                   ring_most(t->path, &t->ring));
 }
 
 struct line *tiles_line(const struct tiles *t)
@@ -67,7 +67,7 @@ struct range tiles_own_lines(const struct tiles *t)
 float **tiles_slot(const struct tiles *t, int q, int p)
 {
 	struct range lines = tiles_own_lines(t);
-	int line = q - lines.lo, place = p - t->path->mine.lo;
+	size_t line = q - lines.lo, place = p - t->path->mine.lo;
 
 	return &t->tile[t->axis == AXIS_X
 	                ? line * range_size(t->path->mine) + place

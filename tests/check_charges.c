@@ -154,6 +154,11 @@ static struct charge gemm_bill(const struct gemm_case *c)
 		}
 		b.busiest = most(b.busiest, work);
 	}
+	/* Empty blocks of k take no time, whichever step they come in. */
+	if (c->k.n < side)
+		step = (gemm_time(c->type, part_size(&c->m, 0),
+		                  part_size(&c->n, 0), c->k.n) + side - 1) /
+		       side;
 	b.compute_cycles = side * step;
 	add_tiles(c, &c->m, &c->k, &words, &largest[0]);
 	add_tiles(c, &c->k, &c->n, &words, &largest[1]);
@@ -279,7 +284,7 @@ static void add_work(struct bill *b, enum wl_type type, uint64_t macs,
 
 /* One exchange of those that run at the same time. */
 struct exchange {
-	uint64_t setup, wire, hops, stages;
+	uint64_t setup, wire, hops, stages, relay;
 };
 
 /* Exchanges along both axes beside arithmetic, which hides what is on the
@@ -289,6 +294,7 @@ static void add_step(struct bill *b, uint64_t arithmetic,
 {
 	b->c.compute_cycles += arithmetic;
 	b->c.comm_cycles += most(e[0].setup, e[1].setup) +
+	                    e[0].relay + e[1].relay +
 	                    longer_by(most(e[0].wire, e[1].wire), arithmetic);
 	b->c.path_hops += most(e[0].hops, e[1].hops);
 	b->c.stages += most(e[0].stages, e[1].stages);
@@ -327,6 +333,27 @@ static void list_ring(enum ring_kind kind, int n, int *ring)
 		ring[k++] = p;
 	for (int p = n - 1 - n % 2; k < n; p -= 2)
 		ring[k++] = p;
+}
+
+/* Items of the fullest core, each of which has so many places next to each
+ * other, at the worst moment of a turn. */
+static uint64_t held_most(const int *ring_of, int each, const struct part *p)
+{
+	uint64_t fullest = 0;
+	int n = p->parts, at[MOST_PLACES];
+
+	for (int i = 0; i < n; i++)
+		at[ring_of[i]] = i;
+	for (int turned = 0; turned < n; turned++)
+		for (int core = 0; core < n / each; core++) {
+			uint64_t held = 0;
+
+			for (int i = core * each; i < (core + 1) * each; i++)
+				held += part_size(p, ring_of[(at[i] + turned) %
+				                             n]);
+			fullest = most(fullest, held);
+		}
+	return fullest;
 }
 
 static void start_round(struct round *r, enum ring_kind kind, enum axis axis,
@@ -377,15 +404,17 @@ static struct exchange go_on(struct bill *b, struct round *r)
 	}
 	if (b->c.words == before)
 		return (struct exchange){ 0 };
-	return (struct exchange){ 101, exchange_time(r->type, r->longest,
-	                          r->largest), r->longest, 0 };
+	return (struct exchange){
+		.setup = 101, .hops = r->longest,
+		.wire = exchange_time(r->type, r->longest, r->largest) };
 }
 
 /* A core's tiles, and a second place for one that comes, or for one from
  * either side, where a core has more places than one. */
 static uint64_t round_bytes(const struct round *r)
 {
-	return (r->each + (r->each > 1 ? 2 : 1)) * r->largest *
+	return (held_most(r->ring_of, r->each, r->ring) *
+	        largest_of(r->fixed) + (r->each > 1 ? 2 : 1) * r->largest) *
 	       size_of(r->type);
 }
 
@@ -402,11 +431,25 @@ static bool blocks_meet(const struct product *p, const struct round *a,
 }
 
 /* MeshGEMM and Cannon's algorithm. */
+/* A step's share of a turn in which empty blocks take no time. */
+static uint64_t shared_time(const struct part *blocks, uint64_t each)
+{
+	uint64_t full = 0;
+
+	for (int i = 0; i < blocks->parts; i++)
+		full += part_size(blocks, i) > 0;
+	return (uint64_t)ceil((double)each * full / blocks->parts);
+}
+
 static uint64_t round_bill(const struct product *p, enum ring_kind kind,
                            struct bill *b)
 {
-	uint64_t arithmetic = gemm_time(p->type, p->m_most, p->n_most,
-	                                p->k_most);
+	bool mean = p->rows != p->cols || p->k.n < p->blocks;
+	uint64_t k = mean ? (uint64_t)p->k.n : p->k_most;
+	uint64_t arithmetic = gemm_time(p->type, p->m_most, p->n_most, k);
+
+	if (mean)
+		arithmetic = (arithmetic + p->blocks - 1) / p->blocks;
 	struct round of_a, of_b;
 
 	start_round(&of_a, kind, AXIS_X, p->each[AXIS_X], true, p->type, &p->k,
@@ -466,8 +509,8 @@ static struct exchange rooted(struct bill *b, const struct product *p,
 		        (uint64_t)ceil((1 + sent_on) * 17.25) };
 
 	if (sent_on)
-		e.setup += (uint64_t)ceil(messages * 17.25) +
-		           (uint64_t)ceil(longest * 2.5);
+		e.relay = (uint64_t)ceil(messages * 17.25) +
+		          (uint64_t)ceil(longest * 2.5);
 	return e;
 }
 
@@ -479,8 +522,12 @@ static uint64_t rooted_paths(const struct product *p)
 /* Own tiles of A and B. */
 static uint64_t home_bytes(const struct product *p)
 {
-	return (p->each[AXIS_X] * p->m_most + p->each[AXIS_Y] * p->n_most) *
-	       p->k_most * size_of(p->type);
+	int ring[MOST_PLACES];
+
+	list_ring(RING_INTERLEAVE, p->blocks, ring);
+	return (p->m_most * held_most(ring, p->each[AXIS_X], &p->k) +
+	        p->n_most * held_most(ring, p->each[AXIS_Y], &p->k)) *
+	       size_of(p->type);
 }
 
 static int farther_end(int root, int cores)
@@ -488,11 +535,18 @@ static int farther_end(int root, int cores)
 	return root > cores - 1 - root ? root : cores - 1 - root;
 }
 
+/* The product of block i of k. */
+static uint64_t summa_time(const struct product *p, int i)
+{
+	uint64_t k = part_size(&p->k, i);
+
+	return k ? gemm_time(p->type, p->m_most, p->n_most,
+	                     p->rows == p->cols ? p->k_most : k) : 0;
+}
+
 static uint64_t summa_bill(const struct product *p, struct bill *b)
 {
 	const struct exchange none[2] = { { 0 } };
-	uint64_t arithmetic = gemm_time(p->type, p->m_most, p->n_most,
-	                                p->k_most);
 
 	for (int i = 0; i < p->blocks; i++) {
 		int x = i / p->each[AXIS_X], y = i / p->each[AXIS_Y];
@@ -502,9 +556,9 @@ static uint64_t summa_bill(const struct product *p, struct bill *b)
 			rooted(b, p, AXIS_Y, farther_end(y, p->rows), 1, k) };
 
 		/* Those of block 0 with nothing to hide behind. */
-		add_step(b, i ? arithmetic : 0, e);
+		add_step(b, i ? summa_time(p, i - 1) : 0, e);
 	}
-	add_step(b, arithmetic, none);
+	add_step(b, summa_time(p, p->blocks - 1), none);
 	b->paths = rooted_paths(p);
 	/* A panel in hand and one that comes. */
 	return home_bytes(p) + 2 * (p->m_most + p->n_most) * p->k_most *
@@ -725,6 +779,7 @@ static void try_megatron(struct dice *d, bool by_rows)
 	uint64_t k_most = largest_of(&k), n_most = largest_of(&n);
 	struct tiles ta, tb, tc;
 	struct place at;
+	const struct exchange none[2] = { { 0 } };
 	struct bill want = { 0 };
 	struct round r;
 
@@ -748,7 +803,13 @@ static void try_megatron(struct dice *d, bool by_rows)
 	for (int step = 0; step < cores; step++) {
 		const struct exchange e[2] = { go_on(&want, &r), { 0 } };
 
-		add_step(&want, gemm_time(type, m.n, n_most, k_most), e);
+		uint64_t arithmetic = shared_time(by_rows ? &n : &k, gemm_time(
+			type, m.n, n_most, k_most));
+
+		/* Sums go on when they are done, operands before. */
+		if (by_rows)
+			add_step(&want, arithmetic, none);
+		add_step(&want, by_rows ? 0 : arithmetic, e);
 	}
 	want.paths = cores > 1 ? 3 : 0;
 	/* A second place for what goes round; the rest stays. */

@@ -327,6 +327,26 @@ static void check_known(struct lab *lab, const struct known *k)
 		}
 }
 
+/* Elements of the fullest core at the worst moment of a turn. */
+static uint64_t most_held(const struct known *k)
+{
+	uint64_t fullest = 0, across = part_max(&k->t.fixed);
+	int at[k->n];
+
+	for (int i = 0; i < k->n; i++)
+		at[k->ring[i]] = i;
+	for (int i = 0; i < k->n * (k->n / k->each); i++) {
+		int turned = i % k->n, first = i / k->n * k->each;
+		uint64_t held = 0;
+
+		for (int p = first; p < first + k->each; p++)
+			held += part_size(&k->t.ring,
+			                  k->ring[(at[p] + turned) % k->n]);
+		fullest = more(fullest, held * across);
+	}
+	return fullest;
+}
+
 /* The longest edge of the ring, hops. */
 static uint64_t longest_edge(const struct known *k)
 {
@@ -391,7 +411,7 @@ static void try_shift(struct lab *lab, struct grid *g)
 
 	lab_next(lab);
 	known_init(lab, &k, g, throw_axis(lab), throw_ring(lab));
-	check_held(lab, SRAM_KV, k.each * largest_tile(&k));
+	check_held(lab, SRAM_KV, most_held(&k));
 	for (int i = 0; i < 5; i++) {
 		signed char steps[k.lines], *given = i == 4 ? NULL : steps;
 		struct bill want = bill_of(lab, k.t.axis);
