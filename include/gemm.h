@@ -71,8 +71,8 @@ int gemm_blocks(const struct grid *g);
 /* More of them than this make a product's steps so short, and so many, that a
  * user should know: rows, columns, blocks. More than the most are refused. */
 #define GEMM_MANY_BLOCKS 2048
-#define GEMM_MOST_BLOCKS (1 << 20)
-#define GEMM_BLOCKS_REFUSAL "option --grid: %dx%d cores cut the inner " \
+#define GEMM_MOST_BLOCKS (1 << 19)
+#define GEMM_BLOCKS_REFUSAL "core grid: %dx%d cores cut the inner " \
 	"dimension of products in %d blocks, more than %d"
 #define GEMM_BLOCKS_WARNING "waferllm: warning: %dx%d cores cut the inner " \
 	"dimension of products in %d blocks, their least common multiple; " \

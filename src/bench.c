@@ -23,20 +23,24 @@ static double or_one(int size)
 	return size ? size : 1;
 }
 
-/* Bytes of operands and results on the hosts, and of what they are made from. */
-static double host_bytes(const struct bench *b)
-{
-	const struct options *o = b->options;
-	double m = or_one(b->m), k = or_one(b->k), n = or_one(b->n);
-
-	return b->kernel->words
-	       ? 4.0 * o->words * o->grid.rows * (o->grid.cols + 1.0)
-	       : 8 * (m * k + k * n + m * n);
-}
-
 bool bench_cuts_blocks(const struct bench_kernel *k)
 {
 	return !strncmp(k->name, "gemm", 4);
+}
+
+/* Bytes of operands and results on the hosts, of what they are made from, and
+ * of the tiles' places. */
+static double host_bytes(const struct bench *b)
+{
+	const struct options *o = b->options;
+	const struct grid g = { .rows = o->grid.rows, .cols = o->grid.cols };
+	double m = or_one(b->m), k = or_one(b->k), n = or_one(b->n);
+	double places = bench_cuts_blocks(b->kernel) ? gemm_blocks(&g) : 0;
+
+	if (b->kernel->words)
+		return 4.0 * o->words * g.rows * (g.cols + 1.0);
+	return 8 * (m * k + k * n + m * n) +
+	       2 * sizeof(float *) * places * (g.rows + g.cols);
 }
 
 /* Whether what is needed has been given. */
@@ -107,8 +111,9 @@ static int find_algorithm(const struct bench_kernel *k, const char *name,
 	*choice = BENCH_HOST_ONLY;
 	if (bench_has_scalapack(k) && is_name(BENCH_SCALAPACK, name, len))
 		return 0;
-	return wl_error_set(err, "option --algo: \"%.*s\" is not one of %sall, "
-	                    "list", (int)(len < 64 ? len : 64), name, known);
+	return wl_error_set(err, "option --algo: \"%.*s\" is not one of %s"
+	                    "or, by itself, all, list", (int)(len < 64 ? len : 64),
+	                    name, known);
 }
 
 size_t *bench_choose(const struct options *o, const struct bench_kernel *k,

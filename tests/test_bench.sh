@@ -640,7 +640,7 @@ test_sizes() {
 	# No 64 bits do.
 	refused '64 bits' bench gemm --grid 1x1 -m 460000 --dry-run "$@"
 	refused 'bench gemm' bench gemm --grid 1x1 -m 16777216 --dry-run "$@"
-	refused 'option --grid' bench gemm --grid 4096x4095 -m 9 --dry-run "$@"
+	refused 'cut the inner' bench gemm --grid 4096x4095 -m 9 --dry-run "$@"
 }
 
 # What the device cannot do is an error when asked to be.

@@ -339,7 +339,7 @@ test_many_blocks() {
 	done
 	refuse '1031x1033 cores cut the inner dimension' run --dry-run \
 		--shape bench-110m --prompt-tokens 4 --prefill-grid 1031x1033
-	refuse_all '1065023 blocks, more than 1048576' "$model" \
+	refuse_all '1065023 blocks, more than 524288' "$model" \
 		--prefill-grid 1031x1033
 	# Decode has no such products, other systems have none.
 	warned 0 --prefill-grid 8x8 --decode-grid 1031x1033 --quiet
