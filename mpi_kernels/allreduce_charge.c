@@ -5,7 +5,9 @@
 #include "config.h"
 #include "allreduce_charge.h"
 
-#include <string.h>
+#include <stdlib.h>
+
+#include "fail.h"
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
@@ -53,17 +55,19 @@ struct allreduce_up allreduce_go_up(const struct allreduce *a, struct line *l,
                                     const struct line_segment *s)
 {
 	int m = s->last - s->first + 1;
-	int core[m], start[m + 1], root[m], received[m];
-	struct allreduce_level v = { 0, core, start, root };
+	/* A line may be the whole wafer, too long for the stack. */
+	int *room = wl_calloc(4 * (size_t)m + 1, sizeof *room);
+	int *received = room + 3 * (size_t)m + 1;
+	struct allreduce_level v = { 0, room, room + 2 * (size_t)m, room + m };
 	struct allreduce_up up = { 0 };
 
-	memset(received, 0, sizeof received);
 	for (int i = 0; i < a->levels; i++) {
 		a->chains(a, l, s->first, s->last, i, &v);
 		add_level(l, s, &v, received, &up);
 	}
 	for (int p = 0; p < m; p++)
 		up.into = larger(up.into, received[p]);
+	free(room);
 	return up;
 }
 
