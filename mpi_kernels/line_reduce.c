@@ -11,6 +11,7 @@
 #include "config.h"
 #include "chain.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "fail.h"
@@ -243,14 +244,16 @@ void line_reduce(struct line *l, int first, int last,
                  const struct line_parts *parts, enum line_op op,
                  float *value, size_t stride)
 {
-	int core[last - first + 1];
-	struct chain c = { core, last - first + 1, parts, op, value, stride,
-	                   line_base(l, first) };
+	int n = last - first + 1;
 
 	charge_reduce(l, first, last, parts);
 	if (!l->noc || !line_touches(l, first, last))
 		return;
-	for (int p = first; p <= last; p++)
-		core[p - first] = p;
-	chains_run(l, &c, 1);
+	int *core = wl_malloc(n, sizeof *core);
+
+	for (int i = 0; i < n; i++)
+		core[i] = first + i;
+	chains_run(l, &(struct chain){ core, n, parts, op, value, stride,
+	                               line_base(l, first) }, 1);
+	free(core);
 }

@@ -13,6 +13,7 @@
 #include "config.h"
 #include "tiles.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "cost.h"
@@ -369,7 +370,7 @@ static void turn_silently(struct tiles *t, int n, bool skewed)
 static void turn(struct tiles *t, int n, bool skewed)
 {
 	int places = t->path->n, lines = grid_lines(t->grid, t->axis);
-	signed char steps[lines];
+	signed char *steps;
 	bool any = true;
 
 	if (places == 1 || (!skewed && !t->off))
@@ -378,6 +379,7 @@ static void turn(struct tiles *t, int n, bool skewed)
 		turn_silently(t, n, skewed);
 		return;
 	}
+	steps = wl_malloc(lines, sizeof *steps);
 	while (any) {
 		any = false;
 		for (int q = 0; q < lines; q++) {
@@ -392,6 +394,7 @@ static void turn(struct tiles *t, int n, bool skewed)
 		for (int i = 0; i < n && any; i++)
 			set_up &= !step(&t[i], steps, set_up);
 	}
+	free(steps);
 }
 
 bool tiles_skewed(const struct tiles *t)

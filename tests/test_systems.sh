@@ -220,14 +220,14 @@ test_report() {
 	local name
 	for name in $gemms; do
 		reported "--gemm $name" \
-			"$(run_of waferllm false $name ktree '')" \
-			--gemm $name
+			"$(run_of waferllm false "$name" ktree '')" \
+			--gemm "$name"
 		holds "--gemm $name" "products by $name" "$err"
 	done
 	for name in $allreduces; do
 		reported "--allreduce $name" \
-			"$(run_of waferllm false meshgemm $name '')" \
-			--allreduce $name
+			"$(run_of waferllm false meshgemm "$name" '')" \
+			--allreduce "$name"
 	done
 	reported 'the default' "$(run_of waferllm false meshgemm ktree '')"
 	! grep -q -e 'products by' -e 'an account alone' "$err" ||
@@ -292,13 +292,23 @@ test_refusals() {
 		--system megatron --gemm cannon
 	refuse '--system megatron and --grid auto' run --dry-run "$model" \
 		--prompt-tokens 5 --system megatron --grid auto
-	for name in 0 2,0 x 2, 1,2,3,4; do
+	for name in 0 2,0 x '2,' 1,2,3,4; do
 		refuse 'option --groups: ' "$model" --groups $name
 	done
 	if [ -n "$MPIRUN" ]; then
 		refuse_on 4 'option --rank-grid: 2x2 ranks do not fit a core' \
 			"$model" --system megatron --rank-grid 2x2 --grid 8x8
 	fi
+}
+
+# A line through all cores of a wafer.
+test_whole_wafer() {
+	local more
+	for more in '' '--allreduce ktree' '--allreduce pipeline'; do
+		# shellcheck disable=SC2086
+		answer 1 run --dry-run --shape bench-110m --system megatron \
+			--grid 994x750 --prompt-tokens 9 -n 2 $more
+	done
 }
 
 # A line of fewer cores than ranks.
@@ -387,6 +397,7 @@ test_bits_differ
 test_real_models
 test_report
 test_refusals
+test_whole_wafer
 test_idle
 test_many_blocks
 test_warned_run
