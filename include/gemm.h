@@ -55,7 +55,7 @@ void gemm_summa(const struct gemm *p);
  * Source: WaferLLM (OSDI'25), section 5.1 (as on GPU and TPU pods). */
 void gemm_allgather(const struct gemm *p);
 
-/* In one dimension: see the file. Not in the table, for it runs on a line alone.
+/* In one dimension: see the file. Not in the table: it runs on a line alone.
  * Cost charged: each step the longer of a two-hop shift and the product. */
 extern const struct gemm_algorithm gemm_megatron;
 

@@ -96,10 +96,10 @@ void line_multicast(struct line *l, int first, int last,
 /* Broadcasts a vector from core root to all of the line. data [words]: this
  * rank's part of it, of its own lines, filled on the root's rank. wire: over
  * all parallel lines. To be used where each core is the root in its turn. Cost
- * charged: a set-up, the hops to the farther end, the words, a stage; and, where a
- * router has not a path for every root (cost_relays), a stage for each core on
- * the way that sends on in software, which takes that long of its own time.
- */
+ * charged: a set-up, the hops to the farther end, the words, a stage; and,
+ * where a router has not a path for every root (cost_relays), a stage for each
+ * core on the way that sends on in software, and that core's own time, which
+ * nothing hides: a stage for the head, then all words. */
 void line_broadcast(struct line *l, int root, float *data, size_t words,
                     struct wire_words wire);
 

@@ -4,10 +4,10 @@
  *      1 ---->3   4<---- 6         level 1: two cores on
  *             3-->4                level 2: ... and a multicast from there
  *
- * The core nearer to the middle of the line has the pair's sum, the lower one of
- * two as near. Stages are few, log2(n); but each level's messages pass over the
- * routers of the cores in between on paths of that level alone, so that their
- * number grows too.
+ * The core nearer to the middle of the line has the pair's sum, the lower one
+ * of two as near. Stages are few, log2(n); but each level's messages pass over
+ * the routers of the cores in between on paths of that level alone, so that
+ * their number grows too.
  *
  * Source: Thakur, Rabenseifner and Gropp (IJHPCA 2005), section 2. */
 #include "config.h"

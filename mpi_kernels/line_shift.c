@@ -1,4 +1,4 @@
-/* The ring shift of tiles: the two-hop ring, or Cannon's with its long way home.
+/* The ring shift of tiles: the two-hop ring, or Cannon's with its way home.
  *
  *   6 cores:  0 -> 2 -> 4 -> 5 -> 3 -> 1 -> 0
  *             0 -> 1 -> 2 -> 3 -> 4 -> 5 -> 0

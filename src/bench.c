@@ -1,5 +1,5 @@
-/* One kernel by one algorithm: what is asked for, its ledger and grid, what came
- * of it. */
+/* One kernel by one algorithm: what is asked for, its ledger and grid, what
+ * came of it. */
 #include "config.h"
 #include "bench.h"
 

@@ -113,7 +113,8 @@ int system_choose(const struct options *o, struct system *s,
                   struct wl_error *err)
 {
 	if (find(o->system ? o->system : table[0].name, s, err) ||
-	    (s->baseline && check_baseline(o, s, err)) || set_gemm(o, s, err) || set_allreduce(o, s, err))
+	    (s->baseline && check_baseline(o, s, err)) ||
+	    set_gemm(o, s, err) || set_allreduce(o, s, err))
 		return -1;
 	if (o->grid.rows == GRID_AUTO && (s->line || s->baseline))
 		return wl_error_set(err, "options --system %s and --grid auto "

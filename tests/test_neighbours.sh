@@ -146,6 +146,19 @@ test_runs() {
 	watch 7 "$gqa" --grid 6x6 --rank-grid 2x3 --prompt "$text"
 }
 
+# Whatever the algorithm would like: broadcasts, wrap-arounds, a line.
+test_algorithms() {
+	local gqa=$scratch/gqa.h5 text='A prompt for all algorithms'
+	watch 6 "$gqa" --grid 5x7 --prompt "$text" --gemm cannon \
+		--allreduce ring
+	watch 6 "$gqa" --grid 6x9 --prompt "$text" --gemm summa \
+		--allreduce pipeline
+	watch 4 "$gqa" --grid 8x4 --prompt "$text" --gemm allgather \
+		--allreduce binary
+	watch 4 "$gqa" --grid 4x3 --prompt "$text" --system megatron
+}
+
 test_broken
 test_runs
+test_algorithms
 finish
