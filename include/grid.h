@@ -121,6 +121,13 @@ static inline int grid_width(const struct grid *g)
 	return range_size(g->x.mine);
 }
 
+/* The cores of a rectangle of the wafer as a grid; as one line they go through
+ * its rows to and fro, so that neighbours on it are neighbours on the mesh. */
+static inline struct rxc grid_sides(struct rxc laid, bool line)
+{
+	return line ? (struct rxc){ 1, laid.rows * laid.cols } : laid;
+}
+
 /* Whether the sides differ. Then dimensions that products sum over lie spread
  * (block.h), so that both axes cut them alike. */
 static inline bool grid_uneven(const struct grid *g)

@@ -7,7 +7,6 @@
 
 #include "model.h"
 #include "options.h"
-#include "system.h"
 
 /* New tokens when -n is not given and the context allows it. */
 #define PLAN_NEW_TOKENS 256
@@ -22,9 +21,6 @@ const char *plan_model_path(const struct options *o, bool installed);
  * --decode-grid) before --grid, else one that suits the model. */
 struct rxc plan_grid(const struct options *o, struct rxc own,
                      const struct model *m);
-
-/* The sides that the system gives it: a line has one row. */
-struct rxc plan_cores(const struct system *s, struct rxc grid);
 
 /* Whether there are no more pipeline regions than layers. 0, or -1 and err. */
 int plan_check_regions(const struct options *o, const struct model *m,

@@ -66,7 +66,6 @@ struct charge product_step(const struct gemm *p)
 static void multiply(const struct gemm *p)
 {
 	const struct grid *g = p->c->grid;
-	int on_x = p->a->path->per_core, on_y = p->b->path->per_core;
 
 	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
 		int m = part_size(&p->a->fixed, y);
@@ -76,15 +75,15 @@ static void multiply(const struct gemm *p)
 			int k = tiles_ring_extent(p->a, y, x);
 			int n = tiles_fixed_extent(p->b, y, x);
 
-			WL_ASSERT(tiles_block(p->a, y, x * on_x) ==
-			          tiles_block(p->b, x, y * on_y));
+			WL_ASSERT(tiles_block(p->a, y,
+			                      x * p->a->path->per_core) ==
+			          tiles_block(p->b, x,
+			                      y * p->b->path->per_core));
 			vec_gemm(m, n, k, tiles_at(p->a, y, x), k, 1,
 			         tiles_at(p->b, y, x), n,
 			         tiles_at(p->c, y, x), n);
 		}
 	}
-	(void)on_x;
-	(void)on_y;
 }
 
 void product_round(const struct gemm *p)

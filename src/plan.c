@@ -27,11 +27,6 @@ struct rxc plan_grid(const struct options *o, struct rxc own,
 	return o->grid.rows ? o->grid : (struct rxc){ side, side };
 }
 
-struct rxc plan_cores(const struct system *s, struct rxc grid)
-{
-	return s->line ? (struct rxc){ 1, grid.rows * grid.cols } : grid;
-}
-
 int plan_check_regions(const struct options *o, const struct model *m,
                        struct wl_error *err)
 {

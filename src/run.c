@@ -184,8 +184,8 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 
 	r->prefill = plan_grid(o, o->prefill_grid, &r->plan.model);
 	r->decode = plan_grid(o, o->decode_grid, &r->plan.model);
-	struct rxc a = plan_cores(&r->system, r->prefill);
-	struct rxc b = plan_cores(&r->system, r->decode);
+	struct rxc a = grid_sides(r->prefill, r->system.line);
+	struct rxc b = grid_sides(r->decode, r->system.line);
 	int rows = a.rows < b.rows ? a.rows : b.rows;
 	int cols = a.cols < b.cols ? a.cols : b.cols;
 

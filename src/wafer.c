@@ -6,18 +6,11 @@
 
 #include "fail.h"
 
-/* A line goes through the grid's rows to and fro, so that neighbours on it are
- * neighbours on the mesh. */
-static struct rxc sides(const struct wafer_setup *s, struct rxc size)
-{
-	return s->line ? (struct rxc){ 1, size.rows * size.cols } : size;
-}
-
 static void lay_grid(struct wafer *w, struct grid *g,
                      const struct wafer_setup *s, struct rxc size)
 {
 	const struct mesh *m = w->mesh;
-	struct rxc cores = sides(s, size);
+	struct rxc cores = grid_sides(size, s->line);
 	struct line *line[] = { &g->x, &g->y };
 
 	if (m)
@@ -38,7 +31,8 @@ static void lay_grid(struct wafer *w, struct grid *g,
 /* Cores of the longest line of either grid. */
 static int longest_line(const struct wafer_setup *s)
 {
-	const struct rxc a = sides(s, s->prefill), b = sides(s, s->decode);
+	const struct rxc a = grid_sides(s->prefill, s->line);
+	const struct rxc b = grid_sides(s->decode, s->line);
 	const int n[] = { a.rows, a.cols, b.rows, b.cols };
 	int most = 0;
 
