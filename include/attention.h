@@ -16,6 +16,7 @@
  * blocks' tokens, blocks in increasing order]. */
 struct scores {
 	struct grid *grid;
+	enum wl_type type;    /* that S is rounded to as cores keep it */
 	struct heads heads;
 	struct part tokens;   /* over core rows */
 	int heads_most;       /* of any column */
@@ -24,7 +25,7 @@ struct scores {
 };
 
 void scores_init(struct scores *s, struct grid *g, const struct heads *h,
-                 struct part tokens);
+                 enum wl_type type, struct part tokens);
 void scores_fini(struct scores *s);
 
 /* S = mask(Q K^T / sqrt(head_dim)). K comes and leaves at home. As many

@@ -15,8 +15,8 @@
 
 /* C = A B. A [m][k]: rows on y, k on x, in k's blocks; B [k][n]: k on y, in the
  * same blocks, columns on x; C [m][n] at home, ring axis x, a tile a core.
- * Tiles are row-major. A and B lie where gemm_align and gemm_weights_init put
- * them, and do so again in the end. */
+ * Tiles are row-major, A's and C's of floats. A and B lie where gemm_align and
+ * gemm_weights_init put them, and do so again in the end. */
 struct gemm {
 	struct tiles *a, *b, *c;
 };
@@ -78,12 +78,12 @@ int gemm_blocks(const struct grid *g);
 	"dimension of products in %d blocks, their least common multiple; " \
 	"sides with a common factor need fewer"
 
-/* Makes B's tiles, zeroed, in the places from which the algorithm reads them.
- * k and n: over the core rows and columns; k spread where the grid is uneven.
- * Free with tiles_fini. */
+/* Makes B's tiles of that type, zeroed, in the places from which the algorithm
+ * reads them. k and n: over the core rows and columns; k spread where the grid
+ * is uneven. Free with tiles_fini. */
 void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
-                       struct grid *g, struct part k, struct part n,
-                       enum sram sram);
+                       struct grid *g, enum wl_type type, struct part k,
+                       struct part n, enum sram sram);
 
 /* Whether dimensions that the algorithm sums over have to lie spread on this
  * grid (block.h), so that both of its sides cut them in the same blocks. */

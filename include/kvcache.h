@@ -19,7 +19,7 @@ enum kv_policy { KV_SHIFT, KV_CONCAT };
 
 struct kvcache {
 	int sequence;        /* whose entries these are; 0 so far */
-	enum wl_type type;   /* WL_F32 so far */
+	enum wl_type type;   /* of the elements in memory */
 	struct grid *grid;
 	int layers;
 	size_t channels;     /* of this rank's columns */
@@ -30,14 +30,16 @@ struct kvcache {
 	int max_tokens;
 	uint64_t held;       /* bytes of the fullest emulated core */
 	int capacity;        /* tokens this rank can hold */
-	float **k;           /* [layers] of [channels][capacity] */
-	float **v;           /* [layers] of [capacity][channels] */
-	float *message;      /* one entry of one layer: k then v */
+	void **k;            /* [layers] of [channels][capacity] */
+	void **v;            /* [layers] of [capacity][channels] */
+	char *message;       /* two entries of one layer, k then v: out, in */
 };
 
-/* Empty cache that can hold max_tokens over all rows. */
+/* Empty cache of elements of that type that can hold max_tokens over all rows.
+ */
 void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
-                  int layers, int max_tokens, enum kv_policy policy);
+                  enum wl_type type, int layers, int max_tokens,
+                  enum kv_policy policy);
 void kvcache_fini(struct kvcache *c);
 
 /* The cache holds the first tokens tokens from now on: then kvcache_fill is
@@ -53,8 +55,13 @@ struct wire_words kvcache_wire(const struct kvcache *c, uint64_t across);
 /* Where this rank keeps a token that it holds. */
 int kvcache_place(const struct kvcache *c, int token);
 
-/* Puts the tokens of this rank's rows into a layer; k and v: [those
- * tokens][channels]. Charges a core's memory with the layer's max_tokens. */
+/* The element at that place of a layer's keys or values. */
+const void *kvcache_at(const struct kvcache *c, void *const *which, int layer,
+                       size_t at);
+
+/* Puts the tokens of this rank's rows into a layer, rounded to the cache's
+ * type; k and v: [those tokens][channels]. Charges a core's memory with the
+ * layer's max_tokens. */
 void kvcache_fill(struct kvcache *c, int layer, const float *k,
                   const float *v);
 
@@ -62,8 +69,8 @@ void kvcache_fill(struct kvcache *c, int layer, const float *k,
  * every layer. */
 void kvcache_advance(struct kvcache *c);
 
-/* Stores a layer's entry of the newest token: k, v [channels], the same on
- * every rank of a column. Rows that must, pass their oldest entry up.
+/* Stores a layer's entry of the newest token, rounded: k, v [channels], the
+ * same on every rank of a column. Rows that must, pass their oldest entry up.
  * Collective over the y lines. Cost charged: one hop for each row that passes
  * an entry of k and v. Source: WaferLLM (OSDI'25), section 4.3. */
 void kvcache_append(struct kvcache *c, int layer, const float *k,

@@ -142,7 +142,7 @@ void line_charge_pass(struct line *l, int first, int last,
  * given and receives one from the upper where recv is given (either may be
  * NULL): the one-hop step of the KV cache. Charges nothing: the caller knows
  * what its cores pass. */
-void line_pass_down(struct line *l, const float *send, float *recv,
+void line_pass_down(struct line *l, const void *send, void *recv,
                     size_t words);
 
 /* Sends n rows of words words each along the line, row i from core from[i] to
@@ -168,11 +168,12 @@ struct box {
 	struct range k, n;
 };
 
-/* Re-lays a matrix along the line: this rank gives from[rank], receives
- * to[rank] (boxes by rank index along the axis; what a rank's new box takes
- * from others' old boxes is relayed rank by rank). Returns the new box, which
- * the caller frees, and frees data. Charges nothing: see relayout in slab.h. */
-float *line_relay_boxes(struct line *l, const struct box *from,
-                        const struct box *to, float *data);
+/* Re-lays a matrix, of elements of `size` bytes, along the line: this rank
+ * gives from[rank], receives to[rank] (boxes by rank index along the axis; what
+ * a rank's new box takes from others' old boxes is relayed rank by rank).
+ * Returns the new box, which the caller frees, and frees data. Charges nothing:
+ * see relayout in slab.h. */
+void *line_relay_boxes(struct line *l, const struct box *from,
+                       const struct box *to, size_t size, void *data);
 
 #endif

@@ -22,7 +22,7 @@ struct layout {
 };
 
 struct slab {
-	enum wl_type type;   /* of the elements; WL_F32 so far */
+	enum wl_type type;   /* of the elements in memory */
 	struct grid *grid;
 	enum axis axis;      /* the axis that k is cut over */
 	struct part k;
@@ -31,7 +31,7 @@ struct slab {
 	int width_most;      /* of the core line that has most */
 	struct wire_words wire; /* one row, over the lines along k */
 	enum sram sram;      /* what it is in a core's memory */
-	float *data;         /* [k of this rank][width]; NULL in a dry run */
+	void *data;          /* [k of this rank][width]; NULL in a dry run */
 };
 
 /* The box that rank (row, col) of the grid's rank grid holds. */
@@ -40,25 +40,30 @@ struct box layout_box(const struct layout *l, int row, int col);
 /* This rank's own box. */
 struct box layout_own_box(const struct layout *l);
 
-/* A zeroed slab for n matrices, which share k and the orientation; what a
- * core holds is charged to its memory as sram. */
+/* A zeroed slab for n matrices of that type, which share k and the orientation;
+ * what a core holds is charged to its memory as sram. */
 void slab_init(struct slab *s, const struct layout *layouts, int n,
-               enum sram sram);
+               enum wl_type type, enum sram sram);
 void slab_fini(struct slab *s);
 
-/* Copies one matrix (dense, this rank's box of `from`) to columns [at, ...)
- * of the slab; returns the column behind it. */
-size_t slab_put(struct slab *s, const struct layout *from, const float *data,
+/* Row k of this rank's, from column `column` on. */
+void *slab_at(const struct slab *s, size_t k, size_t column);
+/* Column `column` of this rank's, all of its k, as floats. */
+void slab_column(const struct slab *s, size_t column, float *to);
+
+/* Copies one matrix (dense, this rank's box of `from`, of the slab's type) to
+ * columns [at, ...) of the slab; returns the column behind it. */
+size_t slab_put(struct slab *s, const struct layout *from, const void *data,
                 size_t at);
 
 /* Re-lays a matrix from one layout to another (other grid, other
  * orientation) on the same ranks: first along x, then along y, every element
- * over mesh links only. data: this rank's box of `from`, given up; returns
- * the box of `to`, which the caller frees (NULL in a dry run).
+ * (of that type) over mesh links only. data: this rank's box of `from`, given
+ * up; returns the box of `to`, which the caller frees (NULL in a dry run).
  * Cost charged: every element that changes its core, words and hops; the
  * busiest link of each axis, and the cores that words pass on their way: where
  * each goes is no fixed route, so that software sends it on. */
-float *relayout(const struct layout *from, const struct layout *to,
-                float *data);
+void *relayout(const struct layout *from, const struct layout *to,
+               enum wl_type type, void *data);
 
 #endif

@@ -16,7 +16,7 @@
 #include "model.h"
 
 struct tiles {
-	enum wl_type type;   /* of the elements; WL_F32 so far */
+	enum wl_type type;   /* of the elements in memory */
 	struct grid *grid;
 	enum axis axis;      /* the ring's */
 	struct ring *path;   /* that they travel on; the line's */
@@ -24,19 +24,20 @@ struct tiles {
 	struct part fixed;   /* over the lines */
 	int *off;            /* [lines], ring steps away from home; NULL: all
 	                        are there */
-	float **tile;        /* [own lines and places], as tiles_slot has it */
-	float *memory;       /* all tiles, each with room for the largest */
+	void **tile;         /* [own lines and places], as tiles_slot has it */
+	char *memory;        /* all tiles, each with room for the largest */
 	enum sram sram;      /* what they are in a core's memory */
 };
 
-/* Zeroed tiles, at home, on the ring of so many places as ring has parts: as
- * many as a line has cores, or a multiple. No memory for elements in a dry
- * run; what a core holds is charged to its memory as sram. Free with
+/* Zeroed tiles of that type, at home, on the ring of so many places as ring has
+ * parts: as many as a line has cores, or a multiple. No memory for elements in
+ * a dry run; what a core holds is charged to its memory as sram. Free with
  * tiles_fini. Not collective. */
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
-                   enum ring_kind kind, struct part ring, struct part fixed,
-                   enum sram sram);
-/* The same on the two-hop ring. */
+                   enum ring_kind kind, enum wl_type type, struct part ring,
+                   struct part fixed, enum sram sram);
+/* The same on the two-hop ring, of floats: activations, whose values are those
+ * that an emulated core's elements can have (wl_round). */
 void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
                 struct part ring, struct part fixed, enum sram sram);
 void tiles_fini(struct tiles *t);
@@ -45,7 +46,7 @@ void tiles_fini(struct tiles *t);
  * the pointer to place p of line q's tile is kept (own rectangle only). */
 struct line *tiles_line(const struct tiles *t);
 struct range tiles_own_lines(const struct tiles *t);
-float **tiles_slot(const struct tiles *t, int q, int p);
+void **tiles_slot(const struct tiles *t, int q, int p);
 
 /* Ring steps that line q is away from home; sets them. */
 int tiles_off(const struct tiles *t, int q);
@@ -59,11 +60,13 @@ int tiles_place(const struct tiles *t, int q, int b);
  * it holds most. */
 size_t tiles_capacity(const struct tiles *t);
 uint64_t tiles_bytes(const struct tiles *t);
-/* Elements of place p of line q's tile now. */
+/* Elements of place p of line q's tile now, and bytes of memory. */
 size_t tiles_size(const struct tiles *t, int q, int p);
+size_t tiles_memory(const struct tiles *t, int q, int p);
 /* The memory of core (y, x)'s tile, of its first place if it has more (own
- * rectangle only). */
+ * rectangle only): of floats, of any type. */
 float *tiles_at(const struct tiles *t, int y, int x);
+void *tiles_elements(const struct tiles *t, int y, int x);
 /* Extents of the ring block and the fixed block that lie there. */
 int tiles_ring_extent(const struct tiles *t, int y, int x);
 int tiles_fixed_extent(const struct tiles *t, int y, int x);
@@ -73,7 +76,7 @@ int tiles_fixed_extent(const struct tiles *t, int y, int x);
 struct tiles_shift {
 	struct tiles *t;
 	const signed char *steps;
-	float *in[2];
+	char *in[2];
 	int recv[2], send[2];  /* tickets */
 	bool arrived[2], sent[2];
 };

@@ -7,15 +7,19 @@
 
 #include <stddef.h>
 
-/* y[j] = fma(x[i * stride], w[i * ldw + j], y[j]) for i = 0..k-1 in order,
- * j = 0..n-1. */
-void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
-              const float *w, size_t ldw, float *y);
+#include "model.h"
 
-/* C[i][j] += sum over p of A[i][p] B[p][j], p increasing; A's element (i,p)
- * is a[i * row + p * col], B and C are row-major with leading dimensions. */
+/* y[j] = fma(x[i * stride], w[i * ldw + j], y[j]) for i = 0..k-1 in order,
+ * j = 0..n-1; w's elements are of the type, and exact as floats. */
+void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
+              enum wl_type type, const void *w, size_t ldw, float *y);
+
+/* C[i][j] = fma(A[i][p], B[p][j], C[i][j]) for p = 0..k-1 in order; A's element
+ * (i,p) is a[i * row + p * col], B (of the type) and C are row-major with
+ * leading dimensions. */
 void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
-              size_t col, const float *b, size_t ldb, float *c, size_t ldc);
+              size_t col, enum wl_type type, const void *b, size_t ldb,
+              float *c, size_t ldc);
 
 /* y += x. */
 void vec_add(size_t n, const float *x, float *y);

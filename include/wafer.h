@@ -17,7 +17,9 @@
 #include "model.h"
 #include "weights.h"
 
-/* Buffers of a decode step, made once. Vectors on this rank's cores. */
+/* Buffers of a decode step, made once. Vectors on this rank's cores: floats,
+ * rounded to what cores hold, but sums on their way and logits, which stay as
+ * they are added up. */
 struct decode_state {
 	struct heads heads;
 	int heads_most;        /* of any column */
@@ -71,7 +73,7 @@ struct wafer_setup {
 	struct rxc prefill, decode;  /* core grids, at least as large each way
 	                                as the rank grid */
 	const struct device *device; /* that is emulated */
-	enum wl_type type;           /* of the elements that are charged */
+	enum wl_type type;           /* of a core's elements: held, and charged */
 	/* How it is run. */
 	const struct gemm_algorithm *gemm; /* NULL: the default */
 	const struct allreduce *allreduce; /* NULL: the default */

@@ -42,6 +42,9 @@ enum dim { DIM_E, DIM_F, DIM_Q, DIM_KV };
 
 struct weights {
 	const struct model *model;
+	enum wl_type type;                 /* of matrices in memory, and the
+	                                      values of vectors, which are
+	                                      floats there */
 	const struct gemm_algorithm *gemm; /* of prefill's products */
 	struct grid *prefill, *decode;
 	struct layer_weights *layer;
@@ -70,16 +73,18 @@ const struct slab *weights_head(const struct weights *w);
 
 /* Makes room for the prefill form; decode is the other phase's grid. The
  * grids, the model and the algorithm are borrowed. Free with weights_fini. */
-void weights_init(struct weights *w, const struct model *m,
+void weights_init(struct weights *w, const struct model *m, enum wl_type type,
                   const struct gemm_algorithm *gemm, struct grid *prefill,
                   struct grid *decode);
 void weights_fini(struct weights *w);
 
-/* Reads the checkpoint into the prefill form. Each tensor's rows are read in
+/* Reads the checkpoint into the prefill form, rounded to the weights' type.
+ * Each tensor's rows are read in
  * equal shares, whole rows at a time, and redistributed among the ranks of
  * the mesh; its CRC-32 is put together from the shares', and compared if
  * verify. Refused by name, the first in file order: a tensor whose sum
- * differs, or with a NaN or infinity, or RoPE factors that are not above 0.
+ * differs, or with a NaN or infinity, also one that rounding made, or RoPE
+ * factors that are not above 0.
  * progress (may be NULL) is called on every rank after each tensor. Collective
  * over mesh->control. 0, or -1 on all ranks and err. Nothing is charged. */
 int weights_load(struct weights *w, struct checkpoint *c,

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert.h"
 #include "cost.h"
 #include "fail.h"
 #include "line.h"
@@ -98,9 +99,10 @@ static uint64_t block_bytes(const struct scores *s)
 }
 
 void scores_init(struct scores *s, struct grid *g, const struct heads *h,
-                 struct part tokens)
+                 enum wl_type type, struct part tokens)
 {
-	*s = (struct scores){ .grid = g, .heads = *h, .tokens = tokens,
+	*s = (struct scores){ .grid = g, .type = type, .heads = *h,
+	                      .tokens = tokens,
 	                      .heads_most = heads_most(h) };
 	ledger_hold(g->ledger, SRAM_ACTIVATIONS, score_bytes(s));
 	if (g->dry)
@@ -179,8 +181,8 @@ static void partial_scores(const struct scores *s, int g,
 	for (int r = 0; r < h->group; r++)
 		vec_gemm(m, n, range_size(c),
 		         tiles_at(q, y, x) + c.lo * h->group + r, width,
-		         h->group, tiles_at(k, y, x) + (size_t)c.lo * n, n,
-		         part + (size_t)r * m * n, n);
+		         h->group, WL_F32,
+		         tiles_at(k, y, x) + (size_t)c.lo * n, n, part + (size_t)r * m * n, n);
 }
 
 /* Scales and masks a finished block and puts it into its keeper's tile: row i
@@ -199,6 +201,8 @@ static void keep_block(struct scores *s, int g, int y, int x, int b,
 			tile[(size_t)i * length + at + j] =
 				col0 + j <= row0 + i % m
 				? part[(size_t)i * n + j] * scale : -INFINITY;
+	for (int i = 0; i < s->heads.group * m; i++)
+		wl_round(tile + (size_t)i * length + at, s->type, n);
 }
 
 /* One head's part of one step: partial products on each core, reduced along
@@ -334,8 +338,10 @@ static void each_row(struct scores *s, int step, float *value, float *result,
 					else if (step == 1) {
 						vec_exp(n, r, row);
 						*v = vec_sum(n, row);
-					} else
+					} else {
 						vec_scale(n, 1.0f / r, row);
+						wl_round(row, s->type, n);
+					}
 				}
 			}
 		}
@@ -399,7 +405,7 @@ static void take_blocks(const struct scores *s, int g,
 /* out [group][own tokens][own channels of the column] += S V for one head and
  * the block in hand. */
 static void multiply_values(const struct scores *s, int g,
-                            const struct tiles *v, float *data, float **out)
+                            const struct tiles *v, float *data, void **out)
 {
 	const struct grid *grid = s->grid;
 	const struct heads *h = &s->heads;
@@ -417,7 +423,7 @@ static void multiply_values(const struct scores *s, int g,
 
 			for (int r = 0; r < h->group && range_size(c); r++)
 				vec_gemm(m, range_size(c), n,
-				         data + (size_t)r * m * n, n, 1,
+				         data + (size_t)r * m * n, n, 1, WL_F32,
 				         tiles_at(v, y, x) + c.lo, width,
 				         o + (size_t)r * m * width + c.lo,
 				         width);
@@ -427,7 +433,7 @@ static void multiply_values(const struct scores *s, int g,
 }
 
 static void multicast_head(struct scores *s, int g, const struct tiles *v,
-                           float **out, const struct step *step, bool follows)
+                           void **out, const struct step *step, bool follows)
 {
 	struct grid *grid = s->grid;
 	int root[grid->rows];
@@ -446,7 +452,7 @@ static void multicast_head(struct scores *s, int g, const struct tiles *v,
 }
 
 /* From [group][token][channel] to [token][(channel, query head)]. */
-static void interleave_heads(const struct scores *s, float **out,
+static void interleave_heads(const struct scores *s, void **out,
                              struct tiles *o)
 {
 	const struct grid *g = s->grid;

@@ -64,10 +64,10 @@ static struct part blocks_of(const struct gemm_algorithm *alg,
 }
 
 void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
-                       struct grid *g, struct part k, struct part n,
-                       enum sram sram)
+                       struct grid *g, enum wl_type type, struct part k,
+                       struct part n, enum sram sram)
 {
-	tiles_init_on(b, g, AXIS_Y, alg->ring, blocks_of(alg, g, k), n,
+	tiles_init_on(b, g, AXIS_Y, alg->ring, type, blocks_of(alg, g, k), n,
 	              sram);
 	if (alg->skewed)
 		tiles_set_skewed(b);
@@ -106,8 +106,8 @@ void gemm_align(const struct gemm_algorithm *alg, struct tiles *a)
 	if (k.parts != a->ring.parts || alg->ring != a->path->kind) {
 		struct tiles finer;
 
-		tiles_init_on(&finer, g, AXIS_X, alg->ring, k, a->fixed,
-		              a->sram);
+		tiles_init_on(&finer, g, AXIS_X, alg->ring, WL_F32, k,
+		              a->fixed, a->sram);
 		if (!g->dry)
 			cut_tiles(a, &finer);
 		tiles_fini(a);

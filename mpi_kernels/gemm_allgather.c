@@ -25,53 +25,80 @@ static uint64_t gathered_bytes(const struct gemm *p)
 	return cost_bytes(p->c->grid->ledger, (m + n) * p->a->ring.n);
 }
 
-/* Gathers an operand's blocks in data, one after the other. */
-static void gather(const struct tiles *t, float *data, size_t each)
-{
-	struct line *l = tiles_line(t);
-	int blocks = t->ring.parts;
-	size_t *words = wl_malloc(blocks, sizeof *words);
-	int *root = wl_malloc(blocks, sizeof *root);
+/* An operand's blocks on this rank, whole in the end: block b at word at[b] of
+ * data. */
+struct gathered {
+	const struct tiles *t;
+	int blocks;
+	size_t *words, *at;  /* [blocks], [blocks + 1] */
+	float *data;         /* NULL in a dry run */
+};
 
-	for (int b = 0; b < blocks; b++) {
-		words[b] = each * part_size(&t->ring, b);
-		root[b] = product_home(t, b);
+static void gathered_init(struct gathered *g, const struct tiles *t)
+{
+	int n = t->ring.parts;
+
+	*g = (struct gathered){ t, n, wl_malloc(n, sizeof *g->words),
+	                        wl_malloc(n + 1, sizeof *g->at), NULL };
+	g->at[0] = 0;
+	for (int b = 0; b < n; b++) {
+		g->words[b] = product_words(t, b);
+		g->at[b + 1] = g->at[b] + g->words[b];
 	}
-	line_allgather(l, &(struct line_parts){ blocks, { 0, blocks }, words,
-	                                        root },
-	               data, cost_parts(l->ledger, &t->fixed, t->ring.n));
+	if (!t->grid->dry)
+		g->data = wl_malloc(g->at[n], sizeof *g->data);
+}
+
+static void gathered_fini(struct gathered *g)
+{
+	free(g->words);
+	free(g->at);
+	free(g->data);
+}
+
+static void gather(struct gathered *g)
+{
+	struct line *l = tiles_line(g->t);
+	int *root = wl_malloc(g->blocks, sizeof *root);
+
+	for (int b = 0; b < g->blocks; b++)
+		root[b] = product_home(g->t, b);
+	line_allgather(l, &(struct line_parts){ g->blocks, { 0, g->blocks },
+	                                        g->words, root },
+	               g->data, cost_parts(l->ledger, &g->t->fixed,
+	                                   g->t->ring.n));
 	free(root);
-	free(words);
+}
+
+/* Does one thing with every block of both operands. */
+static void each_panel(const struct gemm *p, const struct gathered *a,
+                       const struct gathered *b,
+                       void (*with)(const struct gemm *p,
+                                    const struct panel *panel))
+{
+	for (int i = 0; i < a->blocks && a->data; i++)
+		with(p, &(struct panel){ i, a->data + a->at[i],
+		                         b->data + b->at[i] });
 }
 
 void gemm_allgather(const struct gemm *p)
 {
-	struct grid *g = p->c->grid;
-	struct ledger *l = g->ledger;
-	int blocks = p->a->ring.parts;
-	float *a = NULL, *b = NULL;
+	struct ledger *l = p->c->grid->ledger;
+	struct gathered a, b;
 	const struct charge product = product_cycles(p, p->a->ring.n);
-	size_t rows = range_size(part_range(&p->a->fixed, g->y.mine));
-	size_t columns = range_size(part_range(&p->b->fixed, g->x.mine));
 
 	product_start(p);
 	ledger_hold(l, SRAM_BUFFERS, gathered_bytes(p));
-	if (!g->dry) {
-		a = wl_malloc(product_panel_a(p, blocks), sizeof *a);
-		b = wl_malloc(product_panel_b(p, blocks), sizeof *b);
-	}
-	for (int i = 0; i < blocks && a; i++)
-		product_pack(p, &(struct panel){ i, a + product_panel_a(p, i),
-		                                 b + product_panel_b(p, i) });
+	gathered_init(&a, p->a);
+	gathered_init(&b, p->b);
+	each_panel(p, &a, &b, product_pack);
 	ledger_together(l);
-	gather(p->a, a, rows);
-	gather(p->b, b, columns);
+	gather(&a);
+	gather(&b);
 	ledger_join(l);
 	ledger_charge(l, &product);
-	for (int i = 0; i < blocks && a; i++)
-		product_add(p, &(struct panel){ i, a + product_panel_a(p, i),
-		                                b + product_panel_b(p, i) });
+	each_panel(p, &a, &b, product_add);
 	ledger_release(l, SRAM_BUFFERS, gathered_bytes(p));
-	free(b);
-	free(a);
+	gathered_fini(&b);
+	gathered_fini(&a);
 }

@@ -45,6 +45,13 @@ static void multiply_all(const struct gemm *p,
 		multiply(p, x);
 }
 
+/* The element number i of core x's tile. */
+static const void *element(const struct tiles *t, int x, size_t i)
+{
+	return (const char *)tiles_elements(t, 0, x) +
+	       i * wl_type_size(t->type);
+}
+
 /* C(x) += A(b) B(b,x) for the block in hand. */
 static void multiply_columns(const struct gemm *p, int x)
 {
@@ -52,9 +59,8 @@ static void multiply_columns(const struct gemm *p, int x)
 	int n = part_size(&p->b->fixed, x);
 	int row = part_start(&p->a->ring, tiles_block(p->a, 0, x));
 
-	vec_gemm(m, n, k, tiles_at(p->a, 0, x), k, 1,
-	         tiles_at(p->b, 0, x) + (size_t)row * n, n,
-	         tiles_at(p->c, 0, x), n);
+	vec_gemm(m, n, k, tiles_at(p->a, 0, x), k, 1, p->b->type,
+	         element(p->b, x, (size_t)row * n), n, tiles_at(p->c, 0, x), n);
 }
 
 /* C(b) += A(x) B(x,b) for the block in hand. */
@@ -64,8 +70,8 @@ static void multiply_rows(const struct gemm *p, int x)
 	int n = tiles_ring_extent(p->c, 0, x), all = p->c->ring.n;
 	int column = part_start(&p->c->ring, tiles_block(p->c, 0, x));
 
-	vec_gemm(m, n, k, tiles_at(p->a, 0, x), k, 1,
-	         tiles_at(p->b, 0, x) + column, all, tiles_at(p->c, 0, x), n);
+	vec_gemm(m, n, k, tiles_at(p->a, 0, x), k, 1, p->b->type,
+	         element(p->b, x, column), all, tiles_at(p->c, 0, x), n);
 }
 
 /* A goes on while it is multiplied. */

@@ -33,11 +33,9 @@ static void broadcast(const struct gemm *p, const struct panel *panel)
 	if (!g->dry)
 		product_pack(p, panel);
 	line_broadcast(&g->x, product_home(p->a, b), panel->a,
-	               product_panel_a(p, b + 1) - product_panel_a(p, b),
-	               product_wire(p->a, b));
+	               product_words(p->a, b), product_wire(p->a, b));
 	line_broadcast(&g->y, product_home(p->b, b), panel->b,
-	               product_panel_b(p, b + 1) - product_panel_b(p, b),
-	               product_wire(p->b, b));
+	               product_words(p->b, b), product_wire(p->b, b));
 }
 
 /* Every core has the same block in hand; a kernel is made for one size of
@@ -55,7 +53,7 @@ void gemm_summa(const struct gemm *p)
 	struct grid *g = p->c->grid;
 	struct ledger *l = g->ledger;
 	int blocks = p->a->ring.parts;
-	size_t a = product_panel_a(p, 1), b = product_panel_b(p, 1);
+	size_t a = product_words(p->a, 0), b = product_words(p->b, 0);
 	struct panel panel[2];
 
 	product_start(p);

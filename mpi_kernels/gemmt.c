@@ -75,7 +75,7 @@ static void partial_sums(const struct gemmt *p, const struct step *s,
 			int n = part_size(&p->b->ring, s->block[y]);
 
 			vec_gemm(part_size(&p->a->fixed, y), n, k,
-			         tiles_at(p->a, y, x), k, 1,
+			         tiles_at(p->a, y, x), k, 1, WL_F32,
 			         tiles_at(p->b, y, x), n, to, n);
 			to += s->words[y];
 		}

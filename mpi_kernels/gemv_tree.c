@@ -39,8 +39,8 @@ void gemv_tree(const struct slab *w, const float *x, float *y)
 		int k = part_start(&w->k, p) - first;
 
 		memset(partial, 0, w->width * sizeof *partial);
-		vec_gemv(part_size(&w->k, p), w->width, x + k, 1,
-		         w->data + k * w->width, w->width, partial);
+		vec_gemv(part_size(&w->k, p), w->width, x + k, 1, w->type,
+		         slab_at(w, k, 0), w->width, partial);
 	}
 	line_allreduce(l, 1, &all, LINE_ADD);
 }

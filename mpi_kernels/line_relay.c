@@ -29,7 +29,7 @@ void line_charge_pass(struct line *l, int first, int last,
 	ledger_route(account, ROUTE_ON(CHAIN, l->axis));
 }
 
-void line_pass_down(struct line *l, const float *send, float *recv,
+void line_pass_down(struct line *l, const void *send, void *recv,
                     size_t words)
 {
 	int in = NOC_NOTHING, out = NOC_NOTHING;
@@ -195,28 +195,9 @@ static struct box box_meet(struct box a, struct box b)
 	return (struct box){ range_meet(a.k, b.k), range_meet(a.n, b.n) };
 }
 
-static size_t box_words(struct box b)
+static size_t box_elements(struct box b)
 {
 	return (size_t)range_size(b.k) * range_size(b.n);
-}
-
-/* Copies the part `what` of the box `whole` held in data to or from a dense
- * block. */
-static void copy_box(struct box what, struct box whole, float *data,
-                     float *block, bool to_block)
-{
-	size_t width = range_size(what.n);
-
-	for (int k = what.k.lo; k < what.k.hi && width; k++) {
-		float *row = data + (size_t)(k - whole.k.lo) *
-		             range_size(whole.n) + (what.n.lo - whole.n.lo);
-
-		if (to_block)
-			memcpy(block, row, width * sizeof *row);
-		else
-			memcpy(row, block, width * sizeof *row);
-		block += width;
-	}
 }
 
 /* Boxes in one direction: those of ranks on this side of a boundary that have
@@ -224,61 +205,82 @@ static void copy_box(struct box what, struct box whole, float *data,
 struct relay {
 	struct line *l;
 	const struct box *from, *to;
+	size_t size;         /* bytes of an element */
 	bool up;
 };
 
-/* Words of all boxes from giver a to takers beyond the rank `border` (it
- * included, seen in the relay's direction). */
-static size_t words_beyond(const struct relay *r, int a, int border)
+/* Copies the part `what` of the box `whole` held in data to or from a dense
+ * block. Returns the block's bytes. */
+static size_t copy_box(const struct relay *r, struct box what,
+                       struct box whole, char *data, char *block,
+                       bool to_block)
 {
-	size_t words = 0;
+	size_t bytes = range_size(what.n) * r->size;
+	size_t pitch = range_size(whole.n) * r->size;
+	char *row = data + (what.k.lo - whole.k.lo) * pitch +
+	            (what.n.lo - whole.n.lo) * r->size;
+
+	for (int k = what.k.lo; k < what.k.hi && bytes; k++) {
+		if (to_block)
+			memcpy(block, row, bytes);
+		else
+			memcpy(row, block, bytes);
+		block += bytes;
+		row += pitch;
+	}
+	return box_elements(what) * r->size;
+}
+
+/* Bytes of all boxes from giver a to takers beyond the rank `border` (it
+ * included, seen in the relay's direction). */
+static size_t bytes_beyond(const struct relay *r, int a, int border)
+{
+	size_t elements = 0;
 
 	for (int b = border; b >= 0 && b < r->l->nranks; b += r->up ? 1 : -1)
-		words += box_words(box_meet(r->from[a], r->to[b]));
-	return words;
+		elements += box_elements(box_meet(r->from[a], r->to[b]));
+	return elements * r->size;
 }
 
 /* Takes from message `in` what is this rank's, copies the rest, and this
  * rank's own gifts, to `out`. */
-static void relay_sort(const struct relay *r, float *data, float *result,
-                       float *in, float *out)
+static void relay_sort(const struct relay *r, char *data, char *result,
+                       char *in, char *out)
 {
 	int me = r->l->rank, step = r->up ? 1 : -1, n = r->l->nranks;
 
 	for (int a = r->up ? 0 : n - 1; a != me; a += step)
 		for (int b = me; b >= 0 && b < n; b += step) {
 			struct box what = box_meet(r->from[a], r->to[b]);
-			size_t words = box_words(what);
+			size_t bytes = box_elements(what) * r->size;
 
 			if (b == me)
-				copy_box(what, r->to[me], result, in, false);
+				copy_box(r, what, r->to[me], result, in, false);
 			else {
-				memcpy(out, in, words * sizeof *in);
-				out += words;
+				memcpy(out, in, bytes);
+				out += bytes;
 			}
-			in += words;
+			in += bytes;
 		}
-	for (int b = me + step; b >= 0 && b < n; b += step) {
-		struct box what = box_meet(r->from[me], r->to[b]);
-
-		copy_box(what, r->from[me], data, out, true);
-		out += box_words(what);
-	}
+	for (int b = me + step; b >= 0 && b < n; b += step)
+		out += copy_box(r, box_meet(r->from[me], r->to[b]),
+		                r->from[me], data, out, true);
 }
 
-static void relay_run(const struct relay *r, float *data, float *result)
+static void relay_run(const struct relay *r, char *data, char *result)
 {
 	struct line *l = r->l;
 	int step = r->up ? 1 : -1, next = l->rank + step;
-	size_t in = 0, out = 0;
+	size_t in = 0, out = 0; /* bytes, then words */
 
 	for (int a = r->up ? 0 : l->nranks - 1; a != next; a += step) {
 		if (a != l->rank)
-			in += words_beyond(r, a, l->rank);
-		out += words_beyond(r, a, next);
+			in += bytes_beyond(r, a, l->rank);
+		out += bytes_beyond(r, a, next);
 	}
-	float *message = wl_malloc(in, sizeof *message);
-	float *onward = wl_malloc(out, sizeof *onward);
+	in = (in + 3) / 4;
+	out = (out + 3) / 4;
+	char *message = wl_malloc(in, 4), *onward = wl_malloc(out, 4);
 
 	noc_recv_now(l->noc, r->up ? l->lower : l->upper, message, in);
 	relay_sort(r, data, result, message, onward);
@@ -288,22 +290,33 @@ static void relay_run(const struct relay *r, float *data, float *result)
 	free(message);
 }
 
-float *line_relay_boxes(struct line *l, const struct box *from,
-                        const struct box *to, float *data)
+/* Copies what stays on this rank from its old box to its new one. */
+static void keep_box(const struct relay *r, char *data, char *result)
 {
+	struct box old = r->from[r->l->rank], new = r->to[r->l->rank];
+	struct box kept = box_meet(old, new);
+	size_t bytes = range_size(kept.n) * r->size;
+
+	for (int k = kept.k.lo; k < kept.k.hi && bytes; k++)
+		memcpy(result + ((size_t)(k - new.k.lo) * range_size(new.n) +
+		                 (kept.n.lo - new.n.lo)) * r->size,
+		       data + ((size_t)(k - old.k.lo) * range_size(old.n) +
+		               (kept.n.lo - old.n.lo)) * r->size, bytes);
+}
+
+void *line_relay_boxes(struct line *l, const struct box *from,
+                       const struct box *to, size_t size, void *data)
+{
+	struct relay r = { l, from, to, size, false };
+
 	if (!l->noc)
 		return NULL;
 
-	float *result = wl_calloc(box_words(to[l->rank]), sizeof *result);
-	struct box kept = box_meet(from[l->rank], to[l->rank]);
-	float *block = wl_malloc(box_words(kept), sizeof *block);
+	char *result = wl_malloc(box_elements(to[l->rank]), size);
 
-	copy_box(kept, from[l->rank], data, block, true);
-	copy_box(kept, to[l->rank], result, block, false);
-	free(block);
+	keep_box(&r, data, result);
 	for (int up = 0; up <= 1; up++) {
-		struct relay r = { l, from, to, up };
-
+		r.up = up;
 		relay_run(&r, data, result);
 	}
 	free(data);

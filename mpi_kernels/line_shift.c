@@ -126,30 +126,36 @@ static bool charge_shift(struct tiles *t, const signed char *steps,
 	return c.words > 0;
 }
 
-/* Words of the message that crosses the cut at one end of the own cores: a
+/* Bytes of the message that crosses the cut at one end of the own cores: a
  * tile of each moving line. */
-static size_t message_words(const struct tiles_shift *s, bool upper, bool up)
+static size_t message_bytes(const struct tiles_shift *s, bool upper, bool up)
 {
 	struct range lines = tiles_own_lines(s->t);
-	size_t words = 0;
+	size_t bytes = 0;
 
 	for (int q = lines.lo; q < lines.hi; q++) {
 		int step = step_of(s->steps, q);
 
 		if (step)
-			words += tiles_size(s->t, q,
-			                    route(s->t, step)->from[upper][up]);
+			bytes += tiles_memory(s->t, q,
+			                      route(s->t, step)->from[upper][up]);
 	}
-	return words;
+	return bytes;
+}
+
+/* Of a message of so many bytes. */
+static size_t whole_words(size_t bytes)
+{
+	return (bytes + 3) / 4;
 }
 
 /* Fills the message that leaves over one end: own tiles, and those that came
  * in over the other end and only pass through. Returns false when it needs
  * what has not arrived. */
-static bool pack(const struct tiles_shift *s, bool upper, float *out)
+static bool pack(const struct tiles_shift *s, bool upper, char *out)
 {
 	struct range lines = tiles_own_lines(s->t);
-	const float *in = s->in[!upper];
+	const char *in = s->in[!upper];
 
 	for (int q = lines.lo; q < lines.hi; q++) {
 		int step = step_of(s->steps, q);
@@ -158,18 +164,17 @@ static bool pack(const struct tiles_shift *s, bool upper, float *out)
 
 		if (!step)
 			continue;
-		size_t words = tiles_size(s->t, q, p);
+		size_t bytes = tiles_memory(s->t, q, p);
 
 		if (own_place(s->t, p))
-			memcpy(out, *tiles_slot(s->t, q, p),
-			       words * sizeof *out);
+			memcpy(out, *tiles_slot(s->t, q, p), bytes);
 		else if (s->arrived[!upper])
-			memcpy(out, in, words * sizeof *out);
+			memcpy(out, in, bytes);
 		else
 			return false;
-		out += words;
+		out += bytes;
 		if (s->arrived[!upper])
-			in += tiles_size(s->t, q, r->from[!upper][upper]);
+			in += tiles_memory(s->t, q, r->from[!upper][upper]);
 	}
 	return true;
 }
@@ -181,11 +186,11 @@ static void try_send(struct tiles_shift *s, bool upper)
 
 	if (line_cut(l, upper) < 0 || s->sent[upper])
 		return;
-	size_t words = message_words(s, upper, upper);
+	size_t words = whole_words(message_bytes(s, upper, upper));
 	float *out = line_buffer(l, upper ? LINE_OUT_UPPER : LINE_OUT_LOWER,
 	                         words);
 
-	if (!pack(s, upper, out))
+	if (!pack(s, upper, (char *)out))
 		return;
 	s->send[upper] = noc_send(l->noc, upper ? l->upper : l->lower, out,
 	                          words);
@@ -218,10 +223,10 @@ static bool start(struct tiles_shift *s, struct tiles *t,
 		s->recv[upper] = s->send[upper] = NOC_NOTHING;
 		if (line_cut(l, upper) < 0)
 			continue;
-		size_t words = message_words(s, upper, !upper);
+		size_t words = whole_words(message_bytes(s, upper, !upper));
 
-		s->in[upper] = line_buffer(l, upper ? LINE_IN_UPPER
-		                                    : LINE_IN_LOWER, words);
+		s->in[upper] = (char *)line_buffer(
+			l, upper ? LINE_IN_UPPER : LINE_IN_LOWER, words);
 		s->recv[upper] = noc_recv(l->noc, upper ? l->upper : l->lower,
 		                          s->in[upper], words);
 	}
@@ -243,10 +248,10 @@ static void permute(struct tiles_shift *s, int q)
 	const struct tiles *t = s->t;
 	const struct ring_route *r = route(t, step_of(s->steps, q));
 	int left = 0, first = t->path->mine.lo, w = range_size(t->path->mine);
-	float *now[w], *gone[2];
+	void *now[w], *gone[2];
 
 	for (int i = 0; i < w; i++) {
-		float *tile = *tiles_slot(t, q, first + i);
+		void *tile = *tiles_slot(t, q, first + i);
 
 		if (own_place(t, r->to[i]))
 			now[r->to[i] - first] = tile;
@@ -264,7 +269,7 @@ static void permute(struct tiles_shift *s, int q)
 static void unpack(struct tiles_shift *s, bool upper)
 {
 	struct range lines = tiles_own_lines(s->t);
-	const float *in = s->in[upper];
+	const char *in = s->in[upper];
 
 	for (int q = lines.lo; q < lines.hi; q++) {
 		int step = step_of(s->steps, q);
@@ -273,12 +278,11 @@ static void unpack(struct tiles_shift *s, bool upper)
 
 		if (!step)
 			continue;
-		size_t words = tiles_size(s->t, q, to);
+		size_t bytes = tiles_memory(s->t, q, to);
 
 		if (own_place(s->t, to))
-			memcpy(*tiles_slot(s->t, q, to), in,
-			       words * sizeof *in);
-		in += words;
+			memcpy(*tiles_slot(s->t, q, to), in, bytes);
+		in += bytes;
 	}
 }
 

@@ -80,7 +80,7 @@ static void multiply(const struct gemm *p)
 			          tiles_block(p->b, x,
 			                      y * p->b->path->per_core));
 			vec_gemm(m, n, k, tiles_at(p->a, y, x), k, 1,
-			         tiles_at(p->b, y, x), n,
+			         p->b->type, tiles_elements(p->b, y, x), n,
 			         tiles_at(p->c, y, x), n);
 		}
 	}
@@ -117,40 +117,31 @@ struct wire_words product_wire(const struct tiles *t, int b)
 	return cost_parts(t->grid->ledger, &t->fixed, part_size(&t->ring, b));
 }
 
-size_t product_panel_a(const struct gemm *p, int b)
+size_t product_words(const struct tiles *t, int b)
 {
-	const struct grid *g = p->c->grid;
+	size_t own = range_size(part_range(&t->fixed, tiles_own_lines(t)));
 
-	return (size_t)part_start(&p->a->ring, b) *
-	       range_size(part_range(&p->a->fixed, g->y.mine));
-}
-
-size_t product_panel_b(const struct gemm *p, int b)
-{
-	const struct grid *g = p->c->grid;
-
-	return (size_t)part_start(&p->b->ring, b) *
-	       range_size(part_range(&p->b->fixed, g->x.mine));
+	return (own * part_size(&t->ring, b) * wl_type_size(t->type) + 3) / 4;
 }
 
 /* Copies this rank's tiles of one place, line by line. */
-static void copy_out(const struct tiles *t, int place, float *to)
+static void copy_out(const struct tiles *t, int place, char *to)
 {
 	struct range lines = tiles_own_lines(t);
 
 	if (place < t->path->mine.lo || place >= t->path->mine.hi)
 		return;
 	for (int q = lines.lo; q < lines.hi; q++) {
-		size_t words = tiles_size(t, q, place);
+		size_t bytes = tiles_memory(t, q, place);
 
-		memcpy(to, *tiles_slot(t, q, place), words * sizeof *to);
-		to += words;
+		memcpy(to, *tiles_slot(t, q, place), bytes);
+		to += bytes;
 	}
 }
 
 void product_pack(const struct gemm *p, const struct panel *panel)
 {
-	copy_out(p->a, panel->block, panel->a);
+	copy_out(p->a, panel->block, (char *)panel->a);
 	copy_out(p->b, panel->block, panel->b);
 }
 
@@ -162,14 +153,14 @@ void product_add(const struct gemm *p, const struct panel *panel)
 
 	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
 		int m = part_size(&p->a->fixed, y);
-		const float *b = panel->b;
+		const char *b = panel->b;
 
 		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
 			int n = part_size(&p->b->fixed, x);
 
-			vec_gemm(m, n, k, a, k, 1, b, n,
+			vec_gemm(m, n, k, a, k, 1, p->b->type, b, n,
 			         tiles_at(p->c, y, x), n);
-			b += (size_t)k * n;
+			b += (size_t)k * n * wl_type_size(p->b->type);
 		}
 		a += (size_t)m * k;
 	}

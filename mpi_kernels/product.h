@@ -30,16 +30,17 @@ bool product_finer(const struct gemm *p);
 void product_round(const struct gemm *p);
 
 /* Block b of k: this rank's rows of A's column b, [own m][k of b], and columns
- * of B's row b, core column by core column [k of b][n], both brought along the
- * lines to every rank of them. */
+ * of B's row b, core column by core column [k of b][n], of B's type, both
+ * brought along the lines to every rank of them. */
 struct panel {
 	int block;
-	float *a, *b;        /* NULL in a dry run */
+	float *a;
+	void *b;             /* NULL in a dry run, both */
 };
 
-/* Words of a rank's panels of blocks [0, b). */
-size_t product_panel_a(const struct gemm *p, int b);
-size_t product_panel_b(const struct gemm *p, int b);
+/* 32-bit words of an operand's panel of block b on this rank; none has more
+ * than that of block 0. */
+size_t product_words(const struct tiles *t, int b);
 
 /* Copies to a panel what this rank has of its block. */
 void product_pack(const struct gemm *p, const struct panel *panel);

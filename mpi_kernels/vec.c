@@ -15,39 +15,6 @@
 #define WL_CLONES
 #endif
 
-/* Four rows of w at a time: y is loaded and stored once for four terms. */
-WL_CLONES
-void vec_gemv(size_t k, size_t n, const float *restrict x, size_t stride,
-              const float *restrict w, size_t ldw, float *restrict y)
-{
-	size_t i = 0;
-
-	for (; i + 4 <= k; i += 4) {
-		const float *w0 = w + i * ldw, *w1 = w0 + ldw;
-		const float *w2 = w1 + ldw, *w3 = w2 + ldw;
-		float x0 = x[i * stride], x1 = x[(i + 1) * stride];
-		float x2 = x[(i + 2) * stride], x3 = x[(i + 3) * stride];
-
-		for (size_t j = 0; j < n; j++) {
-			float t = fmaf(x0, w0[j], y[j]);
-
-			t = fmaf(x1, w1[j], t);
-			t = fmaf(x2, w2[j], t);
-			y[j] = fmaf(x3, w3[j], t);
-		}
-	}
-	for (; i < k; i++)
-		for (size_t j = 0; j < n; j++)
-			y[j] = fmaf(x[i * stride], w[i * ldw + j], y[j]);
-}
-
-void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
-              size_t col, const float *b, size_t ldb, float *c, size_t ldc)
-{
-	for (size_t i = 0; i < m; i++)
-		vec_gemv(k, n, a + i * row, col, b, ldb, c + i * ldc);
-}
-
 WL_CLONES
 void vec_add(size_t n, const float *restrict x, float *restrict y)
 {

@@ -137,7 +137,7 @@ static void gemm_open(struct bench *b)
 
 	tiles_init(&b->a, g, AXIS_X, inner_part(b, b->k, g->cols), rows,
 	           SRAM_ACTIVATIONS);
-	gemm_weights_init(gemm_at(b->choice), &b->b, g,
+	gemm_weights_init(gemm_at(b->choice), &b->b, g, WL_F32,
 	                  inner_part(b, b->k, g->rows), columns, SRAM_WEIGHTS);
 	tiles_init(&b->c, g, AXIS_X, columns, rows, SRAM_ACTIVATIONS);
 	fill(&b->a, 0, true, b->k);
@@ -198,7 +198,7 @@ static void gemmt_open(struct bench *b)
 	struct part inner = part_of(b->k, g->cols);
 
 	tiles_init(&b->a, g, AXIS_X, inner, rows, SRAM_ACTIVATIONS);
-	tiles_init_on(&b->b, g, AXIS_Y, gemmt_at(b->choice)->ring,
+	tiles_init_on(&b->b, g, AXIS_Y, gemmt_at(b->choice)->ring, WL_F32,
 	              inner_part(b, b->n, gemm_blocks(g)), inner,
 	              SRAM_ACTIVATIONS);
 	tiles_init(&b->c, g, AXIS_X, inner_part(b, b->n, g->cols), rows,
@@ -237,7 +237,7 @@ static void gemv_open(struct bench *b)
 	struct box own = layout_own_box(&l);
 
 	set_sums(b);
-	slab_init(&b->w, &l, 1, SRAM_WEIGHTS);
+	slab_init(&b->w, &l, 1, WL_F32, SRAM_WEIGHTS);
 	if (g->dry)
 		return;
 	float *data = box_of(1, own, b->n);

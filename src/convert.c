@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lanes.h"
+
 #define F32_SIGN 0x80000000u
 #define F32_INF 0x7f800000u
 
@@ -39,8 +41,9 @@ float wl_f16_to_f32(uint16_t h)
 	uint32_t exponent = h >> 10 & 0x1f;
 	uint32_t fraction = h & 0x3ff;
 
-	if (exponent == 0x1f)
-		return float_of(sign | F32_INF | fraction << 13);
+	if (exponent == 0x1f) /* a NaN is made quiet, as processors do */
+		return float_of(sign | F32_INF | fraction << 13 |
+		                (fraction ? 0x400000 : 0));
 	if (exponent == 0) /* a multiple of 2^-24, exact as a float */
 		return float_of(sign | bits_of(fraction * 0x1p-24f));
 	return float_of(sign | (exponent + 112) << 23 | fraction << 13);
@@ -63,12 +66,8 @@ uint16_t wl_f32_to_f16(float f)
 	uint16_t sign = x >> 16 & 0x8000;
 
 	x &= ~F32_SIGN;
-	if (x > F32_INF) {
-		uint16_t fraction = x >> 13 & 0x3ff;
-
-		/* A NaN must not lose all of its fraction. */
-		return sign | 0x7c00 | (fraction ? fraction : 0x200);
-	}
+	if (x > F32_INF) /* made quiet, as processors do */
+		return sign | 0x7e00 | (x >> 13 & 0x3ff);
 	if (x >= F16_TOO_LARGE)
 		return sign | 0x7c00;
 	if (x < F16_LEAST_NORMAL)
@@ -87,75 +86,120 @@ uint16_t wl_f32_to_bf16(float f)
 {
 	uint32_t x = bits_of(f);
 
-	if ((x & ~F32_SIGN) > F32_INF) /* keep a NaN's fraction from 0 */
-		return x >> 16 | (x >> 16 & 0x7f ? 0 : 0x40);
+	if ((x & ~F32_SIGN) > F32_INF) /* a NaN stays one */
+		return x >> 16 | 0x40;
 	return round_shift(x, 16);
 }
 
-/* Little-endian bytes <-> numbers, on any host. */
-
-static uint16_t get16(const unsigned char *p)
+/* The elements of the vector that n does not fill. */
+static void widen_rest(float *dst, const void *src, enum wl_type t, size_t n)
 {
-	return p[0] | p[1] << 8;
+	uint16_t h[LANES];
+
+	if (t == WL_F32) {
+		memcpy(dst, src, n * sizeof *dst);
+		return;
+	}
+	memcpy(h, src, n * sizeof *h);
+	for (size_t i = 0; i < n; i++)
+		dst[i] = t == WL_F16 ? wl_f16_to_f32(h[i])
+		                     : wl_bf16_to_f32(h[i]);
 }
 
-static uint32_t get32(const unsigned char *p)
+static void narrow_rest(void *dst, const float *src, enum wl_type t, size_t n)
 {
-	return get16(p) | (uint32_t)get16(p + 2) << 16;
+	uint16_t h[LANES];
+
+	if (t == WL_F32) {
+		memcpy(dst, src, n * sizeof *src);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		h[i] = t == WL_F16 ? wl_f32_to_f16(src[i])
+		                   : wl_f32_to_bf16(src[i]);
+	memcpy(dst, h, n * sizeof *h);
 }
 
-static void put16(unsigned char *p, uint16_t v)
+/* Whole vectors of n elements; returns how many elements that is. */
+LANES_INLINE size_t widen(float *dst, const char *src, size_t n,
+                          const size_t size, lanes_load *load)
 {
-	p[0] = v & 0xff;
-	p[1] = v >> 8;
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		lanes_put(dst + i, load(src + i * size));
+	return i;
 }
 
-static void put32(unsigned char *p, uint32_t v)
+LANES_INLINE size_t narrow(char *dst, const float *src, size_t n,
+                           const size_t size, lanes_store *store)
 {
-	put16(p, v & 0xffff);
-	put16(p + 2, v >> 16);
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		store(dst + i * size, lanes_f32(src + i));
+	return i;
 }
+
+typedef size_t widen_function(float *dst, const void *src, size_t n);
+typedef size_t narrow_function(void *dst, const float *src, size_t n);
+
+#define WIDEN(attribute, name, load, store, bytes, wide)                      \
+	attribute static size_t name(float *dst, const void *src, size_t n)   \
+	{                                                                     \
+		return widen(dst, src, n, bytes, load);                       \
+	}
+#define NARROW(attribute, name, load, store, bytes, wide)                     \
+	attribute static size_t name(void *dst, const float *src, size_t n)   \
+	{                                                                     \
+		return narrow(dst, src, n, bytes, store);                     \
+	}
+
+LANES_FUNCTIONS(WIDEN, widener, widen_function)
+LANES_FUNCTIONS(NARROW, narrower, narrow_function)
 
 void wl_to_f32(float *dst, const void *src, enum wl_type t, size_t n)
 {
-	const unsigned char *p = src;
+	size_t i = widener[simd_level()][t](dst, src, n);
 
-	switch (t) {
-	case WL_F32:
-		for (size_t i = 0; i < n; i++)
-			dst[i] = float_of(get32(p + 4 * i));
-		break;
-	case WL_F16:
-		for (size_t i = 0; i < n; i++)
-			dst[i] = wl_f16_to_f32(get16(p + 2 * i));
-		break;
-	case WL_BF16:
-		for (size_t i = 0; i < n; i++)
-			dst[i] = wl_bf16_to_f32(get16(p + 2 * i));
-		break;
-	case WL_NTYPES:
-		break;
-	}
+	widen_rest(dst + i, (const char *)src + i * wl_type_size(t), t, n - i);
 }
 
 void wl_from_f32(void *dst, const float *src, enum wl_type t, size_t n)
 {
-	unsigned char *p = dst;
+	size_t i = narrower[simd_level()][t](dst, src, n);
 
-	switch (t) {
-	case WL_F32:
-		for (size_t i = 0; i < n; i++)
-			put32(p + 4 * i, bits_of(src[i]));
-		break;
-	case WL_F16:
-		for (size_t i = 0; i < n; i++)
-			put16(p + 2 * i, wl_f32_to_f16(src[i]));
-		break;
-	case WL_BF16:
-		for (size_t i = 0; i < n; i++)
-			put16(p + 2 * i, wl_f32_to_bf16(src[i]));
-		break;
-	case WL_NTYPES:
-		break;
+	narrow_rest((char *)dst + i * wl_type_size(t), src + i, t, n - i);
+}
+
+void wl_round(float *x, enum wl_type t, size_t n)
+{
+	uint16_t h[32 * LANES];
+	size_t most = sizeof h / sizeof *h;
+
+	for (size_t i = 0; t != WL_F32 && i < n; i += most) {
+		size_t part = n - i < most ? n - i : most;
+
+		wl_from_f32(h, x + i, t, part);
+		wl_to_f32(x + i, h, t, part);
+	}
+}
+
+void wl_convert(void *dst, enum wl_type to, const void *src,
+                enum wl_type from, size_t n)
+{
+	float x[32 * LANES];
+	size_t most = sizeof x / sizeof *x;
+
+	if (to == from) {
+		memcpy(dst, src, n * wl_type_size(to));
+		return;
+	}
+	for (size_t i = 0; i < n; i += most) {
+		size_t part = n - i < most ? n - i : most;
+
+		wl_to_f32(x, (const char *)src + i * wl_type_size(from), from,
+		          part);
+		wl_from_f32((char *)dst + i * wl_type_size(to), x, to, part);
 	}
 }

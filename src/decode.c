@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "convert.h"
 #include "fail.h"
 #include "gemv.h"
 #include "line.h"
@@ -135,7 +136,7 @@ static void move_kv(struct wafer *w, int layer)
 	tiles_fini(&w->kv[layer].k);
 	tiles_fini(&w->kv[layer].v);
 	for (int i = 0; i < 2; i++)
-		data[i] = relayout(&before, &after, data[i]);
+		data[i] = relayout(&before, &after, WL_F32, data[i]);
 	kvcache_fill(&w->cache, layer, data[0], data[1]);
 	free(data[0]);
 	free(data[1]);
@@ -146,7 +147,7 @@ void transition_run(struct wafer *w, int max_tokens)
 	ledger_phase(&w->ledger, PHASE_TRANSITION);
 	weights_transition(&w->weights);
 	w->state.heads = heads_of(w->model, w->decode.cols);
-	kvcache_init(&w->cache, &w->decode, &w->state.heads,
+	kvcache_init(&w->cache, &w->decode, &w->state.heads, w->weights.type,
 	             w->model->n_layers, max_tokens, w->kv_policy);
 	kvcache_start(&w->cache, w->prompt.n);
 	set_wires(w);
@@ -177,10 +178,15 @@ static void embed(struct wafer *w, int id)
 
 	ledger_op(g->ledger, OP_EMBED);
 	if (!g->dry && id >= own.lo && id < own.hi)
-		for (int k = 0; k < range_size(part_range(&dim, g->y.mine));
-		     k++)
-			w->state.x[k] = e->data[k * e->width + id - own.lo];
+		slab_column(e, id - own.lo, w->state.x);
 	line_multicast(&g->x, 0, g->cols - 1, &parts, w->state.x, false);
+}
+
+/* Puts n results into the cores' memory. */
+static void hold(const struct wafer *w, float *x, size_t n)
+{
+	if (!w->decode.dry)
+		wl_round(x, w->weights.type, n);
 }
 
 static void norm(struct wafer *w, const struct vector_weights *n)
@@ -191,6 +197,7 @@ static void norm(struct wafer *w, const struct vector_weights *n)
 	ledger_op(g->ledger, OP_NORM);
 	norm_vector(g, AXIS_Y, &dim, w->model->rms_eps, w->state.x, n->decode,
 	            w->state.h);
+	hold(w, w->state.h, range_size(part_range(&dim, g->y.mine)));
 }
 
 /* Charges ops operations on each element of a vector, of which every line has
@@ -231,6 +238,7 @@ static void add_biases(struct wafer *w, const struct layer_weights *l)
 		size_t here = range_size(part_range(&n, g->x.mine));
 
 		vec_add(here, l->bias[i].decode, to);
+		hold(w, to, here);
 		to += here;
 	}
 }
@@ -247,6 +255,7 @@ static void rotate(struct wafer *w)
 		return;
 	vec_rope(n / 2, s->heads.group, s->angles, s->qkv);
 	vec_rope(n / 2, 1, s->angles, s->qkv + s->heads.group * n);
+	hold(w, s->qkv, (s->heads.group + 1) * n);
 }
 
 /* x += W in, for a product whose result lies as x does. */
@@ -258,8 +267,10 @@ static void add_product(struct wafer *w, const struct slab *slab,
 	ledger_op(w->decode.ledger, op);
 	gemv_tree(slab, in, s->h);
 	charge_local(w, slab->width_most, slab->width_all, w->decode.cols, 1);
+	hold(w, s->h, slab->width);
 	if (!w->decode.dry)
 		vec_add(slab->width, s->h, s->x);
+	hold(w, s->x, slab->width);
 }
 
 static void layer_step(struct wafer *w, int layer)
@@ -272,6 +283,7 @@ static void layer_step(struct wafer *w, int layer)
 	norm(w, &l->attention_norm);
 	ledger_op(ledger, OP_QKV);
 	gemv_tree(&l->qkv, s->h, s->qkv);
+	hold(w, s->qkv, l->qkv.width);
 	add_biases(w, l);
 	ledger_op(ledger, OP_ROPE);
 	rotate(w);
@@ -284,11 +296,13 @@ static void layer_step(struct wafer *w, int layer)
 	norm(w, &l->ffn_norm);
 	ledger_op(ledger, OP_FFN_UP);
 	gemv_tree(&l->up, s->h, s->ffn);
+	hold(w, s->ffn, l->up.width);
 	ledger_op(ledger, OP_FFN_ACT);
 	charge_local(w, l->up.width_most / 2, l->up.width_all / 2,
 	             w->decode.rows, SWIGLU_OPS);
 	if (!w->decode.dry)
 		vec_swiglu(l->up.width / 2, s->ffn, s->ffn + l->up.width / 2);
+	hold(w, s->ffn, l->up.width / 2);
 	add_product(w, &l->down, s->ffn, OP_FFN_DOWN);
 }
 

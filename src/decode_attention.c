@@ -13,6 +13,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "convert.h"
 #include "line.h"
 #include "vec.h"
 
@@ -40,15 +41,16 @@ static void partial_scores(const struct wafer *w, int layer, int g, int x,
 	int group = s->heads.group, n = range_size(own);
 	int at = part_start(kv, x) - part_start(kv, w->decode.x.mine.lo) + c.lo;
 	const float *q = s->qkv + (size_t)at * group;
-	const float *k = cache->k[layer] + (size_t)at * cache->capacity;
 
 	memset(part, 0, (size_t)group * n * sizeof *part);
 	for (struct range t = own; t.lo < t.hi;) {
 		int run = run_length(cache, t);
 
 		for (int r = 0; r < group; r++)
-			vec_gemv(range_size(c), run, q + r, group,
-			         k + kvcache_place(cache, t.lo),
+			vec_gemv(range_size(c), run, q + r, group, cache->type,
+			         kvcache_at(cache, cache->k, layer, (size_t)at *
+			                    cache->capacity +
+			                    kvcache_place(cache, t.lo)),
 			         cache->capacity,
 			         part + r * n + (t.lo - own.lo));
 		t.lo += run;
@@ -92,9 +94,11 @@ static void scores(struct wafer *w, int layer)
 		}
 	}
 	line_allreduce(&g->x, h->n_kv, segment, LINE_ADD);
-	if (!g->dry)
-		vec_scale(range_size(here) * h->group * n,
-		          1.0f / sqrtf(h->head_dim), s->scores);
+	if (g->dry)
+		return;
+	n *= range_size(here) * h->group;
+	vec_scale(n, 1.0f / sqrtf(h->head_dim), s->scores);
+	wl_round(s->scores, w->weights.type, n);
 }
 
 /* scores = exp(scores - their maximum over all tokens). */
@@ -125,8 +129,11 @@ static void softmax(struct wafer *w)
 			                 (t.lo - own.lo));
 	}
 	line_allreduce(&g->y, 1, &all, LINE_MAXIMUM);
-	for (size_t i = 0; i < rows && !g->dry; i++)
+	if (g->dry)
+		return;
+	for (size_t i = 0; i < rows; i++)
 		vec_exp(n, s->sums[i], s->scores + i * n);
+	wl_round(s->scores, w->weights.type, rows * n);
 }
 
 /* One core row's sums: out [group][channels here] of S V, then [heads here]
@@ -149,8 +156,7 @@ static void partial_values(const struct wafer *w, int layer, int y, float *out)
 		               (t.lo - own.lo));
 	while (t.lo < t.hi) {
 		int run = run_length(cache, t);
-		const float *v = cache->v[layer] + channels *
-		                 kvcache_place(cache, t.lo);
+		size_t first = channels * kvcache_place(cache, t.lo);
 
 		for (int g = here.lo; g < here.hi; g++) {
 			struct range c = range_meet(mine, (struct range){
@@ -160,7 +166,9 @@ static void partial_values(const struct wafer *w, int layer, int y, float *out)
 			for (int r = 0; r < h->group; r++)
 				vec_gemv(run, range_size(c), s->scores +
 				         ((g - here.lo) * h->group + r) * n +
-				         (t.lo - own.lo), 1, v + at, channels,
+				         (t.lo - own.lo), 1, cache->type,
+				         kvcache_at(cache, cache->v, layer,
+				                    first + at), channels,
 				         out + r * channels + at);
 		}
 		t.lo += run;
@@ -184,6 +192,7 @@ static void divide_sums(struct wafer *w)
 			s->o[c * h->group + r] = s->sums[r * channels + c] /
 			                         z[g * h->group + r];
 	}
+	wl_round(s->o, w->weights.type, (size_t)channels * h->group);
 }
 
 static void values(struct wafer *w, int layer)

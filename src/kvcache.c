@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert.h"
 #include "cost.h"
 #include "fail.h"
 #include "line.h"
@@ -64,11 +65,12 @@ int kvcache_place(const struct kvcache *c, int token)
 }
 
 void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
-                  int layers, int max_tokens, enum kv_policy policy)
+                  enum wl_type type, int layers, int max_tokens,
+                  enum kv_policy policy)
 {
 	struct part full = part_of(max_tokens, g->rows);
 
-	*c = (struct kvcache){ .type = WL_F32, .grid = g, .layers = layers,
+	*c = (struct kvcache){ .type = type, .grid = g, .layers = layers,
 	                       .kv = h->kv, .policy = policy,
 	                       .max_tokens = max_tokens };
 	WL_ASSERT(g->dry || policy == KV_SHIFT);
@@ -80,10 +82,12 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 	c->k = wl_malloc(layers, sizeof *c->k);
 	c->v = wl_malloc(layers, sizeof *c->v);
 	for (int i = 0; i < layers; i++) {
-		c->k[i] = wl_calloc(c->channels * c->capacity, sizeof(float));
-		c->v[i] = wl_calloc(c->channels * c->capacity, sizeof(float));
+		c->k[i] = wl_calloc(c->channels * c->capacity,
+		                    wl_type_size(type));
+		c->v[i] = wl_calloc(c->channels * c->capacity,
+		                    wl_type_size(type));
 	}
-	c->message = wl_malloc(4 * c->channels, sizeof *c->message);
+	c->message = wl_malloc(4 * c->channels, wl_type_size(type));
 }
 
 /* Bytes of the fullest core's keys and values of a layer. */
@@ -113,24 +117,42 @@ void kvcache_start(struct kvcache *c, int tokens)
 
 }
 
+static void *element(const struct kvcache *c, void *const *which, int layer,
+                     size_t at)
+{
+	return (char *)which[layer] + at * wl_type_size(c->type);
+}
+
+const void *kvcache_at(const struct kvcache *c, void *const *which, int layer,
+                       size_t at)
+{
+	return element(c, which, layer, at);
+}
+
+/* Copies an entry of a layer between the cache and k, then v, in one piece. */
+static void copy_entry(struct kvcache *c, int layer, int token, char *entry,
+                       bool store)
+{
+	size_t at = kvcache_place(c, token), size = wl_type_size(c->type);
+	char *v = element(c, c->v, layer, at * c->channels);
+
+	for (size_t i = 0; i < c->channels; i++, entry += size) {
+		char *k = element(c, c->k, layer, i * c->capacity + at);
+
+		memcpy(store ? k : entry, store ? entry : k, size);
+	}
+	memcpy(store ? v : entry, store ? entry : v, c->channels * size);
+}
+
+/* Stores an entry of floats, rounded. */
 static void put(struct kvcache *c, int layer, int token, const float *k,
                 const float *v)
 {
-	size_t at = kvcache_place(c, token);
+	size_t n = c->channels;
 
-	for (size_t i = 0; i < c->channels; i++)
-		c->k[layer][i * c->capacity + at] = k[i];
-	memcpy(c->v[layer] + at * c->channels, v, c->channels * sizeof *v);
-}
-
-static void take(const struct kvcache *c, int layer, int token, float *k,
-                 float *v)
-{
-	size_t at = kvcache_place(c, token);
-
-	for (size_t i = 0; i < c->channels; i++)
-		k[i] = c->k[layer][i * c->capacity + at];
-	memcpy(v, c->v[layer] + at * c->channels, c->channels * sizeof *v);
+	wl_from_f32(c->message, k, c->type, n);
+	wl_from_f32(c->message + n * wl_type_size(c->type), v, c->type, n);
+	copy_entry(c, layer, token, c->message, true);
 }
 
 void kvcache_fill(struct kvcache *c, int layer, const float *k, const float *v)
@@ -168,8 +190,9 @@ void kvcache_append(struct kvcache *c, int layer, const float *k,
 	struct part before = tokens_over_rows(c, newest);
 	struct range had = part_range(&before, l->mine);
 	struct range has = kvcache_tokens(c, l->mine);
-	size_t n = c->channels;
-	float *out = c->message, *in = out + 2 * n;
+	/* Channels come in pairs: whole words. */
+	size_t bytes = 2 * c->channels * wl_type_size(c->type);
+	char *out = c->message, *in = out + bytes;
 
 	charge_append(c);
 	if (!c->k)
@@ -179,10 +202,11 @@ void kvcache_append(struct kvcache *c, int layer, const float *k,
 	bool receives = has.hi > had.hi && has.hi > has.lo && !owns_new;
 
 	if (passes)
-		take(c, layer, had.lo, out, out + n);
-	line_pass_down(l, passes ? out : NULL, receives ? in : NULL, 2 * n);
+		copy_entry(c, layer, had.lo, out, false);
+	line_pass_down(l, passes ? out : NULL, receives ? in : NULL,
+	               bytes / 4);
 	if (receives)
-		put(c, layer, had.hi, in, in + n);
+		copy_entry(c, layer, had.hi, in, true);
 	if (owns_new)
 		put(c, layer, newest, k, v);
 }

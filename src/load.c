@@ -25,7 +25,8 @@ struct target {
 };
 
 /* What a rank may find wrong with the values of a tensor. */
-enum fault { FAULT_NONE, FAULT_NOT_FINITE, FAULT_NOT_POSITIVE };
+enum fault { FAULT_NONE, FAULT_NOT_FINITE, FAULT_NOT_POSITIVE,
+             FAULT_OVERFLOW };
 
 /* What one rank knows of its share of one tensor. */
 struct share {
@@ -40,6 +41,7 @@ struct loader {
 	int rank, size;             /* on mesh->control */
 	struct share *share;        /* [tensors], in file order */
 	int tensor, tensors;        /* next to load, all */
+	enum wl_type type;          /* of the weights in memory */
 	bool verify;                /* compare checksums */
 	bool failed;
 	struct wl_error *err;
@@ -85,8 +87,7 @@ static void each_piece(const struct target *t, int k, int row, int col,
 /* A walk over pieces: packs them from rows, or unpacks them into place. */
 struct walk {
 	const struct target *t;
-	enum wl_type type;
-	size_t element;             /* bytes */
+	size_t element;             /* bytes, in messages and in memory */
 	size_t row_bytes;
 	const unsigned char *rows;  /* packing: the rows read, from row0 on */
 	int row0;
@@ -112,20 +113,20 @@ static void place_piece(void *ctx, int k, struct range n, int place, int q)
 	struct walk *w = ctx;
 	const struct layout *l = &w->t->layout;
 	size_t count = range_size(n);
-	float *to;
+	char *to;
 
 	if (w->t->slab) {
 		struct box own = layout_own_box(l);
 
-		to = w->t->slab->data + (k - own.k.lo) * w->t->slab->width;
+		to = slab_at(w->t->slab, k - own.k.lo, 0);
 	} else {
 		const struct tiles *t = w->t->tiles;
 		int b = part_owner(&t->ring, k);
 
-		to = *tiles_slot(t, q, place) +
-		     (k - part_start(&t->ring, b)) * count;
+		to = *tiles_slot(t, q, place);
+		to += (k - part_start(&t->ring, b)) * count * w->element;
 	}
-	wl_to_f32(to, w->at + w->bytes, w->type, count);
+	memcpy(to, w->at + w->bytes, count * w->element);
 	w->bytes += count * w->element;
 }
 
@@ -192,20 +193,40 @@ static void read_share(struct loader *l, enum tensor_kind kind, int layer,
 	s->bytes += bytes;
 }
 
+/* The elements as a core holds them; frees data. */
+static void *to_weights(struct loader *l, enum wl_type from, size_t n,
+                        void *data)
+{
+	struct share *s = &l->share[l->tensor];
+	void *to;
+
+	if (from == l->type)
+		return data;
+	to = wl_malloc(n, wl_type_size(l->type));
+	wl_convert(to, l->type, data, from, n);
+	if (s->fault == FAULT_NONE && !all_finite(to, l->type, n))
+		s->fault = FAULT_OVERFLOW;
+	free(data);
+	return to;
+}
+
 /* One round: read, count, pack, exchange, place. */
 static void load_round(struct loader *l, const struct target *t,
                        enum tensor_kind kind, int layer, enum wl_type type,
                        int round, int rounds)
 {
 	struct tensor_shape shape = tensor_shape(checkpoint_model(l->c), kind);
-	size_t element = wl_type_size(type), row_bytes = shape.cols * element;
+	size_t element = wl_type_size(l->type);
 	struct range mine = round_rows(l, shape.rows, l->rank, round, rounds);
 	int count[2][l->size], at[2][l->size]; /* [give, get] */
 	size_t total[2] = { 0, 0 };
-	struct walk w = { t, type, element, row_bytes, NULL, mine.lo, NULL, 0 };
-	unsigned char *rows = wl_malloc(range_size(mine), row_bytes);
+	size_t elements = range_size(mine) * shape.cols;
+	struct walk w = { t, element, shape.cols * element, NULL, mine.lo, NULL,
+	                  0 };
+	unsigned char *rows = wl_malloc(elements, wl_type_size(type));
 
 	read_share(l, kind, layer, mine, shape.cols, rows);
+	rows = to_weights(l, type, elements, rows);
 	for (int r = 0; r < l->size; r++) {
 		struct range theirs =
 			round_rows(l, shape.rows, r, round, rounds);
@@ -275,6 +296,12 @@ static float *load_vector(struct loader *l, enum tensor_kind kind, int layer)
 		l->share[l->tensor] = (struct share){ 0 };
 	wl_to_f32(all, raw, type, n);
 	free(raw);
+	if (kind == T_ROPE_FACTORS)
+		return all;
+	wl_round(all, l->type, n);
+	if (l->share[l->tensor].fault == FAULT_NONE &&
+	    !all_finite((unsigned char *)all, WL_F32, n))
+		l->share[l->tensor].fault = FAULT_OVERFLOW;
 	return all;
 }
 
@@ -418,6 +445,7 @@ static int judge_tensor(void *ctx, enum tensor_kind kind, int layer)
 	static const char *const text[] = {
 		[FAULT_NOT_FINITE] = "holds a NaN or an infinity",
 		[FAULT_NOT_POSITIVE] = "holds a factor that is not above 0",
+		[FAULT_OVERFLOW] = "holds a value too large for --dtype",
 	};
 	struct judge *j = ctx;
 	struct loader *l = j->l;
@@ -466,7 +494,8 @@ int weights_load(struct weights *w, struct checkpoint *c,
                  void (*progress)(void *ctx, int done, int all), void *ctx,
                  struct wl_error *err)
 {
-	struct loader l = { .c = c, .mesh = mesh, .verify = verify, .err = err,
+	struct loader l = { .c = c, .mesh = mesh, .type = w->type,
+	                    .verify = verify, .err = err,
 	                    .progress = progress, .ctx = ctx };
 	struct visit v = { &l, w };
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert.h"
 #include "cost.h"
 #include "fail.h"
 #include "gemm.h"
@@ -59,6 +60,17 @@ static void charge_local(const struct prefill *p, const struct part *columns,
 	ledger_charge(l, &c);
 }
 
+/* Puts an activation into the cores' memory. */
+static void hold(const struct prefill *p, const struct tiles *t)
+{
+	enum wl_type type = p->w->weights.type;
+
+	if (!p->g->dry && type != WL_F32)
+		EACH_CORE(p->g, y, x)
+			wl_round(tiles_at(t, y, x), type, tiles_size(
+				t, y, x * t->path->per_core));
+}
+
 /* C = A W for an aligned activation and weight number `which` of a layer. */
 static struct tiles project(const struct prefill *p, struct tiles *a,
                             int layer, int which, enum op op)
@@ -68,6 +80,7 @@ static struct tiles project(const struct prefill *p, struct tiles *a,
 
 	ledger_op(p->g->ledger, op);
 	p->w->weights.gemm->run(&(struct gemm){ a, w, &c });
+	hold(p, &c);
 	return c;
 }
 
@@ -92,6 +105,7 @@ static struct tiles project_biased(const struct prefill *p, struct tiles *a,
 		for (int i = 0; i < part_size(&p->tokens, y); i++)
 			vec_add(n, b, tiles_at(&t, y, x) + (size_t)i * n);
 	}
+	hold(p, &t);
 	return t;
 }
 
@@ -103,6 +117,7 @@ static struct tiles normed(const struct prefill *p,
 
 	ledger_op(p->g->ledger, OP_NORM);
 	norm_tiles(&p->x, p->w->model->rms_eps, n->prefill, &h);
+	hold(p, &h);
 	ledger_op(p->g->ledger, next);
 	gemm_align(p->w->weights.gemm, &h);
 	return h;
@@ -118,6 +133,7 @@ static void add_residual(struct prefill *p, struct tiles *t)
 			vec_add((size_t)part_size(&p->tokens, y) *
 			        part_size(&p->dim, x), tiles_at(t, y, x),
 			        tiles_at(&p->x, y, x));
+	hold(p, &p->x);
 	tiles_fini(t);
 }
 
@@ -142,6 +158,7 @@ static void rotate(const struct prefill *p, struct tiles *t, int group)
 			vec_rope(n / 2, group, cs + i * all,
 			         tiles_at(t, y, x) + (size_t)i * n * group);
 	}
+	hold(p, t);
 }
 
 /* Keys [token][channel] to the tiles that travel on y: [channel][token]. */
@@ -185,13 +202,14 @@ static struct tiles attend(struct prefill *p, struct tiles *q,
 	struct tiles o = activation(p, p->heads.q);
 	struct scores s;
 
-	scores_init(&s, p->g, &p->heads, p->tokens);
+	scores_init(&s, p->g, &p->heads, p->w->weights.type, p->tokens);
 	ledger_op(l, OP_SCORES);
 	attention_scores(&s, q, &kv->k);
 	ledger_op(l, OP_SOFTMAX);
 	attention_softmax(&s);
 	ledger_op(l, OP_VALUES);
 	attention_values(&s, &kv->v, &o);
+	hold(p, &o);
 	scores_fini(&s);
 	tiles_fini(q);
 	return o;
@@ -239,6 +257,7 @@ static void ffn_block(struct prefill *p, int layer)
 			vec_swiglu((size_t)part_size(&p->tokens, y) *
 			           part_size(&p->hidden, x),
 			           tiles_at(&gate, y, x), tiles_at(&up, y, x));
+	hold(p, &gate);
 	tiles_fini(&up);
 	ledger_op(g->ledger, OP_FFN_DOWN);
 	gemm_align(p->w->weights.gemm, &gate);
@@ -282,8 +301,8 @@ static void embed(struct prefill *p, const int *ids)
 		from[t] = part_owner(&l.n, ids[t]);
 		if (line_has(&g->y, from[t]) || line_has(&g->y, to[t]))
 			row[t] = wl_malloc(words, sizeof **row);
-		for (size_t k = 0; line_has(&g->y, from[t]) && k < words; k++)
-			row[t][k] = e->data[k * e->width + ids[t] - own.n.lo];
+		if (line_has(&g->y, from[t]))
+			slab_column(e, ids[t] - own.n.lo, row[t]);
 	}
 	line_route(&g->y, n, from, to, row, words,
 	           cost_parts(g->ledger, &p->dim, 1));
@@ -330,6 +349,8 @@ static int head(struct prefill *p)
 	ledger_op(g->ledger, OP_NORM);
 	norm_vector(g, AXIS_X, &p->dim, w->model->rms_eps, x,
 	            w->weights.norm.prefill, h);
+	if (!g->dry)
+		wl_round(h, w->weights.type, words);
 	ledger_op(g->ledger, OP_HEAD);
 	w->prefill_logits = wl_calloc(s->width, sizeof(float));
 	gemv_tree(s, h, w->prefill_logits);

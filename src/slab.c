@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert.h"
 #include "cost.h"
 #include "fail.h"
 
@@ -42,13 +43,13 @@ static uint64_t core_elements(const struct slab *s)
 }
 
 void slab_init(struct slab *s, const struct layout *layouts, int n,
-               enum sram sram)
+               enum wl_type type, enum sram sram)
 {
 	const struct layout *l = layouts;
 	const struct ledger *account = l->grid->ledger;
 	struct box own = layout_own_box(l);
 
-	*s = (struct slab){ .type = WL_F32, .grid = l->grid, .k = l->k,
+	*s = (struct slab){ .type = type, .grid = l->grid, .k = l->k,
 	                    .axis = l->transposed ? AXIS_X : AXIS_Y,
 	                    .sram = sram };
 	for (int i = 0; i < n; i++) {
@@ -63,7 +64,7 @@ void slab_init(struct slab *s, const struct layout *layouts, int n,
 	            cost_bytes(account, core_elements(s)));
 	if (!l->grid->dry)
 		s->data = wl_calloc(range_size(own.k) * s->width,
-		                    sizeof *s->data);
+		                    wl_type_size(type));
 }
 
 void slab_fini(struct slab *s)
@@ -75,15 +76,29 @@ void slab_fini(struct slab *s)
 	memset(s, 0, sizeof *s);
 }
 
-size_t slab_put(struct slab *s, const struct layout *from, const float *data,
+void *slab_at(const struct slab *s, size_t k, size_t column)
+{
+	return (char *)s->data + (k * s->width + column) *
+	       wl_type_size(s->type);
+}
+
+void slab_column(const struct slab *s, size_t column, float *to)
+{
+	struct range own = part_range(&s->k, grid_line(s->grid, s->axis)->mine);
+
+	for (int k = 0; k < range_size(own); k++)
+		wl_to_f32(&to[k], slab_at(s, k, column), s->type, 1);
+}
+
+size_t slab_put(struct slab *s, const struct layout *from, const void *data,
                 size_t at)
 {
 	struct box own = layout_own_box(from);
-	size_t width = range_size(own.n);
+	size_t width = range_size(own.n), bytes = width * wl_type_size(s->type);
 
 	for (int k = 0; s->data && k < range_size(own.k); k++)
-		memcpy(s->data + k * s->width + at, data + k * width,
-		       width * sizeof *data);
+		memcpy(slab_at(s, k, at), (const char *)data + k * bytes,
+		       bytes);
 	return at + width;
 }
 
@@ -326,8 +341,8 @@ static struct box middle_box(const struct layout *from,
 	                     range_meet(had.n, goes.n) };
 }
 
-float *relayout(const struct layout *from, const struct layout *to,
-                float *data)
+void *relayout(const struct layout *from, const struct layout *to,
+               enum wl_type type, void *data)
 {
 	struct grid *g = from->grid;
 	int rows = g->y.nranks, cols = g->x.nranks;
@@ -345,10 +360,10 @@ float *relayout(const struct layout *from, const struct layout *to,
 		a[j] = layout_box(from, g->y.rank, j);
 		b[j] = middle_box(from, to, g->y.rank, j);
 	}
-	data = line_relay_boxes(&g->x, a, b, data);
+	data = line_relay_boxes(&g->x, a, b, wl_type_size(type), data);
 	for (int i = 0; i < rows; i++) {
 		a[i] = middle_box(from, to, i, g->x.rank);
 		b[i] = layout_box(to, i, g->x.rank);
 	}
-	return line_relay_boxes(&g->y, a, b, data);
+	return line_relay_boxes(&g->y, a, b, wl_type_size(type), data);
 }

@@ -9,10 +9,10 @@
 #include "ring.h"
 
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
-                   enum ring_kind kind, struct part ring, struct part fixed,
-                   enum sram sram)
+                   enum ring_kind kind, enum wl_type type, struct part ring,
+                   struct part fixed, enum sram sram)
 {
-	*t = (struct tiles){ .type = WL_F32, .grid = g, .axis = axis,
+	*t = (struct tiles){ .type = type, .grid = g, .axis = axis,
 	                     .path = line_ring(grid_line(g, axis), kind,
 	                                       ring.parts),
 	                     .ring = ring, .fixed = fixed, .sram = sram };
@@ -21,16 +21,18 @@ void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
 	ledger_hold(g->ledger, sram, tiles_bytes(t));
 	if (g->dry)
 		return;
-	t->memory = wl_calloc(n * tiles_capacity(t), sizeof *t->memory);
+	size_t each = tiles_capacity(t) * wl_type_size(type);
+
+	t->memory = wl_calloc(n, each);
 	t->tile = wl_malloc(n, sizeof *t->tile);
 	for (size_t i = 0; i < n; i++)
-		t->tile[i] = t->memory + i * tiles_capacity(t);
+		t->tile[i] = t->memory + i * each;
 }
 
 void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
                 struct part ring, struct part fixed, enum sram sram)
 {
-	tiles_init_on(t, g, axis, RING_INTERLEAVE, ring, fixed, sram);
+	tiles_init_on(t, g, axis, RING_INTERLEAVE, WL_F32, ring, fixed, sram);
 }
 
 void tiles_fini(struct tiles *t)
@@ -64,7 +66,7 @@ struct range tiles_own_lines(const struct tiles *t)
 	return t->axis == AXIS_X ? t->grid->y.mine : t->grid->x.mine;
 }
 
-float **tiles_slot(const struct tiles *t, int q, int p)
+void **tiles_slot(const struct tiles *t, int q, int p)
 {
 	struct range lines = tiles_own_lines(t);
 	size_t line = q - lines.lo, place = p - t->path->mine.lo;
@@ -74,7 +76,7 @@ float **tiles_slot(const struct tiles *t, int q, int p)
 	                : place * range_size(lines) + line];
 }
 
-float *tiles_at(const struct tiles *t, int y, int x)
+void *tiles_elements(const struct tiles *t, int y, int x)
 {
 	int each = t->path->per_core;
 
@@ -82,6 +84,12 @@ float *tiles_at(const struct tiles *t, int y, int x)
 		return NULL;
 	return *(t->axis == AXIS_X ? tiles_slot(t, y, x * each)
 	                           : tiles_slot(t, x, y * each));
+}
+
+float *tiles_at(const struct tiles *t, int y, int x)
+{
+	WL_ASSERT(t->type == WL_F32);
+	return tiles_elements(t, y, x);
 }
 
 int tiles_off(const struct tiles *t, int q)
@@ -118,6 +126,11 @@ size_t tiles_size(const struct tiles *t, int q, int p)
 {
 	return (size_t)part_size(&t->ring, tiles_block(t, q, p)) *
 	       part_size(&t->fixed, q);
+}
+
+size_t tiles_memory(const struct tiles *t, int q, int p)
+{
+	return tiles_size(t, q, p) * wl_type_size(t->type);
 }
 
 int tiles_ring_extent(const struct tiles *t, int y, int x)

@@ -53,7 +53,7 @@ void wafer_init(struct wafer *w, const struct wafer_setup *s)
 	lay_grid(w, &w->prefill, s, s->prefill);
 	lay_grid(w, &w->decode, s, s->decode);
 	if (!s->baseline)
-		weights_init(&w->weights, s->model,
+		weights_init(&w->weights, s->model, s->type,
 		             s->gemm ? s->gemm : gemm_at(0), &w->prefill,
 		             &w->decode);
 }

@@ -105,17 +105,17 @@ static uint64_t vector_bytes(const struct weights *w)
 	                      cost_bytes(w->prefill->ledger, biases));
 }
 
-void weights_init(struct weights *w, const struct model *m,
+void weights_init(struct weights *w, const struct model *m, enum wl_type type,
                   const struct gemm_algorithm *gemm, struct grid *prefill,
                   struct grid *decode)
 {
-	*w = (struct weights){ .model = m, .gemm = gemm, .prefill = prefill,
-	                       .decode = decode };
+	*w = (struct weights){ .model = m, .type = type, .gemm = gemm,
+	                       .prefill = prefill, .decode = decode };
 	struct layout vocab = weights_vocab_layout(w, false);
 
-	slab_init(&w->embedding, &vocab, 1, SRAM_VOCAB);
+	slab_init(&w->embedding, &vocab, 1, type, SRAM_VOCAB);
 	if (!m->tied)
-		slab_init(&w->untied_head, &vocab, 1, SRAM_VOCAB);
+		slab_init(&w->untied_head, &vocab, 1, type, SRAM_VOCAB);
 	ledger_hold(prefill->ledger, SRAM_WEIGHTS, vector_bytes(w));
 	/* The last norm lies with the head. */
 	ledger_hold(prefill->ledger, SRAM_VOCAB, norm_bytes(w));
@@ -127,11 +127,12 @@ void weights_init(struct weights *w, const struct model *m,
 			struct tiles *t = &w->layer[i].tiles[j];
 
 			if (l.transposed)
-				tiles_init(t, prefill, AXIS_X, l.k, l.n,
-				           SRAM_WEIGHTS);
+				tiles_init_on(t, prefill, AXIS_X,
+				              RING_INTERLEAVE, type, l.k, l.n,
+				              SRAM_WEIGHTS);
 			else
-				gemm_weights_init(gemm, t, prefill, l.k, l.n,
-				                  SRAM_WEIGHTS);
+				gemm_weights_init(gemm, t, prefill, type, l.k,
+				                  l.n, SRAM_WEIGHTS);
 		}
 }
 
@@ -168,28 +169,26 @@ void weights_fini(struct weights *w)
 }
 
 /* This rank's rectangle of a matrix whose tiles are at home, dense. */
-static float *gather_tiles(const struct tiles *t, const struct layout *l)
+static void *gather_tiles(const struct tiles *t, const struct layout *l)
 {
 	struct range lines = tiles_own_lines(t);
 	struct box own = layout_own_box(l);
-	size_t width = range_size(own.n);
-	float *data;
+	size_t size = wl_type_size(t->type), row = range_size(own.n) * size;
+	char *data;
 
 	if (t->grid->dry)
 		return NULL;
-	data = wl_malloc(range_size(own.k) * width, sizeof *data);
+	data = wl_malloc(range_size(own.k), row);
 	for (int p = t->path->mine.lo; p < t->path->mine.hi; p++)
 		for (int q = lines.lo; q < lines.hi; q++) {
-			int n = part_size(&t->fixed, q);
-			float *to = data + part_start(&t->fixed, q) -
-			            own.n.lo +
-			            (part_start(&t->ring, p) - own.k.lo) *
-			            width;
-			const float *tile = *tiles_slot(t, q, p);
+			size_t bytes = part_size(&t->fixed, q) * size;
+			char *to = data + (part_start(&t->fixed, q) -
+			                   own.n.lo) * size +
+			           (part_start(&t->ring, p) - own.k.lo) * row;
+			const char *tile = *tiles_slot(t, q, p);
 
 			for (int k = 0; k < part_size(&t->ring, p); k++)
-				memcpy(to + k * width, tile + (size_t)k * n,
-				       n * sizeof *data);
+				memcpy(to + k * row, tile + k * bytes, bytes);
 		}
 	return data;
 }
@@ -214,15 +213,14 @@ static void move_matrices(struct weights *w, struct layer_weights *layer,
 
 	for (int i = 0; i < n; i++)
 		to[i] = weights_layout(w, which[i], true);
-	slab_init(slab, to, n, SRAM_WEIGHTS);
+	slab_init(slab, to, n, w->type, SRAM_WEIGHTS);
 	for (int i = 0; i < n; i++) {
 		struct tiles *t = &layer->tiles[which[i]];
 		struct layout from = weights_layout(w, which[i], false);
-		float *data;
+		void *data = gather_tiles(t, &from);
 
-		data = gather_tiles(t, &from);
 		tiles_fini(t);
-		data = relayout(&from, &to[i], data);
+		data = relayout(&from, &to[i], w->type, data);
 		at = slab_put(slab, &to[i], data, at);
 		free(data);
 	}
@@ -232,11 +230,11 @@ static void move_vocab(struct weights *w, struct slab *s)
 {
 	struct layout from = weights_vocab_layout(w, false);
 	struct layout to = weights_vocab_layout(w, true);
-	float *data = relayout(&from, &to, s->data);
+	void *data = relayout(&from, &to, w->type, s->data);
 
 	s->data = NULL;
 	slab_fini(s);
-	slab_init(s, &to, 1, SRAM_VOCAB);
+	slab_init(s, &to, 1, w->type, SRAM_VOCAB);
 	slab_put(s, &to, data, 0);
 	free(data);
 }

@@ -632,7 +632,7 @@ static void try_product(struct dice *d, const struct gemm_algorithm *alg,
 	tiles_init(&a, &at.grid, AXIS_X,
 	           (struct part){ p.k.n, 1, p.cols, uneven }, p.m,
 	           SRAM_ACTIVATIONS);
-	gemm_weights_init(alg, &b, &at.grid,
+	gemm_weights_init(alg, &b, &at.grid, WL_F32,
 	                  (struct part){ p.k.n, 1, p.rows, uneven }, p.n,
 	                  SRAM_WEIGHTS);
 	tiles_init(&c, &at.grid, AXIS_X, p.n, p.m, SRAM_ACTIVATIONS);
@@ -721,7 +721,8 @@ static void try_gemmt(struct dice *d, const struct gemmt_algorithm *alg)
 
 	open_place(&at, p.rows, p.cols, p.type);
 	tiles_init(&ta, &at.grid, AXIS_X, k, p.m, SRAM_ACTIVATIONS);
-	tiles_init_on(&tb, &at.grid, AXIS_Y, alg->ring, n, k, SRAM_WEIGHTS);
+	tiles_init_on(&tb, &at.grid, AXIS_Y, alg->ring, WL_F32, n, k,
+	              SRAM_WEIGHTS);
 	tiles_init(&tc, &at.grid, AXIS_X, c_n, p.m, SRAM_ACTIVATIONS);
 	start_over(&at);
 	gemmt_run(&(struct gemmt){ &ta, &tb, &tc });
@@ -788,8 +789,8 @@ static void try_megatron(struct dice *d, bool by_rows)
 	if (by_rows)
 		tiles_init(&tb, &at.grid, AXIS_X, k, whole, SRAM_WEIGHTS);
 	else
-		gemm_weights_init(&gemm_megatron, &tb, &at.grid, whole, n,
-		                  SRAM_WEIGHTS);
+		gemm_weights_init(&gemm_megatron, &tb, &at.grid, WL_F32, whole,
+		                  n, SRAM_WEIGHTS);
 	tiles_init(&tc, &at.grid, AXIS_X, n, m, SRAM_ACTIVATIONS);
 	start_over(&at);
 	gemm_align(&gemm_megatron, &ta);
@@ -890,7 +891,7 @@ START_TEST(gemv_charges)
 		}
 		for (int q = 0; q < lines; q++)
 			words[q] = words_of(p.ledger.type, columns[q]);
-		slab_init(&s, l, n, SRAM_WEIGHTS);
+		slab_init(&s, l, n, WL_F32, SRAM_WEIGHTS);
 		held = k_most * columns[0] * size_of(p.ledger.type);
 		ck_assert_uint_eq(p.ledger.held[SRAM_WEIGHTS], held);
 		gemv_tree(&s, NULL, NULL);
@@ -1043,7 +1044,7 @@ static void attention_open(struct attention *a, struct dice *d)
 	tiles_init(&a->k, g, AXIS_Y, a->tokens, a->h.kv, SRAM_KV);
 	tiles_init(&a->moving, &a->beside.grid, AXIS_Y, a->tokens, a->h.kv,
 	           SRAM_KV);
-	scores_init(&a->s, g, &a->h, a->tokens);
+	scores_init(&a->s, g, &a->h, WL_F32, a->tokens);
 	charged(&a->p);
 }
 

@@ -109,7 +109,8 @@ static void dry_init(struct dry *d, int n, enum wl_type type,
 {
 	ledger_init(&d->ledger, &made_device, type, n);
 	grid_init(&d->grid, n, 1, 1, 1, 0, 0, NULL, &d->ledger);
-	kvcache_init(&d->cache, &d->grid, &heads, LAYERS, MOST_TOKENS, policy);
+	kvcache_init(&d->cache, &d->grid, &heads, WL_F32, LAYERS, MOST_TOKENS,
+	             policy);
 }
 
 static void dry_fini(struct dry *d)
@@ -290,8 +291,10 @@ static void check_stored(const struct kvcache *c)
 			int l = i / CHANNELS, ch = i % CHANNELS;
 			float want = made_k(l, t, ch);
 
-			ck_assert(c->k[l][ch * c->capacity + at] == want);
-			ck_assert(c->v[l][at * CHANNELS + ch] == -want);
+			ck_assert(((float *)c->k[l])[ch * c->capacity + at] ==
+			          want);
+			ck_assert(((float *)c->v[l])[at * CHANNELS + ch] ==
+			          -want);
 		}
 	}
 }
@@ -340,8 +343,8 @@ START_TEST(one_rank_stores_every_token_once)
 
 			ledger_init(&l, &made_device, WL_F32, n);
 			grid_init(&g, n, 1, 1, 1, 0, 0, (void *)&no_links, &l);
-			kvcache_init(&c, &g, &heads, LAYERS, MOST_TOKENS,
-			             KV_SHIFT);
+			kvcache_init(&c, &g, &heads, WL_F32, LAYERS,
+			             MOST_TOKENS, KV_SHIFT);
 			fill_first(&c, prompt);
 			check_stored(&c);
 			while (c.tokens < MOST_TOKENS) {

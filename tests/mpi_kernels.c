@@ -191,7 +191,8 @@ static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
 		tiles_init(&tb, g, AXIS_X, on_x, part_of(c->n, 1),
 		           SRAM_WEIGHTS);
 	else
-		gemm_weights_init(c->alg, &tb, g, on_y, n, SRAM_WEIGHTS);
+		gemm_weights_init(c->alg, &tb, g, WL_F32, on_y, n,
+		                  SRAM_WEIGHTS);
 	tiles_init(&tc, g, AXIS_X, n, m, SRAM_ACTIVATIONS);
 	copy_tiles(&ta, fa, c->a, true);
 	gemm_align(c->alg, &ta);
@@ -301,7 +302,8 @@ static void gemmt_on(struct lab *lab, struct grid *g,
 
 	blocks.parts = gemm_blocks(g);
 	tiles_init(&ta, g, AXIS_X, k, m, SRAM_ACTIVATIONS);
-	tiles_init_on(&tb, g, AXIS_Y, c->alg->ring, blocks, k, SRAM_WEIGHTS);
+	tiles_init_on(&tb, g, AXIS_Y, c->alg->ring, WL_F32, blocks, k,
+	              SRAM_WEIGHTS);
 	tiles_init(&tc, g, AXIS_X, n, m, SRAM_ACTIVATIONS);
 	copy_tiles(&ta, fa, c->a, true);
 	copy_tiles(&tb, fb, c->b, true);
@@ -380,7 +382,7 @@ static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
 			     false },
 			part_of(c->n[i], c->transposed ? g->rows : g->cols),
 			c->transposed };
-	slab_init(&s, l, c->matrices, SRAM_WEIGHTS);
+	slab_init(&s, l, c->matrices, WL_F32, SRAM_WEIGHTS);
 	struct box own = layout_own_box(l);
 	float *y = blanks(s.width), *from = y;
 
@@ -649,7 +651,7 @@ static void attention_on(struct lab *lab, struct grid *g,
 	copy_tiles(&q, fq, c->q, true);
 	copy_tiles(&k, fk, c->k, true);
 	copy_tiles(&v, fv, c->v, true);
-	scores_init(&s, g, &h, tokens);
+	scores_init(&s, g, &h, WL_F32, tokens);
 	attention_scores(&s, &q, &k);
 	check_scores(lab, &s, c);
 	attention_softmax(&s);
@@ -750,6 +752,7 @@ static void check_cache(struct lab *lab, const struct kvcache *c, int layer)
 {
 	struct range own = kvcache_tokens(c, c->grid->y.mine);
 	int first = part_start(&c->kv, c->grid->x.mine.lo);
+	const float *k = c->k[layer], *v = c->v[layer];
 
 	CHECK(lab, range_size(own) <= c->capacity);
 	for (int t = own.lo; t < own.hi; t++)
@@ -757,8 +760,8 @@ static void check_cache(struct lab *lab, const struct kvcache *c, int layer)
 			size_t at = kvcache_place(c, t);
 			float want = cache_word(layer, t, first + ch);
 
-			CHECK(lab, c->k[layer][ch * c->capacity + at] == want);
-			CHECK(lab, c->v[layer][at * c->channels + ch] == -want);
+			CHECK(lab, k[ch * c->capacity + at] == want);
+			CHECK(lab, v[at * c->channels + ch] == -want);
 		}
 }
 
@@ -777,7 +780,7 @@ static void try_cache(struct lab *lab)
 	          &lab->ledger);
 	struct heads h = heads_of(&shape, cols);
 
-	kvcache_init(&c, &g, &h, CACHE_LAYERS, CACHE_TOKENS, KV_SHIFT);
+	kvcache_init(&c, &g, &h, WL_F32, CACHE_LAYERS, CACHE_TOKENS, KV_SHIFT);
 	float *k = blanks((CACHE_TOKENS + 1) * c.channels);
 	float *v = blanks((CACHE_TOKENS + 1) * c.channels);
 

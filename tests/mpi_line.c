@@ -276,7 +276,7 @@ static void known_init(struct lab *lab, struct known *k, struct grid *g,
 	list_ring(on.kind, n, k->ring);
 	for (int i = 0; i < n * lines; i++)
 		k->block[i] = i % n;
-	tiles_init_on(&k->t, g, axis, on.kind, ring, fixed, SRAM_KV);
+	tiles_init_on(&k->t, g, axis, on.kind, WL_F32, ring, fixed, SRAM_KV);
 	for (int q = across(g, axis).lo; q < across(g, axis).hi; q++)
 		for (int p = 0; p < n; p++) {
 			int words = part_size(&ring, p) * part_size(&fixed, q);
@@ -321,7 +321,7 @@ static void check_known(struct lab *lab, const struct known *k)
 			CHECK(lab, tiles_size(t, q, p) ==
 			           (size_t)ring * fixed);
 			for (int i = 0; i < ring * fixed; i++)
-				wrong += (*tiles_slot(t, q, p))[i] !=
+				wrong += ((float *)*tiles_slot(t, q, p))[i] !=
 				         tile_word(lab, q, b, i);
 			CHECK(lab, wrong == 0);
 		}
@@ -1550,7 +1550,7 @@ static void try_relay_boxes(struct lab *lab, struct grid *g)
 	lab_next(lab);
 	throw_boxes(lab, k, n, l->nranks, from);
 	throw_boxes(lab, k, n, l->nranks, to);
-	float *data = line_relay_boxes(l, from, to,
+	float *data = line_relay_boxes(l, from, to, sizeof(float),
 	                               fill_box(lab, &from[l->rank], own));
 
 	check_box(lab, &to[l->rank], own, data);
@@ -1679,7 +1679,7 @@ static void try_relayout(struct lab *lab, struct grid *g)
 	struct layout from = throw_layout(lab, g, k, n, unit);
 	struct layout to = throw_layout(lab, &other, k, n, unit);
 	struct box old = layout_own_box(&from), new = layout_own_box(&to);
-	float *data = relayout(&from, &to, fill_box(lab, &old, 0));
+	float *data = relayout(&from, &to, WL_F32, fill_box(lab, &old, 0));
 
 	check_box(lab, &new, 0, data);
 	struct bill want = relayout_bill(lab, &from, &to);

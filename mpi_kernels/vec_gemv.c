@@ -1,0 +1,95 @@
+/* y += x W with W's rows streaming through, of any element type.
+ *
+ *   x0 W[0][.]  x1 W[1][.]  ...  x7 W[7][.]     eight rows at a time: y is
+ *        |           |               |          loaded and stored once for
+ *        +-----------+--- y[.] <-----+          eight terms, in order
+ */
+#include "config.h"
+#include "vec.h"
+
+#include "lanes.h"
+
+/* Rows of W that are in hand together: as many streams as a processor's
+ * prefetcher follows. */
+#define ROWS 8
+
+/* A matrix of `rows` rows of n elements of `size` bytes, ld elements apart. */
+struct streams {
+	size_t rows, n, ld, size;
+};
+
+/* A whole vector from column j of row r, of which only some lanes may be the
+ * row's: those behind it are what lies there, but nothing behind the matrix is
+ * read. */
+LANES_INLINE lanes load_end(const struct streams *s, size_t r, size_t j,
+                            const char *row, lanes_load *load)
+{
+	char copy[LANES * sizeof(float)] = { 0 };
+
+	if ((s->rows - 1 - r) * s->ld + s->n - j >= LANES)
+		return load(row + j * s->size);
+	memcpy(copy, row + j * s->size, (s->n - j) * s->size);
+	return load(copy);
+}
+
+/* y += x[r] W[r] of `count` rows from `first` on. */
+LANES_INLINE void add_rows(const struct streams *s, size_t first,
+                           const int count, const float *x, size_t stride,
+                           const char *w, float *y, lanes_load *load)
+{
+	const char *row = w + first * s->ld * s->size;
+	const size_t step = s->ld * s->size;
+	lanes factor[ROWS], sum = { 0 };
+	size_t j = 0;
+
+	for (int r = 0; r < count; r++)
+		factor[r] = lanes_all(x[(first + r) * stride]);
+	for (; j + LANES <= s->n; j += LANES) {
+		sum = lanes_f32(y + j);
+#pragma GCC unroll 8
+		for (int r = 0; r < count; r++)
+			sum = lanes_fma(factor[r], load(row + r * step +
+			                                j * s->size), sum);
+		lanes_put(y + j, sum);
+	}
+	if (j == s->n)
+		return;
+	memcpy(&sum, y + j, (s->n - j) * sizeof *y);
+	for (int r = 0; r < count; r++)
+		sum = lanes_fma(factor[r], load_end(s, first + r, j, row +
+		                                    r * step, load), sum);
+	memcpy(y + j, &sum, (s->n - j) * sizeof *y);
+}
+
+LANES_INLINE void gemv(const struct streams *s, const float *x, size_t stride,
+                       const char *w, float *y, lanes_load *load)
+{
+	size_t i = 0;
+
+	for (; i + ROWS <= s->rows; i += ROWS)
+		add_rows(s, i, ROWS, x, stride, w, y, load);
+	for (; i + ROWS / 2 <= s->rows; i += ROWS / 2)
+		add_rows(s, i, ROWS / 2, x, stride, w, y, load);
+	for (; i < s->rows; i++)
+		add_rows(s, i, 1, x, stride, w, y, load);
+}
+
+typedef void gemv_function(size_t k, size_t n, const float *x, size_t stride,
+                           const void *w, size_t ldw, float *y);
+
+#define MAKE(attribute, name, load, store, bytes, wide)                       \
+	attribute static void name(size_t k, size_t n, const float *x,        \
+	                           size_t stride, const void *w, size_t ldw,  \
+	                           float *y)                                  \
+	{                                                                     \
+		gemv(&(struct streams){ k, n, ldw, bytes }, x, stride, w, y,  \
+		     load);                                                   \
+	}
+
+LANES_FUNCTIONS(MAKE, versions, gemv_function)
+
+void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
+              enum wl_type type, const void *w, size_t ldw, float *y)
+{
+	versions[simd_level()][type](k, n, x, stride, w, ldw, y);
+}

@@ -1,0 +1,47 @@
+#include "config.h"
+#include "simd.h"
+
+/* A benign race: every caller finds the same. */
+static int found = -1, limit = SIMD_LEVELS - 1;
+
+static enum simd_level find_level(void)
+{
+#ifdef SIMD_X86
+	__builtin_cpu_init();
+	/* What the two levels have that kernels use. */
+	if (__builtin_cpu_supports("avx512f") &&
+	    __builtin_cpu_supports("avx512bw") &&
+	    __builtin_cpu_supports("avx512cd") &&
+	    __builtin_cpu_supports("avx512dq") &&
+	    __builtin_cpu_supports("avx512vl"))
+		return SIMD_V4;
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+	    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c"))
+		return SIMD_V3;
+#endif
+	return SIMD_PLAIN;
+}
+
+enum simd_level simd_level(void)
+{
+	if (found < 0)
+		found = find_level();
+	return found < limit ? found : limit;
+}
+
+enum simd_level simd_limit(enum simd_level most)
+{
+	limit = most;
+	return simd_level();
+}
+
+const char *simd_name(enum simd_level level)
+{
+	static const char *const name[SIMD_LEVELS] = {
+		[SIMD_PLAIN] = "plain C",
+		[SIMD_V3] = "x86-64-v3 (AVX2)",
+		[SIMD_V4] = "x86-64-v4 (AVX-512)",
+	};
+
+	return name[level];
+}
