@@ -78,8 +78,8 @@ int gemm_blocks(const struct grid *g);
 	"dimension of products in %d blocks, their least common multiple; " \
 	"sides with a common factor need fewer"
 
-/* Makes B's tiles of that type, zeroed, in the places from which the algorithm
- * reads them. k and n: over the core rows and columns; k spread where the grid
+/* Makes B's tiles of that type, in the places from which the algorithm reads
+ * them. k and n: over the core rows and columns; k spread where the grid
  * is uneven. Free with tiles_fini. */
 void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
                        struct grid *g, enum wl_type type, struct part k,

@@ -20,7 +20,7 @@ enum axis { AXIS_X, AXIS_Y };
  * which belong to the one move that runs on the line (a shift from start to
  * finish), then what kernels keep between two moves. */
 enum { LINE_IN_LOWER, LINE_IN_UPPER, LINE_OUT_LOWER, LINE_OUT_UPPER,
-       LINE_SUM_LOWER, LINE_SUM_UPPER, LINE_PARTIAL, LINE_RESULT,
+       LINE_SUM_LOWER, LINE_SUM_UPPER, LINE_PARTIAL, LINE_RESULT, LINE_KEPT,
        LINE_BUFFERS };
 
 /* Of one cut of a dimension over a ring's places, for the account: what the

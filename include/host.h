@@ -16,6 +16,10 @@ uint64_t host_processor(void);
 double host_peak_memory(void);
 /* Memory of this host, bytes. */
 double host_memory(void);
+/* What this process frees stays with it, for its next use, but for the largest
+ * blocks: a page that comes fresh from the system costs more than what most
+ * steps do with it. Once, at the start. */
+void host_keep_memory(void);
 /* "hwloc 2.9.0" or the like; static storage. */
 const char *host_hwloc_version(void);
 

@@ -27,11 +27,12 @@ struct tiles {
 	void **tile;         /* [own lines and places], as tiles_slot has it */
 	char *memory;        /* all tiles, each with room for the largest */
 	enum sram sram;      /* what they are in a core's memory */
+	struct tiles_kept *kept; /* between tiles_keep and its end, or NULL */
 };
 
-/* Zeroed tiles of that type, at home, on the ring of so many places as ring has
- * parts: as many as a line has cores, or a multiple. No memory for elements in
- * a dry run; what a core holds is charged to its memory as sram. Free with
+/* Tiles of that type, at home, on the ring of so many places as ring has
+ * parts: as many as a line has cores, or a multiple. What they hold is not
+ * defined; no memory for elements in a dry run; what a core holds is charged to its memory as sram. Free with
  * tiles_fini. Not collective. */
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
                    enum ring_kind kind, enum wl_type type, struct part ring,
@@ -41,6 +42,9 @@ void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
 void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
                 struct part ring, struct part fixed, enum sram sram);
 void tiles_fini(struct tiles *t);
+
+/* All elements 0. Not collective. */
+void tiles_clear(struct tiles *t);
 
 /* The line object of the ring's axis; the lines q that this rank holds; where
  * the pointer to place p of line q's tile is kept (own rectangle only). */
@@ -91,6 +95,19 @@ struct tiles_shift {
 void tiles_shift_start(struct tiles_shift *s, struct tiles *t,
                        const signed char *steps);
 void tiles_shift_finish(struct tiles_shift *s);
+
+/* Products are fastest when a host adds up the terms of several steps at once:
+ * the emulated core has one tile after the other, and the host still has what
+ * it had. From tiles_keep on, the memory of tiles that leave this rank holds
+ * what it held, until tiles_forget, at most so many shifts later. tiles_keep_end
+ * forgets, and leaves all tiles in their own memory. tiles_keep_bytes: what a
+ * shift takes meanwhile. Not collective. */
+void tiles_keep(struct tiles *t, int shifts);
+void tiles_forget(struct tiles *t);
+void tiles_keep_end(struct tiles *t);
+size_t tiles_keep_bytes(const struct tiles *t);
+/* For the shift alone: gives the place of a tile that left for a spare one. */
+void *tiles_kept_swap(struct tiles_kept *k, void *place);
 
 /* Brings the tiles of each line q ring_pos(j) steps on its way against the
  * ring (Cannon's skew, in ring order), the shorter way round: then place p of

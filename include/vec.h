@@ -5,6 +5,7 @@
 #ifndef WL_VEC_H
 #define WL_VEC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "model.h"
@@ -20,6 +21,19 @@ void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
 void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
               size_t col, enum wl_type type, const void *b, size_t ldb,
               float *c, size_t ldc);
+
+/* One of several products that add up: a [m][k], b [k][n], both dense. */
+struct vec_term {
+	const float *a;
+	const void *b;
+	size_t k;
+};
+
+/* C [m][n], dense, plus (or, if fresh, 0 plus) all terms, one after the other,
+ * as that many vec_gemm would have it. */
+void vec_gemm_terms(size_t m, size_t n, size_t count,
+                    const struct vec_term *terms, enum wl_type type,
+                    bool fresh, float *c);
 
 /* y += x. */
 void vec_add(size_t n, const float *x, float *y);

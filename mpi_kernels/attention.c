@@ -166,19 +166,25 @@ static struct line_parts step_parts(const struct scores *s, int g,
 	                            root };
 }
 
-/* One core's share of Q K^T over its own channels of head g, for the block of
- * K that it holds: part [group][m][n]. */
-static void partial_scores(const struct scores *s, int g,
+/* Whether every token of block b comes after those of row y: a wafer's core
+ * computes what is then masked, a host need not. */
+static bool is_masked(const struct scores *s, int y, int b)
+{
+	return part_start(&s->tokens, b) >= part_start(&s->tokens, y + 1);
+}
+
+/* One core's share of Q K^T over its own channels c of head g, for the block b
+ * of K that it holds: part [group][m][n]. */
+static void partial_scores(const struct scores *s, struct range c,
                            const struct tiles *q, const struct tiles *k, int y,
-                           int x, float *part)
+                           int x, int b, float *part)
 {
 	const struct heads *h = &s->heads;
-	struct range c = heads_channels(h, g, x);
-	int m = part_size(&s->tokens, y), n = tiles_ring_extent(k, y, x);
+	int m = part_size(&s->tokens, y), n = part_size(&s->tokens, b);
 	int width = part_size(&h->q, x);
 
 	memset(part, 0, (size_t)h->group * m * n * sizeof *part);
-	for (int r = 0; r < h->group; r++)
+	for (int r = 0; r < h->group && !is_masked(s, y, b); r++)
 		vec_gemm(m, n, range_size(c),
 		         tiles_at(q, y, x) + c.lo * h->group + r, width,
 		         h->group, WL_F32,
@@ -196,13 +202,14 @@ static void keep_block(struct scores *s, int g, int y, int x, int b,
 	float scale = 1.0f / sqrtf(s->heads.head_dim);
 	float *tile = *score_slot(s, g, y, x);
 
-	for (int i = 0; i < s->heads.group * m; i++)
+	for (int i = 0; i < s->heads.group * m; i++, part += n) {
+		float *row = tile + (size_t)i * length + at;
+		int seen = row0 + i % m - col0 + 1;
+
 		for (int j = 0; j < n; j++)
-			tile[(size_t)i * length + at + j] =
-				col0 + j <= row0 + i % m
-				? part[(size_t)i * n + j] * scale : -INFINITY;
-	for (int i = 0; i < s->heads.group * m; i++)
-		wl_round(tile + (size_t)i * length + at, s->type, n);
+			row[j] = j < seen ? part[j] * scale : -INFINITY;
+		wl_round(row, s->type, n);
+	}
 }
 
 /* One head's part of one step: partial products on each core, reduced along
@@ -224,9 +231,10 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 		                    stride * (end - base));
 	for (int x = base; x < end && value; x++) {
 		float *part = value + (x - base) * stride;
+		struct range c = heads_channels(&s->heads, g, x);
 
 		for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
-			partial_scores(s, g, q, k, y, x, part);
+			partial_scores(s, c, q, k, y, x, step->block[y], part);
 			part += step->words[y];
 		}
 	}
@@ -378,13 +386,13 @@ void attention_softmax(struct scores *s)
 /* Copies the blocks of this step that this rank keeps to a multicast's data.
  */
 static void take_blocks(const struct scores *s, int g,
-                        const struct tiles *v, const struct line_parts *parts,
-                        float *data)
+                        const struct step *step,
+                        const struct line_parts *parts, float *data)
 {
 	const struct grid *grid = s->grid;
 
 	for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
-		int b = tiles_block(v, 0, y), x = parts->root[y];
+		int b = step->block[y], x = parts->root[y];
 		int n = part_size(&s->tokens, b);
 		int m = s->heads.group * part_size(&s->tokens, y);
 
@@ -405,17 +413,21 @@ static void take_blocks(const struct scores *s, int g,
 /* out [group][own tokens][own channels of the column] += S V for one head and
  * the block in hand. */
 static void multiply_values(const struct scores *s, int g,
-                            const struct tiles *v, float *data, void **out)
+                            const struct tiles *v, const struct step *step,
+                            const float *data, void **out)
 {
 	const struct grid *grid = s->grid;
 	const struct heads *h = &s->heads;
+	int first = line_base(&grid->x, heads_first(h, g));
+	int last = heads_last(h, g) < grid->x.mine.hi ? heads_last(h, g)
+	                                             : grid->x.mine.hi - 1;
 
 	for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
-		int m = part_size(&s->tokens, y);
-		int n = part_size(&s->tokens, tiles_block(v, 0, y));
+		int m = part_size(&s->tokens, y), b = step->block[y];
+		int n = part_size(&s->tokens, b);
 
-		for (int x = grid->x.mine.lo; m && n &&
-		     x < grid->x.mine.hi; x++) {
+		for (int x = first; m && n && x <= last && !is_masked(s, y, b);
+		     x++) {
 			struct range c = heads_channels(h, g, x);
 			int width = part_size(&h->kv, x);
 			float *o = out[(y - grid->y.mine.lo) *
@@ -443,12 +455,12 @@ static void multicast_head(struct scores *s, int g, const struct tiles *v,
 	if (!grid->dry) {
 		data = line_buffer(&grid->x, LINE_RESULT,
 		                   line_parts_words(&parts));
-		take_blocks(s, g, v, &parts, data);
+		take_blocks(s, g, step, &parts, data);
 	}
 	line_multicast(&grid->x, heads_first(&s->heads, g),
 	               heads_last(&s->heads, g), &parts, data, follows);
 	if (data)
-		multiply_values(s, g, v, data, out);
+		multiply_values(s, g, v, step, data, out);
 }
 
 /* From [group][token][channel] to [token][(channel, query head)]. */
@@ -492,6 +504,7 @@ void attention_values(struct scores *s, struct tiles *v, struct tiles *o)
 	struct tiles sum; /* as O, but each query head by itself */
 
 	tiles_init(&sum, g, AXIS_X, o->ring, o->fixed, SRAM_ACTIVATIONS);
+	tiles_clear(&sum);
 	ledger_charge(l, &product);
 	/* S is whole: its blocks are sent ahead, into a second buffer. */
 	ledger_hold(l, SRAM_BUFFERS, 2 * block_bytes(s));

@@ -108,7 +108,7 @@ static void run(const struct gemm *p)
 	cycles.compute_cycles = product_share(by_rows ? &p->c->ring
 	                                              : &p->a->ring,
 	                                      cycles.compute_cycles);
-	product_clear(p->c);
+	tiles_clear(p->c);
 	for (int i = 0; i < p->c->grid->cols; i++)
 		if (by_rows)
 			step_rows(p, &cycles);

@@ -258,9 +258,16 @@ static void permute(struct tiles_shift *s, int q)
 		else
 			gone[left++] = tile;
 	}
-	for (int upper = 0; upper <= 1; upper++)
-		if (own_place(t, r->arrives[upper][!upper]))
-			now[r->arrives[upper][!upper] - first] = gone[--left];
+	for (int upper = 0; upper <= 1; upper++) {
+		int arrives = r->arrives[upper][!upper];
+
+		if (!own_place(t, arrives))
+			continue;
+		void *place = gone[--left];
+
+		now[arrives - first] = t->kept ? tiles_kept_swap(t->kept, place)
+		                               : place;
+	}
 	for (int i = 0; i < w; i++)
 		*tiles_slot(t, q, first + i) = now[i];
 }

@@ -3,19 +3,12 @@
 #include "config.h"
 #include "product.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "cost.h"
 #include "fail.h"
 #include "vec.h"
-
-void product_clear(struct tiles *c)
-{
-	struct grid *g = c->grid;
-
-	for (int i = 0; c->memory && i < grid_height(g) * grid_width(g); i++)
-		memset(c->tile[i], 0, tiles_capacity(c) * sizeof(float));
-}
 
 void product_start(const struct gemm *p)
 {
@@ -28,7 +21,7 @@ void product_start(const struct gemm *p)
 	WL_ASSERT(p->a->ring.n == p->b->ring.n &&
 	          p->a->ring.parts == p->b->ring.parts);
 	ledger_charge(p->c->grid->ledger, &product);
-	product_clear(p->c);
+	tiles_clear(p->c);
 }
 
 struct charge product_cycles(const struct gemm *p, int k)
@@ -61,50 +54,124 @@ struct charge product_step(const struct gemm *p)
 	return c;
 }
 
-/* C += A B on each core of this rank, with the tiles that lie on its first
- * places now. */
-static void multiply(const struct gemm *p)
+/* Steps whose terms are added up together: the tiles of each own core. */
+struct batch {
+	struct vec_term *term; /* [own cores][most] */
+	int most, steps;
+	bool fresh;            /* none before these */
+};
+
+/* Bytes that a batch may take on the host: what a cache close by holds. */
+#define BATCH_BYTES ((size_t)4 << 20)
+
+static void batch_init(struct batch *b, const struct gemm *p)
+{
+	const struct grid *g = p->c->grid;
+	size_t cores = (size_t)grid_height(g) * grid_width(g);
+	size_t step = cores * sizeof *b->term + tiles_keep_bytes(p->a) +
+	              tiles_keep_bytes(p->b);
+	size_t most = BATCH_BYTES / step, all = p->a->path->n;
+
+	*b = (struct batch){ .most = most < 1 ? 1 : most < all ? most : all,
+	                     .fresh = true };
+	if (g->dry)
+		return;
+	b->term = wl_malloc(cores * b->most, sizeof *b->term);
+	tiles_keep(p->a, b->most);
+	tiles_keep(p->b, b->most);
+}
+
+static void batch_fini(struct batch *b, const struct gemm *p)
+{
+	tiles_keep_end(p->a);
+	tiles_keep_end(p->b);
+	free(b->term);
+}
+
+static struct vec_term *terms_of(const struct batch *b, const struct grid *g,
+                                 int y, int x)
+{
+	size_t core = (size_t)(y - g->y.mine.lo) * grid_width(g) +
+	              (x - g->x.mine.lo);
+
+	return b->term + core * b->most;
+}
+
+/* Notes the tiles that lie on each core's first place now. */
+static void note_tiles(const struct gemm *p, struct batch *b)
 {
 	const struct grid *g = p->c->grid;
 
 	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
-		int m = part_size(&p->a->fixed, y);
-
 		/* Most rows of a large grid have none of a short prompt. */
-		for (int x = g->x.mine.lo; m && x < g->x.mine.hi; x++) {
-			int k = tiles_ring_extent(p->a, y, x);
-			int n = tiles_fixed_extent(p->b, y, x);
+		if (!part_size(&p->a->fixed, y))
+			continue;
+		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
+			int block = tiles_block(p->a, y,
+			                        x * p->a->path->per_core);
 
-			WL_ASSERT(tiles_block(p->a, y,
-			                      x * p->a->path->per_core) ==
+			WL_ASSERT(block ==
 			          tiles_block(p->b, x,
 			                      y * p->b->path->per_core));
-			vec_gemm(m, n, k, tiles_at(p->a, y, x), k, 1,
-			         p->b->type, tiles_elements(p->b, y, x), n,
-			         tiles_at(p->c, y, x), n);
+			terms_of(b, g, y, x)[b->steps] = (struct vec_term){
+				tiles_at(p->a, y, x),
+				tiles_elements(p->b, y, x),
+				part_size(&p->a->ring, block) };
 		}
 	}
+	b->steps++;
+}
+
+/* C += A B on each core of this rank for the noted tiles, column by column: one
+ * column's tiles of B serve all rows. */
+static void multiply(const struct gemm *p, struct batch *b)
+{
+	const struct grid *g = p->c->grid;
+
+	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
+		for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
+			int m = part_size(&p->a->fixed, y);
+
+			if (m)
+				vec_gemm_terms(m, part_size(&p->b->fixed, x),
+				               b->steps, terms_of(b, g, y, x),
+				               p->b->type, b->fresh,
+				               tiles_at(p->c, y, x));
+		}
+	b->fresh = false;
+	b->steps = 0;
 }
 
 void product_round(const struct gemm *p)
 {
 	struct grid *g = p->c->grid;
+	int steps = p->a->path->n;
 	const struct charge step_product = product_step(p);
+	struct batch batch;
 
 	product_start(p);
-	for (int step = 0; step < p->a->path->n; step++) {
+	batch_init(&batch, p);
+	for (int step = 0; step < steps; step++) {
 		struct tiles_shift a, b;
+		bool last = batch.steps + 1 == batch.most || step + 1 == steps;
 
 		ledger_together(g->ledger);
 		ledger_charge(g->ledger, &step_product);
 		tiles_shift_start(&a, p->a, NULL);
 		tiles_shift_start(&b, p->b, NULL);
 		if (!g->dry)
-			multiply(p);
+			note_tiles(p, &batch);
+		if (!g->dry && last)
+			multiply(p, &batch);
 		tiles_shift_finish(&a);
 		tiles_shift_finish(&b);
+		if (last) {
+			tiles_forget(p->a);
+			tiles_forget(p->b);
+		}
 		ledger_join(g->ledger);
 	}
+	batch_fini(&batch, p);
 }
 
 int product_home(const struct tiles *t, int block)

@@ -4,9 +4,6 @@
 
 #include "gemm.h"
 
-/* Empties C. */
-void product_clear(struct tiles *c);
-
 /* Charges the multiply-adds of C = A B, but no cycles, and empties C. */
 void product_start(const struct gemm *p);
 

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lanes.h"
+
 /* Built for several instruction sets, chosen when the program starts. fmaf is
  * one instruction in the vector versions and the C library's exact routine in
  * the plain one: the same bits everywhere. */
@@ -47,11 +49,20 @@ void vec_norm_scale(size_t n, const float *restrict x, float s,
 		y[i] = x[i] * s * w[i];
 }
 
+WL_CLONES
 float vec_max(size_t n, const float *x)
 {
-	float top = -INFINITY;
+	float most[LANES], top = -INFINITY;
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++)
+	for (int l = 0; l < LANES; l++)
+		most[l] = top;
+	for (; i + LANES <= n; i += LANES)
+		for (int l = 0; l < LANES; l++)
+			most[l] = x[i + l] > most[l] ? x[i + l] : most[l];
+	for (int l = 0; l < LANES; l++)
+		top = most[l] > top ? most[l] : top;
+	for (; i < n; i++)
 		top = x[i] > top ? x[i] : top;
 	return top;
 }

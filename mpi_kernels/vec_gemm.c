@@ -17,99 +17,149 @@
 #define ROWS 8
 #define WIDTH 3
 
-/* A product, as vec_gemm has it; size: bytes of B's elements. */
-struct product {
-	size_t m, n, k;
+/* Rows of B that are asked for before they are used: where B is wider than the
+ * block, processors do not see by themselves what comes next. */
+#define AHEAD 16
+
+/* The products that add up in C. All have A's column stride, and row strides and
+ * B's leading dimension of their own. */
+struct term {
 	const float *a;
-	size_t row, col;
 	const char *b;
-	size_t ldb, size;
+	size_t k, row, ldb;
+};
+
+struct product {
+	size_t m, n;
+	const struct term *terms;
+	size_t count, col;
+	bool fresh;          /* C begins at 0 */
 	float *c;
 	size_t ldc;
 };
 
 /* Vector p of B from column j on, of which the last of a row may reach into
  * what lies behind it; nothing behind B is read. */
-LANES_INLINE lanes load_b(const struct product *q, size_t p, size_t j,
-                          bool whole, lanes_load *load)
+LANES_INLINE lanes load_b(const struct product *q, const struct term *t,
+                          size_t p, size_t j, const bool whole,
+                          const size_t size, lanes_load *load)
 {
-	const char *at = q->b + (p * q->ldb + j) * q->size;
+	const char *at = t->b + (p * t->ldb + j) * size;
 	char copy[LANES * sizeof(float)] = { 0 };
 
-	if (whole || (q->k - 1 - p) * q->ldb + q->n - j >= LANES)
+	if (whole || (t->k - 1 - p) * t->ldb + q->n - j >= LANES)
 		return load(at);
-	memcpy(copy, at, (q->n - j) * q->size);
+	lanes_copy(copy, at, q->n - j, size);
 	return load(copy);
+}
+
+LANES_INLINE void fetch_b(const struct term *t, size_t p, size_t j,
+                          const int width, const size_t size)
+{
+	const char *at = t->b + (p * t->ldb + j) * size;
+
+#pragma GCC unroll 3
+	for (int v = 0; v < width; v++)
+		__builtin_prefetch(at + v * LANES * size);
+}
+
+/* A vector of C, of which only n lanes are C's if it is not whole. */
+LANES_INLINE lanes load_c(const float *c, const bool whole, size_t n)
+{
+	lanes x = { 0 };
+
+	if (whole)
+		return lanes_f32(c);
+	lanes_copy(&x, c, n, sizeof *c);
+	return x;
+}
+
+LANES_INLINE void store_c(float *c, lanes x, const bool whole, size_t n)
+{
+	if (whole)
+		lanes_put(c, x);
+	else
+		lanes_copy(c, &x, n, sizeof *c);
 }
 
 /* The block of `rows` rows and `width` vectors at (i, j) of C; not whole: one
  * vector, which has a part of its lanes in C. */
 LANES_INLINE void block(const struct product *q, size_t i, size_t j,
                         const int rows, const int width, const bool whole,
-                        lanes_load *load)
+                        const size_t size, lanes_load *load)
 {
-	const float *a = q->a + i * q->row;
 	float *c = q->c + i * q->ldc + j;
-	const size_t bytes = whole ? sizeof(lanes) : (q->n - j) * sizeof *c;
 	lanes sum[ROWS][WIDTH] = { { { 0 } } };
 
+	if (!q->fresh) {
 #pragma GCC unroll 8
-	for (int r = 0; r < rows; r++)
+		for (int r = 0; r < rows; r++)
 #pragma GCC unroll 3
-		for (int v = 0; v < width; v++)
-			memcpy(&sum[r][v], c + r * q->ldc + v * LANES, bytes);
-	for (size_t p = 0; p < q->k; p++) {
-		lanes b[WIDTH];
+			for (int v = 0; v < width; v++)
+				sum[r][v] = load_c(c + r * q->ldc + v * LANES,
+				                   whole, q->n - j);
+	}
+	for (const struct term *t = q->terms; t < q->terms + q->count; t++) {
+		const float *a = t->a + i * t->row;
 
-#pragma GCC unroll 3
-		for (int v = 0; v < width; v++)
-			b[v] = load_b(q, p, j + v * LANES, whole, load);
-#pragma GCC unroll 8
-		for (int r = 0; r < rows; r++) {
-			lanes x = lanes_all(a[r * q->row + p * q->col]);
+		for (size_t p = 0; p < t->k; p++, a += q->col) {
+			lanes b[WIDTH];
 
 #pragma GCC unroll 3
 			for (int v = 0; v < width; v++)
-				sum[r][v] = lanes_fma(x, b[v], sum[r][v]);
+				b[v] = load_b(q, t, p, j + v * LANES, whole,
+				              size, load);
+			fetch_b(t, p + AHEAD, j, width, size);
+#pragma GCC unroll 8
+			for (int r = 0; r < rows; r++) {
+				lanes x = lanes_all(a[r * t->row]);
+
+#pragma GCC unroll 3
+				for (int v = 0; v < width; v++)
+					sum[r][v] = lanes_fma(x, b[v],
+					                      sum[r][v]);
+			}
 		}
 	}
 #pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
 #pragma GCC unroll 3
 		for (int v = 0; v < width; v++)
-			memcpy(c + r * q->ldc + v * LANES, &sum[r][v], bytes);
+			store_c(c + r * q->ldc + v * LANES, sum[r][v], whole,
+			        q->n - j);
 }
 
 /* All rows of the columns from j on, `width` vectors of them. */
 LANES_INLINE void column(const struct product *q, size_t j, const int rows,
-                         const int width, const bool whole, lanes_load *load)
+                         const int width, const bool whole, const size_t size,
+                         lanes_load *load)
 {
 	size_t i = 0;
 
 	for (; rows == 8 && i + 8 <= q->m; i += 8)
-		block(q, i, j, 8, width, whole, load);
+		block(q, i, j, 8, width, whole, size, load);
 	for (; i + 4 <= q->m; i += 4)
-		block(q, i, j, 4, width, whole, load);
+		block(q, i, j, 4, width, whole, size, load);
 	for (; i + 2 <= q->m; i += 2)
-		block(q, i, j, 2, width, whole, load);
+		block(q, i, j, 2, width, whole, size, load);
 	for (; i < q->m; i++)
-		block(q, i, j, 1, width, whole, load);
+		block(q, i, j, 1, width, whole, size, load);
 }
 
 /* rows, width: the largest block. */
 LANES_INLINE void gemm(const struct product *q, const int rows,
-                       const int width, lanes_load *load)
+                       const int width, const size_t size, lanes_load *load)
 {
 	size_t j = 0;
 
 	for (; width >= 3 && j + 3 * LANES <= q->n; j += 3 * LANES)
-		column(q, j, rows, 3, true, load);
+		column(q, j, rows, 3, true, size, load);
 	for (; width >= 2 && j + 2 * LANES <= q->n; j += 2 * LANES)
-		column(q, j, rows, 2, true, load);
+		column(q, j, rows, 2, true, size, load);
 	for (; j + LANES <= q->n; j += LANES)
-		column(q, j, rows, 1, true, load);
+		column(q, j, rows, 1, true, size, load);
 	if (j < q->n)
-		column(q, j, rows, 1, false, load);
+		column(q, j, rows, 1, false, size, load);
 }
 
 typedef void gemm_function(const struct product *q);
@@ -118,9 +168,7 @@ typedef void gemm_function(const struct product *q);
 #define MAKE(attribute, name, load, store, bytes, wide)                       \
 	attribute static void name(const struct product *q)                   \
 	{                                                                     \
-		struct product p = *q;                                        \
-		p.size = bytes;                                               \
-		gemm(&p, wide ? 8 : 4, wide ? 3 : 1, load);                   \
+		gemm(q, wide ? 8 : 4, wide ? 3 : 1, bytes, load);             \
 	}
 
 LANES_FUNCTIONS(MAKE, versions, gemm_function)
@@ -129,6 +177,32 @@ void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
               size_t col, enum wl_type type, const void *b, size_t ldb,
               float *c, size_t ldc)
 {
+	const struct term one = { a, b, k, row, ldb };
+
 	versions[simd_level()][type](&(struct product){
-		m, n, k, a, row, col, b, ldb, 0, c, ldc });
+		m, n, &one, 1, col, false, c, ldc });
+}
+
+/* Terms that are in hand together. */
+#define MANY 64
+
+void vec_gemm_terms(size_t m, size_t n, size_t count,
+                    const struct vec_term *terms, enum wl_type type,
+                    bool fresh, float *c)
+{
+	gemm_function *run = versions[simd_level()][type];
+	struct term some[MANY];
+	size_t i = 0;
+
+	do {
+		size_t have = count - i < MANY ? count - i : MANY;
+
+		for (size_t j = 0; j < have; j++)
+			some[j] = (struct term){ terms[i + j].a, terms[i + j].b,
+			                         terms[i + j].k, terms[i + j].k,
+			                         n };
+		run(&(struct product){ m, n, some, have, 1, fresh, c, n });
+		fresh = false;
+		i += have;
+	} while (i < count);
 }

@@ -13,32 +13,34 @@
  * prefetcher follows. */
 #define ROWS 8
 
-/* A matrix of `rows` rows of n elements of `size` bytes, ld elements apart. */
+/* A matrix of `rows` rows of n elements, ld elements apart. */
 struct streams {
-	size_t rows, n, ld, size;
+	size_t rows, n, ld;
 };
 
 /* A whole vector from column j of row r, of which only some lanes may be the
  * row's: those behind it are what lies there, but nothing behind the matrix is
  * read. */
 LANES_INLINE lanes load_end(const struct streams *s, size_t r, size_t j,
-                            const char *row, lanes_load *load)
+                            const char *row, const size_t size,
+                            lanes_load *load)
 {
 	char copy[LANES * sizeof(float)] = { 0 };
 
 	if ((s->rows - 1 - r) * s->ld + s->n - j >= LANES)
-		return load(row + j * s->size);
-	memcpy(copy, row + j * s->size, (s->n - j) * s->size);
+		return load(row + j * size);
+	lanes_copy(copy, row + j * size, s->n - j, size);
 	return load(copy);
 }
 
 /* y += x[r] W[r] of `count` rows from `first` on. */
 LANES_INLINE void add_rows(const struct streams *s, size_t first,
                            const int count, const float *x, size_t stride,
-                           const char *w, float *y, lanes_load *load)
+                           const char *w, float *y, const size_t size,
+                           lanes_load *load)
 {
-	const char *row = w + first * s->ld * s->size;
-	const size_t step = s->ld * s->size;
+	const size_t step = s->ld * size;
+	const char *row = w + first * step;
 	lanes factor[ROWS], sum = { 0 };
 	size_t j = 0;
 
@@ -49,29 +51,31 @@ LANES_INLINE void add_rows(const struct streams *s, size_t first,
 #pragma GCC unroll 8
 		for (int r = 0; r < count; r++)
 			sum = lanes_fma(factor[r], load(row + r * step +
-			                                j * s->size), sum);
+			                                j * size), sum);
 		lanes_put(y + j, sum);
 	}
 	if (j == s->n)
 		return;
-	memcpy(&sum, y + j, (s->n - j) * sizeof *y);
+	sum = (lanes){ 0 };
+	lanes_copy(&sum, y + j, s->n - j, sizeof *y);
 	for (int r = 0; r < count; r++)
 		sum = lanes_fma(factor[r], load_end(s, first + r, j, row +
-		                                    r * step, load), sum);
-	memcpy(y + j, &sum, (s->n - j) * sizeof *y);
+		                                    r * step, size, load), sum);
+	lanes_copy(y + j, &sum, s->n - j, sizeof *y);
 }
 
 LANES_INLINE void gemv(const struct streams *s, const float *x, size_t stride,
-                       const char *w, float *y, lanes_load *load)
+                       const char *w, float *y, const size_t size,
+                       lanes_load *load)
 {
 	size_t i = 0;
 
 	for (; i + ROWS <= s->rows; i += ROWS)
-		add_rows(s, i, ROWS, x, stride, w, y, load);
+		add_rows(s, i, ROWS, x, stride, w, y, size, load);
 	for (; i + ROWS / 2 <= s->rows; i += ROWS / 2)
-		add_rows(s, i, ROWS / 2, x, stride, w, y, load);
+		add_rows(s, i, ROWS / 2, x, stride, w, y, size, load);
 	for (; i < s->rows; i++)
-		add_rows(s, i, 1, x, stride, w, y, load);
+		add_rows(s, i, 1, x, stride, w, y, size, load);
 }
 
 typedef void gemv_function(size_t k, size_t n, const float *x, size_t stride,
@@ -82,7 +86,7 @@ typedef void gemv_function(size_t k, size_t n, const float *x, size_t stride,
 	                           size_t stride, const void *w, size_t ldw,  \
 	                           float *y)                                  \
 	{                                                                     \
-		gemv(&(struct streams){ k, n, ldw, bytes }, x, stride, w, y,  \
+		gemv(&(struct streams){ k, n, ldw }, x, stride, w, y, bytes,  \
 		     load);                                                   \
 	}
 

@@ -2,6 +2,10 @@
 #include "host.h"
 
 #include <hwloc.h>
+#include <limits.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -68,4 +72,15 @@ const char *host_hwloc_version(void)
 	snprintf(text, sizeof text, "hwloc %u.%u.%u", v >> 16, v >> 8 & 255,
 	         v & 255);
 	return text;
+}
+
+/* Bytes from which on a block is mapped by itself: as large as glibc takes. */
+#define MAPPED_BLOCK (32 << 20)
+
+void host_keep_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_MMAP_THRESHOLD, MAPPED_BLOCK);
+	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+#endif
 }

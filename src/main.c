@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	catch_signals();
+	host_keep_memory();
 	if (o.verb == VERB_RUN || o.verb == VERB_BENCH)
 		return run_verb(rc, &o, &err);
 	if (rc || serial_verb(&o, &err))

@@ -23,7 +23,7 @@ void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
 		return;
 	size_t each = tiles_capacity(t) * wl_type_size(type);
 
-	t->memory = wl_calloc(n, each);
+	t->memory = wl_malloc(n, each);
 	t->tile = wl_malloc(n, sizeof *t->tile);
 	for (size_t i = 0; i < n; i++)
 		t->tile[i] = t->memory + i * each;
@@ -43,6 +43,16 @@ void tiles_fini(struct tiles *t)
 	free(t->tile);
 	free(t->memory);
 	memset(t, 0, sizeof *t);
+}
+
+void tiles_clear(struct tiles *t)
+{
+	size_t n = (size_t)grid_height(t->grid) * grid_width(t->grid) *
+	           t->path->per_core;
+
+	if (t->memory)
+		memset(t->memory, 0, n * tiles_capacity(t) *
+		       wl_type_size(t->type));
 }
 
 size_t tiles_capacity(const struct tiles *t)
