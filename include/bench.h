@@ -139,6 +139,11 @@ void bench_print(const struct bench *b, const struct bench_result *results,
 json_t *bench_tree(const struct bench *b, const struct bench_result *r,
                    size_t n, double seconds, int ranks);
 
+/* bench host, which has no kernel: what memory and arithmetic of this machine
+ * give to all ranks at once, on standard output and as a report. Collective
+ * over MPI_COMM_WORLD. 0, or -1 on all ranks and err. */
+int bench_speed_run(const struct options *o, struct wl_error *err);
+
 /* The verb: a table on standard output, and a report, both from the leader.
  * Collective over MPI_COMM_WORLD. 0, or -1 on all ranks and err. */
 int bench_run(const struct options *o, struct wl_error *err);

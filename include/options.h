@@ -24,6 +24,7 @@ enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
 struct options {
 	enum verb verb;
 	bool help, version;
+	uint64_t given;           /* a bit for each option that was named */
 	/* run, info: NULL for run means the default checkpoint */
 	const char *model;
 	/* run */
@@ -54,7 +55,7 @@ struct options {
 	const char *system, *gemm, *allreduce; /* NULL: not given */
 	int groups[OPTIONS_GROUPS];       /* 0: not given */
 	/* bench */
-	const char *kernel;
+	const char *kernel;       /* or "host" */
 	const char *algo;         /* NULL: not given */
 	int m, k, n, words, hops; /* 0: not given */
 	bool check;
@@ -70,6 +71,10 @@ struct options {
  * not checked. */
 int options_parse(int argc, char **argv, struct options *o,
                   struct wl_error *err);
+
+/* Whether it is bench host, which emulates nothing and has options of its
+ * own. */
+bool options_bench_host(const struct options *o);
 
 /* Help for the program (verb NVERBS) or a verb. */
 void options_help(FILE *out, enum verb verb);

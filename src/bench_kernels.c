@@ -489,6 +489,6 @@ const struct bench_kernel *bench_kernel_find(const char *name,
 		if (name && !strcmp(kernels[i].name, name))
 			return &kernels[i];
 	wl_error_set(err, "bench: \"%s\" is not one of gemm, gemm-t, gemv, "
-	             "allreduce, shift", name ? name : "");
+	             "allreduce, shift, host", name ? name : "");
 	return NULL;
 }

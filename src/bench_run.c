@@ -227,6 +227,8 @@ int bench_run(const struct options *o, struct wl_error *err)
 	struct session s = { .o = o, .err = err, .start = host_seconds() };
 	int rank, rc;
 
+	if (options_bench_host(o))
+		return bench_speed_run(o, err);
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	MPI_Comm_size(MPI_COMM_WORLD, &s.size);
 	s.leader = rank == 0;

@@ -18,6 +18,8 @@ enum kind { FLAG, STRING, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID, AUTO,
 #define INFO (1u << VERB_INFO)
 #define BENCH (1u << VERB_BENCH)
 #define ALL (RUN | BENCH | IMPORT | INFO)
+/* Beside BENCH: what bench host takes, too. */
+#define HOST (1u << NVERBS)
 
 struct option {
 	unsigned verbs;
@@ -92,7 +94,7 @@ static const struct option table[] = {
 	{ RUN | BENCH, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
 	  "elements the account charges: f32, f16, bf16 (default: f16\n"
 	  "for a shape, f32 for a model)" },
-	{ RUN | BENCH, "--report", STRING, AT(report), "FILE", NULL, 0, 0,
+	{ RUN | BENCH | HOST, "--report", STRING, AT(report), "FILE", NULL, 0, 0,
 	  "write the account to a .json or .h5 file" },
 	{ RUN | BENCH, "--strict", FLAG, AT(strict), NULL, NULL, 0, 0,
 	  "what the device cannot do is an error: exit status 2" },
@@ -113,13 +115,14 @@ static const struct option table[] = {
 	  "list: shows what there is" },
 	{ BENCH, "--check", FLAG, AT(check), NULL, NULL, 0, 0,
 	  "compare results with one core's, in double" },
-	{ BENCH, "--repeat", INTEGER, AT(repeat), "R", "3", 1, 1000,
-	  "times that the host runs it; the median counts" },
+	{ BENCH | HOST, "--repeat", INTEGER, AT(repeat), "R", "3", 1, 1000,
+	  "times that the host runs it; the median counts, for host\n"
+	  "the best" },
 	{ RUN, "--logits", STRING, AT(logits), "FILE", NULL, 0, 0,
 	  "write every step's token and logits to an HDF5 file" },
 	{ RUN, "--no-verify", FLAG, AT(no_verify), NULL, NULL, 0, 0,
 	  "do not compare the weights with their checksums" },
-	{ RUN | BENCH | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
+	{ RUN | BENCH | HOST | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
 	  "nothing on standard error but errors" },
 	{ IMPORT, "--tokenizer", STRING, AT(tokenizer), "FILE", NULL, 0, 0,
 	  "the tokenizer.bin of a llama2.c checkpoint" },
@@ -135,6 +138,9 @@ static const struct option table[] = {
 
 #define N_OPTIONS (sizeof table / sizeof *table)
 
+_Static_assert(N_OPTIONS <= 8 * sizeof ((struct options *)0)->given,
+               "each option has a bit");
+
 /* What stands beside options on a verb's line, and what the verb does. */
 static const struct {
 	const char *name, *operands, *help;
@@ -143,10 +149,13 @@ static const struct {
 		"Run a model on the emulated wafer. The prompt and its\n"
 		"continuation go to standard output, all else to standard"
 		" error.\nStart it with mpirun or srun to use several ranks." },
-	[VERB_BENCH] = { "bench", "gemm|gemm-t|gemv|allreduce|shift",
+	[VERB_BENCH] = { "bench", "gemm|gemm-t|gemv|allreduce|shift|host",
 		"Run one kernel on the emulated wafer by one or several\n"
 		"algorithms, and account for it. Start it with mpirun or srun"
-		" to\nuse several ranks; --dry-run needs none." },
+		" to\nuse several ranks; --dry-run needs none. host emulates"
+		" nothing: it\nmeasures how fast all ranks together read"
+		" memory and do fp32\nmultiply-adds; of the options it takes"
+		" --repeat, --report, --quiet." },
 	[VERB_IMPORT] = { "import", "SOURCE DEST.h5",
 		"Turn a Hugging Face directory, a GGUF file, a llama2.c\n"
 		"checkpoint (.bin) and its tokenizer, or a random model into"
@@ -401,11 +410,31 @@ static int check_run(const struct options *o, struct wl_error *err)
 	return check_dry_run(o, err);
 }
 
+bool options_bench_host(const struct options *o)
+{
+	return o->verb == VERB_BENCH && o->kernel &&
+	       !strcmp(o->kernel, "host");
+}
+
+/* bench host takes few of bench's options. */
+static int check_host(const struct options *o, struct wl_error *err)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (o->given >> i & 1 && !(table[i].verbs & HOST))
+			return wl_error_set(err, "option %s is not for bench "
+			                    "host, which emulates nothing (it "
+			                    "takes --repeat, --report, "
+			                    "--quiet)", table[i].name);
+	return 0;
+}
+
 /* What must hold between options. */
 static int check(struct options *o, int operands, struct wl_error *err)
 {
 	if (o->verb == VERB_RUN)
 		return check_run(o, err);
+	if (options_bench_host(o))
+		return check_host(o, err);
 	if (o->verb == VERB_BENCH && o->dry_run && o->check)
 		return wl_error_set(err, "options --dry-run and --check "
 		                    "exclude each other");
@@ -445,6 +474,7 @@ static int parse_option(int argc, char **argv, int *i, struct options *o,
 	if (!opt)
 		return wl_error_set(err, "unknown option %s (see waferllm %s "
 		                    "--help)", arg, verb_text[o->verb].name);
+	o->given |= (uint64_t)1 << (opt - table);
 	if (opt->kind == FLAG) {
 		if (equal)
 			return wl_error_set(err, "option %s takes no argument",
@@ -582,8 +612,9 @@ bool options_get(const struct options *o, size_t i, struct option_value *v)
 {
 	const struct option *opt = &table[i];
 	const void *field = (const char *)o + opt->field;
+	unsigned verb = options_bench_host(o) ? HOST : 1u << o->verb;
 
-	if (!(opt->verbs & 1u << o->verb) || opt->field == AT(help) ||
+	if (!(opt->verbs & verb) || opt->field == AT(help) ||
 	    opt->field == AT(version))
 		return false;
 	v->name = opt->name;

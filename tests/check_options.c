@@ -301,6 +301,9 @@ static const char *const bench_options[] = {
 	"-k K", "-n N", "--words W", "--hops L", "--algo NAME,...", "--check",
 	"--repeat R", "--quiet", "--help", "--version", NULL,
 };
+static const char *const host_options[] = {
+	"--report FILE", "--repeat R", "--quiet", "--help", "--version", NULL,
+};
 static const char *const info_options[] = { "--help", "--version", NULL };
 
 /* Every option of the verb is there, and no other. */
@@ -429,6 +432,8 @@ START_TEST(values_are_the_verbs_own)
 	assert_values(VERB_RUN, run_options);
 	accept("bench", "gemm", "--dry-run");
 	assert_values(VERB_BENCH, bench_options);
+	accept("bench", "host");
+	assert_values(VERB_BENCH, host_options);
 	accept("import", "a", "b");
 	assert_values(VERB_IMPORT, import_options);
 	accept("info", "m.h5");
@@ -536,6 +541,36 @@ START_TEST(bench_takes_its_options)
 }
 END_TEST
 
+/* It emulates nothing: what a kernel takes is refused, were it the default. */
+START_TEST(bench_host_takes_few_options)
+{
+	static char *const wrong[][2] = {
+		{ "--dry-run" }, { "--check" }, { "--strict" },
+		{ "--grid", "4x4" }, { "-m", "3" }, { "-k", "3" },
+		{ "-n", "3" }, { "--words", "3" }, { "--hops", "3" },
+		{ "--algo", "list" }, { "--groups", "2" },
+		{ "--device", "wse2" }, { "--set", "hop_cycles=1" },
+		{ "--dtype", "f32" },
+	};
+
+	accept("bench", "host", "--repeat", "5", "--report", "r.json",
+	       "--quiet");
+	ck_assert(options_bench_host(&opts));
+	ck_assert_int_eq(opts.repeat, 5);
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		refuse("is not for bench host", "bench", "host",
+		       wrong[i][0], wrong[i][1]);
+		refuse(wrong[i][0], "bench", "--repeat", "5", wrong[i][0],
+		       wrong[i][1] ? wrong[i][1] : "host",
+		       wrong[i][1] ? "host" : NULL);
+	}
+	accept("bench", "gemm", "--device", "wse2");
+	ck_assert(!options_bench_host(&opts));
+	accept("run", "host");
+	ck_assert(!options_bench_host(&opts));
+}
+END_TEST
+
 START_TEST(dry_runs_need_and_exclude)
 {
 	refuse("option --shape needs --dry-run", "--shape", "s");
@@ -590,6 +625,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, long_lists_are_cut);
 	tcase_add_test(tc, the_account_takes_its_options);
 	tcase_add_test(tc, bench_takes_its_options);
+	tcase_add_test(tc, bench_host_takes_few_options);
 	tcase_add_test(tc, dry_runs_need_and_exclude);
 	suite_add_tcase(s, tc);
 	return s;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Runs every command of the README, the lines that begin with "    $ ", as they
 # stand there: those that set up, build and test in a copy of the source tree
-# (of the tests only one, for this is one), the others beside the program.
+# (of the tests only one, for this is one, and of make bench a little of each),
+# the others beside the program.
 # timeout: 400
 set -eu
 
@@ -23,6 +24,13 @@ chmod -R u+w "$work/tree"
 if [ -f "$work/tree/config.status" ]; then
 	make -s -C "$work/tree" distclean
 fi
+
+export BENCH_ROUNDS=1 BENCH_PASSES=1 BENCH_RANKS=1 BENCH_DTYPES=f32
+export BENCH_SHAPE=$work/tree/bench.json BENCH_PROMPT=9 BENCH_NEW=9
+export BENCH_GEMM=64 BENCH_GEMM_GRIDS=8x8 BENCH_GEMV=64 BENCH_LINES=2
+echo '{"dim": 96, "hidden_dim": 256, "n_layers": 2, "n_heads": 6,
+	"n_kv_heads": 3, "vocab_size": 500, "max_seq_len": 128}' \
+	>"$BENCH_SHAPE"
 
 # One that belongs to the tree, with a test that takes no time.
 in_tree() {
