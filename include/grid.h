@@ -12,6 +12,7 @@
 #include "block.h"
 #include "ledger.h"
 #include "noc.h"
+#include "profile.h"
 #include "ring.h"
 
 enum axis { AXIS_X, AXIS_Y };
@@ -73,6 +74,7 @@ struct line {
 	enum dir lower, upper; /* the ways towards core 0 and core n-1 */
 	struct noc *noc;     /* NULL in a dry run */
 	struct ledger *ledger;
+	struct profile *profile; /* of the host; NULL: none */
 	struct ring *rings;  /* those that were asked for: see line_ring */
 	const struct allreduce *allreduce; /* NULL: the default */
 	/* Of a K-tree, by level but the last; 0: by its length. */

@@ -11,15 +11,7 @@
 
 #include "device.h"
 #include "model.h"
-
-enum phase { PHASE_LOAD, PHASE_PREFILL, PHASE_TRANSITION, PHASE_DECODE,
-	     NPHASES };
-
-enum op {
-#define WL_OP(id, name) id,
-#include "counters.def"
-	NOPS
-};
+#include "phase.h"
 
 enum sram {
 #define WL_SRAM(id, name) id,
@@ -81,6 +73,10 @@ struct ledger {
 	uint64_t held[NSRAM];           /* now, on core (0,0): the fullest */
 	struct sram_peak peak[NPHASES];
 	struct together together;
+	/* Who else is told what the next charges are for; op NOPS: a phase
+	 * begins. NULL: nobody. */
+	void (*observe)(void *observer, enum phase p, int op);
+	void *observer;
 	/* Words that cross each cut between neighbouring cores, of all
 	 * parallel lines together, both ways: [phase][axis][cut], as
 	 * differences to the cut before; see ledger_links. */

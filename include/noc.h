@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "profile.h"
+
 /* The ticket of a message of 0 words, and of none. */
 #define NOC_NOTHING (-1)
 
@@ -21,6 +23,8 @@ struct noc;
  * noc_free when no message is in flight. Not collective. */
 struct noc *noc_new(MPI_Comm cart, bool crowded);
 void noc_free(struct noc *n);
+/* From now on the time in noc_wait is noted in p, borrowed; NULL: not. */
+void noc_profile(struct noc *n, struct profile *p);
 
 /* Start a message of `words` words; buf stays untouched until noc_wait
  * returns for the ticket. 0 words send nothing: both sides know the sizes.

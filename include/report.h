@@ -21,6 +21,7 @@
 #include "account.h"
 #include "fail.h"
 #include "options.h"
+#include "profile.h"
 #include "system.h"
 
 /* What the host took for it. */
@@ -51,6 +52,7 @@ struct report {
 	const struct system *system;
 	const char *model_source;            /* path, or name of a shape */
 	struct host_times host;
+	const struct profile_summary *profile; /* NULL: none was made */
 	const struct auto_result *automatic; /* NULL: grids were named */
 };
 
@@ -83,6 +85,9 @@ json_t *report_options(const struct options *o);
 json_t *report_versions(void);
 void report_put_counters(json_t *o, const struct charge *c);
 void report_put_plmr(json_t *o, const struct verdict v[NPLMR]);
+
+/* Where the host's time went; NULL: null. */
+json_t *report_profile(const struct profile_summary *s);
 
 /* Joules by the device's constants, without the envelope. */
 static inline double report_bottom_up(const struct energy *e)

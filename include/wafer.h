@@ -82,6 +82,7 @@ struct wafer_setup {
 	bool line;                   /* each grid's cores are one line */
 	const struct baseline *baseline; /* dry: an account without a model's
 	                                data and placement; NULL: none */
+	struct profile *profile;     /* of the host, started; NULL: none */
 };
 
 /* Lays both core grids over the mesh and makes room for the weights. */

@@ -127,6 +127,7 @@ static void run_allreduce(const struct allreduce *a, struct line *l, int n,
 	int most = l->n + n, own = 0, used = 0;
 	int core[most], start[most + n], root[most];
 	struct ascent ascent[n];
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 
 	for (int i = 0; i < n; i++) {
 		const struct line_segment *s = &segments[i];
@@ -143,6 +144,7 @@ static void run_allreduce(const struct allreduce *a, struct line *l, int n,
 		          next_level(a, l, i, ascent, own));
 	if (own)
 		spread(l, ascent, own);
+	profile_leave(l->profile, before);
 }
 
 void line_allreduce(struct line *l, int n, const struct line_segment *segments,

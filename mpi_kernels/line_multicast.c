@@ -75,6 +75,7 @@ static void run_multicast(struct line *l, const struct multicast *m,
 void multicasts_run(struct line *l, const struct multicast *m, int n)
 {
 	int sent[2] = { NOC_NOTHING, NOC_NOTHING };
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 
 	for (int pass = 0; pass < 2; pass++)
 		for (int i = 0; i < n; i++) {
@@ -86,6 +87,7 @@ void multicasts_run(struct line *l, const struct multicast *m, int n)
 		}
 	noc_wait(l->noc, sent[0]);
 	noc_wait(l->noc, sent[1]);
+	profile_leave(l->profile, before);
 }
 
 static void charge_multicast(struct line *l, int first, int last,

@@ -193,6 +193,7 @@ static void run_chain(struct line *l, const struct chain *c, int sent[2])
 void chains_run(struct line *l, const struct chain *chains, int n)
 {
 	int sent[2] = { NOC_NOTHING, NOC_NOTHING };
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 
 	WL_ASSERT(!l->shifting);
 	/* First those that wait for nobody: a neighbour may wait for them. */
@@ -207,6 +208,7 @@ void chains_run(struct line *l, const struct chain *chains, int n)
 		}
 	noc_wait(l->noc, sent[0]);
 	noc_wait(l->noc, sent[1]);
+	profile_leave(l->profile, before);
 }
 
 static void charge_reduce(struct line *l, int first, int last,

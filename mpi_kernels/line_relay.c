@@ -36,12 +36,15 @@ void line_pass_down(struct line *l, const void *send, void *recv,
 
 	if (!l->noc)
 		return;
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
+
 	if (recv)
 		in = noc_recv(l->noc, l->upper, recv, words);
 	if (send)
 		out = noc_send(l->noc, l->lower, send, words);
 	noc_wait(l->noc, in);
 	noc_wait(l->noc, out);
+	profile_leave(l->profile, before);
 }
 
 static void charge_gather(struct line *l, const struct part *p)
@@ -71,6 +74,7 @@ void line_gather(struct line *l, const struct part *p, const float *own,
 	if (!l->noc || !own)
 		return;
 
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 	/* This rank's blocks, and behind them those from above. */
 	struct range mine = part_range(p, l->mine);
 	size_t near = range_size(mine), far = p->n - mine.hi;
@@ -82,6 +86,7 @@ void line_gather(struct line *l, const struct part *p, const float *own,
 		noc_recv_now(l->noc, l->upper, block + near, far);
 	if (l->rank)
 		noc_wait(l->noc, noc_send(l->noc, l->lower, block, near + far));
+	profile_leave(l->profile, before);
 }
 
 static void charge_route(struct line *l, int n, const int *to,
@@ -179,6 +184,8 @@ void line_route(struct line *l, int n, const int *from, const int *to,
                 float *const *row, size_t words, struct wire_words wire)
 {
 	charge_route(l, n, to, wire);
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
+
 	for (int first = 0; first < n && l->noc; first += ROUTE_ROWS)
 		for (int up = 0; up <= 1; up++) {
 			struct route r = { from, to, row, words, first,
@@ -188,6 +195,7 @@ void line_route(struct line *l, int n, const int *from, const int *to,
 				r.last = n;
 			route_run(l, &r);
 		}
+	profile_leave(l->profile, before);
 }
 
 static struct box box_meet(struct box a, struct box b)
@@ -312,6 +320,7 @@ void *line_relay_boxes(struct line *l, const struct box *from,
 	if (!l->noc)
 		return NULL;
 
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 	char *result = wl_malloc(box_elements(to[l->rank]), size);
 
 	keep_box(&r, data, result);
@@ -320,5 +329,6 @@ void *line_relay_boxes(struct line *l, const struct box *from,
 		relay_run(&r, data, result);
 	}
 	free(data);
+	profile_leave(l->profile, before);
 	return result;
 }

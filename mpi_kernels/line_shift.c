@@ -219,6 +219,8 @@ static bool start(struct tiles_shift *s, struct tiles *t,
 	if (t->grid->dry || t->path->n == 1)
 		return moves;
 	l->shifting = true;
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
+
 	for (int upper = 0; upper <= 1; upper++) {
 		s->recv[upper] = s->send[upper] = NOC_NOTHING;
 		if (line_cut(l, upper) < 0)
@@ -232,6 +234,7 @@ static bool start(struct tiles_shift *s, struct tiles *t,
 	}
 	for (int upper = 0; upper <= 1; upper++)
 		try_send(s, upper);
+	profile_leave(l->profile, before);
 	return moves;
 }
 
@@ -310,11 +313,25 @@ static void receive(struct tiles_shift *s)
 			permute(s, q);
 }
 
+/* Takes in what came, and is done with what was sent. */
+static void settle(struct tiles_shift *s)
+{
+	struct line *l = tiles_line(s->t);
+
+	for (int upper = 0; upper <= 1; upper++)
+		if (line_cut(l, upper) >= 0)
+			unpack(s, upper);
+	for (int upper = 0; upper <= 1; upper++)
+		noc_wait(l->noc, s->send[upper]);
+	l->shifting = false;
+}
+
 void tiles_shift_finish(struct tiles_shift *s)
 {
 	struct tiles *t = s->t;
 	struct line *l = tiles_line(t);
 	int lines = grid_lines(t->grid, t->axis);
+	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 
 	ledger_release(l->ledger, SRAM_BUFFERS, coming_bytes(t));
 	if (l->shifting)
@@ -322,14 +339,9 @@ void tiles_shift_finish(struct tiles_shift *s)
 	for (int q = 0; q < lines; q++)
 		tiles_set_off(t, q, (tiles_off(t, q) - step_of(s->steps, q) +
 		                     t->path->n) % t->path->n);
-	if (!l->shifting)
-		return;
-	for (int upper = 0; upper <= 1; upper++)
-		if (line_cut(l, upper) >= 0)
-			unpack(s, upper);
-	for (int upper = 0; upper <= 1; upper++)
-		noc_wait(l->noc, s->send[upper]);
-	l->shifting = false;
+	if (l->shifting)
+		settle(s);
+	profile_leave(l->profile, before);
 }
 
 /* One step, whose set-up is charged unless another step's message takes these

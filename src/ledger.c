@@ -86,6 +86,8 @@ void ledger_phase(struct ledger *l, enum phase p)
 {
 	l->phase = p;
 	l->taken = false;
+	if (l->observe)
+		l->observe(l->observer, p, NOPS);
 }
 
 void ledger_kernel(struct ledger *l, enum op op)
@@ -149,6 +151,8 @@ void ledger_op(struct ledger *l, enum op op)
 	const struct charge way = { .comm_cycles = llround(
 		l->device->operator_start) };
 
+	if (l->observe)
+		l->observe(l->observer, l->phase, op);
 	if (l->taken && l->op == op)
 		return;
 	WL_ASSERT(!l->together.open);

@@ -239,6 +239,8 @@ static void load_round(struct loader *l, const struct target *t,
 		total[0] += count[0][r];
 		total[1] += count[1][r];
 	}
+	struct profile *profile = t->layout.grid->x.profile;
+	enum profile_kind before = profile_enter(profile, PROFILE_EXCHANGE);
 	unsigned char *give = wl_malloc(total[0], 1);
 	unsigned char *get = wl_malloc(total[1], 1);
 
@@ -251,6 +253,7 @@ static void load_round(struct loader *l, const struct target *t,
 	MPI_Alltoallv(give, count[0], at[0], MPI_BYTE, get, count[1], at[1],
 	              MPI_BYTE, l->mesh->control);
 	free(give);
+	profile_leave(profile, before);
 	w.at = get;
 	w.bytes = 0;
 	for (int r = 0; r < l->size; r++)

@@ -26,6 +26,7 @@ struct noc {
 	bool crowded;
 	int rank[4];                /* neighbour by direction */
 	MPI_Request slot[NOC_SLOTS];
+	struct profile *profile;    /* NULL: none */
 };
 
 struct noc *noc_new(MPI_Comm cart, bool crowded)
@@ -34,6 +35,7 @@ struct noc *noc_new(MPI_Comm cart, bool crowded)
 
 	n->cart = cart;
 	n->crowded = crowded;
+	n->profile = NULL;
 	MPI_Cart_shift(cart, 1, 1, &n->rank[DIR_WEST], &n->rank[DIR_EAST]);
 	MPI_Cart_shift(cart, 0, 1, &n->rank[DIR_NORTH], &n->rank[DIR_SOUTH]);
 	for (int i = 0; i < NOC_SLOTS; i++)
@@ -52,6 +54,11 @@ static int free_slot(const struct noc *n)
 		if (n->slot[i] == MPI_REQUEST_NULL)
 			return i;
 	wl_die("more than %d messages in flight", NOC_SLOTS);
+}
+
+void noc_profile(struct noc *n, struct profile *p)
+{
+	n->profile = p;
 }
 
 /* The neighbour in direction d, checked; words fits MPI's count. */
@@ -88,13 +95,11 @@ int noc_recv(struct noc *n, enum dir from, void *buf, size_t words)
 	return s;
 }
 
-void noc_wait(struct noc *n, int ticket)
+static void wait_for(struct noc *n, int ticket)
 {
 	const struct timespec nap = { 0, NOC_NAP_NS };
 	int done = 0;
 
-	if (ticket == NOC_NOTHING)
-		return;
 	for (int polls = 0; n->crowded; polls++) {
 		MPI_Test(&n->slot[ticket], &done, MPI_STATUS_IGNORE);
 		if (done)
@@ -103,6 +108,17 @@ void noc_wait(struct noc *n, int ticket)
 			nanosleep(&nap, NULL);
 	}
 	MPI_Wait(&n->slot[ticket], MPI_STATUS_IGNORE);
+}
+
+void noc_wait(struct noc *n, int ticket)
+{
+	enum profile_kind before;
+
+	if (ticket == NOC_NOTHING)
+		return;
+	before = profile_enter(n->profile, PROFILE_WAIT);
+	wait_for(n, ticket);
+	profile_leave(n->profile, before);
 }
 
 void noc_recv_now(struct noc *n, enum dir from, void *buf, size_t words)

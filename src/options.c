@@ -98,6 +98,8 @@ static const struct option table[] = {
 	  "write the account to a .json or .h5 file" },
 	{ RUN | BENCH, "--strict", FLAG, AT(strict), NULL, NULL, 0, 0,
 	  "what the device cannot do is an error: exit status 2" },
+	{ RUN, "--profile", FLAG, AT(profile), NULL, NULL, 0, 0,
+	  "where the host's time goes, by phase and operator" },
 	{ BENCH, "--grid", GRID, AT(grid), "RxC", NULL, 1, 4096,
 	  "cores that the kernel runs on" },
 	{ BENCH, "-m", INTEGER, AT(m), "M", NULL, 1, 1 << 24,
@@ -370,6 +372,7 @@ static int check_dry_run(const struct options *o, struct wl_error *err)
 	}, never[] = {
 		{ "--prompt", o->prompt }, { "--prompt-file", o->prompt_file },
 		{ "--logits", o->logits }, { "--rank-grid", o->rank_grid.rows },
+		{ "--profile", o->profile },
 	};
 
 	for (size_t i = 0; i < sizeof only / sizeof *only; i++)

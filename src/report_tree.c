@@ -420,6 +420,7 @@ static json_t *host_of(const struct report *r)
 	put_rate(o, "decode_tokens_per_s", a->new_tokens - 1, h->decode,
 	         h->dry);
 	tree_put_int(o, "peak_memory_bytes", (int64_t)h->peak_memory);
+	tree_put(o, "profile", report_profile(r->profile));
 	tree_put(o, "versions", report_versions());
 	return o;
 }
@@ -507,6 +508,10 @@ static const struct {
 	{ "prefill_tokens_per_s", "tokens/s, host" },
 	{ "decode_tokens_per_s", "tokens/s, host" },
 	{ "peak_memory_bytes", "bytes of the largest rank, host" },
+	{ "min_seconds", "s, host, of the rank with the least" },
+	{ "mean_seconds", "s, host, mean over the ranks" },
+	{ "max_seconds", "s, host, of the rank with the most" },
+	{ "max_rank", "the first rank with the most" },
 #define WL_COUNTER(field, unit, help) { #field, unit[0] ? unit : "times" },
 #include "counters.def"
 };

@@ -16,6 +16,7 @@
 #include "host.h"
 #include "mesh.h"
 #include "plan.h"
+#include "profile.h"
 #include "prompt.h"
 #include "sampler.h"
 #include "system.h"
@@ -42,6 +43,8 @@ struct run {
 	struct rxc prefill, decode;  /* core grids */
 	struct mesh mesh;
 	struct wafer wafer;
+	struct profile clock;
+	struct profile *profile;     /* the clock, or NULL */
 	int world_size;
 	bool leader;
 	int *ids;                    /* [prompt_tokens] */
@@ -54,6 +57,7 @@ struct run {
 	struct sampler sampler;
 	double last_line;            /* when progress was printed */
 	struct host_times host;
+	struct profile_summary times;
 	double start;                /* host seconds */
 	int generated;
 };
@@ -93,6 +97,10 @@ static void load_progress(void *ctx, int done, int all)
 
 static void prefill_progress(void *ctx, int done, int all)
 {
+	struct run *r = ctx;
+
+	/* Up to the next layer's first operator, which is taken up anew. */
+	profile_take(r->profile, PHASE_PREFILL, PROFILE_NO_OP);
 	say_progress(ctx, "prefill", done, all, "layers");
 }
 
@@ -275,6 +283,23 @@ static int finish_logits(struct run *r)
 	return h5file_commit(f, r->err);
 }
 
+/* What the run itself does from now on, around step number `step`, belongs to
+ * no operator. */
+static void leave_operator(struct run *r, int step)
+{
+	profile_take(r->profile, step ? PHASE_DECODE : PHASE_PREFILL,
+	             PROFILE_NO_OP);
+}
+
+/* Takes over the leader's choice. */
+static void hear(struct run *r, int *id)
+{
+	enum profile_kind before = profile_enter(r->profile, PROFILE_WAIT);
+
+	MPI_Bcast(id, 1, MPI_INT, 0, r->mesh.control);
+	profile_leave(r->profile, before);
+}
+
 /* From the wafer's greedy choice to the token that is taken; step 0 follows
  * the prompt. The same on all ranks; -1 stays -1. */
 static int choose(struct run *r, int greedy, int step)
@@ -282,17 +307,19 @@ static int choose(struct run *r, int greedy, int step)
 	bool sampled = r->o->temperature > 0;
 	int id = greedy;
 
+	leave_operator(r, step);
 	if (id < 0 || (!sampled && !r->o->logits))
 		return id;
 	if (step == 0)
 		prefill_gather_logits(&r->wafer, r->logits);
 	else
 		decode_gather_logits(&r->wafer, r->logits);
+	leave_operator(r, step);
 	if (sampled) {
 		if (r->leader)
 			id = sampler_choose(&r->sampler, r->logits,
 			                    r->plan.model.vocab_size, step);
-		MPI_Bcast(&id, 1, MPI_INT, 0, r->mesh.control);
+		hear(r, &id);
 	}
 	if (r->leader && r->logits_file)
 		record(r, step, id);
@@ -307,6 +334,7 @@ static int generate(struct run *r)
 	int n = r->plan.prompt_tokens, prev = r->ids[n - 1];
 	double start = host_seconds();
 
+	leave_operator(r, 0);
 	print(r, r->prompt.text, r->prompt.len);
 	r->wafer.progress = prefill_progress;
 	r->wafer.progress_ctx = r;
@@ -351,6 +379,10 @@ static int deliver(struct run *r)
 
 	MPI_Reduce(&mine, &h->peak_memory, 1, MPI_DOUBLE, MPI_MAX, 0,
 	           r->mesh.control);
+	if (r->profile) {
+		profile_gather(r->profile, r->mesh.control, &r->times);
+		report.profile = &r->times;
+	}
 	if (!r->leader)
 		return 0;
 	h->ranks = r->world_size;
@@ -367,6 +399,8 @@ static int work(struct run *r)
 {
 	double start = host_seconds();
 
+	r->profile = r->o->profile ? &r->clock : NULL;
+	profile_start(r->profile);
 	if (r->leader && (r->o->logits || r->o->temperature > 0))
 		r->logits = wl_malloc(r->plan.model.vocab_size, sizeof(float));
 	if (r->leader && r->o->logits)
@@ -381,7 +415,8 @@ static int work(struct run *r)
 		.device = &r->plan.device,
 		.type = r->o->type < 0 ? WL_F32 : r->o->type,
 		.gemm = r->system.gemm, .allreduce = r->system.allreduce,
-		.groups = r->o->groups, .line = r->system.line });
+		.groups = r->o->groups, .line = r->system.line,
+		.profile = r->profile });
 	r->wafer.prefill_regions = r->o->prefill_regions;
 	r->wafer.decode_regions = r->o->decode_regions;
 	int rc = load(r);
@@ -392,6 +427,7 @@ static int work(struct run *r)
 	MPI_Pcontrol(1);
 	if (!rc)
 		rc = generate(r);
+	profile_stop(r->profile);
 	MPI_Pcontrol(2);
 	/* The answer first: the account must not cost it. */
 	if (!rc)

@@ -380,5 +380,7 @@ void summary_print(const struct report *r, FILE *out)
 	say_plmr(r, out);
 	say_limits(r, out);
 	say_host(r, out);
+	if (r->profile)
+		profile_print(r->profile, out);
 	fflush(out);
 }

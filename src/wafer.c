@@ -22,6 +22,7 @@ static void lay_grid(struct wafer *w, struct grid *g,
 	g->laid = size;
 	for (int i = 0; i < 2; i++) {
 		line[i]->allreduce = s->allreduce;
+		line[i]->profile = s->profile;
 		if (s->groups)
 			memcpy(line[i]->groups, s->groups,
 			       sizeof line[i]->groups);
@@ -50,6 +51,11 @@ void wafer_init(struct wafer *w, const struct wafer_setup *s)
 	w->ledger.folds = !s->mesh;
 	if (s->mesh)
 		w->noc = noc_new(s->mesh->cart, s->mesh->crowded);
+	if (s->profile) {
+		noc_profile(w->noc, s->profile);
+		w->ledger.observe = profile_take;
+		w->ledger.observer = s->profile;
+	}
 	lay_grid(w, &w->prefill, s, s->prefill);
 	lay_grid(w, &w->decode, s, s->decode);
 	if (!s->baseline)

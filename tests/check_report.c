@@ -235,7 +235,7 @@ START_TEST(all_else_has_all_fields)
 	has(at(root, "host"), "ranks:i seconds:r load_seconds:r "
 	    "prefill_seconds:r transition_seconds:r decode_seconds:r "
 	    "prefill_tokens_per_s:n decode_tokens_per_s:n "
-	    "peak_memory_bytes:i versions:o");
+	    "peak_memory_bytes:i profile:n versions:o");
 	has(at(root, "host/versions"), "waferllm:s mpi:s hdf5:s hwloc:s "
 	    "jansson:s");
 	check_options(at(root, "options"));
@@ -433,10 +433,58 @@ START_TEST(a_real_run_has_host_rates)
 	close_to(number_at(root, "host/prefill_tokens_per_s"), PROMPT / 0.5);
 	close_to(number_at(root, "host/decode_tokens_per_s"), 3 / 0.75);
 	ck_assert(number_at(root, "host/peak_memory_bytes") == 3 << 20);
+	ck_assert(json_is_null(at(root, "host/profile")));
 	ck_assert_str_eq(text_at(root, "model/source"), "caf?.h5");
 	has(at(root, "auto"), "tried:i stopped:o");
 	has(at(root, "auto/stopped"), "memory:i routes:i");
 	ck_assert(number_at(root, "auto/stopped/memory") == 7);
+	json_decref(root);
+	free_lab();
+}
+END_TEST
+
+/* Where the time of two ranks went: the second one's in the head. */
+static const struct profile_summary *made_profile(void)
+{
+	static struct profile_summary s;
+	static struct profile_times t[2];
+
+	t[0].seconds[PHASE_LOAD][PROFILE_NO_OP][PROFILE_EXCHANGE] = 1;
+	t[1].seconds[PHASE_DECODE][OP_HEAD][PROFILE_COMPUTE] = 3;
+	t[1].seconds[PHASE_DECODE][PROFILE_NO_OP][PROFILE_WAIT] = 0.5;
+	profile_sum_up(t, 2, &s);
+	return &s;
+}
+
+START_TEST(a_profile_has_its_rows)
+{
+	json_t *root, *rows, *row;
+
+	make_lab("clock=1100", NEW);
+	lab.report.profile = made_profile();
+	root = report_tree(&lab.report);
+	rows = at(root, "host/profile/phases");
+	ck_assert_uint_eq(json_array_size(rows), 2);
+	row = json_array_get(rows, 1);
+	has(row, "phase:s compute:o exchange:o wait:o all:o");
+	ck_assert_str_eq(text_at(row, "phase"), "decode");
+	ck_assert(number_at(row, "all/max_seconds") == 3.5);
+	rows = at(root, "host/profile/operators");
+	ck_assert_uint_eq(json_array_size(rows), 3);
+	row = json_array_get(rows, 0);
+	has(row, "phase:s operator:s compute:o exchange:o wait:o all:o");
+	ck_assert_str_eq(text_at(row, "operator"), "no operator");
+	ck_assert_str_eq(text_at(row, "phase"), "load");
+	ck_assert(number_at(row, "exchange/max_rank") == 0);
+	row = json_array_get(rows, 1);
+	ck_assert_str_eq(text_at(row, "operator"), "head");
+	has(at(row, "compute"), "min_seconds:r mean_seconds:r max_seconds:r "
+	    "max_rank:i");
+	ck_assert(number_at(row, "compute/min_seconds") == 0);
+	ck_assert(number_at(row, "compute/mean_seconds") == 1.5);
+	ck_assert(number_at(row, "compute/max_rank") == 1);
+	ck_assert(number_at(row, "wait/max_seconds") == 0);
+	at(root, "units/mean_seconds");
 	json_decref(root);
 	free_lab();
 }
@@ -684,6 +732,8 @@ START_TEST(h5_says_what_json_says)
 	check_h5("a.h5");
 	lab.report.automatic = &none; /* an object with nothing in it */
 	check_h5("a.hdf5");
+	lab.report.profile = made_profile();
+	check_h5("a.h5");
 	free_lab();
 	make_lab("hop_cycles=2", 1);
 	check_h5("a.h5");
@@ -825,6 +875,7 @@ int main(void)
 	tcase_add_test(t, verdicts_are_the_accounts);
 	tcase_add_test(t, what_there_was_not_is_null);
 	tcase_add_test(t, a_real_run_has_host_rates);
+	tcase_add_test(t, a_profile_has_its_rows);
 	tcase_add_test(t, json_says_what_the_tree_says);
 	tcase_add_test(t, h5_says_what_json_says);
 	tcase_add_test(t, bad_paths_are_refused);

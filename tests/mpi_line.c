@@ -4,12 +4,15 @@
  * (own + higher side) + lower side, the chains of each all-reduce.
  *
  * What a move charges is compared with a bill that is made out message by
- * message and hop by hop: all counters, the words over every link, routes. */
+ * message and hop by hop: all counters, the words over every link, routes.
+ *
+ * The host's time goes to exchange and waiting while a move runs, and back. */
 /* ranks: 1 4 6 9 16 */
 /* full-ranks: 64 */
 #include "config.h"
 #include "allreduce.h"
 #include "line.h"
+#include "profile.h"
 #include "slab.h"
 #include "tiles.h"
 
@@ -1712,11 +1715,45 @@ static void try_long_lines(struct lab *lab, int rows, int cols)
 	grid_fini(&g);
 }
 
+/* Waiting ends as what it interrupted. */
+static void try_waiting(struct lab *lab, struct profile *clock)
+{
+	enum profile_kind before = profile_enter(clock, PROFILE_EXCHANGE);
+	int in = NOC_NOTHING, out = NOC_NOTHING;
+	float word[2] = { 1, 0 };
+
+	if (lab->mesh.col > 0)
+		in = noc_recv(lab->noc, DIR_WEST, &word[1], 1);
+	if (lab->mesh.col + 1 < lab->mesh.cols)
+		out = noc_send(lab->noc, DIR_EAST, &word[0], 1);
+	noc_wait(lab->noc, in);
+	CHECK(lab, clock->kind == PROFILE_EXCHANGE);
+	noc_wait(lab->noc, out);
+	CHECK(lab, clock->kind == PROFILE_EXCHANGE);
+	profile_leave(clock, before);
+}
+
+static void check_clock(struct lab *lab, struct profile *clock)
+{
+	const double *s = clock->times.seconds[PHASE_DECODE][OP_QKV];
+	bool alone = lab->mesh.rows * lab->mesh.cols == 1;
+
+	profile_stop(clock);
+	CHECK(lab, s[PROFILE_COMPUTE] > 0);
+	CHECK(lab, s[PROFILE_EXCHANGE] > 0);
+	CHECK(lab, alone ? s[PROFILE_WAIT] == 0 : s[PROFILE_WAIT] > 0);
+}
+
 /* All moves on core grids of many sizes over one rank grid, the smallest and
  * the least square first. */
 static void try_rank_grid(struct lab *lab, int rows, int cols, int grids)
 {
+	struct profile clock;
+
 	lab_open(lab, MPI_COMM_WORLD, rows, cols);
+	noc_profile(lab->noc, &clock);
+	profile_start(&clock);
+	profile_take(&clock, PHASE_DECODE, OP_QKV);
 	for (int i = 0; i < grids; i++) {
 		struct grid g;
 		int more_rows = dice_throw(&lab->dice, 0, i < 9 ? i : 9);
@@ -1724,14 +1761,18 @@ static void try_rank_grid(struct lab *lab, int rows, int cols, int grids)
 
 		grid_init(&g, rows + more_rows, cols + more_cols, rows, cols,
 		          lab->mesh.row, lab->mesh.col, lab->noc, &lab->ledger);
+		g.x.profile = g.y.profile = &clock;
 		for (size_t m = 0; m < sizeof moves / sizeof *moves; m++) {
 			throw_type(lab);
 			moves[m](lab, &g);
+			CHECK(lab, clock.kind == PROFILE_COMPUTE);
 		}
 		grid_fini(&g);
 	}
 	for (int i = 0; i < 3; i++)
 		try_long_lines(lab, rows, cols);
+	try_waiting(lab, &clock);
+	check_clock(lab, &clock);
 	lab_close(lab);
 }
 

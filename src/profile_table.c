@@ -1,0 +1,122 @@
+/* Where the host's time went, for people: a table for each phase, largest
+ * operators first. A cell is least/mean/most@rank, over all ranks and the first
+ * that has the most; of one rank it is a number, and none is a dash. */
+#include "config.h"
+#include "profile.h"
+
+#include <stdbool.h>
+
+#include "ledger.h"
+
+#define PREFIX "waferllm: "
+
+/* The column of all kinds together. */
+#define TOGETHER PROFILE_KINDS
+
+/* A phase's figures stand in one unit, in which its time is 1 to 1000. */
+struct unit {
+	const char *name;
+	double per_second;
+};
+
+static struct unit unit_for(double seconds)
+{
+	static const struct unit units[] = {
+		{ "s", 1 }, { "ms", 1e3 }, { "us", 1e6 } };
+	int i = 0;
+
+	while (i < 2 && seconds * units[i].per_second < 1)
+		i++;
+	return units[i];
+}
+
+/* Digits behind the point that make three in all. */
+static int digits(double v)
+{
+	return v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
+}
+
+/* A line of a table: a cell for each kind. */
+static void print_cell(FILE *out, int i, const char *cell)
+{
+	fprintf(out, i + 1 < PROFILE_KINDS ? " %-18s" : " %s\n", cell);
+}
+
+/* Less than this is shown as none. */
+#define LEAST 0.005
+
+static void print_row(FILE *out, const char *name, const struct profile_row *r,
+                      int ranks, const struct unit *u)
+{
+	fprintf(out, PREFIX "%-14.14s", name);
+	for (int i = 0; i < PROFILE_KINDS; i++) {
+		const struct profile_figure *f = &r->column[i];
+		double min = f->min * u->per_second;
+		double mean = f->mean * u->per_second;
+		double max = f->max * u->per_second;
+		char cell[80] = "-";
+
+		if (ranks == 1 && max >= LEAST)
+			snprintf(cell, sizeof cell, "%.*f", digits(max), max);
+		else if (max >= LEAST)
+			snprintf(cell, sizeof cell, "%.*f/%.*f/%.*f@%d",
+			         digits(min), min, digits(mean), mean,
+			         digits(max), max, f->rank);
+		print_cell(out, i, cell);
+	}
+}
+
+/* The operator with the most time among those that are not in done; or
+ * PROFILE_OPS. */
+static int next_op(const struct profile_phase *p, unsigned done)
+{
+	int most = PROFILE_OPS;
+
+	for (int op = 0; op < PROFILE_OPS; op++)
+		if (!(done & 1u << op) &&
+		    (most == PROFILE_OPS ||
+		     p->op[op].column[TOGETHER].mean >
+		     p->op[most].column[TOGETHER].mean))
+			most = op;
+	return most;
+}
+
+static bool is_all(const struct profile_phase *p, int op)
+{
+	return op < PROFILE_OPS && p->op[op].column[TOGETHER].mean ==
+	                           p->all.column[TOGETHER].mean;
+}
+
+static void print_phase(FILE *out, const char *name,
+                        const struct profile_phase *p, int ranks)
+{
+	struct unit u = unit_for(p->all.column[TOGETHER].max);
+	unsigned done = p->minor;
+	char title[40];
+
+	snprintf(title, sizeof title, "%s, %s", name, u.name);
+	fprintf(out, PREFIX "%-14s", title);
+	for (int i = 0; i < PROFILE_KINDS; i++)
+		print_cell(out, i, profile_column_name(i));
+	/* Loading has but one row, the same as all. */
+	if (is_all(p, next_op(p, done)))
+		done = ~0u;
+	for (int op; (op = next_op(p, done)) < PROFILE_OPS; done |= 1u << op)
+		print_row(out, profile_op_name(op), &p->op[op], ranks, &u);
+	if (p->rest.column[TOGETHER].max > 0)
+		print_row(out, "other", &p->rest, ranks, &u);
+	print_row(out, "all", &p->all, ranks, &u);
+}
+
+void profile_print(const struct profile_summary *s, FILE *out)
+{
+	fprintf(out, PREFIX "host time by operator");
+	if (s->ranks > 1)
+		fprintf(out, ": least/mean/most of %d ranks@the one with most",
+		        s->ranks);
+	putc('\n', out);
+	for (int p = 0; p < NPHASES; p++)
+		if (s->phase[p].all.column[TOGETHER].max > 0)
+			print_phase(out, phase_name(p), &s->phase[p],
+			            s->ranks);
+}
