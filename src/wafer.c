@@ -49,7 +49,8 @@ void wafer_init(struct wafer *w, const struct wafer_setup *s)
 	ledger_init(&w->ledger, s->device, s->type, longest_line(s));
 	w->ledger.folds = !s->mesh;
 	if (s->mesh)
-		w->noc = noc_new(s->mesh->cart, s->mesh->crowded);
+		w->noc = noc_new(s->mesh->cart, s->mesh->crowded,
+		                 s->mesh->share);
 	lay_grid(w, &w->prefill, s, s->prefill);
 	lay_grid(w, &w->decode, s, s->decode);
 	if (!s->baseline)
