@@ -20,6 +20,8 @@ struct mesh {
 	bool active;       /* part of the grid */
 	bool leader;       /* rank (0,0), world rank 0 */
 	bool crowded;      /* this host has more ranks than cores for them */
+	bool share;        /* memory, between neighbours on one host (noc.h);
+	                      yes, unless it is changed after mesh_init */
 };
 
 /* The rank grid for nranks ranks that fits a grid of at most max_rows x

@@ -38,6 +38,7 @@ struct options {
 	struct rxc grid, prefill_grid, decode_grid, rank_grid;
 	const char *logits;
 	bool no_verify;
+	bool no_shared_memory;    /* run and bench */
 	bool quiet;
 	/* the account: run and bench */
 	const char *device;

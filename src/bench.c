@@ -174,7 +174,7 @@ void bench_start(struct bench *b, size_t choice)
 	ledger_init(&b->ledger, b->device, o->type < 0 ? WL_F16 : o->type,
 	            grid.rows > grid.cols ? grid.rows : grid.cols);
 	if (m)
-		b->noc = noc_new(m->cart, m->crowded);
+		b->noc = noc_new(m->cart, m->crowded, m->share);
 	grid_init(&b->grid, grid.rows, grid.cols, m ? m->rows : 1,
 	          m ? m->cols : 1, m ? m->row : 0, m ? m->col : 0, b->noc,
 	          &b->ledger);

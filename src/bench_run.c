@@ -142,6 +142,7 @@ static void lay_out_ranks(struct session *s)
 
 	mesh_choose(s->size, s->o->grid.rows, s->o->grid.cols, &rows, &cols);
 	mesh_init(&s->mesh, MPI_COMM_WORLD, rows, cols);
+	s->mesh.share = !s->o->no_shared_memory;
 	if (!s->leader || s->o->quiet || rows * cols == s->size)
 		return;
 	fprintf(stderr, "waferllm: " MESH_IDLE_NOTE "\n",

@@ -51,7 +51,7 @@ void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols)
 	                    .cart = MPI_COMM_NULL, .rows = rows, .cols = cols,
 	                    .row = -1, .col = -1, .leader = rank == 0,
 	                    .active = rank < rows * cols,
-	                    .crowded = is_crowded(world) };
+	                    .crowded = is_crowded(world), .share = true };
 	MPI_Comm_split(world, m->active ? 0 : MPI_UNDEFINED, rank, &m->control);
 	if (!m->active)
 		return;

@@ -1,59 +1,143 @@
+/* A rank's sends and receives. Those that cannot end at once have a slot; on a
+ * channel (channel.h) they queue, one queue for each direction and way, and
+ * are moved on by whoever waits for anything. */
 #include "config.h"
 #include "noc.h"
 
 #include <limits.h>
+#include <sched.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
+#include "channel.h"
 #include "fail.h"
-
-/* A rank has a handful of messages in flight: at most two each way along
- * each axis. */
-#define NOC_SLOTS 32
 
 /* All tags of the data plane. One is enough: between two neighbours order is
  * meaning. */
 enum { TAG_MOVE = 1 };
 
-/* How a rank waits on a crowded host: a few polls, then naps. Were it to poll
- * on, the rank that it waits for would not get a core (measured: 64 ranks on
- * 2 cores decode 2.4 times as fast this way). */
-#define NOC_POLLS 10
-#define NOC_NAP_NS 20000
+/* The rings of all links together, and the size of one, in bytes. */
+#define RINGS_BYTES (32 << 20)
+#define RING_MOST (1 << 20)
+#define RING_LEAST (64 << 10)
+
+/* How a rank waits on a crowded host: a few polls, then it sleeps. Were it to
+ * poll on, the rank that it waits for would not get a core. On a channel it
+ * wakes up when there is something to do, but looks now and then after other
+ * messages that are under way, and seldom after MPI. Else it naps. */
+#define CROWDED_POLLS 10
+#define NAP_NS 20000
+#define LOOK_NS 200000
+#define SLEEP_NS 10000000
+
+/* And on others: it polls, after a while lets others have the core if they
+ * want it, and looks after MPI. */
+#define POLLS 10000
+
+/* Memory for a message where there is none to share. */
+struct spare {
+	float *data;
+	size_t words;
+	bool used;
+};
+
+enum { IN, OUT };
+
+struct transfer {
+	bool used, done;
+	struct channel *channel;    /* NULL: a message of MPI */
+	struct channel_message m;
+	bool lies;                  /* is taken where it lies in the ring */
+	MPI_Request request;
+	struct spare *spare;        /* to be given back; NULL: none */
+};
+
+/* Slots of what waits for a channel, in order. */
+struct queue {
+	int n, slot[NOC_SLOTS];
+};
 
 struct noc {
 	MPI_Comm cart;
 	bool crowded;
 	int rank[4];                /* neighbour by direction */
-	MPI_Request slot[NOC_SLOTS];
 	struct profile *profile;    /* NULL: none */
+	struct channel_pair *pair[4];
+	struct transfer op[NOC_SLOTS];
+	int messages, queued;       /* slots in use: of MPI, in queues */
+	struct queue queue[2][4];   /* [IN or OUT][direction] */
+	struct spare spare[NOC_SLOTS + 4];
+	void *space[4];             /* see noc_space; NULL: none */
+	struct spare *composed[4];  /* the spare that it is in */
+	struct spare *taken[4];     /* see noc_take; NULL: in the ring */
+	size_t taken_bytes[4];
 };
 
-struct noc *noc_new(MPI_Comm cart, bool crowded)
+static uint32_t ring_size(MPI_Comm cart)
 {
-	struct noc *n = wl_malloc(1, sizeof *n);
+	int dims[2], periods[2], coords[2];
+	uint32_t size = RING_MOST;
+
+	MPI_Cart_get(cart, 2, dims, periods, coords);
+	long links = 2L * dims[0] * dims[1] - dims[0] - dims[1];
+
+	while (size > RING_LEAST && 2 * links * size > RINGS_BYTES)
+		size /= 2;
+	return size;
+}
+
+/* The channels along one axis: first those from even ranks upwards, then
+ * those from odd ones, so that each rank has one neighbour at a time. */
+static void open_channels(struct noc *n, enum dir lower, int coord,
+                          uint32_t size)
+{
+	for (int round = 0; round <= 1; round++) {
+		enum dir d = coord % 2 == round ? lower + 1 : lower;
+
+		if (n->rank[d] != MPI_PROC_NULL)
+			n->pair[d] = channel_open(n->cart, n->rank[d], size,
+			                          n->crowded);
+	}
+}
+
+struct noc *noc_new(MPI_Comm cart, bool crowded, bool share)
+{
+	struct noc *n = wl_calloc(1, sizeof *n);
+	int dims[2], periods[2], coords[2];
 
 	n->cart = cart;
 	n->crowded = crowded;
-	n->profile = NULL;
 	MPI_Cart_shift(cart, 1, 1, &n->rank[DIR_WEST], &n->rank[DIR_EAST]);
 	MPI_Cart_shift(cart, 0, 1, &n->rank[DIR_NORTH], &n->rank[DIR_SOUTH]);
-	for (int i = 0; i < NOC_SLOTS; i++)
-		n->slot[i] = MPI_REQUEST_NULL;
+	MPI_Cart_get(cart, 2, dims, periods, coords);
+	if (share) {
+		open_channels(n, DIR_WEST, coords[1], ring_size(cart));
+		open_channels(n, DIR_NORTH, coords[0], ring_size(cart));
+	}
 	return n;
 }
 
 void noc_free(struct noc *n)
 {
-	free(n);
-}
+	int dims[2], periods[2], coords[2];
 
-static int free_slot(const struct noc *n)
-{
-	for (int i = 0; i < NOC_SLOTS; i++)
-		if (n->slot[i] == MPI_REQUEST_NULL)
-			return i;
-	wl_die("more than %d messages in flight", NOC_SLOTS);
+	if (!n)
+		return;
+	WL_ASSERT(!n->messages && !n->queued);
+	/* In the order of opening. */
+	MPI_Cart_get(n->cart, 2, dims, periods, coords);
+	for (int axis = 1; axis >= 0; axis--)
+		for (int round = 0; round <= 1; round++) {
+			enum dir lower = axis ? DIR_WEST : DIR_NORTH;
+
+			channel_close(n->pair[lower + (coords[axis] % 2 ==
+			                               round)]);
+		}
+	for (int i = 0; i < NOC_SLOTS + 4; i++)
+		free(n->spare[i].data);
+	free(n);
 }
 
 void noc_profile(struct noc *n, struct profile *p)
@@ -61,53 +145,223 @@ void noc_profile(struct noc *n, struct profile *p)
 	n->profile = p;
 }
 
-/* The neighbour in direction d, checked; words fits MPI's count. */
-static int neighbour(const struct noc *n, enum dir d, size_t words)
+/* Refuses what would leave the rank grid, or MPI cannot count. */
+static void check(const struct noc *n, enum dir d, size_t words)
 {
 	if (n->rank[d] == MPI_PROC_NULL)
 		wl_die("a message would leave the rank grid (direction %d)", d);
 	if (words > INT_MAX)
 		wl_die("a message of %zu words is too long", words);
-	return n->rank[d];
 }
 
-int noc_send(struct noc *n, enum dir to, const void *buf, size_t words)
+static struct channel *channel_of(const struct noc *n, int way, enum dir d)
 {
-	if (!words)
-		return NOC_NOTHING;
+	struct channel_pair *p = n->pair[d];
 
-	int s = free_slot(n);
+	return !p ? NULL : way == IN ? &p->in : &p->out;
+}
 
-	MPI_Isend(buf, (int)words, MPI_UINT32_T, neighbour(n, to, words),
-	          TAG_MOVE, n->cart, &n->slot[s]);
+/* ---- spares ---- */
+
+static struct spare *spare_get(struct noc *n, size_t words)
+{
+	struct spare *s = n->spare;
+
+	while (s->used)
+		s++;
+	s->used = true;
+	if (words > s->words || !s->data) {
+		free(s->data);
+		s->data = wl_malloc(words, sizeof *s->data);
+		s->words = words;
+	}
 	return s;
 }
 
-int noc_recv(struct noc *n, enum dir from, void *buf, size_t words)
+static void spare_put(struct spare *s)
 {
-	if (!words)
-		return NOC_NOTHING;
+	if (s)
+		s->used = false;
+}
 
-	int s = free_slot(n);
+/* ---- what is under way ---- */
 
-	MPI_Irecv(buf, (int)words, MPI_UINT32_T, neighbour(n, from, words),
-	          TAG_MOVE, n->cart, &n->slot[s]);
-	return s;
+static int slot_get(struct noc *n)
+{
+	for (int i = 0; i < NOC_SLOTS; i++)
+		if (!n->op[i].used) {
+			n->op[i] = (struct transfer){ .used = true };
+			return i;
+		}
+	wl_die("more than %d messages in flight", NOC_SLOTS);
+}
+
+static void slot_put(struct noc *n, int slot)
+{
+	struct transfer *o = &n->op[slot];
+
+	spare_put(o->spare);
+	o->used = false;
+}
+
+/* Whether all of it is through. */
+static bool move(struct transfer *o)
+{
+	return o->lies ? channel_place(o->channel, o->m.bytes) != NULL
+	               : channel_move(o->channel, &o->m);
+}
+
+/* Moves on all that waits for a channel. */
+static void move_all(struct noc *n)
+{
+	for (int way = IN; way <= OUT && n->queued; way++)
+		for (int d = 0; d < 4; d++) {
+			struct queue *q = &n->queue[way][d];
+
+			while (q->n && move(&n->op[q->slot[0]])) {
+				n->op[q->slot[0]].done = true;
+				n->queued--;
+				memmove(q->slot, q->slot + 1,
+				        --q->n * sizeof *q->slot);
+			}
+		}
+}
+
+/* Lets MPI look after its messages. */
+static void progress(struct noc *n)
+{
+	int d = 0, flag;
+
+	while (d < 4 && n->rank[d] == MPI_PROC_NULL)
+		d++;
+	if (d < 4)
+		MPI_Iprobe(n->rank[d], TAG_MOVE, n->cart, &flag,
+		           MPI_STATUS_IGNORE);
+}
+
+static bool is_done(struct noc *n, struct transfer *o)
+{
+	int done = 1;
+
+	move_all(n);
+	if (!o->channel)
+		MPI_Test(&o->request, &done, MPI_STATUS_IGNORE);
+	else if (n->messages)
+		progress(n);
+	return o->channel ? o->done : done;
+}
+
+static void nap(void)
+{
+	const struct timespec t = { 0, NAP_NS };
+
+	nanosleep(&t, NULL);
+}
+
+static void pause_core(void)
+{
+#if defined __x86_64__ || defined __i386__
+	__builtin_ia32_pause();
+#elif defined __aarch64__
+	__asm__ volatile("yield");
+#endif
+}
+
+/* Between two looks at an operation that is not done, the polls-th. */
+static void rest(struct noc *n, struct transfer *o, int polls)
+{
+	if (polls < (n->crowded ? CROWDED_POLLS : POLLS)) {
+		pause_core();
+		return;
+	}
+	if (!n->crowded)
+		sched_yield();
+	else if (!o->channel || n->messages)
+		nap();
+	else
+		channel_sleep(o->channel,
+		              n->queued > 1 ? LOOK_NS : SLEEP_NS);
+	if (n->crowded || polls % POLLS == 0)
+		progress(n);
 }
 
 static void wait_for(struct noc *n, int ticket)
 {
-	const struct timespec nap = { 0, NOC_NAP_NS };
-	int done = 0;
+	struct transfer *o = &n->op[ticket];
 
-	for (int polls = 0; n->crowded; polls++) {
-		MPI_Test(&n->slot[ticket], &done, MPI_STATUS_IGNORE);
-		if (done)
-			return;
-		if (polls >= NOC_POLLS)
-			nanosleep(&nap, NULL);
+	if (!o->channel && !n->crowded && !n->queued)
+		MPI_Wait(&o->request, MPI_STATUS_IGNORE);
+	else
+		for (int polls = 0; !is_done(n, o); polls++)
+			rest(n, o, polls);
+	n->messages -= !o->channel;
+	slot_put(n, ticket);
+}
+
+/* ---- sending and receiving ---- */
+
+static int enqueue(struct noc *n, int way, enum dir d, struct transfer op)
+{
+	struct queue *q = &n->queue[way][d];
+
+	if (!q->n && move(&op)) {
+		spare_put(op.spare);
+		return NOC_NOTHING;
 	}
-	MPI_Wait(&n->slot[ticket], MPI_STATUS_IGNORE);
+	int s = slot_get(n);
+
+	n->op[s] = op;
+	q->slot[q->n++] = s;
+	n->queued++;
+	return s;
+}
+
+static int start(struct noc *n, int way, enum dir d, void *buf, size_t words,
+                 struct spare *spare)
+{
+	struct channel *c = channel_of(n, way, d);
+
+	check(n, d, words);
+	if (c)
+		return enqueue(n, way, d, (struct transfer){
+			.used = true, .channel = c, .spare = spare,
+			.m = { .data = buf, .bytes = words * 4 } });
+	int s = slot_get(n);
+	struct transfer *o = &n->op[s];
+
+	o->spare = spare;
+	n->messages++;
+	if (way == IN)
+		MPI_Irecv(buf, (int)words, MPI_UINT32_T, n->rank[d], TAG_MOVE,
+		          n->cart, &o->request);
+	else
+		MPI_Isend(buf, (int)words, MPI_UINT32_T, n->rank[d], TAG_MOVE,
+		          n->cart, &o->request);
+	return s;
+}
+
+int noc_send(struct noc *n, enum dir to, const void *buf, size_t words)
+{
+	void *space = n->space[to];
+	struct spare *spare = n->composed[to];
+
+	n->space[to] = n->composed[to] = NULL;
+	WL_ASSERT(!space || space == buf);
+	if (!words) {
+		spare_put(spare);
+		return NOC_NOTHING;
+	}
+	if (space && !spare) {
+		channel_pass(&n->pair[to]->out, words * 4);
+		return NOC_NOTHING;
+	}
+	/* Nothing is written to what is sent. */
+	return start(n, OUT, to, (void *)(uintptr_t)buf, words, spare);
+}
+
+int noc_recv(struct noc *n, enum dir from, void *buf, size_t words)
+{
+	return words ? start(n, IN, from, buf, words, NULL) : NOC_NOTHING;
 }
 
 void noc_wait(struct noc *n, int ticket)
@@ -124,4 +378,47 @@ void noc_wait(struct noc *n, int ticket)
 void noc_recv_now(struct noc *n, enum dir from, void *buf, size_t words)
 {
 	noc_wait(n, noc_recv(n, from, buf, words));
+}
+
+void *noc_space(struct noc *n, enum dir to, size_t words)
+{
+	struct channel *c = channel_of(n, OUT, to);
+
+	WL_ASSERT(!n->space[to]);
+	check(n, to, words);
+	if (c && words && !n->queue[OUT][to].n)
+		n->space[to] = channel_place(c, words * 4);
+	if (!n->space[to]) {
+		n->composed[to] = spare_get(n, words);
+		n->space[to] = n->composed[to]->data;
+	}
+	return n->space[to];
+}
+
+const void *noc_take(struct noc *n, enum dir from, size_t words)
+{
+	struct channel *c = channel_of(n, IN, from);
+	size_t bytes = words * 4;
+
+	check(n, from, words);
+	n->taken_bytes[from] = bytes;
+	if (!c || !words || !channel_whole(c, bytes)) {
+		n->taken[from] = spare_get(n, words);
+		noc_recv_now(n, from, n->taken[from]->data, words);
+		return n->taken[from]->data;
+	}
+	n->taken[from] = NULL;
+	noc_wait(n, enqueue(n, IN, from, (struct transfer){
+		.used = true, .channel = c, .lies = true,
+		.m = { .bytes = bytes } }));
+	return channel_place(c, bytes);
+}
+
+void noc_release(struct noc *n, enum dir from)
+{
+	if (n->taken[from])
+		spare_put(n->taken[from]);
+	else
+		channel_pass(&n->pair[from]->in, n->taken_bytes[from]);
+	n->taken[from] = NULL;
 }

@@ -124,6 +124,8 @@ static const struct option table[] = {
 	  "write every step's token and logits to an HDF5 file" },
 	{ RUN, "--no-verify", FLAG, AT(no_verify), NULL, NULL, 0, 0,
 	  "do not compare the weights with their checksums" },
+	{ RUN | BENCH, "--no-shared-memory", FLAG, AT(no_shared_memory), NULL,
+	  NULL, 0, 0, "ranks of one host send messages, too" },
 	{ RUN | BENCH | HOST | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
 	  "nothing on standard error but errors" },
 	{ IMPORT, "--tokenizer", STRING, AT(tokenizer), "FILE", NULL, 0, 0,

@@ -449,6 +449,7 @@ static int start_ranks(struct run *r)
 	if (mesh_agree(MPI_COMM_WORLD, plan_grids(r, &ranks), r->err))
 		return -1;
 	mesh_init(&r->mesh, MPI_COMM_WORLD, ranks.rows, ranks.cols);
+	r->mesh.share = !r->o->no_shared_memory;
 	if (ranks.rows * ranks.cols < r->world_size)
 		say(r, MESH_IDLE_NOTE,
 		    r->world_size - ranks.rows * ranks.cols, r->world_size,

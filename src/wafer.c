@@ -50,7 +50,8 @@ void wafer_init(struct wafer *w, const struct wafer_setup *s)
 	ledger_init(&w->ledger, s->device, s->type, longest_line(s));
 	w->ledger.folds = !s->mesh;
 	if (s->mesh)
-		w->noc = noc_new(s->mesh->cart, s->mesh->crowded);
+		w->noc = noc_new(s->mesh->cart, s->mesh->crowded,
+		                 s->mesh->share);
 	if (s->profile) {
 		noc_profile(w->noc, s->profile);
 		w->ledger.observe = profile_take;

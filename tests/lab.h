@@ -61,7 +61,7 @@ static inline bool lab_near(struct lab *lab, double value, double truth,
 static inline void lab_open(struct lab *lab, MPI_Comm comm, int rows, int cols)
 {
 	mesh_init(&lab->mesh, comm, rows, cols);
-	lab->noc = noc_new(lab->mesh.cart, lab->mesh.crowded);
+	lab->noc = noc_new(lab->mesh.cart, lab->mesh.crowded, true);
 	ledger_init(&lab->ledger, &made_device, WL_F32, LAB_CORES);
 }
 

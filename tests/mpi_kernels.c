@@ -90,7 +90,7 @@ static void pair_init(struct lab *lab, struct pair *p, int rows, int cols)
 	                                            WL_BF16);
 	lab_charged(lab);
 	mesh_init(&p->self, MPI_COMM_SELF, 1, 1);
-	p->noc = noc_new(p->self.cart, p->self.crowded);
+	p->noc = noc_new(p->self.cart, p->self.crowded, true);
 	grid_init(&p->g[0], rows, cols, m->rows, m->cols, m->row, m->col,
 	          lab->noc, &lab->ledger);
 	grid_init(&p->g[1], rows, cols, 1, 1, 0, 0, p->noc, &lab->ledger);
