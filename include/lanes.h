@@ -60,17 +60,14 @@ LANES_INLINE lanes lanes_f32(const void *p)
 	return r;
 }
 
-/* As integers: the upper halves of floats. */
-LANES_INLINE lanes lanes_bf16(const void *p)
+LANES_INLINE lanes lanes_bf16_plain(const void *p)
 {
-	typedef uint16_t halves __attribute__((vector_size(32)));
-	typedef uint32_t words __attribute__((vector_size(64)));
-	halves h;
+	uint16_t h[LANES];
 	lanes r;
 
-	memcpy(&h, p, sizeof h);
-	words w = __builtin_convertvector(h, words) << 16;
-	memcpy(&r, &w, sizeof r);
+	memcpy(h, p, sizeof h);
+	for (int i = 0; i < LANES; i++)
+		r[i] = wl_bf16_to_f32(h[i]);
 	return r;
 }
 
@@ -144,6 +141,20 @@ LANES_V3 LANES_INLINE lanes lanes_f16_v3(const void *p)
 	return r;
 }
 
+/* As integers: the upper halves of floats. */
+LANES_V3 LANES_INLINE lanes lanes_bf16_v3(const void *p)
+{
+	const __m128i *half = p;
+	__m256i two[2];
+	lanes r;
+
+	for (int i = 0; i < 2; i++)
+		two[i] = _mm256_slli_epi32(_mm256_cvtepu16_epi32(
+			_mm_loadu_si128(half + i)), 16);
+	memcpy(&r, two, sizeof r);
+	return r;
+}
+
 LANES_V3 LANES_INLINE void lanes_put_f16_v3(void *p, lanes x)
 {
 	__m128i *half = p;
@@ -160,6 +171,12 @@ LANES_V4 LANES_INLINE lanes lanes_f16_v4(const void *p)
 	return (lanes)_mm512_cvtph_ps(_mm256_loadu_si256(p));
 }
 
+LANES_V4 LANES_INLINE lanes lanes_bf16_v4(const void *p)
+{
+	return (lanes)_mm512_slli_epi32(_mm512_cvtepu16_epi32(
+		_mm256_loadu_si256(p)), 16);
+}
+
 LANES_V4 LANES_INLINE void lanes_put_f16_v4(void *p, lanes x)
 {
 	_mm256_storeu_si256(p, _mm512_cvtps_ph((__m512)x,
@@ -170,30 +187,26 @@ LANES_V4 LANES_INLINE void lanes_put_f16_v4(void *p, lanes x)
 /* Makes a function of each level and element type by MAKE(attribute, its name,
  * a way to load and to store, bytes of an element, whether there are registers
  * for 32 vectors), and a table name[level][type] of them. */
-#define LANES_OF_LEVEL(MAKE, name, level, attribute, f16, put_f16, wide)      \
+#define LANES_OF_LEVEL(MAKE, name, level, attribute, wide)                    \
 	MAKE(attribute, name##_f32_##level, lanes_f32, lanes_put, 4, wide)    \
-	MAKE(attribute, name##_f16_##level, f16, put_f16, 2, wide)            \
-	MAKE(attribute, name##_bf16_##level, lanes_bf16, lanes_put_bf16, 2,   \
-	     wide)
-#define LANES_PLAIN_LEVEL(MAKE, name)                                         \
-	LANES_OF_LEVEL(MAKE, name, plain, LANES_PLAIN, lanes_f16_plain,       \
-	               lanes_put_f16_plain, 0)
+	MAKE(attribute, name##_f16_##level, lanes_f16_##level,                \
+	     lanes_put_f16_##level, 2, wide)                                  \
+	MAKE(attribute, name##_bf16_##level, lanes_bf16_##level,              \
+	     lanes_put_bf16, 2, wide)
 #define LANES_ROW(name, level) { [WL_F32] = name##_f32_##level,               \
 	[WL_F16] = name##_f16_##level, [WL_BF16] = name##_bf16_##level }
 #ifdef SIMD_X86
 #define LANES_FUNCTIONS(MAKE, name, function)                                 \
-	LANES_PLAIN_LEVEL(MAKE, name)                                         \
-	LANES_OF_LEVEL(MAKE, name, v3, LANES_V3, lanes_f16_v3,                \
-	               lanes_put_f16_v3, 0)                                   \
-	LANES_OF_LEVEL(MAKE, name, v4, LANES_V4, lanes_f16_v4,                \
-	               lanes_put_f16_v4, 1)                                   \
+	LANES_OF_LEVEL(MAKE, name, plain, LANES_PLAIN, 0)                     \
+	LANES_OF_LEVEL(MAKE, name, v3, LANES_V3, 0)                           \
+	LANES_OF_LEVEL(MAKE, name, v4, LANES_V4, 1)                           \
 	static function *const name[SIMD_LEVELS][WL_NTYPES] = {               \
 		[SIMD_PLAIN] = LANES_ROW(name, plain),                        \
 		[SIMD_V3] = LANES_ROW(name, v3),                              \
 		[SIMD_V4] = LANES_ROW(name, v4) };
 #else
 #define LANES_FUNCTIONS(MAKE, name, function)                                 \
-	LANES_PLAIN_LEVEL(MAKE, name)                                         \
+	LANES_OF_LEVEL(MAKE, name, plain, LANES_PLAIN, 0)                     \
 	static function *const name[SIMD_LEVELS][WL_NTYPES] = {               \
 		[SIMD_PLAIN] = LANES_ROW(name, plain) };
 #endif

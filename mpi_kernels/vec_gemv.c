@@ -33,6 +33,34 @@ LANES_INLINE lanes load_end(const struct streams *s, size_t r, size_t j,
 	return load(copy);
 }
 
+/* y[0..width vectors) += factor[r] W[r], row r at `row` + r * step; asks for the
+ * rows that come next. */
+LANES_INLINE void add_vectors(const int count, const int width,
+                              const lanes *factor, const char *row,
+                              size_t step, float *y, const size_t size,
+                              lanes_load *load)
+{
+	lanes sum[2];
+
+#pragma GCC unroll 2
+	for (int v = 0; v < width; v++)
+		sum[v] = lanes_f32(y + v * LANES);
+#pragma GCC unroll 8
+	for (int r = 0; r < count; r++) {
+		const char *at = row + r * step;
+
+		for (size_t line = 0; line < width * LANES * size; line += 64)
+			__builtin_prefetch(at + count * step + line);
+#pragma GCC unroll 2
+		for (int v = 0; v < width; v++)
+			sum[v] = lanes_fma(factor[r], load(at + v * LANES *
+			                                   size), sum[v]);
+	}
+#pragma GCC unroll 2
+	for (int v = 0; v < width; v++)
+		lanes_put(y + v * LANES, sum[v]);
+}
+
 /* y += x[r] W[r] of `count` rows from `first` on. */
 LANES_INLINE void add_rows(const struct streams *s, size_t first,
                            const int count, const float *x, size_t stride,
@@ -46,14 +74,12 @@ LANES_INLINE void add_rows(const struct streams *s, size_t first,
 
 	for (int r = 0; r < count; r++)
 		factor[r] = lanes_all(x[(first + r) * stride]);
-	for (; j + LANES <= s->n; j += LANES) {
-		sum = lanes_f32(y + j);
-#pragma GCC unroll 8
-		for (int r = 0; r < count; r++)
-			sum = lanes_fma(factor[r], load(row + r * step +
-			                                j * size), sum);
-		lanes_put(y + j, sum);
-	}
+	for (; j + 2 * LANES <= s->n; j += 2 * LANES)
+		add_vectors(count, 2, factor, row + j * size, step, y + j,
+		            size, load);
+	for (; j + LANES <= s->n; j += LANES)
+		add_vectors(count, 1, factor, row + j * size, step, y + j,
+		            size, load);
 	if (j == s->n)
 		return;
 	sum = (lanes){ 0 };
