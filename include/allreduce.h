@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "block.h"
 #include "ledger.h"
 
 /* The most levels that a K-tree has. */
@@ -38,6 +39,27 @@ struct allreduce {
 	 * and memory; charges its links. */
 	struct charge (*charge)(const struct allreduce *a, struct line *l,
 	                        const struct line_segment *s);
+};
+
+/* The way of a vector through all levels to the core that gets the sum. */
+struct allreduce_up {
+	uint64_t depth;       /* cores that add and send on, longest way */
+	uint64_t reach;       /* hops of the longest way */
+	uint64_t sent, hops;  /* messages, and the hops of them all */
+	uint64_t into;        /* messages that the busiest core takes in */
+	int top;              /* the core that gets the sum */
+};
+
+/* That of cores first..last of a line with such groups, and the chains' ends,
+ * between which the words take every link. Found once: each token asks again.
+ */
+struct allreduce_way {
+	struct allreduce_way *next;
+	const struct allreduce *a;
+	int first, last, groups[ALLREDUCE_LEVELS - 1];
+	struct allreduce_up up;
+	int n;
+	struct range chain[]; /* [n] */
 };
 
 /* Where nothing else is asked for: the K-tree of WaferLLM, K = 2. */

@@ -79,6 +79,8 @@ struct line {
 	const struct allreduce *allreduce; /* NULL: the default */
 	/* Of a K-tree, by level but the last; 0: by its length. */
 	int groups[ALLREDUCE_LEVELS - 1];
+	/* [n] by first core, or NULL: those that were asked for. */
+	struct allreduce_way **ways;
 	bool shifting;       /* a shift is between start and finish */
 	/* Kept between calls: see line_buffer. */
 	float *buffer[LINE_BUFFERS];

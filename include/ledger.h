@@ -116,8 +116,8 @@ void ledger_join(struct ledger *l);
 bool ledger_layer(struct ledger *l, int i, int n);
 void ledger_layers_end(struct ledger *l);
 
-/* While muted, nothing but memory is accounted for: for dry runs that need only
- * some of the phases. */
+/* While muted, nothing but memory and routes is accounted for: for dry runs
+ * that need only some of the phases, and real ones without an account. */
 void ledger_mute(struct ledger *l, bool muted);
 /* Whether the next charge counts at all: moves whose costs take long to find
  * need not do so when it does not. */

@@ -45,7 +45,7 @@ struct options {
 	const char *set[OPTIONS_SETS + 1]; /* ends with NULL */
 	const char *report;
 	bool strict;
-	bool profile;             /* run */
+	bool no_account, profile; /* run */
 	bool dry_run;
 	/* run --dry-run */
 	const char *shape;

@@ -6,6 +6,7 @@
 #include "allreduce_charge.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "fail.h"
 
@@ -25,10 +26,10 @@ static void count_into(const int *core, int n, int root, int first,
 		received[core[root] - first]++;
 }
 
-static void add_level(struct line *l, const struct line_segment *s,
-                      const struct allreduce_level *v, int *received,
-                      struct allreduce_up *up)
+static void add_level(const struct line *l, const struct allreduce_level *v,
+                      int *received, struct allreduce_way *w)
 {
+	struct allreduce_up *up = &w->up;
 	uint64_t depth = 0, reach = 0;
 
 	for (int i = 0; i < v->n; i++) {
@@ -42,33 +43,69 @@ static void add_level(struct line *l, const struct line_segment *s,
 		up->hops += low + high;
 		depth = larger(depth, larger(root, n - 1 - root));
 		reach = larger(reach, larger(low, high));
-		count_into(core, n, root, s->first, received);
+		count_into(core, n, root, w->first, received);
 		up->top = core[root];
-		ledger_link(l->ledger, l->axis, core[0], core[n - 1],
-		            s->wire.all);
+		if (n > 1)
+			w->chain[w->n++] = (struct range){ core[0],
+			                                   core[n - 1] };
 	}
 	up->depth += depth;
 	up->reach += reach;
 }
 
+/* A chain of two cores or more leaves fewer of them to the next level, so that
+ * there are at most as many, and one more on each level of a ring. */
+static struct allreduce_way *find_way(const struct allreduce *a,
+                                      const struct line *l, int first,
+                                      int last)
+{
+	/* Of a line of all cores too long for the stack. */
+	size_t m = last - first + 1;
+	int *room = wl_calloc(4 * m + 1, sizeof *room);
+	int *received = room + 3 * m + 1;
+	struct allreduce_level v = { 0, room, room + m, room + 2 * m + 1 };
+	struct allreduce_way *w = wl_calloc(1, sizeof *w +
+	                                    (m + a->levels) * sizeof *w->chain);
+
+	*w = (struct allreduce_way){ .a = a, .first = first, .last = last };
+	memcpy(w->groups, l->groups, sizeof w->groups);
+	for (int i = 0; i < a->levels; i++) {
+		a->chains(a, l, first, last, i, &v);
+		add_level(l, &v, received, w);
+	}
+	WL_ASSERT(w->n <= (int)m + a->levels);
+	for (size_t p = 0; p < m; p++)
+		w->up.into = larger(w->up.into, received[p]);
+	free(room);
+	return w;
+}
+
+static const struct allreduce_way *way_of(const struct allreduce *a,
+                                          struct line *l, int first, int last)
+{
+	struct allreduce_way *w;
+
+	if (!l->ways)
+		l->ways = wl_calloc(l->n, sizeof *l->ways);
+	for (w = l->ways[first]; w; w = w->next)
+		if (w->last == last && w->a == a &&
+		    !memcmp(w->groups, l->groups, sizeof w->groups))
+			return w;
+	w = find_way(a, l, first, last);
+	w->next = l->ways[first];
+	l->ways[first] = w;
+	return w;
+}
+
 struct allreduce_up allreduce_go_up(const struct allreduce *a, struct line *l,
                                     const struct line_segment *s)
 {
-	/* Of a line of all cores too long for the stack. */
-	int m = s->last - s->first + 1;
-	int *room = wl_calloc(4 * (size_t)m + 1, sizeof *room);
-	int *received = room + 3 * (size_t)m + 1;
-	struct allreduce_level v = { 0, room, room + m, room + 2 * m + 1 };
-	struct allreduce_up up = { 0 };
+	const struct allreduce_way *w = way_of(a, l, s->first, s->last);
 
-	for (int i = 0; i < a->levels; i++) {
-		a->chains(a, l, s->first, s->last, i, &v);
-		add_level(l, s, &v, received, &up);
-	}
-	for (int p = 0; p < m; p++)
-		up.into = larger(up.into, received[p]);
-	free(room);
-	return up;
+	for (int i = 0; i < w->n; i++)
+		ledger_link(l->ledger, l->axis, w->chain[i].lo, w->chain[i].hi,
+		            s->wire.all);
+	return w->up;
 }
 
 struct allreduce_down allreduce_cast(struct line *l,

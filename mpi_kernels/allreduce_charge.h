@@ -12,15 +12,6 @@ extern const struct allreduce allreduce_pipeline, allreduce_ring,
 	allreduce_ktree1, allreduce_ktree2, allreduce_ktree3, allreduce_ktree4,
 	allreduce_binary;
 
-/* The way of a vector through all levels to the core that gets the sum. */
-struct allreduce_up {
-	uint64_t depth;       /* cores that add and send on, longest way */
-	uint64_t reach;       /* hops of the longest way */
-	uint64_t sent, hops;  /* messages, and the hops of them all */
-	uint64_t into;        /* messages that the busiest core takes in */
-	int top;              /* the core that gets the sum */
-};
-
 /* The way of the sum from there to all cores. */
 struct allreduce_down {
 	uint64_t depth, reach, sent, hops;

@@ -21,6 +21,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 static void charge_allreduce(const struct allreduce *a, struct line *l, int n,
                              const struct line_segment *segments)
 {
+	bool listens = ledger_listens(l->ledger);
 	struct charge sum = { .calls = 1 };
 	uint64_t words = 0;
 
@@ -28,7 +29,7 @@ static void charge_allreduce(const struct allreduce *a, struct line *l, int n,
 		const struct line_segment *s = &segments[i];
 
 		words = larger(words, s->wire.most);
-		if (s->first == s->last || !s->wire.all)
+		if (!listens || s->first == s->last || !s->wire.all)
 			continue;
 		struct charge c = a->charge(a, l, s);
 

@@ -16,6 +16,8 @@ int deliver_account(const struct report *r, const struct wafer *w,
 		summary_print(&whole, stderr);
 	if (o->report && report_write(&whole, o->report, err))
 		return -1;
+	/* A muted ledger's memory and routes are no account: options.c keeps
+	 * --report and --strict away from it. */
 	if (o->strict && a.n_violations)
 		return wl_error_set(err, "option --strict: %s",
 		                    a.violation[0].text);

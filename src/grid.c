@@ -265,9 +265,22 @@ void line_trim(struct line *l)
 	}
 }
 
+static void forget_ways(struct line *l)
+{
+	for (int i = 0; l->ways && i < l->n; i++)
+		while (l->ways[i]) {
+			struct allreduce_way *w = l->ways[i];
+
+			l->ways[i] = w->next;
+			free(w);
+		}
+	free(l->ways);
+}
+
 static void line_fini(struct line *l)
 {
 	line_trim(l);
+	forget_ways(l);
 	while (l->rings) {
 		struct ring *r = l->rings;
 

@@ -112,8 +112,10 @@ static bool add(struct charge *sum, const struct charge *c, uint64_t times)
 {
 	bool fits = true;
 
+	/* Most charges have few of the counters. */
 #define WL_COUNTER(field, unit, help) \
-	fits &= add_one(&sum->field, c->field, times);
+	if (c->field)                 \
+		fits &= add_one(&sum->field, c->field, times);
 #include "counters.def"
 	return fits;
 }
@@ -128,6 +130,8 @@ void ledger_charge(struct ledger *l, const struct charge *c)
 	struct together *t = &l->together;
 	struct charge a = *c;
 
+	if (!ledger_listens(l))
+		return;
 	if (t->open) {
 		uint64_t wire = a.comm_cycles - a.setup_cycles -
 		                a.relay_cycles;
@@ -183,8 +187,9 @@ void ledger_join(struct ledger *l)
 
 bool ledger_layer(struct ledger *l, int i, int n)
 {
-	if (l->folds)
-		l->repeat = i == 0 && !l->muted ? n : 0;
+	if (!l->folds)
+		return true;
+	l->repeat = i == 0 && !l->muted ? n : 0;
 	return l->repeat > 0;
 }
 

@@ -100,6 +100,8 @@ static const struct option table[] = {
 	  "what the device cannot do is an error: exit status 2" },
 	{ RUN, "--profile", FLAG, AT(profile), NULL, NULL, 0, 0,
 	  "where the host's time goes, by phase and operator" },
+	{ RUN, "--no-account", FLAG, AT(no_account), NULL, NULL, 0, 0,
+	  "the answer alone, to time what the account costs the host" },
 	{ BENCH, "--grid", GRID, AT(grid), "RxC", NULL, 1, 4096,
 	  "cores that the kernel runs on" },
 	{ BENCH, "-m", INTEGER, AT(m), "M", NULL, 1, 1 << 24,
@@ -374,6 +376,7 @@ static int check_dry_run(const struct options *o, struct wl_error *err)
 	}, never[] = {
 		{ "--prompt", o->prompt }, { "--prompt-file", o->prompt_file },
 		{ "--logits", o->logits }, { "--rank-grid", o->rank_grid.rows },
+		{ "--no-account", o->no_account },
 		{ "--profile", o->profile },
 	};
 
@@ -397,6 +400,10 @@ static int check_dry_run(const struct options *o, struct wl_error *err)
 
 static int check_run(const struct options *o, struct wl_error *err)
 {
+	if (o->no_account && (o->report || o->strict))
+		return wl_error_set(err, "options --no-account and %s exclude "
+		                    "each other",
+		                    o->report ? "--report" : "--strict");
 	if (o->prompt && o->prompt_file)
 		return wl_error_set(err, "options --prompt and --prompt-file "
 		                    "exclude each other");

@@ -417,6 +417,7 @@ static int work(struct run *r)
 		.gemm = r->system.gemm, .allreduce = r->system.allreduce,
 		.groups = r->o->groups, .line = r->system.line,
 		.profile = r->profile });
+	ledger_mute(&r->wafer.ledger, r->o->no_account);
 	r->wafer.prefill_regions = r->o->prefill_regions;
 	r->wafer.decode_regions = r->o->decode_regions;
 	int rc = load(r);

@@ -369,7 +369,7 @@ static void say_host(const struct report *r, FILE *out)
 	    h->peak_memory / (1 << 20));
 }
 
-void summary_print(const struct report *r, FILE *out)
+static void say_account(const struct report *r, FILE *out)
 {
 	say_what(r, out);
 	say_system(r, out);
@@ -379,6 +379,15 @@ void summary_print(const struct report *r, FILE *out)
 	say_cycles(r, out);
 	say_plmr(r, out);
 	say_limits(r, out);
+}
+
+void summary_print(const struct report *r, FILE *out)
+{
+	if (r->options->no_account)
+		say(out, "prompt %d tokens, new %d tokens, no account",
+		    r->account->prompt_tokens, r->account->new_tokens);
+	else
+		say_account(r, out);
 	say_host(r, out);
 	if (r->profile)
 		profile_print(r->profile, out);

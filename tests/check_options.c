@@ -241,8 +241,12 @@ START_TEST(options_must_go_together)
 {
 	refuse("exclude each other", "--prompt", "a", "--prompt-file", "b");
 	refuse("--prompt-file", "--prompt=", "--prompt-file=b");
-	accept("--profile", "--quiet");
-	ck_assert(opts.profile);
+	refuse("--no-account and --report exclude", "--no-account", "--report",
+	       "r.json");
+	refuse("--no-account and --strict exclude", "--strict",
+	       "--no-account");
+	accept("--no-account", "--profile", "--quiet");
+	ck_assert(opts.no_account && opts.profile);
 	refuse("unknown option --profile", "bench", "gemm", "--profile");
 	refuse("no MODEL.h5", "info");
 	refuse("SOURCE and DEST.h5", "import", "--tokenizer", "t");
@@ -291,8 +295,8 @@ static const char *const run_options[] = {
 	"--kv-heads-full", "--prefill-regions N", "--decode-regions N",
 	"--system NAME", "--gemm NAME", "--allreduce NAME",
 	"--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
-	"--dtype TYPE", "--report FILE", "--strict", "--profile", "--logits FILE",
-	"--no-verify", "--quiet", "--help", "--version", NULL,
+	"--dtype TYPE", "--report FILE", "--strict", "--profile", "--no-account",
+	"--logits FILE", "--no-verify", "--quiet", "--help", "--version", NULL,
 };
 static const char *const import_options[] = {
 	"--seed S", "--quiet", "--tokenizer FILE", "--random SHAPE",
@@ -591,6 +595,7 @@ START_TEST(dry_runs_need_and_exclude)
 	refuse("--dry-run and --rank-grid exclude", DRY, "--rank-grid",
 	       "1x1");
 	refuse("--dry-run and --profile exclude", DRY, "--profile");
+	refuse("--dry-run and --no-account exclude", DRY, "--no-account");
 	refuse("--shape and MODEL.h5 exclude", DRY, "--shape", "s", "m.h5");
 	refuse("option --grid auto excludes", DRY, "--grid", "auto",
 	       "--prefill-grid", "2x2");

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Where the host's time goes (--profile), in reports and tables: rows add up,
-# figures are in order, and the answer stays what it is.
+# figures are in order, and the answer stays what it is. And runs without an
+# account, by which its cost is measured.
 # timeout: 300
 # shellcheck disable=SC2016 # programs of awk
 set -eu
@@ -148,7 +149,24 @@ test_reports() {
 	return 0
 }
 
-test_refusals() {
+# Without an account the answer is the same, and nothing emulated is shown.
+test_no_account() {
+	local n
+	for n in 1 6; do
+		answer "$n" "$@" --no-account --profile
+		same_file "text without an account, $n ranks" \
+			"$scratch/plain.txt" "$out"
+		holds 'no account' 'new 40 tokens, no account' "$err"
+		holds 'host figures' 'host: prefill' "$err"
+		holds 'a profile' 'host time by operator' "$err"
+		grep -q emulated "$err" && fail 'an account' "$err"
+	done
+	refuse '--no-account and --report exclude each other' "$model" \
+		--no-account --report "$new/r.json"
+	refuse '--no-account and --strict exclude each other' "$model" \
+		--no-account --strict
+	refuse '--dry-run and --no-account exclude each other' "$model" \
+		--dry-run --prompt-tokens 3 --no-account
 	refuse '--dry-run and --profile exclude each other' "$model" \
 		--dry-run --prompt-tokens 3 --profile
 	refuse_on 2 '--dry-run and --profile exclude each other' "$model" \
@@ -157,5 +175,5 @@ test_refusals() {
 
 test_profile "$@"
 test_reports "$@"
-test_refusals
+test_no_account "$@"
 finish
