@@ -215,20 +215,21 @@ def show_model(reports):
               f"{request['new_tokens'] - 1} decode steps")
 
 
-def show_rest(rows, cores):
-    """What to know about the figures."""
+def show_rest(rows, most, cores):
+    """What to know about the figures. most: ranks in any column."""
     print("limit: part of what the machine gave to as many ranks in the same "
           "minutes.\nPrefill, gemm: of the fp32 peak; decode, gemv: of "
           "reading every weight once.")
-    if cores:
+    if crowded(most, cores) != str(most):
         print(f"* more ranks than the {cores} cores: they take turns")
     worst = max((row for row in rows if row.values),
                 key=lambda row: row.spread()[0])
     times, ranks = worst.spread()
     rounds = max(map(len, worst.values.values()))
     if rounds > 1:
-        print(f"Medians of {rounds} rounds, which differ most ({times:.2f} "
-              f"times) in {worst.label}, ranks {ranks}.")
+        print(f"Medians of {rounds} rounds, which differ most in "
+              f"{worst.label} on {ranks} rank{'s' if ranks > 1 else ''}:\n"
+              f"the best is {times:.2f} times the worst.")
 
 
 def show(reports):
@@ -251,7 +252,7 @@ def show(reports):
                      for result in report["results"]
                      if result["kernel"] == "allreduce")
         show_latency(latency, words, cores)
-    show_rest(rows, cores)
+    show_rest(rows, max([*counts, *latency.values]), cores)
 
 
 def main():

@@ -103,7 +103,7 @@ run_lines() {
 	local n
 	for n in $lines; do
 		measure "$n" bench allreduce --grid "1x$n" --words 1 \
-			--repeat 100
+			--repeat 30
 	done
 }
 
