@@ -9,6 +9,7 @@
 #include "config.h"
 #include "allreduce.h"
 #include "attention.h"
+#include "convert.h"
 #include "gemm.h"
 #include "gemmt.h"
 #include "gemv.h"
@@ -65,6 +66,11 @@ static float *magnitudes(const float *from, size_t n)
 	return a;
 }
 
+static enum wl_type throw_type(struct lab *lab)
+{
+	return (enum wl_type)dice_throw(&lab->dice, WL_F32, WL_BF16);
+}
+
 /* A sum of n rounded products may be off by n roundings of the sum of their
  * magnitudes (Higham, Accuracy and Stability, section 3.1); FLT_EPSILON is
  * twice a rounding. */
@@ -86,8 +92,7 @@ static void pair_init(struct lab *lab, struct pair *p, int rows, int cols)
 {
 	const struct mesh *m = &lab->mesh;
 
-	lab->ledger.type = (enum wl_type)dice_throw(&lab->dice, WL_F32,
-	                                            WL_BF16);
+	lab->ledger.type = throw_type(lab);
 	lab_charged(lab);
 	mesh_init(&p->self, MPI_COMM_SELF, 1, 1);
 	p->noc = noc_new(p->self.cart, p->self.crowded, true);
@@ -139,17 +144,20 @@ static void copy_tiles(const struct tiles *t, struct form f, float *whole,
 			int b = tiles_block(t, q, p);
 			int rings = part_size(&t->ring, b);
 			int fixeds = part_size(&t->fixed, q);
-			float *tile = *tiles_slot(t, q, p);
+			char *tile = *tiles_slot(t, q, p);
 
-			for (int i = 0; i < rings * fixeds; i++) {
+			for (int i = 0; i < rings * fixeds; i++,
+			     tile += wl_type_size(t->type)) {
 				int r = f.ring_inside ? i % rings : i / fixeds;
 				int c = f.ring_inside ? i / rings : i % fixeds;
 				float *at = whole +
 				    (part_start(&t->ring, b) + r) * f.ring +
 				    (part_start(&t->fixed, q) + c) * f.fixed;
 
-				*(to_tiles ? &tile[i] : at) =
-					to_tiles ? *at : tile[i];
+				if (to_tiles)
+					wl_from_f32(tile, at, t->type, 1);
+				else
+					wl_to_f32(at, tile, t->type, 1);
 			}
 		}
 }
@@ -170,6 +178,7 @@ static void check_tiles(struct lab *lab, const struct tiles *t, struct form f,
 
 struct gemm_case {
 	const struct gemm_algorithm *alg;
+	enum wl_type type;   /* of B */
 	bool by_rows;        /* Megatron's: B's rows lie on x, whole */
 	int m, n, k, unit;
 	float *a, *b;
@@ -188,10 +197,10 @@ static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
 
 	tiles_init(&ta, g, AXIS_X, on_x, m, SRAM_ACTIVATIONS);
 	if (c->by_rows)
-		tiles_init(&tb, g, AXIS_X, on_x, part_of(c->n, 1),
-		           SRAM_WEIGHTS);
+		tiles_init_on(&tb, g, AXIS_X, RING_INTERLEAVE, c->type, on_x,
+		              part_of(c->n, 1), SRAM_WEIGHTS);
 	else
-		gemm_weights_init(c->alg, &tb, g, WL_F32, on_y, n,
+		gemm_weights_init(c->alg, &tb, g, c->type, on_y, n,
 		                  SRAM_WEIGHTS);
 	tiles_init(&tc, g, AXIS_X, n, m, SRAM_ACTIVATIONS);
 	copy_tiles(&ta, fa, c->a, true);
@@ -237,6 +246,7 @@ static void try_gemm_by(struct lab *lab, struct rxc grid,
 {
 	int unit = dice_throw(&lab->dice, 1, 3);
 	struct gemm_case c = { .alg = alg, .by_rows = by_rows,
+	                       .type = throw_type(lab),
 	                       .m = dice_throw(&lab->dice, 1, 20),
 	                       .n = dice_throw(&lab->dice, 1, 20),
 	                       .k = unit * dice_throw(&lab->dice, 1, 20),
@@ -248,6 +258,7 @@ static void try_gemm_by(struct lab *lab, struct rxc grid,
 	lab_next(lab);
 	c.a = made_floats(lab, 0, (size_t)c.m * c.k);
 	c.b = made_floats(lab, 1, (size_t)c.k * c.n);
+	wl_round(c.b, c.type, (size_t)c.k * c.n);
 	pair_init(lab, &p, grid.rows, grid.cols);
 	for (int i = 0; i < 2; i++) {
 		gemm_on(lab, &p.g[i], &c, out[i]);
@@ -366,6 +377,7 @@ static void try_gemmt(struct lab *lab)
 /* Matrices [k][n[i]] side by side in one slab. */
 struct gemv_case {
 	int k, unit, matrices, n[3];
+	enum wl_type type;
 	bool transposed;
 	float *x, *w[3];
 };
@@ -382,18 +394,20 @@ static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
 			     false },
 			part_of(c->n[i], c->transposed ? g->rows : g->cols),
 			c->transposed };
-	slab_init(&s, l, c->matrices, WL_F32, SRAM_WEIGHTS);
+	slab_init(&s, l, c->matrices, c->type, SRAM_WEIGHTS);
 	struct box own = layout_own_box(l);
 	float *y = blanks(s.width), *from = y;
 
 	for (int i = 0; i < c->matrices; i++) {
 		own = layout_own_box(&l[i]);
-		float *data = wl_malloc(range_size(own.k) * range_size(own.n),
-		                        sizeof *data), *to = data;
+		size_t size = wl_type_size(c->type);
+		char *data = wl_malloc((size_t)range_size(own.k) *
+		                       range_size(own.n), size), *to = data;
 
 		for (int k = own.k.lo; k < own.k.hi; k++)
-			for (int n = own.n.lo; n < own.n.hi; n++)
-				*to++ = c->w[i][k * c->n[i] + n];
+			for (int n = own.n.lo; n < own.n.hi; n++, to += size)
+				wl_from_f32(to, &c->w[i][k * c->n[i] + n],
+				            c->type, 1);
 		at = slab_put(&s, &l[i], data, at);
 		free(data);
 	}
@@ -413,7 +427,7 @@ static void try_gemv(struct lab *lab)
 	int rows = lab->mesh.rows + dice_throw(&lab->dice, 0, 7);
 	int cols = lab->mesh.cols + dice_throw(&lab->dice, 0, 7);
 	int unit = dice_throw(&lab->dice, 1, 3), all = 0;
-	struct gemv_case c = { .unit = unit,
+	struct gemv_case c = { .unit = unit, .type = throw_type(lab),
 	                       .k = unit * dice_throw(&lab->dice, 1, 30),
 	                       .matrices = dice_throw(&lab->dice, 1, 3),
 	                       .transposed = dice_throw(&lab->dice, 0, 1) };
@@ -424,6 +438,7 @@ static void try_gemv(struct lab *lab)
 	for (int i = 0; i < c.matrices; i++) {
 		c.n[i] = dice_throw(&lab->dice, 1, 30);
 		c.w[i] = made_floats(lab, i, (size_t)c.k * c.n[i]);
+		wl_round(c.w[i], c.type, (size_t)c.k * c.n[i]);
 		all += c.n[i];
 	}
 	float *out[2] = { blanks(all), blanks(all) }, *y = out[1];
@@ -748,11 +763,20 @@ static void cache_entry(const struct kvcache *c, int layer, struct range t,
 		}
 }
 
+/* The element at a place of a layer's keys or values. */
+static float cached(const struct kvcache *c, void *const *which, int layer,
+                    size_t at)
+{
+	float x;
+
+	wl_to_f32(&x, kvcache_at(c, which, layer, at), c->type, 1);
+	return x;
+}
+
 static void check_cache(struct lab *lab, const struct kvcache *c, int layer)
 {
 	struct range own = kvcache_tokens(c, c->grid->y.mine);
 	int first = part_start(&c->kv, c->grid->x.mine.lo);
-	const float *k = c->k[layer], *v = c->v[layer];
 
 	CHECK(lab, range_size(own) <= c->capacity);
 	for (int t = own.lo; t < own.hi; t++)
@@ -760,8 +784,11 @@ static void check_cache(struct lab *lab, const struct kvcache *c, int layer)
 			size_t at = kvcache_place(c, t);
 			float want = cache_word(layer, t, first + ch);
 
-			CHECK(lab, k[ch * c->capacity + at] == want);
-			CHECK(lab, v[at * c->channels + ch] == -want);
+			wl_round(&want, c->type, 1);
+			CHECK(lab, cached(c, c->k, layer, ch * c->capacity +
+			                  at) == want);
+			CHECK(lab, cached(c, c->v, layer, at * c->channels +
+			                  ch) == -want);
 		}
 }
 
@@ -780,7 +807,8 @@ static void try_cache(struct lab *lab)
 	          &lab->ledger);
 	struct heads h = heads_of(&shape, cols);
 
-	kvcache_init(&c, &g, &h, WL_F32, CACHE_LAYERS, CACHE_TOKENS, KV_SHIFT);
+	kvcache_init(&c, &g, &h, throw_type(lab), CACHE_LAYERS, CACHE_TOKENS,
+	             KV_SHIFT);
 	float *k = blanks((CACHE_TOKENS + 1) * c.channels);
 	float *v = blanks((CACHE_TOKENS + 1) * c.channels);
 

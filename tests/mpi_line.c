@@ -11,6 +11,7 @@
 /* full-ranks: 64 */
 #include "config.h"
 #include "allreduce.h"
+#include "convert.h"
 #include "line.h"
 #include "profile.h"
 #include "slab.h"
@@ -35,6 +36,11 @@ static float *floats(size_t n)
 static struct range across(const struct grid *g, enum axis axis)
 {
 	return axis == AXIS_X ? g->y.mine : g->x.mine;
+}
+
+static enum wl_type throw_type(struct lab *lab)
+{
+	return (enum wl_type)dice_throw(&lab->dice, WL_F32, WL_BF16);
 }
 
 static enum axis throw_axis(struct lab *lab)
@@ -172,7 +178,7 @@ static void check_bill(struct lab *lab, struct bill *b, const char *move,
 }
 
 /* The type of the elements that are charged, for the case to come. */
-static void throw_type(struct lab *lab)
+static void throw_charged(struct lab *lab)
 {
 	lab->ledger.type = (enum wl_type)dice_throw(&lab->dice, WL_F32,
 	                                            WL_BF16);
@@ -222,9 +228,19 @@ static float tile_word(const struct lab *lab, int q, int block, int i)
 	return made_uniform(made_key(lab->key, q, block), i);
 }
 
-static float *known_tile(const struct known *k, int q, int p)
+/* Element i of the tile with that block on line q, as its type holds it. */
+static float known_word(const struct lab *lab, const struct known *k, int q,
+                        int block, int i)
 {
-	return *tiles_slot(&k->t, q, p);
+	float x = tile_word(lab, q, block, i);
+
+	wl_round(&x, k->t.type, 1);
+	return x;
+}
+
+static char *known_element(const struct known *k, int q, int p, int i)
+{
+	return (char *)*tiles_slot(&k->t, q, p) + i * wl_type_size(k->t.type);
 }
 
 /* Elements of the tile with block b on line q. */
@@ -279,15 +295,19 @@ static void known_init(struct lab *lab, struct known *k, struct grid *g,
 	list_ring(on.kind, n, k->ring);
 	for (int i = 0; i < n * lines; i++)
 		k->block[i] = i % n;
-	tiles_init_on(&k->t, g, axis, on.kind, WL_F32, ring, fixed, SRAM_KV);
+	tiles_init_on(&k->t, g, axis, on.kind, throw_type(lab), ring, fixed,
+	              SRAM_KV);
 	for (int q = across(g, axis).lo; q < across(g, axis).hi; q++)
 		for (int p = 0; p < n; p++) {
 			int words = part_size(&ring, p) * part_size(&fixed, q);
 
 			for (int i = 0; i < words && is_mine(grid_line(g, axis),
-			     p / on.each); i++)
-				known_tile(k, q, p)[i] =
-					tile_word(lab, q, p, i);
+			     p / on.each); i++) {
+				float x = tile_word(lab, q, p, i);
+
+				wl_from_f32(known_element(k, q, p, i), &x,
+				            k->t.type, 1);
+			}
 		}
 }
 
@@ -319,13 +339,18 @@ static void check_known(struct lab *lab, const struct known *k)
 			CHECK(lab, !first ||
 			           tiles_ring_extent(t, y, x) == ring);
 			CHECK(lab, !first ||
-			           tiles_at(t, y, x) == *tiles_slot(t, q, p));
+			           tiles_elements(t, y, x) ==
+			           *tiles_slot(t, q, p));
 			CHECK(lab, tiles_fixed_extent(t, y, x) == fixed);
 			CHECK(lab, tiles_size(t, q, p) ==
 			           (size_t)ring * fixed);
-			for (int i = 0; i < ring * fixed; i++)
-				wrong += ((float *)*tiles_slot(t, q, p))[i] !=
-				         tile_word(lab, q, b, i);
+			for (int i = 0; i < ring * fixed; i++) {
+				float x;
+
+				wl_to_f32(&x, known_element(k, q, p, i),
+				          t->type, 1);
+				wrong += x != known_word(lab, k, q, b, i);
+			}
 			CHECK(lab, wrong == 0);
 		}
 }
@@ -1523,22 +1548,27 @@ static size_t box_size(const struct box *b)
 	return (size_t)range_size(b->k) * range_size(b->n);
 }
 
-static float *fill_box(const struct lab *lab, const struct box *b, int own)
+static void *fill_box(const struct lab *lab, const struct box *b, int own,
+                      enum wl_type type)
 {
-	float *data = floats(box_size(b)), *to = data;
+	size_t size = wl_type_size(type);
+	char *data = wl_malloc(box_size(b), size), *to = data;
 
 	for (int k = b->k.lo; k < b->k.hi; k++)
-		for (int n = b->n.lo; n < b->n.hi; n++)
-			*to++ = matrix_word(lab, own, k, n);
+		for (int n = b->n.lo; n < b->n.hi; n++, to += size) {
+			float x = matrix_word(lab, own, k, n);
+
+			wl_from_f32(to, &x, type, 1);
+		}
 	return data;
 }
 
 static void check_box(struct lab *lab, const struct box *b, int own,
-                      const float *data)
+                      enum wl_type type, const void *data)
 {
-	float *want = fill_box(lab, b, own);
+	void *want = fill_box(lab, b, own, type);
 
-	CHECK(lab, same_bits(data, want, box_size(b)));
+	CHECK(lab, memcmp(data, want, box_size(b) * wl_type_size(type)) == 0);
 	free(want);
 }
 
@@ -1553,10 +1583,11 @@ static void try_relay_boxes(struct lab *lab, struct grid *g)
 	lab_next(lab);
 	throw_boxes(lab, k, n, l->nranks, from);
 	throw_boxes(lab, k, n, l->nranks, to);
-	float *data = line_relay_boxes(l, from, to, sizeof(float),
-	                               fill_box(lab, &from[l->rank], own));
+	enum wl_type type = throw_type(lab);
+	void *data = line_relay_boxes(l, from, to, wl_type_size(type),
+	                              fill_box(lab, &from[l->rank], own, type));
 
-	check_box(lab, &to[l->rank], own, data);
+	check_box(lab, &to[l->rank], own, type, data);
 	CHECK(lab, lab_charged(lab).calls == 0);
 	free(data);
 }
@@ -1682,9 +1713,10 @@ static void try_relayout(struct lab *lab, struct grid *g)
 	struct layout from = throw_layout(lab, g, k, n, unit);
 	struct layout to = throw_layout(lab, &other, k, n, unit);
 	struct box old = layout_own_box(&from), new = layout_own_box(&to);
-	float *data = relayout(&from, &to, WL_F32, fill_box(lab, &old, 0));
+	enum wl_type type = throw_type(lab);
+	void *data = relayout(&from, &to, type, fill_box(lab, &old, 0, type));
 
-	check_box(lab, &new, 0, data);
+	check_box(lab, &new, 0, type, data);
 	struct bill want = relayout_bill(lab, &from, &to);
 
 	check_bill(lab, &want, from.transposed == to.transposed
@@ -1708,7 +1740,7 @@ static void try_long_lines(struct lab *lab, int rows, int cols)
 	grid_init(&g, dice_throw(&lab->dice, larger(rows, 40), LAB_CORES),
 	          dice_throw(&lab->dice, larger(cols, 40), LAB_CORES), rows,
 	          cols, lab->mesh.row, lab->mesh.col, lab->noc, &lab->ledger);
-	throw_type(lab);
+	throw_charged(lab);
 	try_allreduce(lab, &g);
 	try_broadcast(lab, &g);
 	try_allgather(lab, &g);
@@ -1763,7 +1795,7 @@ static void try_rank_grid(struct lab *lab, int rows, int cols, int grids)
 		          lab->mesh.row, lab->mesh.col, lab->noc, &lab->ledger);
 		g.x.profile = g.y.profile = &clock;
 		for (size_t m = 0; m < sizeof moves / sizeof *moves; m++) {
-			throw_type(lab);
+			throw_charged(lab);
 			moves[m](lab, &g);
 			CHECK(lab, clock.kind == PROFILE_COMPUTE);
 		}
