@@ -5,9 +5,7 @@
 #include "config.h"
 #include "allreduce_charge.h"
 
-#include <stdlib.h>
-
-#include "fail.h"
+#include <string.h>
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
@@ -54,20 +52,19 @@ static void add_level(struct line *l, const struct line_segment *s,
 struct allreduce_up allreduce_go_up(const struct allreduce *a, struct line *l,
                                     const struct line_segment *s)
 {
-	/* Of a line of all cores too long for the stack. */
-	int m = s->last - s->first + 1;
-	int *room = wl_calloc(4 * (size_t)m + 1, sizeof *room);
-	int *received = room + 3 * (size_t)m + 1;
+	size_t m = s->last - s->first + 1;
+	int *room = line_room(l, LINE_LEVELS, (4 * m + 1) * sizeof *room);
+	int *received = room + 3 * m + 1;
 	struct allreduce_level v = { 0, room, room + m, room + 2 * m + 1 };
 	struct allreduce_up up = { 0 };
 
+	memset(received, 0, m * sizeof *received);
 	for (int i = 0; i < a->levels; i++) {
 		a->chains(a, l, s->first, s->last, i, &v);
 		add_level(l, s, &v, received, &up);
 	}
-	for (int p = 0; p < m; p++)
+	for (size_t p = 0; p < m; p++)
 		up.into = larger(up.into, received[p]);
-	free(room);
 	return up;
 }
 
