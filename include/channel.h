@@ -61,7 +61,7 @@ void channel_pass(struct channel *c, size_t bytes);
 
 /* Where ranks are crowded: sleeps until the other end's mark has moved since
  * this end looked in vain, but ns nanoseconds at most, and no longer than a
- * nap where the kernel cannot wait for memory. */
-void channel_sleep(struct channel *c, long ns);
+ * nap where the kernel cannot wait for memory. Returns whether it has moved. */
+bool channel_sleep(struct channel *c, long ns);
 
 #endif

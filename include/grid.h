@@ -17,11 +17,11 @@
 
 enum axis { AXIS_X, AXIS_Y };
 
-/* A line's buffers: messages from and to the neighbours and sums on their way,
- * which belong to the one move that runs on the line (a shift from start to
- * finish), then what kernels keep between two moves. */
-enum { LINE_IN_LOWER, LINE_IN_UPPER, LINE_OUT_LOWER, LINE_OUT_UPPER,
-       LINE_SUM_LOWER, LINE_SUM_UPPER, LINE_PARTIAL, LINE_RESULT, LINE_KEPT,
+/* A line's buffers: sums on their way and the chains that they go, which
+ * belong to the one move that runs on the line, then what kernels keep between
+ * two moves. */
+enum { LINE_SUM_LOWER, LINE_SUM_UPPER, LINE_LEVELS, LINE_CHAINS,
+       LINE_LINKS, LINE_PARTIAL, LINE_RESULT, LINE_KEPT,
        LINE_BUFFERS };
 
 /* Of one cut of a dimension over a ring's places, for the account: what the
@@ -180,7 +180,14 @@ int ring_most(struct ring *r, const struct part *part);
 /* Buffer number i with room for words; its content is lost when it grows. */
 float *line_buffer(struct line *l, int i, size_t words);
 
-/* Gives the memory of all buffers back; they grow again when needed. */
+/* The same for anything, by bytes. */
+static inline void *line_room(struct line *l, int i, size_t bytes)
+{
+	return line_buffer(l, i, (bytes + 3) / 4);
+}
+
+/* Gives the memory of all buffers back, and what the noc can spare; it grows
+ * again when needed. */
 void line_trim(struct line *l);
 
 #endif

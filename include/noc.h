@@ -55,8 +55,14 @@ void noc_recv_now(struct noc *n, enum dir from, void *buf, size_t words);
 void *noc_space(struct noc *n, enum dir to, size_t words);
 
 /* Waits for the next message from that side, and tells where it lies until
- * noc_release, before which no other one from there may be asked for. */
+ * noc_release, before which no other one from there may be asked for. Who
+ * knows early that it will come says so by noc_expect, so that it can be
+ * received while this rank does other things. */
+void noc_expect(struct noc *n, enum dir from, size_t words);
 const void *noc_take(struct noc *n, enum dir from, size_t words);
 void noc_release(struct noc *n, enum dir from);
+
+/* Gives back memory that was needed for such messages and is not now. */
+void noc_trim(struct noc *n);
 
 #endif

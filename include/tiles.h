@@ -80,8 +80,9 @@ int tiles_fixed_extent(const struct tiles *t, int y, int x);
 struct tiles_shift {
 	struct tiles *t;
 	const signed char *steps;
-	char *in[2];
-	int recv[2], send[2];  /* tickets */
+	const char *in[2];     /* what comes */
+	size_t words[2];       /* of it */
+	int send[2];           /* tickets of what goes */
 	bool arrived[2], sent[2];
 };
 

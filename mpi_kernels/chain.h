@@ -8,11 +8,12 @@
 
 #include "line.h"
 
-/* Members of a chain: cores core[0] < core[1] < ... < core[n-1]; each part's
- * root is one of them. Core p's vector: value + (p - base) * stride. */
+/* Members of a chain: cores core[0] < core[1] < ... < core[n-1], or, core
+ * NULL, n cores from first on; each part's root is one of them. Core p's
+ * vector: value + (p - base) * stride. */
 struct chain {
 	const int *core;
-	int n;
+	int first, n;
 	const struct line_parts *parts;
 	enum line_op op;
 	float *value;
@@ -26,12 +27,36 @@ static inline bool line_touches(const struct line *l, int first, int last)
 	return first < l->mine.hi && last >= l->mine.lo;
 }
 
-/* Copies the parts whose root is above the cut between cores cut and cut + 1
- * (or is not) between data, all own parts one after the other, and a message,
- * only those; nothing where the cut is not inside first..last. Returns the
- * message's words; message NULL only counts. */
-size_t parts_copy(int first, int last, const struct line_parts *p, int cut,
-                  bool above, float *data, float *message, bool to_message);
+static inline int chain_core(const struct chain *c, int j)
+{
+	return c->core ? c->core[j] : c->first + j;
+}
+
+/* A message over the cut between cores cut and cut + 1 holds those own parts
+ * whose root is above the cut, or those whose root is not; none where the cut
+ * is not inside first..last. */
+struct crossing {
+	int first, last, cut;
+	bool above;
+};
+
+static inline bool crosses(const struct crossing *x,
+                           const struct line_parts *p, int part)
+{
+	return x->cut >= x->first && x->cut < x->last &&
+	       (p->root[part] > x->cut) == x->above;
+}
+
+/* The message's words. */
+static inline size_t crossing_words(const struct crossing *x,
+                                    const struct line_parts *p)
+{
+	size_t words = 0;
+
+	for (int i = p->mine.lo; i < p->mine.hi; i++)
+		words += crosses(x, p, i) ? p->words[i] : 0;
+	return words;
+}
 
 /* Runs n chains that share no link, all of which touch this rank. */
 void chains_run(struct line *l, const struct chain *chains, int n);

@@ -55,7 +55,16 @@ struct ascent {
 	struct line_parts whole;
 };
 
-/* Makes level i of all segments; returns its chains. */
+/* Whether chain i of a level lies on this rank, or links of it do. */
+static bool touches(const struct line *l, const struct allreduce_level *v,
+                    int i)
+{
+	return line_touches(l, v->core[v->start[i]],
+	                    v->core[v->start[i + 1] - 1]);
+}
+
+/* Makes level i of all segments; returns how many of its chains touch this
+ * rank. */
 static int next_level(const struct allreduce *a, const struct line *l, int i,
                       struct ascent *ascent, int n)
 {
@@ -63,20 +72,30 @@ static int next_level(const struct allreduce *a, const struct line *l, int i,
 
 	for (int k = 0; k < n; k++) {
 		const struct line_segment *s = ascent[k].s;
+		struct allreduce_level *v = &ascent[k].level;
 
-		a->chains(a, l, s->first, s->last, i, &ascent[k].level);
-		chains += ascent[k].level.n;
+		a->chains(a, l, s->first, s->last, i, v);
+		for (int c = 0; c < v->n; c++)
+			chains += touches(l, v, c);
 	}
 	return chains;
 }
 
-/* Runs those of a level's chains that touch this rank. */
+/* A chain that touches this rank, of one part. */
+struct link {
+	struct line_parts part;
+	int root;
+};
+
+/* Runs those of a level's chains that touch this rank, of which there are so
+ * many. */
 static void run_level(struct line *l, const struct ascent *ascent, int n,
                       enum line_op op, int chains)
 {
-	struct chain chain[chains];
-	struct line_parts parts[chains];
-	int root[chains], own = 0;
+	struct chain *chain = line_room(l, LINE_CHAINS,
+	                                chains * sizeof *chain);
+	struct link *link = line_room(l, LINE_LINKS, chains * sizeof *link);
+	int own = 0;
 
 	for (int k = 0; k < n; k++) {
 		const struct line_segment *s = ascent[k].s;
@@ -86,13 +105,13 @@ static void run_level(struct line *l, const struct ascent *ascent, int n,
 			const int *core = v->core + v->start[i];
 			int size = v->start[i + 1] - v->start[i];
 
-			if (!line_touches(l, core[0], core[size - 1]))
+			if (!touches(l, v, i))
 				continue;
-			root[own] = v->core[v->root[i]];
-			parts[own] = (struct line_parts){
-				1, { 0, 1 }, &s->words, &root[own] };
+			link[own].root = v->core[v->root[i]];
+			link[own].part = (struct line_parts){
+				1, { 0, 1 }, &s->words, &link[own].root };
 			chain[own] = (struct chain){
-				core, size, &parts[own], op, s->value,
+				core, 0, size, &link[own].part, op, s->value,
 				s->stride, line_base(l, s->first) };
 			own++;
 		}
@@ -126,7 +145,8 @@ static void run_allreduce(const struct allreduce *a, struct line *l, int n,
 {
 	/* Segments share no cores but their ends. */
 	int most = l->n + n, own = 0, used = 0;
-	int core[most], start[most + n], root[most];
+	int *core = line_room(l, LINE_LEVELS, (3 * most + n) * sizeof *core);
+	int *start = core + most, *root = start + most + n;
 	struct ascent ascent[n];
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 

@@ -11,49 +11,62 @@
 
 #include <string.h>
 
-/* The parts that pass a cut upwards (their root is below) or downwards. */
-static size_t copy_passing(const struct multicast *m, int cut, bool up,
-                           float *message, bool to_message)
+/* The parts that come in over the lower (upper) end, or leave over it: upwards
+ * go those whose root is below. */
+static struct crossing passing(const struct line *l, const struct multicast *m,
+                               bool upper, bool in)
 {
-	return parts_copy(m->first, m->last, m->parts, cut, !up, m->data,
-	                  message, to_message);
+	return (struct crossing){ m->first, m->last, line_cut(l, upper),
+	                          upper == in };
 }
 
-/* Words that come in over the lower (upper) end, or leave over it. */
 static size_t end_words(const struct line *l, const struct multicast *m,
                         bool upper, bool in)
 {
-	int cut = line_cut(l, upper);
+	struct crossing x = passing(l, m, upper, in);
 
-	return cut < 0 ? 0
-	               : copy_passing(m, cut, upper != in, NULL, true);
+	return crossing_words(&x, m->parts);
 }
 
 static void receive(struct line *l, const struct multicast *m, bool upper)
 {
-	size_t words = end_words(l, m, upper, true);
+	const struct line_parts *p = m->parts;
+	struct crossing x = passing(l, m, upper, true);
+	enum dir from = upper ? l->upper : l->lower;
+	const float *in = noc_take(l->noc, from, crossing_words(&x, p));
+	float *data = m->data;
 
-	if (!words)
-		return;
-	float *in = line_buffer(l, upper ? LINE_IN_UPPER : LINE_IN_LOWER,
-	                        words);
-
-	noc_recv_now(l->noc, upper ? l->upper : l->lower, in, words);
-	copy_passing(m, line_cut(l, upper), !upper, in, false);
+	for (int i = p->mine.lo; i < p->mine.hi; i++) {
+		if (crosses(&x, p, i)) {
+			memcpy(data, in, p->words[i] * sizeof *data);
+			in += p->words[i];
+		}
+		data += p->words[i];
+	}
+	noc_release(l->noc, from);
 }
 
 static void pass_on(struct line *l, const struct multicast *m, bool upper,
                     int sent[2])
 {
-	size_t words = end_words(l, m, upper, false);
+	const struct line_parts *p = m->parts;
+	struct crossing x = passing(l, m, upper, false);
+	enum dir to = upper ? l->upper : l->lower;
+	size_t words = crossing_words(&x, p);
+	float *out = noc_space(l->noc, to, words), *next = out;
+	const float *data = m->data;
 
-	if (!words)
-		return;
-	float *out = line_buffer(l, upper ? LINE_OUT_UPPER : LINE_OUT_LOWER,
-	                         words);
+	for (int i = p->mine.lo; i < p->mine.hi; i++) {
+		if (crosses(&x, p, i)) {
+			memcpy(next, data, p->words[i] * sizeof *next);
+			next += p->words[i];
+		}
+		data += p->words[i];
+	}
+	int ticket = noc_send(l->noc, to, out, words);
 
-	copy_passing(m, line_cut(l, upper), upper, out, true);
-	sent[upper] = noc_send(l->noc, upper ? l->upper : l->lower, out, words);
+	if (words)
+		sent[upper] = ticket;
 }
 
 /* What goes up depends on what comes from below only, and the other way

@@ -11,143 +11,116 @@
 #include "config.h"
 #include "chain.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "fail.h"
 
-static void combine_argmax(float *acc, const float *own, size_t n)
+/* sum = a op own, pair by pair; sum may be a. */
+static void combine_argmax(float *sum, const float *a, const float *own,
+                           size_t n)
 {
 	for (size_t i = 0; i < n; i += 2) {
-		int32_t a, b;
+		int32_t x, y;
 
-		memcpy(&a, &acc[i + 1], sizeof a);
-		memcpy(&b, &own[i + 1], sizeof b);
-		if (line_argmax_before(own[i], b, acc[i], a)) {
-			acc[i] = own[i];
-			memcpy(&acc[i + 1], &b, sizeof b);
-		}
+		memcpy(&x, &a[i + 1], sizeof x);
+		memcpy(&y, &own[i + 1], sizeof y);
+		const float *best = line_argmax_before(own[i], y, a[i], x)
+		                    ? own : a;
+
+		memmove(&sum[i], &best[i], 2 * sizeof *sum);
 	}
 }
 
-/* acc = acc op own, element by element. */
-static void combine(enum line_op op, float *acc, const float *own, size_t n)
+/* The same of any operation, element by element. */
+static void combine(enum line_op op, float *sum, const float *a,
+                    const float *own, size_t n)
 {
 	switch (op) {
 	case LINE_ADD:
 		for (size_t i = 0; i < n; i++)
-			acc[i] += own[i];
+			sum[i] = a[i] + own[i];
 		break;
 	case LINE_MAXIMUM:
 		for (size_t i = 0; i < n; i++)
-			acc[i] = own[i] > acc[i] ? own[i] : acc[i];
+			sum[i] = own[i] > a[i] ? own[i] : a[i];
 		break;
 	case LINE_ARGMAX:
-		combine_argmax(acc, own, n);
+		combine_argmax(sum, a, own, n);
 		break;
 	}
 }
 
-size_t parts_copy(int first, int last, const struct line_parts *p, int cut,
-                  bool above, float *data, float *message, bool to_message)
+/* The parts whose sums enter or leave this rank on their way upwards (their
+ * root is above) or downwards. */
+static struct crossing flow(const struct line *l, const struct chain *c,
+                            bool up, bool in)
 {
-	size_t at = 0, words = 0;
-
-	if (cut < first || cut >= last)
-		return 0;
-	for (int i = p->mine.lo; i < p->mine.hi; i++) {
-		size_t n = p->words[i];
-
-		if ((p->root[i] > cut) == above) {
-			if (message && to_message)
-				memcpy(message + words, data + at,
-				       n * sizeof *data);
-			else if (message)
-				memcpy(data + at, message + words,
-				       n * sizeof *data);
-			words += n;
-		}
-		at += n;
-	}
-	return words;
-}
-
-/* The parts whose sums cross a cut upwards (their root is above) or
- * downwards. */
-static size_t copy_crossing(const struct chain *c, int cut, bool up,
-                            float *acc, float *message, bool to_message)
-{
-	return parts_copy(c->core[0], c->core[c->n - 1], c->parts, cut, up, acc,
-	                  message, to_message);
-}
-
-/* The cut at which a side's flow enters (in) or leaves this rank. */
-static int flow_cut(const struct line *l, bool up, bool in)
-{
-	return line_cut(l, up != in);
+	return (struct crossing){ chain_core(c, 0), chain_core(c, c->n - 1),
+	                          line_cut(l, up != in), up };
 }
 
 static size_t flow_words(const struct line *l, const struct chain *c, bool up,
                          bool in)
 {
-	int cut = flow_cut(l, up, in);
+	struct crossing x = flow(l, c, up, in);
 
-	return cut < 0 ? 0 : copy_crossing(c, cut, up, NULL, NULL, true);
+	return crossing_words(&x, c->parts);
 }
 
-/* Adds the own member cores below (or above) the parts' roots to acc. */
+/* sum = what came of a part (NULL: nothing) and the own members below (or
+ * above) its root. at: the part's place in a vector. */
 static void add_members(const struct line *l, const struct chain *c, bool up,
-                        float *acc)
+                        int part, size_t at, const float *came, float *sum)
 {
+	size_t n = c->parts->words[part];
+	int root = c->parts->root[part];
+
 	for (int j = 0; j < c->n; j++) {
-		int at = up ? j : c->n - 1 - j, p = c->core[at];
-		float *sum = acc;
+		int p = chain_core(c, up ? j : c->n - 1 - j);
 
-		if (!line_has(l, p))
+		if (!line_has(l, p) || (up ? root <= p : root >= p))
 			continue;
-		const float *own = c->value + (p - c->base) * c->stride;
+		const float *own = c->value + (p - c->base) * c->stride + at;
 
-		for (int i = c->parts->mine.lo; i < c->parts->mine.hi; i++) {
-			size_t n = c->parts->words[i];
-			int root = c->parts->root[i];
-
-			if ((up ? root > p : root < p)) {
-				if (j == 0)
-					memcpy(sum, own, n * sizeof *sum);
-				else
-					combine(c->op, sum, own, n);
-			}
-			own += n;
-			sum += n;
-		}
+		if (came)
+			combine(c->op, sum, came, own, n);
+		else
+			memcpy(sum, own, n * sizeof *sum);
+		came = sum;
 	}
+	if (came && came != sum)
+		memcpy(sum, came, n * sizeof *sum);
 }
 
-/* One side of a chain on this rank: receive, add the own members, pass on.
- * Returns the ticket of what was sent. */
+/* One side of a chain on this rank: takes what comes in, adds the own members,
+ * and passes on; what ends here is left in the side's buffer. Returns the
+ * ticket of what was sent. */
 static int run_flow(struct line *l, const struct chain *c, bool up)
 {
-	size_t in = flow_words(l, c, up, true),
-	       out = flow_words(l, c, up, false);
-	float *acc = line_buffer(l, up ? LINE_SUM_LOWER : LINE_SUM_UPPER,
-	                         line_parts_words(c->parts));
+	const struct line_parts *parts = c->parts;
+	const struct crossing in = flow(l, c, up, true),
+	                      out = flow(l, c, up, false);
+	enum dir from = up ? l->lower : l->upper,
+	         to = up ? l->upper : l->lower;
+	size_t come = crossing_words(&in, parts),
+	       go = crossing_words(&out, parts), at = 0;
+	float *sum = line_buffer(l, up ? LINE_SUM_LOWER : LINE_SUM_UPPER,
+	                         line_parts_words(parts));
+	const float *message = noc_take(l->noc, from, come);
+	float *onward = noc_space(l->noc, to, go), *next = onward;
 
-	if (in) {
-		float *message = line_buffer(l, up ? LINE_IN_LOWER
-		                                   : LINE_IN_UPPER, in);
+	for (int i = parts->mine.lo; i < parts->mine.hi; i++) {
+		bool enters = crosses(&in, parts, i);
+		bool leaves = crosses(&out, parts, i);
 
-		noc_recv_now(l->noc, up ? l->lower : l->upper, message, in);
-		copy_crossing(c, flow_cut(l, up, true), up, acc, message,
-		              false);
+		add_members(l, c, up, i, at, enters ? message : NULL,
+		            leaves ? next : sum + at);
+		message += enters ? parts->words[i] : 0;
+		next += leaves ? parts->words[i] : 0;
+		at += parts->words[i];
 	}
-	add_members(l, c, up, acc);
-	if (!out)
-		return NOC_NOTHING;
-	float *message = line_buffer(l, up ? LINE_OUT_UPPER : LINE_OUT_LOWER,
-	                             out);
-
-	copy_crossing(c, flow_cut(l, up, false), up, acc, message, true);
-	return noc_send(l->noc, up ? l->upper : l->lower, message, out);
+	noc_release(l->noc, from);
+	return noc_send(l->noc, to, onward, go);
 }
 
 /* Adds both sides' sums to the parts whose root is one of this rank's. */
@@ -163,11 +136,11 @@ static void add_to_roots(struct line *l, const struct chain *c)
 			float *own = c->value + (root - c->base) * c->stride +
 			             at;
 
-			if (root < c->core[c->n - 1])
-				combine(c->op, own,
+			if (root < chain_core(c, c->n - 1))
+				combine(c->op, own, own,
 				        l->buffer[LINE_SUM_UPPER] + at, n);
-			if (root > c->core[0])
-				combine(c->op, own,
+			if (root > chain_core(c, 0))
+				combine(c->op, own, own,
 				        l->buffer[LINE_SUM_LOWER] + at, n);
 		}
 		at += n;
@@ -246,16 +219,9 @@ void line_reduce(struct line *l, int first, int last,
                  const struct line_parts *parts, enum line_op op,
                  float *value, size_t stride)
 {
-	int n = last - first + 1;
-
 	charge_reduce(l, first, last, parts);
-	if (!l->noc || !line_touches(l, first, last))
-		return;
-	int *core = wl_malloc(n, sizeof *core);
-
-	for (int i = 0; i < n; i++)
-		core[i] = first + i;
-	chains_run(l, &(struct chain){ core, n, parts, op, value, stride,
-	                               line_base(l, first) }, 1);
-	free(core);
+	if (l->noc && line_touches(l, first, last))
+		chains_run(l, &(struct chain){ NULL, first, last - first + 1,
+		                               parts, op, value, stride,
+		                               line_base(l, first) }, 1);
 }

@@ -79,7 +79,7 @@ void line_gather(struct line *l, const struct part *p, const float *own,
 	struct range mine = part_range(p, l->mine);
 	size_t near = range_size(mine), far = p->n - mine.hi;
 	float *block =
-		l->rank ? line_buffer(l, LINE_OUT_LOWER, near + far) : all;
+		l->rank ? noc_space(l->noc, l->lower, near + far) : all;
 
 	memcpy(block, own, near * sizeof *block);
 	if (l->rank + 1 < l->nranks)
@@ -136,7 +136,7 @@ static bool row_crosses(const struct route *r, int i, int core)
 	             : r->from[i] >= core && r->to[i] < core;
 }
 
-static size_t crossing_words(const struct route *r, int core)
+static size_t route_words(const struct route *r, int core)
 {
 	size_t words = 0;
 
@@ -170,14 +170,15 @@ static void route_run(struct line *l, const struct route *r)
 {
 	int entry = r->up ? l->mine.lo : l->mine.hi;
 	int exit = r->up ? l->mine.hi : l->mine.lo;
-	size_t in = crossing_words(r, entry), out = crossing_words(r, exit);
-	float *message = line_buffer(l, LINE_IN_LOWER, in);
-	float *onward = line_buffer(l, LINE_OUT_LOWER, out);
+	size_t in = route_words(r, entry), out = route_words(r, exit);
+	enum dir from = r->up ? l->lower : l->upper;
+	enum dir to = r->up ? l->upper : l->lower;
+	const float *message = noc_take(l->noc, from, in);
+	float *onward = noc_space(l->noc, to, out);
 
-	noc_recv_now(l->noc, r->up ? l->lower : l->upper, message, in);
 	sort_rows(r, entry, exit, message, onward);
-	noc_wait(l->noc, noc_send(l->noc, r->up ? l->upper : l->lower, onward,
-	                          out));
+	noc_release(l->noc, from);
+	noc_wait(l->noc, noc_send(l->noc, to, onward, out));
 }
 
 void line_route(struct line *l, int n, const int *from, const int *to,

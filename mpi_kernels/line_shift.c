@@ -149,10 +149,24 @@ static size_t whole_words(size_t bytes)
 	return (bytes + 3) / 4;
 }
 
+/* Whether all that leaves over one end is here. */
+static bool can_pack(const struct tiles_shift *s, bool upper)
+{
+	struct range lines = tiles_own_lines(s->t);
+
+	for (int q = lines.lo; q < lines.hi && !s->arrived[!upper]; q++) {
+		int step = step_of(s->steps, q);
+
+		if (step && !own_place(s->t,
+		                       route(s->t, step)->from[upper][upper]))
+			return false;
+	}
+	return true;
+}
+
 /* Fills the message that leaves over one end: own tiles, and those that came
- * in over the other end and only pass through. Returns false when it needs
- * what has not arrived. */
-static bool pack(const struct tiles_shift *s, bool upper, char *out)
+ * in over the other end and only pass through. */
+static void pack(const struct tiles_shift *s, bool upper, char *out)
 {
 	struct range lines = tiles_own_lines(s->t);
 	const char *in = s->in[!upper];
@@ -168,32 +182,27 @@ static bool pack(const struct tiles_shift *s, bool upper, char *out)
 
 		if (own_place(s->t, p))
 			memcpy(out, *tiles_slot(s->t, q, p), bytes);
-		else if (s->arrived[!upper])
-			memcpy(out, in, bytes);
 		else
-			return false;
+			memcpy(out, in, bytes);
 		out += bytes;
 		if (s->arrived[!upper])
 			in += tiles_memory(s->t, q, r->from[!upper][upper]);
 	}
-	return true;
 }
 
 /* Sends over the upper or lower end if that was not done and can be. */
 static void try_send(struct tiles_shift *s, bool upper)
 {
 	struct line *l = tiles_line(s->t);
+	enum dir to = upper ? l->upper : l->lower;
 
-	if (line_cut(l, upper) < 0 || s->sent[upper])
+	if (line_cut(l, upper) < 0 || s->sent[upper] || !can_pack(s, upper))
 		return;
 	size_t words = whole_words(message_bytes(s, upper, upper));
-	float *out = line_buffer(l, upper ? LINE_OUT_UPPER : LINE_OUT_LOWER,
-	                         words);
+	char *out = noc_space(l->noc, to, words);
 
-	if (!pack(s, upper, (char *)out))
-		return;
-	s->send[upper] = noc_send(l->noc, upper ? l->upper : l->lower, out,
-	                          words);
+	pack(s, upper, out);
+	s->send[upper] = noc_send(l->noc, to, out, words);
 	s->sent[upper] = true;
 }
 
@@ -222,15 +231,11 @@ static bool start(struct tiles_shift *s, struct tiles *t,
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 
 	for (int upper = 0; upper <= 1; upper++) {
-		s->recv[upper] = s->send[upper] = NOC_NOTHING;
-		if (line_cut(l, upper) < 0)
-			continue;
-		size_t words = whole_words(message_bytes(s, upper, !upper));
-
-		s->in[upper] = (char *)line_buffer(
-			l, upper ? LINE_IN_UPPER : LINE_IN_LOWER, words);
-		s->recv[upper] = noc_recv(l->noc, upper ? l->upper : l->lower,
-		                          s->in[upper], words);
+		s->send[upper] = NOC_NOTHING;
+		s->words[upper] = line_cut(l, upper) < 0 ? 0 : whole_words(
+			message_bytes(s, upper, !upper));
+		noc_expect(l->noc, upper ? l->upper : l->lower,
+		           s->words[upper]);
 	}
 	for (int upper = 0; upper <= 1; upper++)
 		try_send(s, upper);
@@ -304,7 +309,8 @@ static void receive(struct tiles_shift *s)
 	struct range lines = tiles_own_lines(s->t);
 
 	for (int upper = 0; upper <= 1; upper++) {
-		noc_wait(l->noc, s->recv[upper]);
+		s->in[upper] = noc_take(l->noc, upper ? l->upper : l->lower,
+		                        s->words[upper]);
 		s->arrived[upper] = true;
 		try_send(s, !upper);
 	}
@@ -318,9 +324,11 @@ static void settle(struct tiles_shift *s)
 {
 	struct line *l = tiles_line(s->t);
 
-	for (int upper = 0; upper <= 1; upper++)
+	for (int upper = 0; upper <= 1; upper++) {
 		if (line_cut(l, upper) >= 0)
 			unpack(s, upper);
+		noc_release(l->noc, upper ? l->upper : l->lower);
+	}
 	for (int upper = 0; upper <= 1; upper++)
 		noc_wait(l->noc, s->send[upper]);
 	l->shifting = false;

@@ -160,7 +160,7 @@ static void show(struct channel *c)
 #endif
 }
 
-void channel_sleep(struct channel *c, long ns)
+bool channel_sleep(struct channel *c, long ns)
 {
 #ifdef HAVE_FUTEX
 	const struct timespec most = { 0, ns };
@@ -175,6 +175,7 @@ void channel_sleep(struct channel *c, long ns)
 
 	nanosleep(&nap, NULL);
 #endif
+	return atomic_load(&c->other->at) != c->seen;
 }
 
 static char *ring_at(const struct channel *c, uint32_t at)

@@ -263,6 +263,8 @@ void line_trim(struct line *l)
 		l->buffer[i] = NULL;
 		l->capacity[i] = 0;
 	}
+	if (l->noc)
+		noc_trim(l->noc);
 }
 
 static void forget_ways(struct line *l)

@@ -36,7 +36,10 @@ enum { TAG_MOVE = 1 };
  * want it, and looks after MPI. */
 #define POLLS 10000
 
-/* Memory for a message where there is none to share. */
+/* Memory for a message where there is none to share: each slot has one at
+ * most, and so has a message to or from each side that is in the works. */
+#define SPARES (NOC_SLOTS + 8)
+
 struct spare {
 	float *data;
 	size_t words;
@@ -54,6 +57,15 @@ struct transfer {
 	struct spare *spare;        /* to be given back; NULL: none */
 };
 
+/* A message that was composed or is to be taken. */
+struct whole {
+	bool open;
+	void *at;            /* NULL: in the ring, or not there yet */
+	size_t bytes;
+	struct spare *spare; /* where it is if not in the ring; NULL: none */
+	int ticket;          /* of one that is expected */
+};
+
 /* Slots of what waits for a channel, in order. */
 struct queue {
 	int n, slot[NOC_SLOTS];
@@ -68,11 +80,8 @@ struct noc {
 	struct transfer op[NOC_SLOTS];
 	int messages, queued;       /* slots in use: of MPI, in queues */
 	struct queue queue[2][4];   /* [IN or OUT][direction] */
-	struct spare spare[NOC_SLOTS + 4];
-	void *space[4];             /* see noc_space; NULL: none */
-	struct spare *composed[4];  /* the spare that it is in */
-	struct spare *taken[4];     /* see noc_take; NULL: in the ring */
-	size_t taken_bytes[4];
+	struct spare spare[SPARES];
+	struct whole whole[2][4];   /* see noc_take and noc_space */
 };
 
 static uint32_t ring_size(MPI_Comm cart)
@@ -135,8 +144,7 @@ void noc_free(struct noc *n)
 			channel_close(n->pair[lower + (coords[axis] % 2 ==
 			                               round)]);
 		}
-	for (int i = 0; i < NOC_SLOTS + 4; i++)
-		free(n->spare[i].data);
+	noc_trim(n);
 	free(n);
 }
 
@@ -270,18 +278,16 @@ static void pause_core(void)
 /* Between two looks at an operation that is not done, the polls-th. */
 static void rest(struct noc *n, struct transfer *o, int polls)
 {
-	if (polls < (n->crowded ? CROWDED_POLLS : POLLS)) {
+	if (polls < (n->crowded ? CROWDED_POLLS : POLLS))
 		pause_core();
-		return;
-	}
-	if (!n->crowded)
+	else if (!n->crowded) {
 		sched_yield();
-	else if (!o->channel || n->messages)
+		if (polls % POLLS == 0)
+			progress(n);
+	} else if (!o->channel || n->messages)
 		nap();
-	else
-		channel_sleep(o->channel,
-		              n->queued > 1 ? LOOK_NS : SLEEP_NS);
-	if (n->crowded || polls % POLLS == 0)
+	else if (!channel_sleep(o->channel,
+	                        n->queued > 1 ? LOOK_NS : SLEEP_NS))
 		progress(n);
 }
 
@@ -342,25 +348,24 @@ static int start(struct noc *n, int way, enum dir d, void *buf, size_t words,
 
 int noc_send(struct noc *n, enum dir to, const void *buf, size_t words)
 {
-	void *space = n->space[to];
-	struct spare *spare = n->composed[to];
+	struct whole w = n->whole[OUT][to];
 
-	n->space[to] = n->composed[to] = NULL;
-	WL_ASSERT(!space || space == buf);
-	if (!words) {
-		spare_put(spare);
+	n->whole[OUT][to].open = false;
+	WL_ASSERT(!w.open || (w.at == buf && w.bytes == words * 4));
+	if (!words)
 		return NOC_NOTHING;
-	}
-	if (space && !spare) {
-		channel_pass(&n->pair[to]->out, words * 4);
+	if (w.open && !w.spare) {
+		channel_pass(&n->pair[to]->out, w.bytes);
 		return NOC_NOTHING;
 	}
 	/* Nothing is written to what is sent. */
-	return start(n, OUT, to, (void *)(uintptr_t)buf, words, spare);
+	return start(n, OUT, to, (void *)(uintptr_t)buf, words,
+	             w.open ? w.spare : NULL);
 }
 
 int noc_recv(struct noc *n, enum dir from, void *buf, size_t words)
 {
+	WL_ASSERT(!n->whole[IN][from].open);
 	return words ? start(n, IN, from, buf, words, NULL) : NOC_NOTHING;
 }
 
@@ -380,45 +385,84 @@ void noc_recv_now(struct noc *n, enum dir from, void *buf, size_t words)
 	noc_wait(n, noc_recv(n, from, buf, words));
 }
 
+/* What stands for a message of no words. */
+static struct whole nothing(struct noc *n)
+{
+	return (struct whole){ .open = true, .at = n, .ticket = NOC_NOTHING };
+}
+
 void *noc_space(struct noc *n, enum dir to, size_t words)
 {
 	struct channel *c = channel_of(n, OUT, to);
+	struct whole *w = &n->whole[OUT][to];
 
-	WL_ASSERT(!n->space[to]);
+	WL_ASSERT(!w->open);
+	*w = nothing(n);
+	if (!words)
+		return w->at;
 	check(n, to, words);
-	if (c && words && !n->queue[OUT][to].n)
-		n->space[to] = channel_place(c, words * 4);
-	if (!n->space[to]) {
-		n->composed[to] = spare_get(n, words);
-		n->space[to] = n->composed[to]->data;
+	w->bytes = words * 4;
+	w->at = c && !n->queue[OUT][to].n ? channel_place(c, w->bytes) : NULL;
+	if (!w->at) {
+		w->spare = spare_get(n, words);
+		w->at = w->spare->data;
 	}
-	return n->space[to];
+	return w->at;
+}
+
+void noc_expect(struct noc *n, enum dir from, size_t words)
+{
+	struct channel *c = channel_of(n, IN, from);
+	struct whole *w = &n->whole[IN][from];
+
+	WL_ASSERT(!w->open);
+	*w = nothing(n);
+	if (!words)
+		return;
+	check(n, from, words);
+	w->bytes = words * 4;
+	if (c && channel_whole(c, w->bytes)) {
+		w->at = NULL;
+		w->ticket = enqueue(n, IN, from, (struct transfer){
+			.used = true, .channel = c, .lies = true,
+			.m = { .bytes = w->bytes } });
+		return;
+	}
+	w->spare = spare_get(n, words);
+	w->at = w->spare->data;
+	w->ticket = start(n, IN, from, w->at, words, NULL);
 }
 
 const void *noc_take(struct noc *n, enum dir from, size_t words)
 {
-	struct channel *c = channel_of(n, IN, from);
-	size_t bytes = words * 4;
+	struct whole *w = &n->whole[IN][from];
 
-	check(n, from, words);
-	n->taken_bytes[from] = bytes;
-	if (!c || !words || !channel_whole(c, bytes)) {
-		n->taken[from] = spare_get(n, words);
-		noc_recv_now(n, from, n->taken[from]->data, words);
-		return n->taken[from]->data;
-	}
-	n->taken[from] = NULL;
-	noc_wait(n, enqueue(n, IN, from, (struct transfer){
-		.used = true, .channel = c, .lies = true,
-		.m = { .bytes = bytes } }));
-	return channel_place(c, bytes);
+	if (!w->open)
+		noc_expect(n, from, words);
+	WL_ASSERT(w->bytes == words * 4);
+	noc_wait(n, w->ticket);
+	w->ticket = NOC_NOTHING;
+	if (!w->at)
+		w->at = channel_place(&n->pair[from]->in, w->bytes);
+	return w->at;
 }
 
 void noc_release(struct noc *n, enum dir from)
 {
-	if (n->taken[from])
-		spare_put(n->taken[from]);
-	else
-		channel_pass(&n->pair[from]->in, n->taken_bytes[from]);
-	n->taken[from] = NULL;
+	struct whole *w = &n->whole[IN][from];
+
+	if (w->spare)
+		spare_put(w->spare);
+	else if (w->bytes)
+		channel_pass(&n->pair[from]->in, w->bytes);
+	w->open = false;
+}
+
+void noc_trim(struct noc *n)
+{
+	for (int i = 0; i < SPARES; i++)
+		if (!n->spare[i].used) {
+			free(n->spare[i].data);
+			n->spare[i] = (struct spare){ 0 };
+		}
 }

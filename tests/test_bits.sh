@@ -112,8 +112,16 @@ test_sampling() {
 	same_file 'top-p of 0' "$scratch/greedy.txt" "$out"
 }
 
+# Through shared memory, as in all runs above, or by messages.
+test_messages() {
+	set -- "$scratch/gqa.h5" --prompt "$text" -n 12 --no-shared-memory
+	all_bits '--grid 12x12' '4 6' "$@"
+	all_bits '--prefill-grid 7x7 --decode-grid 13x13' '9 7:1x7' "$@"
+}
+
 test_gqa
 test_five
+test_messages
 test_idle
 test_sampling
 test_stories

@@ -27,14 +27,25 @@ seen() {
 watch() {
 	local n=$1
 	shift
-	if ! launch "$n" env LD_PRELOAD="$shim" "$WAFERLLM" --quiet -n 6 "$@"
-	then
+	if ! launch "$n" env LD_PRELOAD="$shim" "$WAFERLLM" --quiet -n 6 \
+		--no-shared-memory "$@"; then
 		fail "$n ranks: $*" "$err"
 	elif [ "$(seen sends)" -lt 100 ] ||
 		[ "$(seen sends)" != "$(seen receives)" ] ||
 		[ "$(seen collectives)" -gt 6 ]; then
 		fail "unlikely counts on $n ranks: $*" "$err"
 	fi
+}
+
+# share RANKS LINKS ARGUMENTS...: a run through shared memory, of which both
+# ends of every link have a window, and nothing is sent.
+share() {
+	local n=$1 links=$2
+	shift 2
+	launch "$n" env LD_PRELOAD="$shim" "$WAFERLLM" --quiet -n 6 "$@" ||
+		fail "sharing $n ranks: $*" "$err"
+	same "sends of $n sharing ranks" 0 "$(seen sends)"
+	same "windows of $n ranks" $((2 * links)) "$(seen windows)"
 }
 
 # broken WHAT WORDS < BODY: the watcher finds fault with a program of 4 ranks.
@@ -108,6 +119,22 @@ END
 	MPI_Win_fence(0, w);
 	MPI_Win_free(&w);
 END
+	broken 'a window of all' 'not of two ranks' <<END
+	MPI_Win w;
+	void *base;
+
+	$mesh
+	MPI_Win_allocate_shared(64, 1, MPI_INFO_NULL, cart, &base, &w);
+END
+	broken 'a diagonal window' 'not of neighbours' <<END
+	MPI_Win w;
+	MPI_Comm pair;
+	void *base;
+
+	$mesh
+	MPI_Comm_split(cart, rank == 0 || rank == 3, rank, &pair);
+	MPI_Win_allocate_shared(64, 1, MPI_INFO_NULL, pair, &base, &w);
+END
 	broken 'a long collective' 'Allreduce: a collective of more' <<END
 	$mesh
 	MPI_Pcontrol(1);
@@ -146,6 +173,13 @@ test_runs() {
 	watch 7 "$gqa" --grid 6x6 --rank-grid 2x3 --prompt "$text"
 }
 
+test_sharing() {
+	local gqa=$scratch/gqa.h5 text='A prompt'
+	share 4 4 "$gqa" --grid 8x8 --prompt "$text"
+	share 6 7 "$gqa" --grid 7x7 --prompt "$text" --temperature 1
+	share 5 4 "$gqa" --grid 8x8 --rank-grid 1x5 --prompt "$text"
+}
+
 # Whatever the algorithm would like: broadcasts, wrap-arounds, a line.
 test_algorithms() {
 	local gqa=$scratch/gqa.h5 text='A prompt for all algorithms'
@@ -160,5 +194,6 @@ test_algorithms() {
 
 test_broken
 test_runs
+test_sharing
 test_algorithms
 finish

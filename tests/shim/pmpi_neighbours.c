@@ -3,8 +3,10 @@
  * send and receive on the one Cartesian mesh (or lines of it) between ranks
  * that are adjacent there, never around its edges; what else ranks have to
  * say is a collective of at most 1 KB per rank on another communicator, until
- * MPI_Pcontrol(2) lets reports be longer. The first call that breaks a rule
- * is named and ends the job; else MPI_Finalize prints what was seen. */
+ * MPI_Pcontrol(2) lets reports be longer. What goes through shared memory is
+ * not seen, but memory is shared by two adjacent ranks alone. The first call
+ * that breaks a rule is named and ends the job; else MPI_Finalize prints what
+ * was seen. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +20,7 @@ static MPI_Group mesh = MPI_GROUP_NULL; /* ranks of the mesh, row by row */
 static int mesh_cols;
 
 /* Of this rank, while watched; summed up at the end. */
-enum { SENDS, RECEIVES, COLLECTIVES, N_SEEN };
+enum { SENDS, RECEIVES, COLLECTIVES, WINDOWS, N_SEEN };
 static long seen[N_SEEN];
 static long longest; /* collective, bytes */
 
@@ -190,11 +192,24 @@ WINDOW(Win_create, (void *base, MPI_Aint size, int unit, MPI_Info info,
 WINDOW(Win_allocate, (MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm,
                       void *base, MPI_Win *w),
        (size, unit, info, comm, base, w))
-WINDOW(Win_allocate_shared, (MPI_Aint size, int unit, MPI_Info info,
-                             MPI_Comm comm, void *base, MPI_Win *w),
-       (size, unit, info, comm, base, w))
 WINDOW(Win_create_dynamic, (MPI_Info info, MPI_Comm comm, MPI_Win *w),
        (info, comm, w))
+
+/* Shared memory: of two ranks that are neighbours. */
+int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info,
+                            MPI_Comm comm, void *base, MPI_Win *w)
+{
+	int n, rank;
+
+	PMPI_Comm_size(comm, &n);
+	PMPI_Comm_rank(comm, &rank);
+	if (n != 2)
+		refuse("Win_allocate_shared", "not of two ranks");
+	else if (mesh == MPI_GROUP_NULL || distance(comm, !rank) != 1)
+		refuse("Win_allocate_shared", "not of neighbours");
+	seen[WINDOWS]++;
+	return PMPI_Win_allocate_shared(size, unit, info, comm, base, w);
+}
 
 /* The blocking call and the other. */
 #define HOOD(name, iname, params, args)                                     \
@@ -397,8 +412,9 @@ int MPI_Finalize(void)
 	/* The leader is in every collective. */
 	if (rank == 0)
 		fprintf(stderr, "neighbours: sends %ld receives %ld "
-		        "collectives %ld longest %ld\n", all[SENDS],
-		        all[RECEIVES], seen[COLLECTIVES], most);
+		        "collectives %ld longest %ld windows %ld\n",
+		        all[SENDS], all[RECEIVES], seen[COLLECTIVES], most,
+		        all[WINDOWS]);
 	if (mesh != MPI_GROUP_NULL)
 		PMPI_Group_free(&mesh);
 	return PMPI_Finalize();
