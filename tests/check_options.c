@@ -295,8 +295,9 @@ static const char *const run_options[] = {
 	"--kv-heads-full", "--prefill-regions N", "--decode-regions N",
 	"--system NAME", "--gemm NAME", "--allreduce NAME",
 	"--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
-	"--dtype TYPE", "--report FILE", "--strict", "--profile", "--no-account",
-	"--logits FILE", "--no-verify", "--quiet", "--help", "--version", NULL,
+	"--dtype TYPE", "--report FILE", "--strict", "--profile",
+	"--no-account", "--logits FILE", "--no-verify", "--quiet", "--help",
+	"--version", NULL,
 };
 static const char *const import_options[] = {
 	"--seed S", "--quiet", "--tokenizer FILE", "--random SHAPE",
