@@ -208,7 +208,6 @@ static void keep_block(struct scores *s, int g, int y, int x, int b,
 
 		for (int j = 0; j < n; j++)
 			row[j] = j < seen ? part[j] * scale : -INFINITY;
-		wl_round(row, s->type, n);
 	}
 }
 
@@ -341,9 +340,11 @@ static void each_row(struct scores *s, int step, float *value, float *result,
 					float *v = &value[place * rows + at];
 					float r = result[g * rows + at];
 
-					if (step == 0)
+					if (step == 0) {
+						/* As it was put there. */
+						wl_round(row, s->type, n);
 						*v = vec_max(n, row);
-					else if (step == 1) {
+					} else if (step == 1) {
 						vec_exp(n, r, row);
 						*v = vec_sum(n, row);
 					} else {

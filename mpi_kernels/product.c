@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert.h"
 #include "cost.h"
 #include "fail.h"
 #include "vec.h"
@@ -57,8 +58,14 @@ struct charge product_step(const struct gemm *p)
 /* Steps whose terms are added up together: the tiles of each own core. */
 struct batch {
 	struct vec_term *term; /* [own cores][most] */
+	int *block;            /* of k: as term */
 	int most, steps;
 	bool fresh;            /* none before these */
+	/* One column's tiles of B as floats, where they are of another type:
+	 * all rows read them. */
+	enum wl_type type;     /* of B's in terms */
+	float *wide;           /* [blocks][largest tile]; NULL: read as is */
+	bool *is_wide;         /* [blocks] */
 };
 
 /* Bytes that a batch may take on the host: what a cache close by holds. */
@@ -73,28 +80,40 @@ static void batch_init(struct batch *b, const struct gemm *p)
 	size_t most = BATCH_BYTES / step, all = p->a->path->n;
 
 	*b = (struct batch){ .most = most < 1 ? 1 : most < all ? most : all,
-	                     .fresh = true };
+	                     .fresh = true, .type = p->b->type };
 	if (g->dry)
 		return;
 	b->term = wl_malloc(cores * b->most, sizeof *b->term);
+	b->block = wl_malloc(cores * b->most, sizeof *b->block);
 	tiles_keep(p->a, b->most);
 	tiles_keep(p->b, b->most);
+	all *= tiles_capacity(p->b);
+	if (p->b->type == WL_F32 || grid_height(g) == 1 ||
+	    all * sizeof(float) > BATCH_BYTES)
+		return;
+	b->type = WL_F32;
+	b->wide = wl_malloc(all, sizeof *b->wide);
+	b->is_wide = wl_malloc(p->b->path->n, sizeof *b->is_wide);
 }
 
 static void batch_fini(struct batch *b, const struct gemm *p)
 {
 	tiles_keep_end(p->a);
 	tiles_keep_end(p->b);
+	free(b->is_wide);
+	free(b->wide);
+	free(b->block);
 	free(b->term);
 }
 
-static struct vec_term *terms_of(const struct batch *b, const struct grid *g,
-                                 int y, int x)
+/* Where a core's steps begin in term and block. */
+static size_t steps_of(const struct batch *b, const struct grid *g, int y,
+                       int x)
 {
 	size_t core = (size_t)(y - g->y.mine.lo) * grid_width(g) +
 	              (x - g->x.mine.lo);
 
-	return b->term + core * b->most;
+	return core * b->most;
 }
 
 /* Notes the tiles that lie on each core's first place now. */
@@ -113,7 +132,10 @@ static void note_tiles(const struct gemm *p, struct batch *b)
 			WL_ASSERT(block ==
 			          tiles_block(p->b, x,
 			                      y * p->b->path->per_core));
-			terms_of(b, g, y, x)[b->steps] = (struct vec_term){
+			size_t at = steps_of(b, g, y, x) + b->steps;
+
+			b->block[at] = block;
+			b->term[at] = (struct vec_term){
 				tiles_at(p->a, y, x),
 				tiles_elements(p->b, y, x),
 				part_size(&p->a->ring, block) };
@@ -122,22 +144,45 @@ static void note_tiles(const struct gemm *p, struct batch *b)
 	b->steps++;
 }
 
+/* Makes floats of a column's tiles of B, for the steps from `at` on of one of
+ * its cores, where no other core had them before. */
+static void widen(const struct gemm *p, struct batch *b, size_t at, int n)
+{
+	for (int i = 0; i < b->steps; i++) {
+		struct vec_term *t = &b->term[at + i];
+		int block = b->block[at + i];
+		float *wide = b->wide + block * tiles_capacity(p->b);
+
+		if (!b->is_wide[block])
+			wl_to_f32(wide, t->b, p->b->type, t->k * n);
+		b->is_wide[block] = true;
+		t->b = wide;
+	}
+}
+
 /* C += A B on each core of this rank for the noted tiles, column by column: one
  * column's tiles of B serve all rows. */
 static void multiply(const struct gemm *p, struct batch *b)
 {
 	const struct grid *g = p->c->grid;
 
-	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
+	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
+		int n = part_size(&p->b->fixed, x);
+
+		if (b->wide)
+			memset(b->is_wide, 0, p->b->path->n);
 		for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
 			int m = part_size(&p->a->fixed, y);
+			size_t at = steps_of(b, g, y, x);
 
+			if (m && b->wide)
+				widen(p, b, at, n);
 			if (m)
-				vec_gemm_terms(m, part_size(&p->b->fixed, x),
-				               b->steps, terms_of(b, g, y, x),
-				               p->b->type, b->fresh,
+				vec_gemm_terms(m, n, b->steps, b->term + at,
+				               b->type, b->fresh,
 				               tiles_at(p->c, y, x));
 		}
+	}
 	b->fresh = false;
 	b->steps = 0;
 }

@@ -118,8 +118,17 @@ typedef void gemv_function(size_t k, size_t n, const float *x, size_t stride,
 
 LANES_FUNCTIONS(MAKE, versions, gemv_function)
 
+/* Columns that are done at a time: their part of y stays in the closest cache
+ * while all rows pass. */
+#define COLUMNS 4096
+
 void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
               enum wl_type type, const void *w, size_t ldw, float *y)
 {
-	versions[simd_level()][type](k, n, x, stride, w, ldw, y);
+	gemv_function *run = versions[simd_level()][type];
+	size_t size = wl_type_size(type);
+
+	for (size_t j = 0; j < n; j += COLUMNS)
+		run(k, n - j < COLUMNS ? n - j : COLUMNS, x, stride,
+		    (const char *)w + j * size, ldw, y + j);
 }
