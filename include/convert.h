@@ -4,6 +4,7 @@
 #ifndef WL_CONVERT_H
 #define WL_CONVERT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,5 +27,9 @@ void wl_convert(void *dst, enum wl_type to, const void *src,
 /* Rounds n floats to what elements of the type can hold, as when a core has
  * put them in its memory. */
 void wl_round(float *x, enum wl_type t, size_t n);
+
+/* Whether none of n elements of type t, at an address that suits them, is a
+ * NaN or infinite. */
+bool wl_all_finite(const void *p, enum wl_type t, size_t n);
 
 #endif

@@ -171,7 +171,7 @@ struct box {
 /* Re-lays a matrix, of elements of `size` bytes, along the line: this rank
  * gives from[rank], receives to[rank] (boxes by rank index along the axis; what
  * a rank's new box takes from others' old boxes is relayed rank by rank).
- * Returns the new box, which the caller frees, and frees data. Charges nothing:
+ * Returns the new box, for large_free, and frees data likewise. Charges nothing:
  * see relayout in slab.h. */
 void *line_relay_boxes(struct line *l, const struct box *from,
                        const struct box *to, size_t size, void *data);

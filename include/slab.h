@@ -59,7 +59,7 @@ size_t slab_put(struct slab *s, const struct layout *from, const void *data,
 /* Re-lays a matrix from one layout to another (other grid, other
  * orientation) on the same ranks: first along x, then along y, every element
  * (of that type) over mesh links only. data: this rank's box of `from`, given
- * up; returns the box of `to`, which the caller frees (NULL in a dry run).
+ * up; returns the box of `to`, for large_free (NULL in a dry run).
  * Cost charged: every element that changes its core, words and hops; the
  * busiest link of each axis, and the cores that words pass on their way: where
  * each goes is no fixed route, so that software sends it on. */

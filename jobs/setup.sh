@@ -58,6 +58,7 @@ libhdf5-openmpi-dev:hdf5+mpi:hdf5 (parallel):has_parallel_hdf5
 libhwloc-dev:hwloc:hwloc:has_library hwloc.h hwloc
 libjansson-dev:jansson:jansson:has_library jansson.h jansson
 zlib1g-dev:zlib:zlib:has_library zlib.h zlib
+libdeflate-dev:libdeflate:libdeflate:has_library libdeflate.h libdeflate
 libpcre2-dev:pcre2:pcre2:has_library pcre2.h libpcre2-8
 libutf8proc-dev:utf8proc:utf8proc:has_library utf8proc.h libutf8proc
 libscalapack-openmpi-dev:netlib-scalapack:scalapack:has_scalapack

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "large.h"
 
 void line_charge_pass(struct line *l, int first, int last,
                       struct wire_words wire)
@@ -289,14 +290,14 @@ static void relay_run(const struct relay *r, char *data, char *result)
 	}
 	in = (in + 3) / 4;
 	out = (out + 3) / 4;
-	char *message = wl_malloc(in, 4), *onward = wl_malloc(out, 4);
+	char *message = large_malloc(in, 4), *onward = large_malloc(out, 4);
 
 	noc_recv_now(l->noc, r->up ? l->lower : l->upper, message, in);
 	relay_sort(r, data, result, message, onward);
 	noc_wait(l->noc, noc_send(l->noc, r->up ? l->upper : l->lower, onward,
 	                          out));
-	free(onward);
-	free(message);
+	large_free(onward);
+	large_free(message);
 }
 
 /* Copies what stays on this rank from its old box to its new one. */
@@ -322,14 +323,14 @@ void *line_relay_boxes(struct line *l, const struct box *from,
 		return NULL;
 
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
-	char *result = wl_malloc(box_elements(to[l->rank]), size);
+	char *result = large_malloc(box_elements(to[l->rank]), size);
 
 	keep_box(&r, data, result);
 	for (int up = 0; up <= 1; up++) {
 		r.up = up;
 		relay_run(&r, data, result);
 	}
-	free(data);
+	large_free(data);
 	profile_leave(l->profile, before);
 	return result;
 }

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
+#include "crc.h"
 #include "h5file.h"
 
 /* data/README describes what these name. */
@@ -117,7 +117,7 @@ static int put_array(struct h5file *f, const char *name, enum h5_type type,
 
 	if (h5file_write(f, name, &info, data, err))
 		return -1;
-	return h5file_put_int(f, name, "crc32", crc32_z(0, data, n * size),
+	return h5file_put_int(f, name, "crc32", wl_crc32(0, data, n * size),
 	                      err);
 }
 
@@ -236,7 +236,7 @@ int checkpoint_write(struct checkpoint *c, enum tensor_kind kind, int layer,
 	WL_ASSERT(!slot->done);
 	dataset_name(kind, layer, name);
 	slot->type = t;
-	slot->crc = crc32_z(0, data, s.rows * s.cols * wl_type_size(t));
+	slot->crc = wl_crc32(0, data, s.rows * s.cols * wl_type_size(t));
 	if (h5file_write(c->h5, name, &info, data, err) ||
 	    h5file_put_string(c->h5, name, "type", wl_type_name(t), err) ||
 	    h5file_put_int(c->h5, name, "crc32", slot->crc, err))
@@ -350,7 +350,7 @@ static int read_array(struct checkpoint *c, const char *name, size_t n,
 		return 0;
 	if (get_crc(c, name, &crc, err))
 		return -1;
-	if (crc32_z(0, to, n * size) != crc)
+	if (wl_crc32(0, to, n * size) != crc)
 		return wl_error_set(err, "%s: %s is damaged: its checksum does"
 		                    " not match", c->path, name);
 	return 0;

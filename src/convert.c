@@ -203,3 +203,24 @@ void wl_convert(void *dst, enum wl_type to, const void *src,
 		wl_from_f32((char *)dst + i * wl_type_size(to), x, to, part);
 	}
 }
+
+bool wl_all_finite(const void *p, enum wl_type t, size_t n)
+{
+	/* NaNs and infinities have all bits of the exponent set: one more in
+	 * its lowest bit carries into the sign's place. */
+	if (t == WL_F32) {
+		const uint32_t *x = p;
+		uint32_t found = 0;
+
+		for (size_t i = 0; i < n; i++)
+			found |= (x[i] & F32_INF) + 0x800000;
+		return !(found & F32_SIGN);
+	}
+	const uint16_t *x = p, exponent = t == WL_F16 ? 0x7c00 : 0x7f80;
+	const uint16_t lowest = exponent & -exponent;
+	uint16_t found = 0;
+
+	for (size_t i = 0; i < n; i++)
+		found |= (x[i] & exponent) + lowest;
+	return !(found & 0x8000);
+}

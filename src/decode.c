@@ -15,6 +15,7 @@
 #include "convert.h"
 #include "fail.h"
 #include "gemv.h"
+#include "large.h"
 #include "line.h"
 #include "norm.h"
 #include "rope.h"
@@ -138,8 +139,8 @@ static void move_kv(struct wafer *w, int layer)
 	for (int i = 0; i < 2; i++)
 		data[i] = relayout(&before, &after, WL_F32, data[i]);
 	kvcache_fill(&w->cache, layer, data[0], data[1]);
-	free(data[0]);
-	free(data[1]);
+	large_free(data[0]);
+	large_free(data[1]);
 }
 
 void transition_run(struct wafer *w, int max_tokens)

@@ -7,22 +7,18 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "convert.h"
+#include "crc.h"
 #include "fail.h"
-#include "ring.h"
+#include "large.h"
+#include "spread.h"
 
-/* Bytes of a tensor that a rank reads before it redistributes them. */
-#define LOAD_CHUNK (32u << 20)
-
-/* Where a matrix goes: tiles of the prefill phase (skewed along y), or a slab
- * with k on x. */
-struct target {
-	struct layout layout;
-	struct tiles *tiles;   /* or */
-	struct slab *slab;
-};
+/* Bytes of a tensor that a rank reads, checks and hands on at a time, or one
+ * row: they stay in a core's cache. */
+#define LOAD_ROUND (256u << 10)
+/* The same of what is checked at a time: in the innermost one. */
+#define LOAD_CHECK (16u << 10)
 
 /* What a rank may find wrong with the values of a tensor. */
 enum fault { FAULT_NONE, FAULT_NOT_FINITE, FAULT_NOT_POSITIVE,
@@ -37,8 +33,11 @@ struct share {
 
 struct loader {
 	struct checkpoint *c;
-	const struct mesh *mesh;
-	int rank, size;             /* on mesh->control */
+	int rank, size;             /* on the mesh's control */
+	struct spread spread;
+	size_t round;               /* bytes of a round's rows, at most */
+	void *raw;                  /* rows as the file has them, where the
+	                               weights' type is another */
 	struct share *share;        /* [tensors], in file order */
 	int tensor, tensors;        /* next to load, all */
 	enum wl_type type;          /* of the weights in memory */
@@ -49,218 +48,58 @@ struct loader {
 	void *ctx;
 };
 
-/* The place on line q's ring that row k's block stands on. */
-static int place_of(const struct tiles *t, int k, int q)
+/* Notes what is to be known of n elements that come next in this rank's
+ * share. */
+static void note_elements(struct loader *l, const char *data,
+                          enum wl_type type, size_t n)
 {
-	return tiles_place(t, q, part_owner(&t->ring, k));
-}
+	struct share *s = &l->share[l->tensor];
+	size_t size = wl_type_size(type), most = LOAD_CHECK / size;
 
-/* Calls piece for every run of columns of row k that belongs to rank (row,
- * col) of the mesh. */
-static void each_piece(const struct target *t, int k, int row, int col,
-                       void (*piece)(void *ctx, int k, struct range n,
-                                     int place, int q), void *ctx)
-{
-	const struct grid *g = t->layout.grid;
-	struct range ys = line_cores(&g->y, row), xs = line_cores(&g->x, col);
+	for (size_t i = 0; i < n; i += most) {
+		size_t part = n - i < most ? n - i : most;
 
-	if (t->slab) {
-		int x = part_owner(&t->layout.k, k);
-
-		if (x >= xs.lo && x < xs.hi)
-			piece(ctx, k, part_range(&t->layout.n, ys), 0, 0);
-		return;
+		if (!wl_all_finite(data + i * size, type, part))
+			s->fault = FAULT_NOT_FINITE;
+		if (l->verify)
+			s->crc = wl_crc32(s->crc, data + i * size, part * size);
 	}
-	bool on_x = t->tiles->axis == AXIS_X;
-	struct range lines = on_x ? ys : xs, cores = on_x ? xs : ys;
-
-	for (int q = lines.lo; q < lines.hi; q++) {
-		int place = place_of(t->tiles, k, q);
-		int core = place / t->tiles->path->per_core;
-
-		if (core >= cores.lo && core < cores.hi)
-			piece(ctx, k, part_range(&t->layout.n,
-			      (struct range){ q, q + 1 }), place, q);
-	}
-}
-
-/* A walk over pieces: packs them from rows, or unpacks them into place. */
-struct walk {
-	const struct target *t;
-	size_t element;             /* bytes, in messages and in memory */
-	size_t row_bytes;
-	const unsigned char *rows;  /* packing: the rows read, from row0 on */
-	int row0;
-	unsigned char *at;          /* where in the message; NULL: count only */
-	size_t bytes;
-};
-
-static void pack_piece(void *ctx, int k, struct range n, int place, int q)
-{
-	struct walk *w = ctx;
-	size_t bytes = range_size(n) * w->element;
-
-	(void)place;
-	(void)q;
-	if (w->at)
-		memcpy(w->at + w->bytes, w->rows + (k - w->row0) *
-		       w->row_bytes + n.lo * w->element, bytes);
-	w->bytes += bytes;
-}
-
-static void place_piece(void *ctx, int k, struct range n, int place, int q)
-{
-	struct walk *w = ctx;
-	const struct layout *l = &w->t->layout;
-	size_t count = range_size(n);
-	char *to;
-
-	if (w->t->slab) {
-		struct box own = layout_own_box(l);
-
-		to = slab_at(w->t->slab, k - own.k.lo, 0);
-	} else {
-		const struct tiles *t = w->t->tiles;
-		int b = part_owner(&t->ring, k);
-
-		to = *tiles_slot(t, q, place);
-		to += (k - part_start(&t->ring, b)) * count * w->element;
-	}
-	memcpy(to, w->at + w->bytes, count * w->element);
-	w->bytes += count * w->element;
-}
-
-/* Rows [from, to) of the tensor's pieces for rank `rank` of the mesh. */
-static size_t walk_rows(struct walk *w, const struct mesh *m, int rank,
-                        struct range rows,
-                        void (*piece)(void *, int, struct range, int, int))
-{
-	size_t before = w->bytes;
-
-	for (int k = rows.lo; k < rows.hi; k++)
-		each_piece(w->t, k, rank / m->cols, rank % m->cols, piece, w);
-	return w->bytes - before;
-}
-
-/* The rows that rank s reads in round i of `rounds`. */
-static struct range round_rows(const struct loader *l, int rows, int s, int i,
-                               int rounds)
-{
-	struct part all = part_of(rows, l->size);
-	struct part part = part_of(part_size(&all, s), rounds);
-	int first = part_start(&all, s);
-
-	return (struct range){ first + part_start(&part, i),
-	                       first + part_start(&part, i + 1) };
-}
-
-/* Whether none of n elements of type t is NaN or infinite: those have all
- * bits of the exponent set. */
-static bool all_finite(const unsigned char *p, enum wl_type t, size_t n)
-{
-	/* The half with sign and exponent is the last two bytes. */
-	static const unsigned exponent[WL_NTYPES] = {
-		[WL_F32] = 0x7f80, [WL_F16] = 0x7c00, [WL_BF16] = 0x7f80 };
-	size_t step = wl_type_size(t);
-	unsigned mask = exponent[t], found = 0;
-
-	p += step - 2;
-	for (size_t i = 0; i < n; i++, p += step)
-		found |= ((p[0] | p[1] << 8) & mask) == mask;
-	return !found;
+	s->bytes += n * size;
 }
 
 /* Reads rows into data[rows][cols], zeroes when that fails, and notes what is
  * to be known of them. A vector's rows are its elements. */
 static void read_share(struct loader *l, enum tensor_kind kind, int layer,
-                       struct range rows, size_t cols, unsigned char *data)
+                       struct range rows, size_t cols, void *data)
 {
-	struct share *s = &l->share[l->tensor];
 	enum wl_type type = checkpoint_type(l->c, kind, layer);
-	size_t n = range_size(rows) * cols, bytes = n * wl_type_size(type);
+	size_t n = range_size(rows) * cols;
 
-	if (!l->failed && bytes &&
+	if (!l->failed && n &&
 	    checkpoint_read_rows(l->c, kind, layer, rows.lo, range_size(rows),
 	                         data, l->err))
 		l->failed = true;
 	if (l->failed)
-		memset(data, 0, bytes);
-	if (!all_finite(data, type, n))
-		s->fault = FAULT_NOT_FINITE;
-	if (l->verify)
-		s->crc = crc32_z(s->bytes ? s->crc : crc32_z(0, NULL, 0), data,
-		                 bytes);
-	s->bytes += bytes;
+		memset(data, 0, n * wl_type_size(type));
+	note_elements(l, data, type, n);
 }
 
-/* The elements as a core holds them; frees data. */
-static void *to_weights(struct loader *l, enum wl_type from, size_t n,
-                        void *data)
+/* Reads rows to `to`, of the weights' type. */
+static void read_rows(struct loader *l, enum tensor_kind kind, int layer,
+                      struct range rows, size_t cols, void *to)
 {
 	struct share *s = &l->share[l->tensor];
-	void *to;
+	enum wl_type type = checkpoint_type(l->c, kind, layer);
+	size_t n = range_size(rows) * cols;
 
-	if (from == l->type)
-		return data;
-	to = wl_malloc(n, wl_type_size(l->type));
-	wl_convert(to, l->type, data, from, n);
-	if (s->fault == FAULT_NONE && !all_finite(to, l->type, n))
-		s->fault = FAULT_OVERFLOW;
-	free(data);
-	return to;
-}
-
-/* One round: read, count, pack, exchange, place. */
-static void load_round(struct loader *l, const struct target *t,
-                       enum tensor_kind kind, int layer, enum wl_type type,
-                       int round, int rounds)
-{
-	struct tensor_shape shape = tensor_shape(checkpoint_model(l->c), kind);
-	size_t element = wl_type_size(l->type);
-	struct range mine = round_rows(l, shape.rows, l->rank, round, rounds);
-	int count[2][l->size], at[2][l->size]; /* [give, get] */
-	size_t total[2] = { 0, 0 };
-	size_t elements = range_size(mine) * shape.cols;
-	struct walk w = { t, element, shape.cols * element, NULL, mine.lo, NULL,
-	                  0 };
-	unsigned char *rows = wl_malloc(elements, wl_type_size(type));
-
-	read_share(l, kind, layer, mine, shape.cols, rows);
-	rows = to_weights(l, type, elements, rows);
-	for (int r = 0; r < l->size; r++) {
-		struct range theirs =
-			round_rows(l, shape.rows, r, round, rounds);
-
-		at[0][r] = total[0];
-		at[1][r] = total[1];
-		count[0][r] = walk_rows(&w, l->mesh, r, mine, pack_piece);
-		count[1][r] = walk_rows(&w, l->mesh, l->rank, theirs,
-		                        pack_piece);
-		total[0] += count[0][r];
-		total[1] += count[1][r];
+	if (type == l->type) {
+		read_share(l, kind, layer, rows, cols, to);
+		return;
 	}
-	struct profile *profile = t->layout.grid->x.profile;
-	enum profile_kind before = profile_enter(profile, PROFILE_EXCHANGE);
-	unsigned char *give = wl_malloc(total[0], 1);
-	unsigned char *get = wl_malloc(total[1], 1);
-
-	w.rows = rows;
-	w.at = give;
-	w.bytes = 0;
-	for (int r = 0; r < l->size; r++)
-		walk_rows(&w, l->mesh, r, mine, pack_piece);
-	free(rows);
-	MPI_Alltoallv(give, count[0], at[0], MPI_BYTE, get, count[1], at[1],
-	              MPI_BYTE, l->mesh->control);
-	free(give);
-	profile_leave(profile, before);
-	w.at = get;
-	w.bytes = 0;
-	for (int r = 0; r < l->size; r++)
-		walk_rows(&w, l->mesh, l->rank,
-		          round_rows(l, shape.rows, r, round, rounds),
-		          place_piece);
-	free(get);
+	read_share(l, kind, layer, rows, cols, l->raw);
+	wl_convert(to, l->type, l->raw, type, n);
+	if (s->fault == FAULT_NONE && !wl_all_finite(to, l->type, n))
+		s->fault = FAULT_OVERFLOW;
 }
 
 static void next_tensor(struct loader *l)
@@ -274,14 +113,25 @@ static void load_matrix(struct loader *l, enum tensor_kind kind, int layer,
                         const struct target *t)
 {
 	struct tensor_shape shape = tensor_shape(checkpoint_model(l->c), kind);
-	enum wl_type type = checkpoint_type(l->c, kind, layer);
-	struct part rows = part_of(shape.rows, l->size);
-	size_t share =
-		(size_t)part_max(&rows) * shape.cols * wl_type_size(type);
-	int rounds = (int)(share / LOAD_CHUNK) + 1;
+	size_t row = shape.cols * wl_type_size(l->type);
+	struct part share = part_of(shape.rows, l->size);
+	int most = l->round / row > 1 ? l->round / row : 1;
+	int rounds = (part_max(&share) + most - 1) / most;
+	struct part round = part_of(part_max(&share), rounds);
+	struct profile *profile = t->layout.grid->x.profile;
 
-	for (int i = 0; i < rounds; i++)
-		load_round(l, t, kind, layer, type, i, rounds);
+	for (int i = 0; i < rounds; i++) {
+		void *to = spread_space(&l->spread, part_max(&round) * row);
+
+		read_rows(l, kind, layer,
+		          spread_share(&l->spread, shape.rows, l->rank, i,
+		                       rounds), shape.cols, to);
+		enum profile_kind before = profile_enter(profile,
+		                                         PROFILE_EXCHANGE);
+
+		spread_round(&l->spread, t, i, rounds);
+		profile_leave(profile, before);
+	}
 	next_tensor(l);
 }
 
@@ -290,7 +140,7 @@ static float *load_vector(struct loader *l, enum tensor_kind kind, int layer)
 {
 	enum wl_type type = checkpoint_type(l->c, kind, layer);
 	size_t n = tensor_shape(checkpoint_model(l->c), kind).cols;
-	unsigned char *raw = wl_malloc(n, wl_type_size(type));
+	void *raw = wl_malloc(n, wl_type_size(type));
 	float *all = wl_malloc(n, sizeof *all);
 
 	read_share(l, kind, layer, (struct range){ 0, n }, 1, raw);
@@ -303,7 +153,7 @@ static float *load_vector(struct loader *l, enum tensor_kind kind, int layer)
 		return all;
 	wl_round(all, l->type, n);
 	if (l->share[l->tensor].fault == FAULT_NONE &&
-	    !all_finite((unsigned char *)all, WL_F32, n))
+	    !wl_all_finite(all, WL_F32, n))
 		l->share[l->tensor].fault = FAULT_OVERFLOW;
 	return all;
 }
@@ -429,14 +279,14 @@ struct judge {
 static uint32_t join_shares(const struct judge *j, enum fault *fault)
 {
 	const struct loader *l = j->l;
-	uLong crc = crc32_z(0, NULL, 0);
+	uint32_t crc = 0;
 
 	*fault = FAULT_NONE;
 	for (int r = 0; r < l->size; r++) {
 		const struct share *s = &j->all[r * l->tensors + j->tensor];
 
 		if (s->bytes)
-			crc = crc32_combine(crc, s->crc, s->bytes);
+			crc = wl_crc32_join(crc, s->crc, s->bytes);
 		if (*fault == FAULT_NONE)
 			*fault = s->fault;
 	}
@@ -468,7 +318,7 @@ static int judge_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
-static int judge(struct loader *l)
+static int judge(struct loader *l, MPI_Comm comm)
 {
 	size_t bytes = l->tensors * sizeof *l->share;
 	struct share *all = wl_malloc(l->rank ? 0 : l->size, bytes);
@@ -476,7 +326,7 @@ static int judge(struct loader *l)
 	int rc = 0;
 
 	MPI_Gather(l->share, bytes, MPI_BYTE, all, bytes, MPI_BYTE, 0,
-	           l->mesh->control);
+	           comm);
 	if (l->rank == 0)
 		rc = model_each_tensor(checkpoint_model(l->c), judge_tensor,
 		                       &j);
@@ -484,12 +334,40 @@ static int judge(struct loader *l)
 	return rc;
 }
 
+/* What loading takes. */
+struct needs {
+	struct loader *l;
+	size_t row; /* elements of the longest */
+};
+
 static int count_tensor(void *ctx, enum tensor_kind kind, int layer)
 {
-	(void)kind;
+	struct needs *needs = ctx;
+	struct loader *l = needs->l;
+	struct tensor_shape shape = tensor_shape(checkpoint_model(l->c), kind);
+
 	(void)layer;
-	++*(int *)ctx;
+	l->tensors++;
+	if (!shape.vector && shape.cols > needs->row)
+		needs->row = shape.cols;
 	return 0;
+}
+
+/* Buffers and counts for all tensors. */
+static void set_up(struct loader *l, const struct mesh *mesh)
+{
+	size_t size = wl_type_size(l->type);
+	struct needs needs = { l, 0 };
+
+	MPI_Comm_rank(mesh->control, &l->rank);
+	MPI_Comm_size(mesh->control, &l->size);
+	model_each_tensor(checkpoint_model(l->c), count_tensor, &needs);
+	l->share = wl_calloc(l->tensors, sizeof *l->share);
+	spread_init(&l->spread, mesh, needs.row * size);
+	l->round = l->spread.room < LOAD_ROUND ? l->spread.room : LOAD_ROUND;
+	if (l->round < needs.row * size)
+		l->round = needs.row * size;
+	l->raw = large_malloc(l->round / size, sizeof(float));
 }
 
 int weights_load(struct weights *w, struct checkpoint *c,
@@ -497,20 +375,23 @@ int weights_load(struct weights *w, struct checkpoint *c,
                  void (*progress)(void *ctx, int done, int all), void *ctx,
                  struct wl_error *err)
 {
-	struct loader l = { .c = c, .mesh = mesh, .type = w->type,
-	                    .verify = verify, .err = err,
-	                    .progress = progress, .ctx = ctx };
+	struct loader l = { .c = c, .type = w->type, .verify = verify,
+	                    .err = err, .progress = progress, .ctx = ctx };
 	struct visit v = { &l, w };
 
-	MPI_Comm_rank(mesh->control, &l.rank);
-	MPI_Comm_size(mesh->control, &l.size);
-	model_each_tensor(w->model, count_tensor, &l.tensors);
-	l.share = wl_calloc(l.tensors, sizeof *l.share);
+	set_up(&l, mesh);
 	model_each_tensor(w->model, load_tensor, &v);
+	enum profile_kind before = profile_enter(w->prefill->x.profile,
+	                                         PROFILE_EXCHANGE);
+
+	spread_meet(&l.spread);
+	profile_leave(w->prefill->x.profile, before);
+	spread_fini(&l.spread);
+	large_free(l.raw);
 	int rc = mesh_agree(mesh->control, l.failed ? -1 : 0, err);
 
 	if (!rc)
-		rc = mesh_agree(mesh->control, judge(&l), err);
+		rc = mesh_agree(mesh->control, judge(&l, mesh->control), err);
 	free(l.share);
 	return rc;
 }

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "bench.h"
+#include "crc.h"
 #include "h5file.h"
 #include "host.h"
 #include "import.h"
@@ -26,9 +26,9 @@ static int print_version(void)
 
 	MPI_Get_library_version(mpi, &len);
 	mpi[strcspn(mpi, "\n,")] = '\0';
-	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\nzlib %s\n%s\n"
+	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\n%s\n%s\n"
 	       "%sScaLAPACK\n", PACKAGE_VERSION, mpi, h5file_version(),
-	       host_hwloc_version(), JANSSON_VERSION, zlibVersion(),
+	       host_hwloc_version(), JANSSON_VERSION, wl_crc32_libraries(),
 	       words_libraries(), scalapack_built() ? "" : "no ");
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "convert.h"
 #include "cost.h"
 #include "fail.h"
+#include "large.h"
 
 static struct box box_of(const struct layout *l, struct range ys,
                          struct range xs)
@@ -63,8 +64,8 @@ void slab_init(struct slab *s, const struct layout *layouts, int n,
 	ledger_hold(l->grid->ledger, sram,
 	            cost_bytes(account, core_elements(s)));
 	if (!l->grid->dry)
-		s->data = wl_calloc(range_size(own.k) * s->width,
-		                    wl_type_size(type));
+		s->data = large_calloc(range_size(own.k) * s->width,
+		                       wl_type_size(type));
 }
 
 void slab_fini(struct slab *s)
@@ -72,7 +73,7 @@ void slab_fini(struct slab *s)
 	if (s->grid)
 		ledger_release(s->grid->ledger, s->sram,
 		               cost_bytes(s->grid->ledger, core_elements(s)));
-	free(s->data);
+	large_free(s->data);
 	memset(s, 0, sizeof *s);
 }
 

@@ -6,6 +6,7 @@
 
 #include "cost.h"
 #include "fail.h"
+#include "large.h"
 #include "ring.h"
 
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
@@ -23,7 +24,7 @@ void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
 		return;
 	size_t each = tiles_capacity(t) * wl_type_size(type);
 
-	t->memory = wl_malloc(n, each);
+	t->memory = large_malloc(n, each);
 	t->tile = wl_malloc(n, sizeof *t->tile);
 	for (size_t i = 0; i < n; i++)
 		t->tile[i] = t->memory + i * each;
@@ -41,7 +42,7 @@ void tiles_fini(struct tiles *t)
 		ledger_release(t->grid->ledger, t->sram, tiles_bytes(t));
 	free(t->off);
 	free(t->tile);
-	free(t->memory);
+	large_free(t->memory);
 	memset(t, 0, sizeof *t);
 }
 

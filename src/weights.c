@@ -6,6 +6,7 @@
 
 #include "cost.h"
 #include "fail.h"
+#include "large.h"
 
 /* The dimensions of each matrix; see weights.h. */
 static const struct {
@@ -178,7 +179,7 @@ static void *gather_tiles(const struct tiles *t, const struct layout *l)
 
 	if (t->grid->dry)
 		return NULL;
-	data = wl_malloc(range_size(own.k), row);
+	data = large_malloc(range_size(own.k), row);
 	for (int p = t->path->mine.lo; p < t->path->mine.hi; p++)
 		for (int q = lines.lo; q < lines.hi; q++) {
 			size_t bytes = part_size(&t->fixed, q) * size;
@@ -222,7 +223,7 @@ static void move_matrices(struct weights *w, struct layer_weights *layer,
 		tiles_fini(t);
 		data = relayout(&from, &to[i], w->type, data);
 		at = slab_put(slab, &to[i], data, at);
-		free(data);
+		large_free(data);
 	}
 }
 
@@ -236,7 +237,7 @@ static void move_vocab(struct weights *w, struct slab *s)
 	slab_fini(s);
 	slab_init(s, &to, 1, w->type, SRAM_VOCAB);
 	slab_put(s, &to, data, 0);
-	free(data);
+	large_free(data);
 }
 
 void weights_transition(struct weights *w)

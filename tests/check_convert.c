@@ -198,6 +198,39 @@ START_TEST(arrays)
 }
 END_TEST
 
+/* Any one element, at the beginning, in the middle or behind whole vectors. */
+START_TEST(all_finite)
+{
+	static const struct {
+		uint32_t largest, infinite, nan;
+	} row[WL_NTYPES] = {
+		[WL_F32] = { 0x7f7fffff, 0x7f800000, 0x7f800001 },
+		[WL_F16] = { 0x7bff, 0x7c00, 0x7c01 },
+		[WL_BF16] = { 0x7f7f, 0x7f80, 0x7fff },
+	};
+	size_t size = wl_type_size(_i);
+	uint32_t sign = 1u << (8 * size - 1), x[101];
+	const uint32_t bad[] = { row[_i].infinite, row[_i].nan,
+	                         row[_i].infinite | sign, row[_i].nan | sign };
+
+	for (size_t n = 0; n <= 101; n++) {
+		uint32_t most[] = { row[_i].largest, row[_i].largest | sign };
+
+		for (size_t i = 0; i < n; i++)
+			memcpy((char *)x + i * size, &most[i % 2], size);
+		ck_assert(wl_all_finite(x, _i, n));
+		for (size_t i = 0; i < n; i++) {
+			char *at = (char *)x + i * size;
+
+			memcpy(at, &bad[(n + i) % 4], size);
+			ck_assert(!wl_all_finite(x, _i, n));
+			ck_assert(wl_all_finite(x, _i, i));
+			memcpy(at, &most[0], size);
+		}
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("convert");
@@ -211,5 +244,6 @@ int main(void)
 	tcase_add_test(c, compiler_agrees);
 #endif
 	tcase_add_loop_test(c, arrays, 0, 3);
+	tcase_add_loop_test(c, all_finite, 0, WL_NTYPES);
 	return run_suite(s);
 }

@@ -1,5 +1,5 @@
-/* The mesh kernels against the one-core reference, then the KV cache and the
- * whole model, and damaged weights, which loading must refuse. Every result on
+/* The mesh kernels against the one-core reference, then the KV cache, rows
+ * from all ranks, and the whole model, and damaged weights, which loading must refuse. Every result on
  * the ranks' mesh must also have the bits of the same core grid on one rank:
  * the fixed rule that a token never depends on the number of ranks. */
 /* ranks: 1 4 6 9 16 */
@@ -15,6 +15,7 @@
 #include "gemv.h"
 #include "norm.h"
 #include "ref.h"
+#include "spread.h"
 #include "wafer.h"
 
 #include <float.h>
@@ -832,6 +833,135 @@ static void try_cache(struct lab *lab)
 	grid_fini(&g);
 }
 
+/* ---- rows from all ranks to their places ---- */
+
+/* The bytes of element (k, n), whatever its type. */
+static uint32_t spread_element(const struct lab *lab, int k, int n)
+{
+	return (uint32_t)made_key(lab->key, k, n);
+}
+
+static void fill_rows(const struct lab *lab, struct range rows, int cols,
+                      size_t size, char *to)
+{
+	for (int k = rows.lo; k < rows.hi; k++)
+		for (int n = 0; n < cols; n++, to += size) {
+			uint32_t e = spread_element(lab, k, n);
+
+			memcpy(to, &e, size);
+		}
+}
+
+/* Whether a dense block holds rows k and columns n. */
+static bool is_block(const struct lab *lab, struct range k, struct range n,
+                     size_t size, const char *at, size_t pitch)
+{
+	for (int i = k.lo; i < k.hi; i++, at += pitch)
+		for (int j = n.lo; j < n.hi; j++) {
+			uint32_t e = spread_element(lab, i, j);
+
+			if (memcmp(at + (j - n.lo) * size, &e, size))
+				return false;
+		}
+	return true;
+}
+
+static void check_target(struct lab *lab, const struct target *t, size_t size)
+{
+	struct box own = layout_own_box(&t->layout);
+	const struct tiles *tiles = t->tiles;
+
+	if (t->slab) {
+		CHECK(lab, is_block(lab, own.k, own.n, size, t->slab->data,
+		                    range_size(own.n) * size));
+		return;
+	}
+	struct range lines = tiles_own_lines(tiles);
+
+	for (int q = lines.lo; q < lines.hi; q++)
+		for (int p = tiles->path->mine.lo; p < tiles->path->mine.hi;
+		     p++) {
+			int b = tiles_block(tiles, q, p);
+			struct range k = part_range(&tiles->ring,
+				(struct range){ b, b + 1 });
+			struct range n = part_range(&tiles->fixed,
+				(struct range){ q, q + 1 });
+
+			CHECK(lab, is_block(lab, k, n, size,
+			                    *tiles_slot(tiles, q, p),
+			                    range_size(n) * size));
+		}
+}
+
+/* One matrix in rounds, of which some ranks have no rows; spaces that are
+ * larger than it needs make the ranks meet now and then. */
+static void spread_matrix(struct lab *lab, struct spread *s,
+                          const struct target *t, size_t size)
+{
+	struct part share = part_of(t->layout.k.n, s->size);
+	int cols = t->layout.n.n;
+	int n = dice_throw(&lab->dice, 1, part_max(&share) + 1);
+
+	for (int i = 0; i < n; i++) {
+		struct range rows = spread_share(s, t->layout.k.n, s->rank, i,
+		                                 n);
+		size_t bytes = (size_t)(part_max(&share) / n + 1) * cols * size;
+		size_t spare = dice_throw(&lab->dice, 0, 2) ? 0 : s->room / 2;
+
+		fill_rows(lab, rows, cols, size,
+		          spread_space(s, bytes + spare));
+		spread_round(s, t, i, n);
+	}
+}
+
+static void try_spread(struct lab *lab)
+{
+	int k = dice_throw(&lab->dice, 1, 60);
+	int n = dice_throw(&lab->dice, 1, 40);
+	int form = dice_throw(&lab->dice, 0, 2);
+	enum wl_type type = dice_throw(&lab->dice, 0, WL_NTYPES - 1);
+	const struct gemm_algorithm *alg = gemm_at(
+		dice_throw(&lab->dice, 0, (int)gemm_count() - 1));
+	struct rxc side = lab_grid(lab);
+	struct spread s;
+	struct grid g;
+	struct slab slab = { 0 };
+	struct tiles tiles = { 0 };
+
+	lab_next(lab);
+	grid_init(&g, side.rows, side.cols, lab->mesh.rows, lab->mesh.cols,
+	          lab->mesh.row, lab->mesh.col, lab->noc, &lab->ledger);
+	struct target t = { .layout = { &g, part_of(k, side.rows),
+	                                part_of(n, side.cols), false } };
+
+	if (form < 2) {
+		t.layout.transposed = form;
+		t.layout.k.parts = form ? side.cols : side.rows;
+		t.layout.n.parts = form ? side.rows : side.cols;
+		t.slab = &slab;
+		slab_init(&slab, &t.layout, 1, type, SRAM_WEIGHTS);
+	} else {
+		t.layout.k.spread = gemm_spreads(alg, &g);
+		t.tiles = &tiles;
+		gemm_weights_init(alg, &tiles, &g, type, t.layout.k,
+		                  t.layout.n, SRAM_WEIGHTS);
+	}
+	spread_as_hosts(dice_throw(&lab->dice, 0, 1));
+	spread_init(&s, &lab->mesh, 2000);
+	/* The second time into used halves and messages. */
+	for (int i = 0; i < 2; i++) {
+		spread_matrix(lab, &s, &t, wl_type_size(type));
+		spread_meet(&s);
+		check_target(lab, &t, wl_type_size(type));
+		lab_next(lab);
+	}
+	spread_fini(&s);
+	spread_as_hosts(false);
+	slab_fini(&slab);
+	tiles_fini(&tiles);
+	grid_fini(&g);
+}
+
 /* ---- the whole model ---- */
 
 enum { MOST_PROMPT = 20, NEW_TOKENS = 10 };
@@ -1180,6 +1310,7 @@ static struct {
 	{ "gemm-t", try_gemmt, 20, 0 }, { "gemv", try_gemv, 40, 0 },
 	{ "argmax", try_argmax, 40, 0 }, { "norm", try_norm, 20, 0 },
 	{ "attention", try_attention, 20, 0 }, { "cache", try_cache, 10, 0 },
+	{ "spread", try_spread, 40, 0 },
 	{ "model", try_model, 12, 0 }, { "damage", try_damage, 2, 0 },
 };
 enum { KERNELS = sizeof kernels / sizeof *kernels };

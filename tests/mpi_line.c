@@ -21,6 +21,7 @@
 
 #include "fail.h"
 #include "lab.h"
+#include "large.h"
 
 static int larger(int a, int b)
 {
@@ -1589,7 +1590,7 @@ static void try_relay_boxes(struct lab *lab, struct grid *g)
 
 	check_box(lab, &to[l->rank], own, type, data);
 	CHECK(lab, lab_charged(lab).calls == 0);
-	free(data);
+	large_free(data);
 }
 
 static struct layout throw_layout(struct lab *lab, struct grid *g, int k,
@@ -1721,7 +1722,7 @@ static void try_relayout(struct lab *lab, struct grid *g)
 
 	check_bill(lab, &want, from.transposed == to.transposed
 	           ? "relayout" : "turning relayout", 0);
-	free(data);
+	large_free(data);
 	grid_fini(&other);
 }
 

@@ -1,0 +1,75 @@
+/* Rows of a matrix, read by all ranks, to the tiles they belong in: what is
+ * this rank's own is laid straight in place, ranks of one host take theirs out
+ * of each other's rows, and other hosts are sent what is theirs. For loading
+ * alone: nothing here asks who is whose neighbour, and nothing is charged. */
+#ifndef WL_SPREAD_H
+#define WL_SPREAD_H
+
+#include <mpi.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "mesh.h"
+#include "slab.h"
+#include "tiles.h"
+
+/* Where a matrix goes: tiles of the prefill phase (where they stand, skewed or
+ * not), or a slab. */
+struct target {
+	struct layout layout;
+	struct tiles *tiles;   /* or */
+	struct slab *slab;
+};
+
+/* Rows of a matrix that were read in one round: every rank's equal share of
+ * all its rows is cut in as many rounds. */
+struct round {
+	struct target target;
+	int rows;              /* of the matrix */
+	int i, n;              /* the round, of so many */
+	size_t at;             /* where each rank has its rows */
+};
+
+/* Rounds that wait for the ranks to meet, at most. */
+#define SPREAD_ROUNDS 64
+
+struct spread {
+	const struct mesh *mesh;
+	int rank, size;        /* on mesh->control */
+	size_t room;           /* bytes of rows of a rank that may wait */
+	size_t used;
+	char *own;             /* [2][room] */
+	char **rows;           /* [size] the same of a rank of this host, else
+	                          NULL */
+	int half;              /* the one that fills */
+	bool apart;            /* there are other hosts */
+	MPI_Comm host;         /* ranks with rows in common memory, or NULL */
+	MPI_Win window;
+	struct round round[SPREAD_ROUNDS]; /* that wait */
+	int rounds;
+	char *message[2];      /* [give, get] */
+	size_t message_room[2];
+};
+
+/* least: bytes that must find room, those of a row. Free with spread_fini.
+ * Both collective over mesh->control. */
+void spread_init(struct spread *s, const struct mesh *mesh, size_t least);
+void spread_fini(struct spread *s);
+
+/* The rows of rank r in round i of n. Pure. */
+struct range spread_share(const struct spread *s, int rows, int r, int i,
+                          int n);
+
+/* Where this rank puts its rows of the next round, which have at most so many
+ * bytes (up to room) on any rank. Collective over mesh->control, as are: */
+void *spread_space(struct spread *s, size_t bytes);
+/* Round i of n: the rows are there. Ranks need not have met. */
+void spread_round(struct spread *s, const struct target *t, int i, int n);
+/* Meets the others: then all rows are in their places. */
+void spread_meet(struct spread *s);
+
+/* Whether ranks of one host are to be treated as if each were on a host of its
+ * own, from the next spread_init on: for tests. */
+void spread_as_hosts(bool apart);
+
+#endif

@@ -1,0 +1,385 @@
+#include "config.h"
+#include "spread.h"
+
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+#include "large.h"
+
+/* Bytes of a rank's rows that may wait, at most; and those of all of a host's
+ * in both halves, which each of them has mapped. Meeting takes long where ranks
+ * outnumber cores. */
+#define ROOM_MOST ((size_t)2 << 20)
+#define ROOM_OF_HOST ((size_t)8 << 20)
+
+/* Rows k and columns n that lie in one core's tile, or in a slab. */
+struct piece {
+	struct range k, n;
+	int line, place;     /* the tile's */
+};
+
+static bool apart_wanted;
+
+void spread_as_hosts(bool apart)
+{
+	apart_wanted = apart;
+}
+
+struct range spread_share(const struct spread *s, int rows, int r, int i,
+                          int n)
+{
+	struct part all = part_of(rows, s->size);
+	struct part part = part_of(part_size(&all, r), n);
+	int first = part_start(&all, r);
+
+	return (struct range){ first + part_start(&part, i),
+	                       first + part_start(&part, i + 1) };
+}
+
+static struct range share_of(const struct spread *s, const struct round *d,
+                             int r)
+{
+	return spread_share(s, d->rows, r, d->i, d->n);
+}
+
+static size_t element_size(const struct target *t)
+{
+	return wl_type_size(t->slab ? t->slab->type : t->tiles->type);
+}
+
+/* --- Where rows belong --- */
+
+/* Calls visit for every piece of those rows that belongs to rank r of the
+ * mesh. */
+static void each_piece(const struct target *t, const struct mesh *m, int r,
+                       struct range rows,
+                       void (*visit)(void *ctx, const struct piece *p),
+                       void *ctx)
+{
+	const struct tiles *tiles = t->tiles;
+	struct box box = layout_box(&t->layout, r / m->cols, r % m->cols);
+
+	if (t->slab) {
+		box.k = range_meet(box.k, rows);
+		visit(ctx, &(struct piece){ .k = box.k, .n = box.n });
+		return;
+	}
+	struct range ys = line_cores(&tiles->grid->y, r / m->cols);
+	struct range xs = line_cores(&tiles->grid->x, r % m->cols);
+	bool on_x = tiles->axis == AXIS_X;
+	struct range lines = on_x ? ys : xs, cores = on_x ? xs : ys;
+
+	for (int k = rows.lo; k < rows.hi;) {
+		int b = part_owner(&tiles->ring, k);
+		int end = part_start(&tiles->ring, b + 1);
+		struct piece p = { .k = { k, end < rows.hi ? end : rows.hi } };
+
+		for (int q = lines.lo; q < lines.hi; q++) {
+			p.line = q;
+			p.place = tiles_place(tiles, q, b);
+			int core = p.place / tiles->path->per_core;
+
+			if (core < cores.lo || core >= cores.hi)
+				continue;
+			p.n = part_range(&t->layout.n,
+			                 (struct range){ q, q + 1 });
+			visit(ctx, &p);
+		}
+		k = p.k.hi;
+	}
+}
+
+/* Where the own piece lies in memory; its rows follow each other. */
+static char *memory_of(const struct target *t, const struct piece *p)
+{
+	size_t row = range_size(p->n) * element_size(t);
+
+	if (t->slab)
+		return slab_at(t->slab, p->k.lo - layout_own_box(&t->layout).k.lo,
+		               0);
+	const struct part *ring = &t->tiles->ring;
+	int b = part_owner(ring, p->k.lo);
+
+	return (char *)*tiles_slot(t->tiles, p->line, p->place) +
+	       (p->k.lo - part_start(ring, b)) * row;
+}
+
+/* Copies pieces between whole rows, a message, and memory. */
+struct walk {
+	const struct target *t;
+	size_t element;
+	const char *rows;    /* from row first on; NULL: to be taken from */
+	int first;
+	char *message;       /* the next piece's place in it, or NULL */
+	size_t bytes;        /* of all pieces */
+};
+
+static size_t piece_bytes(const struct walk *w, const struct piece *p)
+{
+	return (size_t)range_size(p->k) * range_size(p->n) * w->element;
+}
+
+static void count_piece(void *ctx, const struct piece *p)
+{
+	struct walk *w = ctx;
+
+	w->bytes += piece_bytes(w, p);
+}
+
+/* To its place: the message, or else memory. */
+static void cut_piece(void *ctx, const struct piece *p)
+{
+	struct walk *w = ctx;
+	size_t bytes = range_size(p->n) * w->element;
+	size_t pitch = w->t->layout.n.n * w->element;
+	const char *from = w->rows + (p->k.lo - w->first) * pitch +
+	                   p->n.lo * w->element;
+	char *to = w->message;
+
+	if (!bytes || !range_size(p->k))
+		return;
+	if (to)
+		w->message += piece_bytes(w, p);
+	else
+		to = memory_of(w->t, p);
+	for (int k = p->k.lo; k < p->k.hi; k++) {
+		memcpy(to, from, bytes);
+		to += bytes;
+		from += pitch;
+	}
+}
+
+static void unpack_piece(void *ctx, const struct piece *p)
+{
+	struct walk *w = ctx;
+	size_t bytes = piece_bytes(w, p);
+
+	if (bytes)
+		memcpy(memory_of(w->t, p), w->message, bytes);
+	w->message += bytes;
+}
+
+/* --- Ranks of one host --- */
+
+/* Rows in memory that all ranks of the host see; whether there is such. */
+static bool share_memory(struct spread *s)
+{
+	char *mine;
+	int rc, bad, ranks;
+
+	MPI_Comm_size(s->host, &ranks);
+	if (ranks == 1 || apart_wanted)
+		return false;
+	/* Where there is no room for it, we do without. */
+	MPI_Comm_set_errhandler(s->host, MPI_ERRORS_RETURN);
+	rc = MPI_Win_allocate_shared(2 * s->room, 1, MPI_INFO_NULL, s->host,
+	                             &mine, &s->window);
+	rc = rc != MPI_SUCCESS;
+	MPI_Allreduce(&rc, &bad, 1, MPI_INT, MPI_MAX, s->host);
+	if (bad)
+		return false;
+	int of[ranks];
+
+	MPI_Allgather(&s->rank, 1, MPI_INT, of, 1, MPI_INT, s->host);
+	for (int i = 0; i < ranks; i++) {
+		MPI_Aint bytes;
+		int unit;
+
+		MPI_Win_shared_query(s->window, i, &bytes, &unit,
+		                     &s->rows[of[i]]);
+	}
+	s->own = mine;
+	MPI_Win_lock_all(MPI_MODE_NOCHECK, s->window);
+	return true;
+}
+
+/* The same on all hosts; least at the least. */
+static void choose_room(struct spread *s, size_t least)
+{
+	int ranks;
+
+	MPI_Comm_size(s->host, &ranks);
+	MPI_Allreduce(MPI_IN_PLACE, &ranks, 1, MPI_INT, MPI_MAX,
+	              s->mesh->control);
+	s->room = ROOM_OF_HOST / 2 / ranks;
+	s->room = s->room < ROOM_MOST ? s->room : ROOM_MOST;
+	s->room = s->room > least ? s->room : least;
+	/* A cache line of its own for each rank. */
+	s->room = (s->room + 63) / 64 * 64;
+}
+
+void spread_init(struct spread *s, const struct mesh *mesh, size_t least)
+{
+	*s = (struct spread){ .mesh = mesh };
+	MPI_Comm_rank(mesh->control, &s->rank);
+	MPI_Comm_size(mesh->control, &s->size);
+	s->rows = wl_calloc(s->size, sizeof *s->rows);
+	MPI_Comm_split_type(mesh->control, MPI_COMM_TYPE_SHARED, 0,
+	                    MPI_INFO_NULL, &s->host);
+	choose_room(s, least);
+	if (!share_memory(s)) {
+		MPI_Comm_free(&s->host);
+		s->host = MPI_COMM_NULL;
+		s->own = large_malloc(2, s->room);
+		s->rows[s->rank] = s->own;
+	}
+	for (int r = 0; r < s->size; r++)
+		s->apart |= !s->rows[r];
+	/* In the exchange all take part or none. */
+	MPI_Allreduce(MPI_IN_PLACE, &s->apart, 1, MPI_C_BOOL, MPI_LOR,
+	              mesh->control);
+}
+
+void spread_fini(struct spread *s)
+{
+	if (s->host != MPI_COMM_NULL) {
+		MPI_Win_unlock_all(s->window);
+		MPI_Win_free(&s->window);
+		MPI_Comm_free(&s->host);
+	} else
+		large_free(s->own);
+	large_free(s->message[0]);
+	large_free(s->message[1]);
+	free(s->rows);
+}
+
+static const char *rows_of(const struct spread *s, const struct round *d, int r)
+{
+	return s->rows[r] + s->half * s->room + d->at;
+}
+
+/* Lays this rank's pieces of the rows that rank r of this host has. */
+static void lay_rows(const struct spread *s, const struct round *d, int r)
+{
+	struct range rows = share_of(s, d, r);
+	struct walk w = { .t = &d->target, .element = element_size(&d->target),
+	                  .rows = rows_of(s, d, r), .first = rows.lo };
+
+	each_piece(w.t, s->mesh, s->rank, rows, cut_piece, &w);
+}
+
+/* All ranks of the host have their rows. Nobody touches them again until all
+ * have come here once more: the halves take turns. */
+static void meet_host(struct spread *s)
+{
+	MPI_Win_sync(s->window);
+	MPI_Barrier(s->host);
+	MPI_Win_sync(s->window);
+	for (int i = 1; i < s->size; i++) {
+		int r = (s->rank + i) % s->size;
+
+		for (int j = 0; s->rows[r] && j < s->rounds; j++)
+			lay_rows(s, &s->round[j], r);
+	}
+}
+
+/* --- Ranks of other hosts --- */
+
+/* Calls visit for the pieces that rank `from` gives to rank `to` in the rounds
+ * that wait. */
+static void each_waiting(const struct spread *s, int from, int to,
+                         void (*visit)(void *ctx, const struct piece *p),
+                         struct walk *w)
+{
+	for (int i = 0; i < s->rounds; i++) {
+		const struct round *d = &s->round[i];
+		struct range rows = share_of(s, d, from);
+
+		w->t = &d->target;
+		w->element = element_size(w->t);
+		w->first = rows.lo;
+		w->rows = s->rows[from] ? rows_of(s, d, from) : NULL;
+		each_piece(w->t, s->mesh, to, rows, visit, w);
+	}
+}
+
+static size_t count_pieces(const struct spread *s, int from, int to)
+{
+	struct walk w = { .bytes = 0 };
+
+	each_waiting(s, from, to, count_piece, &w);
+	return w.bytes;
+}
+
+/* The message to give or get, with room for so many bytes. */
+static char *message_of(struct spread *s, int i, size_t bytes)
+{
+	if (bytes > INT_MAX)
+		wl_die("a message of %zu bytes is too long", bytes);
+	if (s->message_room[i] < bytes) {
+		large_free(s->message[i]);
+		s->message[i] = large_malloc(bytes, 1);
+		s->message_room[i] = bytes;
+	}
+	return s->message[i];
+}
+
+static void exchange(struct spread *s)
+{
+	int count[2][s->size], at[2][s->size]; /* [give, get] */
+	size_t total[2] = { 0, 0 };
+	struct walk w = { .bytes = 0 };
+
+	for (int r = 0; r < s->size; r++) {
+		const bool far = !s->rows[r];
+		const size_t n[2] = { far ? count_pieces(s, s->rank, r) : 0,
+		                      far ? count_pieces(s, r, s->rank) : 0 };
+
+		for (int i = 0; i < 2; i++) {
+			count[i][r] = n[i];
+			at[i][r] = total[i];
+			total[i] += n[i];
+		}
+	}
+	char *give = message_of(s, 0, total[0]);
+	char *get = message_of(s, 1, total[1]);
+
+	w.message = give;
+	for (int r = 0; r < s->size && total[0]; r++)
+		if (!s->rows[r])
+			each_waiting(s, s->rank, r, cut_piece, &w);
+	MPI_Alltoallv(give, count[0], at[0], MPI_BYTE, get, count[1], at[1],
+	              MPI_BYTE, s->mesh->control);
+	w.message = get;
+	for (int r = 0; r < s->size && total[1]; r++)
+		if (!s->rows[r])
+			each_waiting(s, r, s->rank, unpack_piece, &w);
+}
+
+/* --- Rounds --- */
+
+void *spread_space(struct spread *s, size_t bytes)
+{
+	WL_ASSERT(bytes <= s->room);
+	if (s->rounds == SPREAD_ROUNDS || s->used + bytes > s->room)
+		spread_meet(s);
+	s->round[s->rounds].at = s->used;
+	s->used += bytes;
+	return s->own + s->half * s->room + s->round[s->rounds].at;
+}
+
+void spread_round(struct spread *s, const struct target *t, int i, int n)
+{
+	struct round *d = &s->round[s->rounds++];
+
+	d->target = *t;
+	d->rows = t->layout.k.n;
+	d->i = i;
+	d->n = n;
+	/* The own ones now: they are in the cache. */
+	lay_rows(s, d, s->rank);
+}
+
+void spread_meet(struct spread *s)
+{
+	if (s->host != MPI_COMM_NULL)
+		meet_host(s);
+	if (s->apart)
+		exchange(s);
+	s->half = !s->half;
+	s->rounds = 0;
+	s->used = 0;
+}
