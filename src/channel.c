@@ -78,9 +78,9 @@ static MPI_Comm pair_comm(MPI_Comm comm, int peer)
 /* Each end's part of the window, where its marks and what it sends lie. NULL
  * where either got none. All of it is written once, so that no message has to
  * wait for pages. */
-static struct shared *make_window(struct channel_pair *p, size_t bytes)
+static char *make_window(struct channel_pair *p, size_t bytes)
 {
-	struct shared *own = NULL;
+	char *own = NULL;
 
 	MPI_Comm_set_errhandler(p->comm, MPI_ERRORS_RETURN);
 	int ok = MPI_Win_allocate_shared(bytes, 1, MPI_INFO_NULL, p->comm, &own,
@@ -97,27 +97,41 @@ static struct shared *make_window(struct channel_pair *p, size_t bytes)
 	return own;
 }
 
+/* Each end's part of the window from a cache line on: as far from its start in
+ * the memory of both. */
+static void find_parts(struct channel_pair *p, char *own, struct shared **part)
+{
+	int skip[2], rank, unit;
+	MPI_Aint bytes;
+	char *other;
+
+	MPI_Comm_rank(p->comm, &rank);
+	MPI_Win_shared_query(p->window, !rank, &bytes, &unit, &other);
+	skip[rank] = -(uintptr_t)own % APART;
+	MPI_Allgather(MPI_IN_PLACE, 1, MPI_INT, skip, 1, MPI_INT, p->comm);
+	part[0] = (struct shared *)(own + skip[rank]);
+	part[1] = (struct shared *)(other + skip[!rank]);
+}
+
 struct channel_pair *channel_open(MPI_Comm comm, int peer, uint32_t size,
                                   bool crowded)
 {
 	struct channel_pair *p = wl_malloc(1, sizeof *p);
-	struct shared *own = NULL, *other;
-	MPI_Aint bytes;
-	int rank, unit;
+	struct shared *part[2]; /* own, other */
+	char *own = NULL;
 
 	p->comm = pair_comm(comm, peer);
 	if (p->comm != MPI_COMM_NULL)
-		own = make_window(p, sizeof *own + size);
+		own = make_window(p, sizeof *part[0] + size + APART);
 	if (!own) {
 		if (p->comm != MPI_COMM_NULL)
 			MPI_Comm_free(&p->comm);
 		free(p);
 		return NULL;
 	}
-	MPI_Comm_rank(p->comm, &rank);
-	MPI_Win_shared_query(p->window, !rank, &bytes, &unit, &other);
-	channel_init(&p->out, own, true, size, crowded);
-	channel_init(&p->in, other, false, size, crowded);
+	find_parts(p, own, part);
+	channel_init(&p->out, part[0], true, size, crowded);
+	channel_init(&p->in, part[1], false, size, crowded);
 	return p;
 }
 
