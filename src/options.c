@@ -91,9 +91,12 @@ static const struct option table[] = {
 	  "what is emulated: a known device or a JSON file" },
 	{ RUN | BENCH, "--set", LIST, AT(set), "KEY=VALUE", NULL, 0, 0,
 	  "change one number of the device (as often as wanted)" },
-	{ RUN | BENCH, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
-	  "elements the account charges: f32, f16, bf16 (default: f16\n"
-	  "for a shape, f32 for a model)" },
+	{ RUN, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
+	  "elements that cores hold, round to and are charged for: f32,\n"
+	  "f16, bf16; sums are f32 (default: f32, of a shape f16)" },
+	{ BENCH, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
+	  "elements the account charges: f32, f16, bf16 (default: f16);\n"
+	  "the host computes in f32" },
 	{ RUN | BENCH | HOST, "--report", STRING, AT(report), "FILE", NULL, 0, 0,
 	  "write the account to a .json or .h5 file" },
 	{ RUN | BENCH, "--strict", FLAG, AT(strict), NULL, NULL, 0, 0,

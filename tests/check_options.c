@@ -296,8 +296,8 @@ static const char *const run_options[] = {
 	"--system NAME", "--gemm NAME", "--allreduce NAME",
 	"--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
 	"--dtype TYPE", "--report FILE", "--strict", "--profile",
-	"--no-account", "--logits FILE", "--no-verify", "--quiet", "--help",
-	"--version", NULL,
+	"--no-account", "--logits FILE", "--no-verify", "--no-shared-memory",
+	"--quiet", "--help", "--version", NULL,
 };
 static const char *const import_options[] = {
 	"--seed S", "--quiet", "--tokenizer FILE", "--random SHAPE",
@@ -307,7 +307,8 @@ static const char *const bench_options[] = {
 	"--dry-run", "--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
 	"--dtype TYPE", "--report FILE", "--strict", "--grid RxC", "-m M",
 	"-k K", "-n N", "--words W", "--hops L", "--algo NAME,...", "--check",
-	"--repeat R", "--quiet", "--help", "--version", NULL,
+	"--repeat R", "--no-shared-memory", "--quiet", "--help", "--version",
+	NULL,
 };
 static const char *const host_options[] = {
 	"--report FILE", "--repeat R", "--quiet", "--help", "--version", NULL,
