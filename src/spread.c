@@ -21,7 +21,9 @@ struct piece {
 	int line, place;     /* the tile's */
 };
 
-static bool apart_wanted;
+/* Memory is shared by neighbours alone (channel.h): for now, ranks of one host
+ * send each other messages, as if they were on several. */
+static bool apart_wanted = true;
 
 void spread_as_hosts(bool apart)
 {

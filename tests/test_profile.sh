@@ -131,7 +131,7 @@ test_profile() {
 		'BEGIN { exit !(w > 0.2 * c) }' ||
 		fail 'nobody waits for the choice' "$scratch/operators"
 	check 'products compute, exchange and wait' '
-		($2 == "qkv" || $2 == "ffn_up" || $2 == "head") && !$4 {
+		($2 == "qkv" || $2 == "ffn_up" || $2 == "head") && !$6 {
 			print "never:", $0 }' "$scratch/operators"
 }
 
