@@ -89,6 +89,21 @@ static inline struct range range_meet(struct range a, struct range b)
 	                       a.hi < b.hi ? a.hi : b.hi };
 }
 
+/* A box of a matrix: rows k, columns n. */
+struct box {
+	struct range k, n;
+};
+
+static inline struct box box_meet(struct box a, struct box b)
+{
+	return (struct box){ range_meet(a.k, b.k), range_meet(a.n, b.n) };
+}
+
+static inline uint64_t box_elements(struct box b)
+{
+	return (uint64_t)range_size(b.k) * range_size(b.n);
+}
+
 /* Items of blocks [b.lo, b.hi). */
 static inline struct range part_range(const struct part *p, struct range b)
 {

@@ -13,6 +13,7 @@
 #include "block.h"
 #include "cost.h"
 #include "grid.h"
+#include "store.h"
 
 enum line_op {
 	LINE_ADD,
@@ -163,17 +164,12 @@ void line_route(struct line *l, int n, const int *from, const int *to,
 void line_gather(struct line *l, const struct part *p, const float *own,
                  float *all);
 
-/* A box of a matrix: rows k, columns n, held dense, row by row. */
-struct box {
-	struct range k, n;
-};
-
-/* Re-lays a matrix, of elements of `size` bytes, along the line: this rank
- * gives from[rank], receives to[rank] (boxes by rank index along the axis; what
+/* Re-lays a matrix along the line: this rank gives from[rank], out of `source`,
+ * and receives to[rank], into `sink` (boxes by rank index along the axis; what
  * a rank's new box takes from others' old boxes is relayed rank by rank).
- * Returns the new box, for large_free, and frees data likewise. Charges nothing:
- * see relayout in slab.h. */
-void *line_relay_boxes(struct line *l, const struct box *from,
-                       const struct box *to, size_t size, void *data);
+ * Charges nothing: see relayout in layout.h. */
+void line_relay_boxes(struct line *l, const struct box *from,
+                      const struct box *to, const struct store *source,
+                      const struct store *sink);
 
 #endif

@@ -14,6 +14,7 @@
 #include "block.h"
 #include "grid.h"
 #include "model.h"
+#include "store.h"
 
 struct tiles {
 	enum wl_type type;   /* of the elements in memory */
@@ -32,8 +33,8 @@ struct tiles {
 
 /* Tiles of that type, at home, on the ring of so many places as ring has
  * parts: as many as a line has cores, or a multiple. What they hold is not
- * defined; no memory for elements in a dry run; what a core holds is charged to its memory as sram. Free with
- * tiles_fini. Not collective. */
+ * defined; no memory for elements in a dry run; what a core holds is charged to
+ * its memory as sram. Free with tiles_fini. Not collective. */
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
                    enum ring_kind kind, enum wl_type type, struct part ring,
                    struct part fixed, enum sram sram);
@@ -74,6 +75,10 @@ void *tiles_elements(const struct tiles *t, int y, int x);
 /* Extents of the ring block and the fixed block that lie there. */
 int tiles_ring_extent(const struct tiles *t, int y, int x);
 int tiles_fixed_extent(const struct tiles *t, int y, int x);
+
+/* What this rank has of a matrix [ring][fixed] whose tiles are at home, dense
+ * with rows of the fixed dimension. */
+struct store tiles_store(struct tiles *t);
 
 /* A step of the ring shift that is on its way; [0] is the side of the lower
  * neighbour, [1] the upper. */

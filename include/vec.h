@@ -15,6 +15,41 @@
 void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
               enum wl_type type, const void *w, size_t ldw, float *y);
 
+/* A matrix in panels, for a product that streams it: [panels][k][columns], each
+ * of VEC_PANEL columns but the last, which has as many as are left, and zeros
+ * up to a multiple of a vector. */
+#define VEC_PANEL 64
+#define VEC_PANEL_UNIT 16
+
+/* Columns of a matrix of n in panels. */
+static inline size_t vec_panel_pitch(size_t n)
+{
+	return (n + VEC_PANEL_UNIT - 1) / VEC_PANEL_UNIT * VEC_PANEL_UNIT;
+}
+
+/* And of the panel that begins at column `first`. */
+static inline size_t vec_panel_width(size_t n, size_t first)
+{
+	size_t rest = vec_panel_pitch(n) - first;
+
+	return rest < VEC_PANEL ? rest : VEC_PANEL;
+}
+
+/* One of several products with matrices of the same n: x [k], w [k][n] in
+ * panels, y [vec_panel_pitch(n)]. */
+struct vec_stream {
+	size_t k;
+	const float *x;
+	const void *w;
+	float *y;
+};
+
+/* y[j] = fma(x[i], w[i][j], ... fma(x[0], w[0][j], 0)) of each product. Several
+ * panels stream through at the same time, from places far apart: a processor
+ * reads so faster than one after the other. */
+void vec_gemv_streams(size_t count, const struct vec_stream *streams, size_t n,
+                      enum wl_type type);
+
 /* C[i][j] = fma(A[i][p], B[p][j], C[i][j]) for p = 0..k-1 in order; A's element
  * (i,p) is a[i * row + p * col], B (of the type) and C are row-major with
  * leading dimensions. */

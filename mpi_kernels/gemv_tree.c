@@ -18,11 +18,26 @@
 #include "cost.h"
 #include "vec.h"
 
+/* The cores' partial sums, a pitch apart. */
+static void multiply(const struct slab *w, struct range cores, const float *x,
+                     float *partial)
+{
+	struct vec_stream streams[range_size(cores)];
+
+	for (int p = cores.lo; p < cores.hi; p++) {
+		struct range k = slab_rows(w, p);
+		int i = p - cores.lo;
+
+		streams[i] = (struct vec_stream){ range_size(k), x + k.lo,
+			slab_block(w, p), partial + i * w->pitch };
+	}
+	vec_gemv_streams(range_size(cores), streams, w->width, w->type);
+}
+
 void gemv_tree(const struct slab *w, const float *x, float *y)
 {
 	struct line *l = grid_line(w->grid, w->axis);
-	int first = part_start(&w->k, l->mine.lo);
-	struct line_segment all = { 0, l->n - 1, NULL, w->width, w->width, y,
+	struct line_segment all = { 0, l->n - 1, NULL, w->pitch, w->width, y,
 	                            w->wire };
 	const struct charge product = cost_product(
 		l->ledger, (uint64_t)w->k.n * w->width_all,
@@ -31,16 +46,10 @@ void gemv_tree(const struct slab *w, const float *x, float *y)
 		                                  w->width_most));
 
 	ledger_charge(l->ledger, &product);
-	if (w->data)
-		all.value = line_buffer(l, LINE_PARTIAL, w->width *
+	if (w->data) {
+		all.value = line_buffer(l, LINE_PARTIAL, w->pitch *
 		                        range_size(l->mine));
-	for (int p = l->mine.lo; w->data && p < l->mine.hi; p++) {
-		float *partial = all.value + (p - l->mine.lo) * w->width;
-		int k = part_start(&w->k, p) - first;
-
-		memset(partial, 0, w->width * sizeof *partial);
-		vec_gemv(part_size(&w->k, p), w->width, x + k, 1, w->type,
-		         slab_at(w, k, 0), w->width, partial);
+		multiply(w, l->mine, x, all.value);
 	}
 	line_allreduce(l, 1, &all, LINE_ADD);
 }

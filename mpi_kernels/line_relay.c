@@ -5,11 +5,13 @@
 #include "config.h"
 #include "line.h"
 
-#include <stdlib.h>
+#include <limits.h>
 #include <string.h>
 
 #include "fail.h"
-#include "large.h"
+
+/* Bytes of a matrix's rows that a message takes with it, or one row. */
+#define RELAY_BYTES ((size_t)256 << 10)
 
 void line_charge_pass(struct line *l, int first, int last,
                       struct wire_words wire)
@@ -200,45 +202,24 @@ void line_route(struct line *l, int n, const int *from, const int *to,
 	profile_leave(l->profile, before);
 }
 
-static struct box box_meet(struct box a, struct box b)
-{
-	return (struct box){ range_meet(a.k, b.k), range_meet(a.n, b.n) };
-}
-
-static size_t box_elements(struct box b)
-{
-	return (size_t)range_size(b.k) * range_size(b.n);
-}
-
 /* Boxes in one direction: those of ranks on this side of a boundary that have
- * takers beyond it, ordered by giver, then by taker. */
+ * takers beyond it, ordered by giver, then by taker; of each only rows `rows`.
+ */
 struct relay {
 	struct line *l;
 	const struct box *from, *to;
-	size_t size;         /* bytes of an element */
+	const struct store *source, *sink;
+	struct range rows;
 	bool up;
+	int ticket;          /* of the message on its way */
 };
 
-/* Copies the part `what` of the box `whole` held in data to or from a dense
- * block. Returns the block's bytes. */
-static size_t copy_box(const struct relay *r, struct box what,
-                       struct box whole, char *data, char *block,
-                       bool to_block)
+static struct box relay_box(const struct relay *r, int giver, int taker)
 {
-	size_t bytes = range_size(what.n) * r->size;
-	size_t pitch = range_size(whole.n) * r->size;
-	char *row = data + (what.k.lo - whole.k.lo) * pitch +
-	            (what.n.lo - whole.n.lo) * r->size;
+	struct box b = box_meet(r->from[giver], r->to[taker]);
 
-	for (int k = what.k.lo; k < what.k.hi && bytes; k++) {
-		if (to_block)
-			memcpy(block, row, bytes);
-		else
-			memcpy(row, block, bytes);
-		block += bytes;
-		row += pitch;
-	}
-	return box_elements(what) * r->size;
+	b.k = range_meet(b.k, r->rows);
+	return b;
 }
 
 /* Bytes of all boxes from giver a to takers beyond the rank `border` (it
@@ -248,39 +229,47 @@ static size_t bytes_beyond(const struct relay *r, int a, int border)
 	size_t elements = 0;
 
 	for (int b = border; b >= 0 && b < r->l->nranks; b += r->up ? 1 : -1)
-		elements += box_elements(box_meet(r->from[a], r->to[b]));
-	return elements * r->size;
+		elements += box_elements(relay_box(r, a, b));
+	return elements * r->source->size;
 }
 
 /* Takes from message `in` what is this rank's, copies the rest, and this
  * rank's own gifts, to `out`. */
-static void relay_sort(const struct relay *r, char *data, char *result,
-                       char *in, char *out)
+static void relay_sort(const struct relay *r, const char *in, char *out)
 {
 	int me = r->l->rank, step = r->up ? 1 : -1, n = r->l->nranks;
+	size_t size = r->source->size;
 
 	for (int a = r->up ? 0 : n - 1; a != me; a += step)
 		for (int b = me; b >= 0 && b < n; b += step) {
-			struct box what = box_meet(r->from[a], r->to[b]);
-			size_t bytes = box_elements(what) * r->size;
+			struct box what = relay_box(r, a, b);
+			size_t bytes = box_elements(what) * size;
 
-			if (b == me)
-				copy_box(r, what, r->to[me], result, in, false);
-			else {
+			/* What comes is not written to. */
+			if (b == me && bytes)
+				r->sink->copy(r->sink, what,
+				              (void *)(uintptr_t)in, false);
+			else if (bytes) {
 				memcpy(out, in, bytes);
 				out += bytes;
 			}
 			in += bytes;
 		}
-	for (int b = me + step; b >= 0 && b < n; b += step)
-		out += copy_box(r, box_meet(r->from[me], r->to[b]),
-		                r->from[me], data, out, true);
+	for (int b = me + step; b >= 0 && b < n; b += step) {
+		struct box what = relay_box(r, me, b);
+
+		if (box_elements(what))
+			r->source->copy(r->source, what, out, true);
+		out += box_elements(what) * size;
+	}
 }
 
-static void relay_run(const struct relay *r, char *data, char *result)
+static void relay_run(struct relay *r)
 {
 	struct line *l = r->l;
 	int step = r->up ? 1 : -1, next = l->rank + step;
+	enum dir from = r->up ? l->lower : l->upper;
+	enum dir to = r->up ? l->upper : l->lower;
 	size_t in = 0, out = 0; /* bytes, then words */
 
 	for (int a = r->up ? 0 : l->nranks - 1; a != next; a += step) {
@@ -290,47 +279,73 @@ static void relay_run(const struct relay *r, char *data, char *result)
 	}
 	in = (in + 3) / 4;
 	out = (out + 3) / 4;
-	char *message = large_malloc(in, 4), *onward = large_malloc(out, 4);
+	const char *message = noc_take(l->noc, from, in);
+	char *onward = noc_space(l->noc, to, out);
 
-	noc_recv_now(l->noc, r->up ? l->lower : l->upper, message, in);
-	relay_sort(r, data, result, message, onward);
-	noc_wait(l->noc, noc_send(l->noc, r->up ? l->upper : l->lower, onward,
-	                          out));
-	large_free(onward);
-	large_free(message);
+	relay_sort(r, message, onward);
+	noc_release(l->noc, from);
+	/* One at a time is on its way, while the next is made. */
+	noc_wait(l->noc, r->ticket);
+	r->ticket = noc_send(l->noc, to, onward, out);
 }
 
-/* Copies what stays on this rank from its old box to its new one. */
-static void keep_box(const struct relay *r, char *data, char *result)
+/* Rows k that any rank gives, and so many at a time that a message stays in a
+ * core's cache. */
+static struct range rows_of(const struct line *l, const struct box *from,
+                            size_t size, int *step)
 {
-	struct box old = r->from[r->l->rank], new = r->to[r->l->rank];
-	struct box kept = box_meet(old, new);
-	size_t bytes = range_size(kept.n) * r->size;
+	struct range k = from[0].k, n = from[0].n;
 
-	for (int k = kept.k.lo; k < kept.k.hi && bytes; k++)
-		memcpy(result + ((size_t)(k - new.k.lo) * range_size(new.n) +
-		                 (kept.n.lo - new.n.lo)) * r->size,
-		       data + ((size_t)(k - old.k.lo) * range_size(old.n) +
-		               (kept.n.lo - old.n.lo)) * r->size, bytes);
+	for (int i = 1; i < l->nranks; i++) {
+		k.lo = from[i].k.lo < k.lo ? from[i].k.lo : k.lo;
+		k.hi = from[i].k.hi > k.hi ? from[i].k.hi : k.hi;
+		n.lo = from[i].n.lo < n.lo ? from[i].n.lo : n.lo;
+		n.hi = from[i].n.hi > n.hi ? from[i].n.hi : n.hi;
+	}
+	size_t rows = RELAY_BYTES / (range_size(n) * size + 1);
+
+	*step = rows < 1 ? 1 : rows > INT_MAX / 2 ? INT_MAX / 2 : (int)rows;
+	return k;
 }
 
-void *line_relay_boxes(struct line *l, const struct box *from,
-                       const struct box *to, size_t size, void *data)
+/* Up first, then down, but for the last rank, which need not wait for what
+ * goes down: so both ends begin at once, and what is on its way in either
+ * direction follows from rank to rank. */
+static void relay_both(struct relay r[2], struct range rows)
 {
-	struct relay r = { l, from, to, size, false };
+	bool last = r->l->rank == r->l->nranks - 1;
 
+	for (int i = 0; i <= 1; i++) {
+		struct relay *way = &r[last ? i : !i];
+
+		way->rows = rows;
+		relay_run(way);
+	}
+}
+
+void line_relay_boxes(struct line *l, const struct box *from,
+                      const struct box *to, const struct store *source,
+                      const struct store *sink)
+{
 	if (!l->noc)
-		return NULL;
+		return;
 
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
-	char *result = large_malloc(box_elements(to[l->rank]), size);
+	struct relay r[2]; /* down, up */
+	int step;
+	struct range k = rows_of(l, from, source->size, &step);
 
-	keep_box(&r, data, result);
-	for (int up = 0; up <= 1; up++) {
-		r.up = up;
-		relay_run(&r, data, result);
+	for (int up = 0; up <= 1; up++)
+		r[up] = (struct relay){ l, from, to, source, sink, k, up,
+		                        NOC_NOTHING };
+	for (; l->nranks > 1 && k.lo < k.hi; k.lo += step) {
+		struct range rows = { k.lo, k.lo + step };
+
+		relay_both(r, range_meet(rows, k));
 	}
-	large_free(data);
+	/* Meanwhile what is on its way goes on. */
+	store_move(source, sink, box_meet(from[l->rank], to[l->rank]));
+	noc_wait(l->noc, r[0].ticket);
+	noc_wait(l->noc, r[1].ticket);
 	profile_leave(l->profile, before);
-	return result;
 }

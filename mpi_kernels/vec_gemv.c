@@ -1,8 +1,16 @@
-/* y += x W with W's rows streaming through, of any element type.
+/* Vector times matrix, of any element type.
+ *
+ * y += x W with W's rows streaming through:
  *
  *   x0 W[0][.]  x1 W[1][.]  ...  x7 W[7][.]     eight rows at a time: y is
  *        |           |               |          loaded and stored once for
  *        +-----------+--- y[.] <-----+          eight terms, in order
+ *
+ * y = x W of several W in panels, four of which stream through together; the
+ * sums of a panel stay in registers:
+ *
+ *   w  [0][0..64) [1][0..64) ...  ->  y[0..64)
+ *   w' [0][0..64) [1][0..64) ...  ->  y'[0..64)      and so on
  */
 #include "config.h"
 #include "vec.h"
@@ -14,14 +22,14 @@
 #define ROWS 8
 
 /* A matrix of `rows` rows of n elements, ld elements apart. */
-struct streams {
+struct matrix {
 	size_t rows, n, ld;
 };
 
 /* A whole vector from column j of row r, of which only some lanes may be the
  * row's: those behind it are what lies there, but nothing behind the matrix is
  * read. */
-LANES_INLINE lanes load_end(const struct streams *s, size_t r, size_t j,
+LANES_INLINE lanes load_end(const struct matrix *s, size_t r, size_t j,
                             const char *row, const size_t size,
                             lanes_load *load)
 {
@@ -62,7 +70,7 @@ LANES_INLINE void add_vectors(const int count, const int width,
 }
 
 /* y += x[r] W[r] of `count` rows from `first` on. */
-LANES_INLINE void add_rows(const struct streams *s, size_t first,
+LANES_INLINE void add_rows(const struct matrix *s, size_t first,
                            const int count, const float *x, size_t stride,
                            const char *w, float *y, const size_t size,
                            lanes_load *load)
@@ -90,7 +98,7 @@ LANES_INLINE void add_rows(const struct streams *s, size_t first,
 	lanes_copy(y + j, &sum, s->n - j, sizeof *y);
 }
 
-LANES_INLINE void gemv(const struct streams *s, const float *x, size_t stride,
+LANES_INLINE void gemv(const struct matrix *s, const float *x, size_t stride,
                        const char *w, float *y, const size_t size,
                        lanes_load *load)
 {
@@ -112,23 +120,136 @@ typedef void gemv_function(size_t k, size_t n, const float *x, size_t stride,
 	                           size_t stride, const void *w, size_t ldw,  \
 	                           float *y)                                  \
 	{                                                                     \
-		gemv(&(struct streams){ k, n, ldw }, x, stride, w, y, bytes,  \
+		gemv(&(struct matrix){ k, n, ldw }, x, stride, w, y, bytes,   \
 		     load);                                                   \
 	}
 
-LANES_FUNCTIONS(MAKE, versions, gemv_function)
-
-/* Columns that are done at a time: their part of y stays in the closest cache
- * while all rows pass. */
-#define COLUMNS 4096
+LANES_FUNCTIONS(MAKE, rows, gemv_function)
 
 void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
               enum wl_type type, const void *w, size_t ldw, float *y)
 {
-	gemv_function *run = versions[simd_level()][type];
-	size_t size = wl_type_size(type);
+	rows[simd_level()][type](k, n, x, stride, w, ldw, y);
+}
 
-	for (size_t j = 0; j < n; j += COLUMNS)
-		run(k, n - j < COLUMNS ? n - j : COLUMNS, x, stride,
-		    (const char *)w + j * size, ldw, y + j);
+/* ---- panels ---- */
+
+/* Panels that stream at a time: as many places as a processor's prefetcher
+ * reads fastest from, and their sums have registers where there are 32. */
+#define STREAMS 4
+#define VECTORS (VEC_PANEL / LANES)
+/* Narrow elements are used up faster than it looks ahead. */
+#define AHEAD 1024 /* bytes */
+
+_Static_assert(VEC_PANEL_UNIT == LANES, "panels are whole vectors");
+
+/* A panel: x [k], w [k][vectors], y [vectors]. */
+struct panel {
+	size_t k, vectors;
+	const float *x;
+	const char *w;
+	float *y;
+};
+
+LANES_INLINE struct panel panel_at(const struct vec_stream *streams, size_t n,
+                                   size_t i, const size_t size)
+{
+	size_t panels = (n + VEC_PANEL - 1) / VEC_PANEL;
+	const struct vec_stream *s = &streams[i / panels];
+	size_t first = i % panels * VEC_PANEL;
+
+	return (struct panel){ s->k, vec_panel_width(n, first) / LANES, s->x,
+	                       (const char *)s->w + first * s->k * size,
+	                       s->y + first };
+}
+
+/* `count` panels of as many rows and vectors. */
+LANES_INLINE void add_panels(const int count, const int vectors,
+                             const struct panel *p, const size_t size,
+                             lanes_load *load)
+{
+	lanes sum[STREAMS][VECTORS] = { { { 0 } } };
+	const size_t row = vectors * LANES * size;
+
+	for (size_t k = 0; k < p->k; k++)
+#pragma GCC unroll 4
+		for (int s = 0; s < count; s++) {
+			lanes x = lanes_all(p[s].x[k]);
+			const char *w = p[s].w + k * row;
+
+			for (size_t i = 0; size < 4 && i < row; i += 64)
+				__builtin_prefetch(w + AHEAD + i);
+#pragma GCC unroll 4
+			for (int v = 0; v < vectors; v++)
+				sum[s][v] = lanes_fma(x, load(w + v * LANES *
+				                              size), sum[s][v]);
+		}
+#pragma GCC unroll 4
+	for (int s = 0; s < count; s++)
+#pragma GCC unroll 4
+		for (int v = 0; v < vectors; v++)
+			lanes_put(p[s].y + v * LANES, sum[s][v]);
+}
+
+LANES_INLINE void add_panel(const struct panel *p, const size_t size,
+                            lanes_load *load)
+{
+	if (p->vectors == 4)
+		add_panels(1, 4, p, size, load);
+	else if (p->vectors == 3)
+		add_panels(1, 3, p, size, load);
+	else if (p->vectors == 2)
+		add_panels(1, 2, p, size, load);
+	else
+		add_panels(1, 1, p, size, load);
+}
+
+/* Stream s has the panels from start[s] to start[s + 1]. */
+LANES_INLINE void gemv_panels(size_t count, const struct vec_stream *streams,
+                              size_t n, const size_t size, lanes_load *load)
+{
+	size_t panels = count * ((n + VEC_PANEL - 1) / VEC_PANEL);
+	size_t start[STREAMS + 1];
+	struct panel p[STREAMS];
+
+	for (size_t s = 0; s <= STREAMS; s++)
+		start[s] = s * panels / STREAMS;
+	for (size_t i = 0; i < (panels + STREAMS - 1) / STREAMS; i++) {
+		bool alike = true;
+		int here = 0;
+
+		for (int s = 0; s < STREAMS; s++) {
+			if (start[s] + i >= start[s + 1])
+				continue;
+			p[here] = panel_at(streams, n, start[s] + i, size);
+			alike = alike && p[here].k == p->k &&
+			        p[here].vectors == VECTORS;
+			here++;
+		}
+		if (alike && here == STREAMS) {
+			add_panels(STREAMS, VECTORS, p, size, load);
+			continue;
+		}
+		for (int s = 0; s < here; s++)
+			add_panel(&p[s], size, load);
+	}
+}
+
+typedef void panels_function(size_t count, const struct vec_stream *streams,
+                             size_t n);
+
+#define MAKE_PANELS(attribute, name, load, store, bytes, wide)                \
+	attribute static void name(size_t count,                              \
+	                           const struct vec_stream *streams,          \
+	                           size_t n)                                  \
+	{                                                                     \
+		gemv_panels(count, streams, n, bytes, load);                  \
+	}
+
+LANES_FUNCTIONS(MAKE_PANELS, panels, panels_function)
+
+void vec_gemv_streams(size_t count, const struct vec_stream *streams, size_t n,
+                      enum wl_type type)
+{
+	panels[simd_level()][type](count, streams, n);
 }

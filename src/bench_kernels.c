@@ -242,7 +242,9 @@ static void gemv_open(struct bench *b)
 		return;
 	float *data = box_of(1, own, b->n);
 
-	slab_put(&b->w, &l, data, 0);
+	struct store w = slab_store(&b->w, &l, 0);
+
+	store_put(&w, data);
 	free(data);
 	b->x = box_of(0, (struct box){ { 0, 1 }, own.k }, 0);
 	b->y = wl_calloc(b->w.width, sizeof *b->y);

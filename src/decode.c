@@ -15,7 +15,6 @@
 #include "convert.h"
 #include "fail.h"
 #include "gemv.h"
-#include "large.h"
 #include "line.h"
 #include "norm.h"
 #include "rope.h"
@@ -113,10 +112,13 @@ static void move_kv(struct wafer *w, int layer)
 	                        w->state.heads.kv, false };
 	struct box own = layout_own_box(&before);
 	size_t width = range_size(own.n);
-	float *data[2] = { NULL, NULL };
+	struct box new = layout_own_box(&after);
+	float *data[2] = { NULL, NULL }, *moved[2] = { NULL, NULL };
 
-	for (int i = 0; i < 2 && !from->dry; i++)
+	for (int i = 0; i < 2 && !from->dry; i++) {
 		data[i] = words(range_size(own.k) * width);
+		moved[i] = words(box_elements(new));
+	}
 	for (int y = from->y.mine.lo; data[0] && y < from->y.mine.hi; y++)
 		for (int x = from->x.mine.lo; x < from->x.mine.hi; x++) {
 			int m = part_size(&w->prompt, y),
@@ -136,11 +138,16 @@ static void move_kv(struct wafer *w, int layer)
 		}
 	tiles_fini(&w->kv[layer].k);
 	tiles_fini(&w->kv[layer].v);
-	for (int i = 0; i < 2; i++)
-		data[i] = relayout(&before, &after, WL_F32, data[i]);
-	kvcache_fill(&w->cache, layer, data[0], data[1]);
-	large_free(data[0]);
-	large_free(data[1]);
+	for (int i = 0; i < 2; i++) {
+		struct store source = store_dense(own, sizeof(float), data[i]);
+		struct store sink = store_dense(new, sizeof(float), moved[i]);
+
+		relayout(&before, &after, &source, &sink);
+		free(data[i]);
+	}
+	kvcache_fill(&w->cache, layer, moved[0], moved[1]);
+	free(moved[0]);
+	free(moved[1]);
 }
 
 void transition_run(struct wafer *w, int max_tokens)

@@ -76,11 +76,15 @@ const char *host_hwloc_version(void)
 
 /* Bytes from which on a block is mapped by itself: as large as glibc takes. */
 #define MAPPED_BLOCK (32 << 20)
+/* What the heap grows by, in addresses: less than a huge page could not be one.
+ */
+#define HEAP_STEP (64 << 20)
 
 void host_keep_memory(void)
 {
 #ifdef __GLIBC__
 	mallopt(M_MMAP_THRESHOLD, MAPPED_BLOCK);
 	mallopt(M_TRIM_THRESHOLD, INT_MAX);
+	mallopt(M_TOP_PAD, HEAP_STEP);
 #endif
 }

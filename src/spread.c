@@ -94,19 +94,31 @@ static void each_piece(const struct target *t, const struct mesh *m, int r,
 	}
 }
 
-/* Where the own piece lies in memory; its rows follow each other. */
-static char *memory_of(const struct target *t, const struct piece *p)
+/* Lays rows of an own piece, pitch bytes apart, where they belong. */
+static void lay_piece(const struct target *t, const struct piece *p,
+                      const char *from, size_t pitch)
 {
 	size_t row = range_size(p->n) * element_size(t);
+	struct box own = layout_own_box(&t->layout);
 
-	if (t->slab)
-		return slab_at(t->slab, p->k.lo - layout_own_box(&t->layout).k.lo,
-		               0);
+	if (t->slab) {
+		/* What is copied to a slab is not written to. */
+		slab_copy(t->slab, (struct range){ p->k.lo - own.k.lo,
+		                                   p->k.hi - own.k.lo },
+		          0, range_size(p->n), (char *)(uintptr_t)from, pitch,
+		          false);
+		return;
+	}
 	const struct part *ring = &t->tiles->ring;
 	int b = part_owner(ring, p->k.lo);
+	char *to = (char *)*tiles_slot(t->tiles, p->line, p->place) +
+	           (p->k.lo - part_start(ring, b)) * row;
 
-	return (char *)*tiles_slot(t->tiles, p->line, p->place) +
-	       (p->k.lo - part_start(ring, b)) * row;
+	for (int k = p->k.lo; k < p->k.hi; k++) {
+		memcpy(to, from, row);
+		to += row;
+		from += pitch;
+	}
 }
 
 /* Copies pieces between whole rows, a message, and memory. */
@@ -131,37 +143,45 @@ static void count_piece(void *ctx, const struct piece *p)
 	w->bytes += piece_bytes(w, p);
 }
 
-/* To its place: the message, or else memory. */
-static void cut_piece(void *ctx, const struct piece *p)
+static const char *first_row(const struct walk *w, const struct piece *p)
+{
+	size_t pitch = w->t->layout.n.n * w->element;
+
+	return w->rows + (p->k.lo - w->first) * pitch + p->n.lo * w->element;
+}
+
+/* From whole rows to their place. */
+static void keep_piece(void *ctx, const struct piece *p)
+{
+	struct walk *w = ctx;
+
+	if (piece_bytes(w, p))
+		lay_piece(w->t, p, first_row(w, p),
+		          w->t->layout.n.n * w->element);
+}
+
+/* From whole rows to the message. */
+static void pack_piece(void *ctx, const struct piece *p)
 {
 	struct walk *w = ctx;
 	size_t bytes = range_size(p->n) * w->element;
-	size_t pitch = w->t->layout.n.n * w->element;
-	const char *from = w->rows + (p->k.lo - w->first) * pitch +
-	                   p->n.lo * w->element;
-	char *to = w->message;
+	const char *from = first_row(w, p);
 
-	if (!bytes || !range_size(p->k))
-		return;
-	if (to)
-		w->message += piece_bytes(w, p);
-	else
-		to = memory_of(w->t, p);
-	for (int k = p->k.lo; k < p->k.hi; k++) {
-		memcpy(to, from, bytes);
-		to += bytes;
-		from += pitch;
+	for (int k = p->k.lo; k < p->k.hi && bytes; k++) {
+		memcpy(w->message, from, bytes);
+		w->message += bytes;
+		from += w->t->layout.n.n * w->element;
 	}
 }
 
+/* From the message to its place. */
 static void unpack_piece(void *ctx, const struct piece *p)
 {
 	struct walk *w = ctx;
-	size_t bytes = piece_bytes(w, p);
 
-	if (bytes)
-		memcpy(memory_of(w->t, p), w->message, bytes);
-	w->message += bytes;
+	if (piece_bytes(w, p))
+		lay_piece(w->t, p, w->message, range_size(p->n) * w->element);
+	w->message += piece_bytes(w, p);
 }
 
 /* --- Ranks of one host --- */
@@ -260,7 +280,7 @@ static void lay_rows(const struct spread *s, const struct round *d, int r)
 	struct walk w = { .t = &d->target, .element = element_size(&d->target),
 	                  .rows = rows_of(s, d, r), .first = rows.lo };
 
-	each_piece(w.t, s->mesh, s->rank, rows, cut_piece, &w);
+	each_piece(w.t, s->mesh, s->rank, rows, keep_piece, &w);
 }
 
 /* All ranks of the host have their rows. Nobody touches them again until all
@@ -342,7 +362,7 @@ static void exchange(struct spread *s)
 	w.message = give;
 	for (int r = 0; r < s->size && total[0]; r++)
 		if (!s->rows[r])
-			each_waiting(s, s->rank, r, cut_piece, &w);
+			each_waiting(s, s->rank, r, pack_piece, &w);
 	MPI_Alltoallv(give, count[0], at[0], MPI_BYTE, get, count[1], at[1],
 	              MPI_BYTE, s->mesh->control);
 	w.message = get;

@@ -155,3 +155,47 @@ int tiles_fixed_extent(const struct tiles *t, int y, int x)
 {
 	return part_size(&t->fixed, t->axis == AXIS_X ? y : x);
 }
+
+static struct range block(const struct part *p, int i)
+{
+	return part_range(p, (struct range){ i, i + 1 });
+}
+
+/* Of each tile what it has of the box. */
+static void copy_box(const struct store *s, struct box what, void *data,
+                     bool out)
+{
+	const struct tiles *t = s->matrix;
+	size_t pitch = range_size(what.n) * s->size;
+	int k0 = part_owner(&t->ring, what.k.lo);
+	int n0 = part_owner(&t->fixed, what.n.lo);
+
+	for (int p = k0; part_start(&t->ring, p) < what.k.hi; p++)
+		for (int q = n0; part_start(&t->fixed, q) < what.n.hi; q++) {
+			struct box tile = { block(&t->ring, p),
+			                    block(&t->fixed, q) };
+			size_t row = range_size(tile.n) * s->size;
+			struct box b = box_meet(tile, what);
+			size_t bytes = range_size(b.n) * s->size;
+			char *at = (char *)*tiles_slot(t, q, p) +
+			           (b.k.lo - tile.k.lo) * row +
+			           (b.n.lo - tile.n.lo) * s->size;
+			char *to = (char *)data + (b.k.lo - what.k.lo) * pitch +
+			           (b.n.lo - what.n.lo) * s->size;
+
+			for (int k = b.k.lo; k < b.k.hi; k++) {
+				memcpy(out ? to : at, out ? at : to, bytes);
+				at += row;
+				to += pitch;
+			}
+		}
+}
+
+struct store tiles_store(struct tiles *t)
+{
+	const struct box own = {
+		part_range(&t->ring, t->path->mine),
+		part_range(&t->fixed, tiles_own_lines(t)) };
+
+	return (struct store){ own, wl_type_size(t->type), copy_box, t, 0 };
+}

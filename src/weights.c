@@ -6,7 +6,6 @@
 
 #include "cost.h"
 #include "fail.h"
-#include "large.h"
 
 /* The dimensions of each matrix; see weights.h. */
 static const struct {
@@ -169,31 +168,6 @@ void weights_fini(struct weights *w)
 	memset(w, 0, sizeof *w);
 }
 
-/* This rank's rectangle of a matrix whose tiles are at home, dense. */
-static void *gather_tiles(const struct tiles *t, const struct layout *l)
-{
-	struct range lines = tiles_own_lines(t);
-	struct box own = layout_own_box(l);
-	size_t size = wl_type_size(t->type), row = range_size(own.n) * size;
-	char *data;
-
-	if (t->grid->dry)
-		return NULL;
-	data = large_malloc(range_size(own.k), row);
-	for (int p = t->path->mine.lo; p < t->path->mine.hi; p++)
-		for (int q = lines.lo; q < lines.hi; q++) {
-			size_t bytes = part_size(&t->fixed, q) * size;
-			char *to = data + (part_start(&t->fixed, q) -
-			                   own.n.lo) * size +
-			           (part_start(&t->ring, p) - own.k.lo) * row;
-			const char *tile = *tiles_slot(t, q, p);
-
-			for (int k = 0; k < part_size(&t->ring, p); k++)
-				memcpy(to + k * row, tile + k * bytes, bytes);
-		}
-	return data;
-}
-
 /* All matrices of a layer turn home along y in the same steps: their tiles
  * share the messages. */
 static void unskew_layer(struct weights *w, struct layer_weights *l)
@@ -218,12 +192,12 @@ static void move_matrices(struct weights *w, struct layer_weights *layer,
 	for (int i = 0; i < n; i++) {
 		struct tiles *t = &layer->tiles[which[i]];
 		struct layout from = weights_layout(w, which[i], false);
-		void *data = gather_tiles(t, &from);
+		struct store source = tiles_store(t);
+		struct store sink = slab_store(slab, &to[i], at);
 
+		relayout(&from, &to[i], &source, &sink);
 		tiles_fini(t);
-		data = relayout(&from, &to[i], w->type, data);
-		at = slab_put(slab, &to[i], data, at);
-		large_free(data);
+		at += range_size(sink.own.n);
 	}
 }
 
@@ -231,13 +205,14 @@ static void move_vocab(struct weights *w, struct slab *s)
 {
 	struct layout from = weights_vocab_layout(w, false);
 	struct layout to = weights_vocab_layout(w, true);
-	void *data = relayout(&from, &to, w->type, s->data);
+	struct slab old = *s;
+	struct store source = slab_store(&old, &from, 0);
+	struct store sink = slab_store(s, &to, 0);
 
-	s->data = NULL;
-	slab_fini(s);
+	slab_retire(&old);
 	slab_init(s, &to, 1, w->type, SRAM_VOCAB);
-	slab_put(s, &to, data, 0);
-	large_free(data);
+	relayout(&from, &to, &source, &sink);
+	slab_fini(&old);
 }
 
 void weights_transition(struct weights *w)

@@ -39,82 +39,27 @@ START_TEST(sums)
 }
 END_TEST
 
-enum { BLOCKS = 40 };
-
-struct block {
-	unsigned char *p;
-	size_t bytes;
-	int mark;
-};
-
-static void block_check(const struct block *b)
-{
-	for (size_t i = 0; i < b->bytes; i += i < 200 ? 1 : 997)
-		ck_assert_int_eq(b->p[i], b->mark);
-	if (b->bytes)
-		ck_assert_int_eq(b->p[b->bytes - 1], b->mark);
-}
-
-/* Fills a block with its mark; one that should be zeroed is. */
-static void block_make(struct block *b, struct dice *dice, int mark)
-{
-	bool zeroed = dice_throw(dice, 0, 1);
-
-	/* Small ones, some of a region, and now and then more than one. */
-	b->bytes = dice_throw(dice, 0, dice_throw(dice, 0, 19) ? 1 << 20
-	                                                      : 65 << 20);
-	b->mark = 0;
-	b->p = zeroed ? large_calloc(b->bytes, 1) : large_malloc(b->bytes, 1);
-	ck_assert_ptr_nonnull(b->p);
-	if (zeroed)
-		block_check(b);
-	memset(b->p, mark, b->bytes);
-	b->mark = mark;
-}
-
-/* Blocks come and go in any order, and none overlaps another. */
+/* Large blocks side by side, of a page and more and less, hold what they are
+ * given. */
 START_TEST(blocks)
 {
-	struct block b[BLOCKS] = { { 0 } };
-	struct dice dice = { .key = 11 };
+	static const size_t bytes[] = { 0, 1, 64 << 10, (64 << 10) + 1,
+	                                (2 << 20) - 1, 2 << 20, 33 << 20 };
+	enum { BLOCKS = sizeof bytes / sizeof *bytes };
+	unsigned char *p[BLOCKS];
 
-	for (int i = 0; i < 200; i++) {
-		int which = dice_throw(&dice, 0, BLOCKS - 1);
-
-		if (b[which].p) {
-			block_check(&b[which]);
-			large_free(b[which].p);
-			b[which].p = NULL;
-		} else
-			block_make(&b[which], &dice, 1 + i % 200);
+	for (int i = 0; i < BLOCKS; i++) {
+		p[i] = large_malloc(bytes[i], 1);
+		ck_assert_ptr_nonnull(p[i]);
+		memset(p[i], i + 1, bytes[i]);
 	}
 	for (int i = 0; i < BLOCKS; i++) {
-		if (b[i].p)
-			block_check(&b[i]);
-		large_free(b[i].p);
+		for (size_t j = 0; j < bytes[i]; j += 997)
+			ck_assert_int_eq(p[i][j], i + 1);
+		if (bytes[i])
+			ck_assert_int_eq(p[i][bytes[i] - 1], i + 1);
+		large_free(p[i]);
 	}
-}
-END_TEST
-
-/* What one block gives back the next one gets. */
-START_TEST(again)
-{
-	const size_t bytes = 1 << 20;
-	void *stay = large_malloc(bytes, 1), *p = large_malloc(bytes, 1);
-	unsigned char *again;
-
-	memset(p, 1, bytes);
-	large_free(p);
-	again = large_calloc(bytes / 4, 4);
-#ifndef __SANITIZE_ADDRESS__
-	ck_assert_ptr_eq(again, p);
-#endif
-	for (size_t i = 0; i < bytes; i++)
-		ck_assert_int_eq(again[i], 0);
-	large_free(again);
-	large_free(stay);
-	large_free(NULL);
-	large_free(wl_malloc(1, 1));
 }
 END_TEST
 
@@ -126,6 +71,5 @@ int main(void)
 	suite_add_tcase(s, c);
 	tcase_add_test(c, sums);
 	tcase_add_test(c, blocks);
-	tcase_add_test(c, again);
 	return run_suite(s);
 }

@@ -409,7 +409,10 @@ static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
 			for (int n = own.n.lo; n < own.n.hi; n++, to += size)
 				wl_from_f32(to, &c->w[i][k * c->n[i] + n],
 				            c->type, 1);
-		at = slab_put(&s, &l[i], data, at);
+		struct store store = slab_store(&s, &l[i], at);
+
+		store_put(&store, data);
+		at += range_size(own.n);
 		free(data);
 	}
 	gemv_tree(&s, c->x + own.k.lo, y);
@@ -872,8 +875,13 @@ static void check_target(struct lab *lab, const struct target *t, size_t size)
 	const struct tiles *tiles = t->tiles;
 
 	if (t->slab) {
-		CHECK(lab, is_block(lab, own.k, own.n, size, t->slab->data,
+		struct store store = slab_store(t->slab, &t->layout, 0);
+		char *data = wl_malloc(box_elements(own), size);
+
+		store_get(&store, data);
+		CHECK(lab, is_block(lab, own.k, own.n, size, data,
 		                    range_size(own.n) * size));
+		free(data);
 		return;
 	}
 	struct range lines = tiles_own_lines(tiles);

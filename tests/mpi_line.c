@@ -21,7 +21,7 @@
 
 #include "fail.h"
 #include "lab.h"
-#include "large.h"
+#include "layout.h"
 
 static int larger(int a, int b)
 {
@@ -1573,6 +1573,28 @@ static void check_box(struct lab *lab, const struct box *b, int own,
 	free(want);
 }
 
+/* A box that is given and one that is got. */
+struct moved {
+	struct store source, sink;
+};
+
+static struct moved moved_init(const struct lab *lab, const struct box *from,
+                               const struct box *to, int own,
+                               enum wl_type type)
+{
+	size_t size = wl_type_size(type);
+
+	return (struct moved){
+		store_dense(*from, size, fill_box(lab, from, own, type)),
+		store_dense(*to, size, wl_malloc(box_size(to), size)) };
+}
+
+static void moved_fini(struct moved *m)
+{
+	free(m->source.matrix);
+	free(m->sink.matrix);
+}
+
 static void try_relay_boxes(struct lab *lab, struct grid *g)
 {
 	struct line *l = grid_line(g, throw_axis(lab));
@@ -1585,12 +1607,13 @@ static void try_relay_boxes(struct lab *lab, struct grid *g)
 	throw_boxes(lab, k, n, l->nranks, from);
 	throw_boxes(lab, k, n, l->nranks, to);
 	enum wl_type type = throw_type(lab);
-	void *data = line_relay_boxes(l, from, to, wl_type_size(type),
-	                              fill_box(lab, &from[l->rank], own, type));
+	struct moved m = moved_init(lab, &from[l->rank], &to[l->rank], own,
+	                            type);
 
-	check_box(lab, &to[l->rank], own, type, data);
+	line_relay_boxes(l, from, to, &m.source, &m.sink);
+	check_box(lab, &to[l->rank], own, type, m.sink.matrix);
 	CHECK(lab, lab_charged(lab).calls == 0);
-	large_free(data);
+	moved_fini(&m);
 }
 
 static struct layout throw_layout(struct lab *lab, struct grid *g, int k,
@@ -1715,14 +1738,15 @@ static void try_relayout(struct lab *lab, struct grid *g)
 	struct layout to = throw_layout(lab, &other, k, n, unit);
 	struct box old = layout_own_box(&from), new = layout_own_box(&to);
 	enum wl_type type = throw_type(lab);
-	void *data = relayout(&from, &to, type, fill_box(lab, &old, 0, type));
+	struct moved m = moved_init(lab, &old, &new, 0, type);
 
-	check_box(lab, &new, 0, type, data);
+	relayout(&from, &to, &m.source, &m.sink);
+	check_box(lab, &new, 0, type, m.sink.matrix);
 	struct bill want = relayout_bill(lab, &from, &to);
 
 	check_bill(lab, &want, from.transposed == to.transposed
 	           ? "relayout" : "turning relayout", 0);
-	large_free(data);
+	moved_fini(&m);
 	grid_fini(&other);
 }
 

@@ -1,0 +1,32 @@
+/* Somewhere that boxes of a matrix are copied from and to, in whatever form it
+ * lies there. */
+#ifndef WL_STORE_H
+#define WL_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "block.h"
+
+struct store {
+	struct box own;      /* that this rank has of the matrix */
+	size_t size;         /* bytes of an element */
+	/* Copies a box, of which all is in own, from here (out) or to here:
+	 * block is dense, row by row. */
+	void (*copy)(const struct store *s, struct box what, void *block,
+	             bool out);
+	void *matrix;        /* borrowed; what it is copy knows */
+	size_t column;       /* of what it is where this matrix begins */
+};
+
+/* The own box as a dense block. Not collective, as are all: */
+struct store store_dense(struct box own, size_t size, void *data);
+
+/* Copies all of own from or to a dense block. */
+void store_get(const struct store *s, void *data);
+void store_put(const struct store *s, const void *data);
+/* Copies a box that both have, by way of a little block. */
+void store_move(const struct store *from, const struct store *to,
+                struct box what);
+
+#endif

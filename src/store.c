@@ -1,0 +1,64 @@
+#include "config.h"
+#include "store.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fail.h"
+
+/* Bytes that are copied at a time, or a row: they stay in a core's cache. */
+#define MOVE_BYTES ((size_t)64 << 10)
+
+static void copy_dense(const struct store *s, struct box what, void *block,
+                       bool out)
+{
+	size_t bytes = range_size(what.n) * s->size;
+	size_t pitch = range_size(s->own.n) * s->size;
+	char *row = (char *)s->matrix + (what.k.lo - s->own.k.lo) * pitch +
+	            (what.n.lo - s->own.n.lo) * s->size;
+	char *at = block;
+
+	for (int k = what.k.lo; k < what.k.hi && bytes; k++) {
+		memcpy(out ? at : row, out ? row : at, bytes);
+		at += bytes;
+		row += pitch;
+	}
+}
+
+struct store store_dense(struct box own, size_t size, void *data)
+{
+	return (struct store){ own, size, copy_dense, data, 0 };
+}
+
+void store_get(const struct store *s, void *data)
+{
+	s->copy(s, s->own, data, true);
+}
+
+void store_put(const struct store *s, const void *data)
+{
+	/* It is not written to. */
+	s->copy(s, s->own, (void *)(uintptr_t)data, false);
+}
+
+void store_move(const struct store *from, const struct store *to,
+                struct box what)
+{
+	size_t row = range_size(what.n) * from->size;
+	int rows = row && row < MOVE_BYTES ? MOVE_BYTES / row : 1;
+	struct box part = what;
+
+	if (!box_elements(what))
+		return;
+	rows = rows < range_size(what.k) ? rows : range_size(what.k);
+	char *block = wl_malloc(rows, row);
+
+	for (; part.k.lo < what.k.hi; part.k.lo = part.k.hi) {
+		part.k.hi = part.k.lo + rows;
+		part.k = range_meet(part.k, what.k);
+		from->copy(from, part, block, true);
+		to->copy(to, part, block, false);
+	}
+	free(block);
+}
