@@ -9,6 +9,7 @@
 #include "convert.h"
 #include "cost.h"
 #include "fail.h"
+#include "large.h"
 #include "vec.h"
 
 void product_start(const struct gemm *p)
@@ -92,7 +93,7 @@ static void batch_init(struct batch *b, const struct gemm *p)
 	    all * sizeof(float) > BATCH_BYTES)
 		return;
 	b->type = WL_F32;
-	b->wide = wl_malloc(all, sizeof *b->wide);
+	b->wide = large_malloc(all, sizeof *b->wide);
 	b->is_wide = wl_malloc(p->b->path->n, sizeof *b->is_wide);
 }
 
@@ -101,7 +102,7 @@ static void batch_fini(struct batch *b, const struct gemm *p)
 	tiles_keep_end(p->a);
 	tiles_keep_end(p->b);
 	free(b->is_wide);
-	free(b->wide);
+	large_free(b->wide);
 	free(b->block);
 	free(b->term);
 }

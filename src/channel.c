@@ -19,6 +19,9 @@
 #define LINE 64
 #define APART 128
 
+/* The least that a page has. */
+#define PAGE 4096
+
 /* A long message is shown to the other end in pieces, so that one copies out
  * while the other copies in; but not to one that would have to be woken up. */
 #define PIECE (16 << 10)
@@ -97,6 +100,15 @@ static char *make_window(struct channel_pair *p, size_t bytes)
 	return own;
 }
 
+/* Looks at each page that the other end has written, for the same reason. */
+static void touch(const char *other, size_t bytes)
+{
+	const volatile char *p = other;
+
+	for (size_t i = 0; i < bytes; i += PAGE)
+		(void)p[i];
+}
+
 /* Each end's part of the window from a cache line on: as far from its start in
  * the memory of both. */
 static void find_parts(struct channel_pair *p, char *own, struct shared **part)
@@ -109,6 +121,7 @@ static void find_parts(struct channel_pair *p, char *own, struct shared **part)
 	MPI_Win_shared_query(p->window, !rank, &bytes, &unit, &other);
 	skip[rank] = -(uintptr_t)own % APART;
 	MPI_Allgather(MPI_IN_PLACE, 1, MPI_INT, skip, 1, MPI_INT, p->comm);
+	touch(other, bytes);
 	part[0] = (struct shared *)(own + skip[rank]);
 	part[1] = (struct shared *)(other + skip[!rank]);
 }

@@ -77,19 +77,9 @@ static size_t product(size_t count, size_t size)
 	return bytes ? bytes : 1;
 }
 
-/* Larger blocks begin where a cache line does: a vector that reaches over two
- * costs a second access. */
-#define LINE 64
-#define LARGER 1024
-
 void *wl_malloc(size_t count, size_t size)
 {
-	size_t bytes = product(count, size);
-
-	return checked(bytes < LARGER || bytes > SIZE_MAX - LINE
-	               ? malloc(bytes)
-	               : aligned_alloc(LINE, (bytes + LINE - 1) / LINE * LINE),
-	               count, size);
+	return checked(malloc(product(count, size)), count, size);
 }
 
 void *wl_calloc(size_t count, size_t size)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "fail.h"
+#include "large.h"
 #include "ring.h"
 
 struct range line_cores(const struct line *l, int i)
@@ -259,7 +260,7 @@ void grid_init(struct grid *g, int rows, int cols, int rank_rows,
 void line_trim(struct line *l)
 {
 	for (int i = 0; i < LINE_BUFFERS; i++) {
-		free(l->buffer[i]);
+		large_free(l->buffer[i]);
 		l->buffer[i] = NULL;
 		l->capacity[i] = 0;
 	}
@@ -308,8 +309,8 @@ void grid_fini(struct grid *g)
 float *line_buffer(struct line *l, int i, size_t words)
 {
 	if (words > l->capacity[i] || !l->buffer[i]) {
-		free(l->buffer[i]);
-		l->buffer[i] = wl_malloc(words, sizeof(float));
+		large_free(l->buffer[i]);
+		l->buffer[i] = large_malloc(words, sizeof(float));
 		l->capacity[i] = words;
 	}
 	return l->buffer[i];

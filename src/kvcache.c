@@ -7,6 +7,7 @@
 #include "convert.h"
 #include "cost.h"
 #include "fail.h"
+#include "large.h"
 #include "line.h"
 
 static struct part tokens_over_rows(const struct kvcache *c, int tokens)
@@ -82,10 +83,10 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 	c->k = wl_malloc(layers, sizeof *c->k);
 	c->v = wl_malloc(layers, sizeof *c->v);
 	for (int i = 0; i < layers; i++) {
-		c->k[i] = wl_calloc(c->channels * c->capacity,
-		                    wl_type_size(type));
-		c->v[i] = wl_calloc(c->channels * c->capacity,
-		                    wl_type_size(type));
+		c->k[i] = large_malloc(c->channels * c->capacity,
+		                       wl_type_size(type));
+		c->v[i] = large_malloc(c->channels * c->capacity,
+		                       wl_type_size(type));
 	}
 	c->message = wl_malloc(4 * c->channels, wl_type_size(type));
 }
@@ -102,8 +103,8 @@ void kvcache_fini(struct kvcache *c)
 	if (c->held)
 		ledger_release(c->grid->ledger, SRAM_KV, c->held);
 	for (int i = 0; c->k && i < c->layers; i++) {
-		free(c->k[i]);
-		free(c->v[i]);
+		large_free(c->k[i]);
+		large_free(c->v[i]);
 	}
 	free(c->k);
 	free(c->v);

@@ -13,6 +13,7 @@
 
 #include "channel.h"
 #include "fail.h"
+#include "large.h"
 
 /* All tags of the data plane. One is enough: between two neighbours order is
  * meaning. */
@@ -179,8 +180,8 @@ static struct spare *spare_get(struct noc *n, size_t words)
 		s++;
 	s->used = true;
 	if (words > s->words || !s->data) {
-		free(s->data);
-		s->data = wl_malloc(words, sizeof *s->data);
+		large_free(s->data);
+		s->data = large_malloc(words, sizeof *s->data);
 		s->words = words;
 	}
 	return s;
@@ -462,7 +463,7 @@ void noc_trim(struct noc *n)
 {
 	for (int i = 0; i < SPARES; i++)
 		if (!n->spare[i].used) {
-			free(n->spare[i].data);
+			large_free(n->spare[i].data);
 			n->spare[i] = (struct spare){ 0 };
 		}
 }

@@ -3,20 +3,27 @@
 
 #include <math.h>
 
+/* The same for every head: of the channels of a head, only those that come
+ * first are computed. */
 void rope_angles(const struct model *m, const float *factors,
                  struct range channels, struct range tokens, float *cs)
 {
-	for (int c = channels.lo; c < channels.hi; c += 2) {
-		int pair = c % m->head_dim / 2;
+	int n = range_size(channels), first = n < m->head_dim ? n : m->head_dim;
+
+	for (int c = 0; c < first; c += 2) {
+		int pair = (channels.lo + c) % m->head_dim / 2;
 		double turn = pow(m->rope_theta, -2.0 * pair / m->head_dim);
-		float *at = cs + (c - channels.lo);
 
 		if (factors)
 			turn /= factors[pair];
 		for (int t = tokens.lo; t < tokens.hi; t++) {
+			float *at = cs + (size_t)(t - tokens.lo) * n + c;
+
 			at[0] = (float)cos(t * turn);
 			at[1] = (float)sin(t * turn);
-			at += range_size(channels);
 		}
 	}
+	for (int t = 0; t < range_size(tokens); t++, cs += n)
+		for (int c = first; c < n; c++)
+			cs[c] = cs[c - first];
 }
