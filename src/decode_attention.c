@@ -136,6 +136,22 @@ static void softmax(struct wafer *w)
 	wl_round(s->scores, w->weights.type, rows * n);
 }
 
+/* Bytes that are asked for ahead at most: they stay in a core's cache. */
+#define AHEAD ((size_t)32 << 10)
+
+/* Asks for the values of the tokens from t.lo on: the products that read them
+ * are too short for the processor to see what comes next. */
+static void fetch_values(const struct kvcache *cache, int layer, struct range t)
+{
+	size_t row = cache->channels * wl_type_size(cache->type);
+	size_t bytes = run_length(cache, t) * row;
+	const char *at = kvcache_at(cache, cache->v, layer, cache->channels *
+	                            kvcache_place(cache, t.lo));
+
+	for (size_t i = 0; i < bytes && i < AHEAD; i += 64)
+		__builtin_prefetch(at + i);
+}
+
 /* One core row's sums: out [group][channels here] of S V, then [heads here]
  * [group] of S, over the row's tokens in order. */
 static void partial_values(const struct wafer *w, int layer, int y, float *out)
@@ -150,6 +166,7 @@ static void partial_values(const struct wafer *w, int layer, int y, float *out)
 	size_t n = range_size(own), channels = cache->channels;
 	float *z = out + h->group * channels;
 
+	fetch_values(cache, layer, (struct range){ t.hi, own.hi });
 	memset(out, 0, h->group * channels * sizeof *out);
 	for (int i = 0; i < range_size(here) * h->group; i++)
 		z[i] = vec_sum(range_size(t), s->scores + i * n +
