@@ -63,6 +63,17 @@ LANES_INLINE void fetch_b(const struct term *t, size_t p, size_t j,
 		__builtin_prefetch(at + v * LANES * size);
 }
 
+/* The rows of A that the next block has, a line of each. */
+LANES_INLINE void fetch_below(const struct product *q, const struct term *t,
+                              const float *a, const int rows)
+{
+	if (q->col != 1)
+		return;
+#pragma GCC unroll 8
+	for (int r = 0; r < rows; r++)
+		__builtin_prefetch(a + (rows + r) * t->row);
+}
+
 /* A vector of C, of which only n lanes are C's if it is not whole. */
 LANES_INLINE lanes load_c(const float *c, const bool whole, size_t n)
 {
@@ -104,6 +115,9 @@ LANES_INLINE void block(const struct product *q, size_t i, size_t j,
 
 		for (size_t p = 0; p < t->k; p++, a += q->col) {
 			lanes b[WIDTH];
+
+			if (p % LANES == 0)
+				fetch_below(q, t, a, rows);
 
 #pragma GCC unroll 3
 			for (int v = 0; v < width; v++)
@@ -173,36 +187,80 @@ typedef void gemm_function(const struct product *q);
 
 LANES_FUNCTIONS(MAKE, versions, gemm_function)
 
+/* Terms that are in hand together. */
+#define MANY 64
+
+/* Rows of B, in all terms in hand, that blocks one below the other find in the
+ * closest cache: a column of them is half of it. */
+#define DEEP 64
+
+/* A product whose terms are added up a part at a time. */
+struct batch {
+	struct term term[MANY];
+	struct product q;
+	gemm_function *run;
+	size_t deep;         /* rows of B in hand */
+};
+
+static void flush(struct batch *b)
+{
+	b->run(&b->q);
+	b->q.fresh = false;
+	b->q.count = 0;
+	b->deep = 0;
+}
+
+/* Puts a term in hand, in pieces if it is deep and there are blocks below each
+ * other. */
+static void add_term(struct batch *b, struct term t, size_t size)
+{
+	size_t most = b->q.m > ROWS ? DEEP : SIZE_MAX, k = t.k;
+
+	do {
+		t.k = k < most ? k : most;
+		if (b->q.count == MANY || b->deep + t.k > most)
+			flush(b);
+		b->term[b->q.count++] = t;
+		b->deep += t.k;
+		t.a += t.k * b->q.col;
+		t.b += t.k * t.ldb * size;
+		k -= t.k;
+	} while (k);
+}
+
+static void batch_init(struct batch *b, const struct product *q,
+                       enum wl_type type)
+{
+	b->q = *q;
+	b->q.terms = b->term;
+	b->run = versions[simd_level()][type];
+	b->deep = 0;
+}
+
 void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
               size_t col, enum wl_type type, const void *b, size_t ldb,
               float *c, size_t ldc)
 {
-	const struct term one = { a, b, k, row, ldb };
+	struct batch all;
 
-	versions[simd_level()][type](&(struct product){
-		m, n, &one, 1, col, false, c, ldc });
+	batch_init(&all, &(struct product){ .m = m, .n = n, .col = col, .c = c,
+	                                    .ldc = ldc }, type);
+	add_term(&all, (struct term){ a, b, k, row, ldb }, wl_type_size(type));
+	flush(&all);
 }
-
-/* Terms that are in hand together. */
-#define MANY 64
 
 void vec_gemm_terms(size_t m, size_t n, size_t count,
                     const struct vec_term *terms, enum wl_type type,
                     bool fresh, float *c)
 {
-	gemm_function *run = versions[simd_level()][type];
-	struct term some[MANY];
-	size_t i = 0;
+	struct batch all;
 
-	do {
-		size_t have = count - i < MANY ? count - i : MANY;
-
-		for (size_t j = 0; j < have; j++)
-			some[j] = (struct term){ terms[i + j].a, terms[i + j].b,
-			                         terms[i + j].k, terms[i + j].k,
-			                         n };
-		run(&(struct product){ m, n, some, have, 1, fresh, c, n });
-		fresh = false;
-		i += have;
-	} while (i < count);
+	batch_init(&all, &(struct product){ .m = m, .n = n, .col = 1,
+	                                    .fresh = fresh, .c = c, .ldc = n },
+	           type);
+	for (size_t i = 0; i < count; i++)
+		add_term(&all, (struct term){ terms[i].a, terms[i].b,
+		                              terms[i].k, terms[i].k, n },
+		         wl_type_size(type));
+	flush(&all);
 }
