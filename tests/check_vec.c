@@ -6,6 +6,7 @@
 
 #include <check.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,10 +64,16 @@ static void slow_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
 				                      c[i * ldc + j]);
 }
 
+/* Seldom a large one: deeper than what products take at a time. */
+static size_t throw_depth(struct dice *d, int most)
+{
+	return dice_throw(d, 0, dice_throw(d, 0, 15) ? most : 200);
+}
+
 static void try_gemm(struct dice *d, enum wl_type type)
 {
 	size_t m = dice_throw(d, 0, 20), n = dice_throw(d, 0, 120);
-	size_t k = dice_throw(d, 0, 30), col = dice_throw(d, 1, 3);
+	size_t k = throw_depth(d, 30), col = dice_throw(d, 1, 3);
 	size_t row = k * col + dice_throw(d, 0, 2);
 	size_t ldb = n + dice_throw(d, 0, 5), ldc = n + dice_throw(d, 0, 5);
 	struct stored a = made(d, WL_F32, m * row + 1);
@@ -89,7 +96,7 @@ enum { MOST_TERMS = 70 };
 
 static void try_terms(struct dice *d, enum wl_type type)
 {
-	size_t m = dice_throw(d, 0, 10), n = dice_throw(d, 0, 60);
+	size_t m = dice_throw(d, 0, 12), n = dice_throw(d, 0, 60);
 	size_t count = dice_throw(d, 0, MOST_TERMS), size = m * n;
 	bool fresh = dice_throw(d, 0, 1);
 	struct stored a[MOST_TERMS], b[MOST_TERMS], c = made(d, WL_F32, size);
@@ -99,7 +106,7 @@ static void try_terms(struct dice *d, enum wl_type type)
 	if (!fresh)
 		memcpy(want, c.x, size * sizeof *want);
 	for (size_t i = 0; i < count; i++) {
-		size_t k = dice_throw(d, 0, 9);
+		size_t k = throw_depth(d, 9);
 
 		a[i] = made(d, WL_F32, m * k);
 		b[i] = made(d, type, k * n);
@@ -133,6 +140,58 @@ static void try_gemv(struct dice *d, enum wl_type type)
 	done(&y);
 	done(&w);
 	done(&x);
+}
+
+enum { MOST_STREAMS = 9 };
+
+/* W [k][n] in panels, element by element. */
+static char *panels_of(const struct stored *w, enum wl_type type, size_t k,
+                       size_t n)
+{
+	size_t size = wl_type_size(type);
+	char *panels = wl_calloc(k * vec_panel_pitch(n), size);
+
+	for (size_t i = 0; i < k; i++)
+		for (size_t j = 0; j < n; j++) {
+			size_t first = j / VEC_PANEL * VEC_PANEL;
+			size_t width = vec_panel_width(n, first);
+
+			memcpy(panels + (first * k + i * width + j - first) *
+			       size, w->data + (i * n + j) * size, size);
+		}
+	return panels;
+}
+
+static void try_streams(struct dice *d, enum wl_type type)
+{
+	size_t n = dice_throw(d, 0, dice_throw(d, 0, 1) ? 300 : 70);
+	size_t count = dice_throw(d, 0, MOST_STREAMS), pitch = vec_panel_pitch(n);
+	size_t k = dice_throw(d, 0, 20);
+	struct vec_stream streams[MOST_STREAMS];
+	float *want = wl_calloc(count * pitch, sizeof *want);
+	float *y = wl_malloc(count * pitch, sizeof *y);
+
+	for (size_t i = 0; i < count; i++) {
+		/* Mostly of as many rows. */
+		size_t rows = k + !dice_throw(d, 0, 3);
+		struct stored x = made(d, WL_F32, rows);
+		struct stored w = made(d, type, rows * n);
+
+		streams[i] = (struct vec_stream){
+			rows, x.x, panels_of(&w, type, rows, n),
+			y + i * pitch };
+		slow_gemm(1, n, rows, x.x, 0, 1, w.x, n, want + i * pitch, n);
+		free(x.data);
+		done(&w);
+	}
+	vec_gemv_streams(count, streams, n, type);
+	for (size_t i = 0; i < count; i++) {
+		check_same(y + i * pitch, want + i * pitch, n, "streams", type);
+		free((void *)(uintptr_t)streams[i].x);
+		free((void *)(uintptr_t)streams[i].w);
+	}
+	free(want);
+	free(y);
 }
 
 /* Any bits, often those of numbers that are special. */
@@ -182,7 +241,7 @@ static void try_convert(struct dice *d, enum wl_type type)
 }
 
 static void (*const tries[])(struct dice *d, enum wl_type type) = {
-	try_gemm, try_terms, try_gemv, try_convert,
+	try_gemm, try_terms, try_gemv, try_streams, try_convert,
 };
 
 START_TEST(every_level)
