@@ -18,7 +18,7 @@ void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
 /* A matrix in panels, for a product that streams it: [panels][k][columns], each
  * of VEC_PANEL columns but the last, which has as many as are left, and zeros
  * up to a multiple of a vector. */
-#define VEC_PANEL 64
+#define VEC_PANEL 32
 #define VEC_PANEL_UNIT 16
 
 /* Columns of a matrix of n in panels. */

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lanes.h"
+#include "kernels.h"
 
 /* Built for several instruction sets, chosen when the program starts. fmaf is
  * one instruction in the vector versions and the C library's exact routine in
@@ -52,15 +52,15 @@ void vec_norm_scale(size_t n, const float *restrict x, float s,
 WL_CLONES
 float vec_max(size_t n, const float *x)
 {
-	float most[LANES], top = -INFINITY;
+	float most[KERNEL_LANES], top = -INFINITY;
 	size_t i = 0;
 
-	for (int l = 0; l < LANES; l++)
+	for (int l = 0; l < KERNEL_LANES; l++)
 		most[l] = top;
-	for (; i + LANES <= n; i += LANES)
-		for (int l = 0; l < LANES; l++)
+	for (; i + KERNEL_LANES <= n; i += KERNEL_LANES)
+		for (int l = 0; l < KERNEL_LANES; l++)
 			most[l] = x[i + l] > most[l] ? x[i + l] : most[l];
-	for (int l = 0; l < LANES; l++)
+	for (int l = 0; l < KERNEL_LANES; l++)
 		top = most[l] > top ? most[l] : top;
 	for (; i < n; i++)
 		top = x[i] > top ? x[i] : top;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "lanes.h"
+#include "kernels.h"
 
 #define F32_SIGN 0x80000000u
 #define F32_INF 0x7f800000u
@@ -94,7 +94,7 @@ uint16_t wl_f32_to_bf16(float f)
 /* The elements of the vector that n does not fill. */
 static void widen_rest(float *dst, const void *src, enum wl_type t, size_t n)
 {
-	uint16_t h[LANES];
+	uint16_t h[KERNEL_LANES];
 
 	if (t == WL_F32) {
 		memcpy(dst, src, n * sizeof *dst);
@@ -108,7 +108,7 @@ static void widen_rest(float *dst, const void *src, enum wl_type t, size_t n)
 
 static void narrow_rest(void *dst, const float *src, enum wl_type t, size_t n)
 {
-	uint16_t h[LANES];
+	uint16_t h[KERNEL_LANES];
 
 	if (t == WL_F32) {
 		memcpy(dst, src, n * sizeof *src);
@@ -120,61 +120,23 @@ static void narrow_rest(void *dst, const float *src, enum wl_type t, size_t n)
 	memcpy(dst, h, n * sizeof *h);
 }
 
-/* Whole vectors of n elements; returns how many elements that is. */
-LANES_INLINE size_t widen(float *dst, const char *src, size_t n,
-                          const size_t size, lanes_load *load)
-{
-	size_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		lanes_put(dst + i, load(src + i * size));
-	return i;
-}
-
-LANES_INLINE size_t narrow(char *dst, const float *src, size_t n,
-                           const size_t size, lanes_store *store)
-{
-	size_t i = 0;
-
-	for (; i + LANES <= n; i += LANES)
-		store(dst + i * size, lanes_f32(src + i));
-	return i;
-}
-
-typedef size_t widen_function(float *dst, const void *src, size_t n);
-typedef size_t narrow_function(void *dst, const float *src, size_t n);
-
-#define WIDEN(attribute, name, load, store, bytes, wide)                      \
-	attribute static size_t name(float *dst, const void *src, size_t n)   \
-	{                                                                     \
-		return widen(dst, src, n, bytes, load);                       \
-	}
-#define NARROW(attribute, name, load, store, bytes, wide)                     \
-	attribute static size_t name(void *dst, const float *src, size_t n)   \
-	{                                                                     \
-		return narrow(dst, src, n, bytes, store);                     \
-	}
-
-LANES_FUNCTIONS(WIDEN, widener, widen_function)
-LANES_FUNCTIONS(NARROW, narrower, narrow_function)
-
 void wl_to_f32(float *dst, const void *src, enum wl_type t, size_t n)
 {
-	size_t i = widener[simd_level()][t](dst, src, n);
+	size_t i = kernels()->widen[t](dst, src, n);
 
 	widen_rest(dst + i, (const char *)src + i * wl_type_size(t), t, n - i);
 }
 
 void wl_from_f32(void *dst, const float *src, enum wl_type t, size_t n)
 {
-	size_t i = narrower[simd_level()][t](dst, src, n);
+	size_t i = kernels()->narrow[t](dst, src, n);
 
 	narrow_rest((char *)dst + i * wl_type_size(t), src + i, t, n - i);
 }
 
 void wl_round(float *x, enum wl_type t, size_t n)
 {
-	uint16_t h[32 * LANES];
+	uint16_t h[32 * KERNEL_LANES];
 	size_t most = sizeof h / sizeof *h;
 
 	for (size_t i = 0; t != WL_F32 && i < n; i += most) {
@@ -188,7 +150,7 @@ void wl_round(float *x, enum wl_type t, size_t n)
 void wl_convert(void *dst, enum wl_type to, const void *src,
                 enum wl_type from, size_t n)
 {
-	float x[32 * LANES];
+	float x[32 * KERNEL_LANES];
 	size_t most = sizeof x / sizeof *x;
 
 	if (to == from) {

@@ -1,4 +1,4 @@
-/* Vector times matrix, of any element type.
+/* Vector times matrix, of any element type, for one level of lanes.h.
  *
  * y += x W with W's rows streaming through:
  *
@@ -6,20 +6,21 @@
  *        |           |               |          loaded and stored once for
  *        +-----------+--- y[.] <-----+          eight terms, in order
  *
- * y = x W of several W in panels, four of which stream through together; the
+ * y = x W of several W in panels, some of which stream through together; the
  * sums of a panel stay in registers:
  *
- *   w  [0][0..64) [1][0..64) ...  ->  y[0..64)
- *   w' [0][0..64) [1][0..64) ...  ->  y'[0..64)      and so on
+ *   w  [0][0..32) [1][0..32) ...  ->  y[0..32)
+ *   w' [0][0..32) [1][0..32) ...  ->  y'[0..32)      and so on
  */
-#include "config.h"
-#include "vec.h"
+#ifndef WL_VEC_GEMV_LANES_H
+#define WL_VEC_GEMV_LANES_H
 
 #include "lanes.h"
+#include "vec.h"
 
 /* Rows of W that are in hand together: as many streams as a processor's
  * prefetcher follows. */
-#define ROWS 8
+#define GEMV_ROWS 8
 
 /* A matrix of `rows` rows of n elements, ld elements apart. */
 struct matrix {
@@ -77,7 +78,7 @@ LANES_INLINE void add_rows(const struct matrix *s, size_t first,
 {
 	const size_t step = s->ld * size;
 	const char *row = w + first * step;
-	lanes factor[ROWS], sum = { 0 };
+	lanes factor[GEMV_ROWS], sum;
 	size_t j = 0;
 
 	for (int r = 0; r < count; r++)
@@ -90,7 +91,7 @@ LANES_INLINE void add_rows(const struct matrix *s, size_t first,
 		            size, load);
 	if (j == s->n)
 		return;
-	sum = (lanes){ 0 };
+	sum = lanes_zero();
 	lanes_copy(&sum, y + j, s->n - j, sizeof *y);
 	for (int r = 0; r < count; r++)
 		sum = lanes_fma(factor[r], load_end(s, first + r, j, row +
@@ -104,44 +105,37 @@ LANES_INLINE void gemv(const struct matrix *s, const float *x, size_t stride,
 {
 	size_t i = 0;
 
-	for (; i + ROWS <= s->rows; i += ROWS)
-		add_rows(s, i, ROWS, x, stride, w, y, size, load);
-	for (; i + ROWS / 2 <= s->rows; i += ROWS / 2)
-		add_rows(s, i, ROWS / 2, x, stride, w, y, size, load);
+	for (; i + GEMV_ROWS <= s->rows; i += GEMV_ROWS)
+		add_rows(s, i, GEMV_ROWS, x, stride, w, y, size, load);
+	for (; i + GEMV_ROWS / 2 <= s->rows; i += GEMV_ROWS / 2)
+		add_rows(s, i, GEMV_ROWS / 2, x, stride, w, y, size, load);
 	for (; i < s->rows; i++)
 		add_rows(s, i, 1, x, stride, w, y, size, load);
 }
 
-typedef void gemv_function(size_t k, size_t n, const float *x, size_t stride,
-                           const void *w, size_t ldw, float *y);
-
-#define MAKE(attribute, name, load, store, bytes, wide)                       \
-	attribute static void name(size_t k, size_t n, const float *x,        \
-	                           size_t stride, const void *w, size_t ldw,  \
-	                           float *y)                                  \
+#define MAKE_GEMV(name, load, store, bytes)                                   \
+	LANES_TARGET static void name(size_t k, size_t n, const float *x,     \
+	                              size_t stride, const void *w,           \
+	                              size_t ldw, float *y)                   \
 	{                                                                     \
 		gemv(&(struct matrix){ k, n, ldw }, x, stride, w, y, bytes,   \
 		     load);                                                   \
 	}
 
-LANES_FUNCTIONS(MAKE, rows, gemv_function)
-
-void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
-              enum wl_type type, const void *w, size_t ldw, float *y)
-{
-	rows[simd_level()][type](k, n, x, stride, w, ldw, y);
-}
+LANES_TYPES(MAKE_GEMV, gemv)
 
 /* ---- panels ---- */
 
 /* Panels that stream at a time: as many places as a processor's prefetcher
- * reads fastest from, and their sums have registers where there are 32. */
-#define STREAMS 4
+ * reads fastest from, and their sums have registers. */
+#define STREAMS (LANES_WIDE ? 4 : 2)
 #define VECTORS (VEC_PANEL / LANES)
-/* Narrow elements are used up faster than it looks ahead. */
-#define AHEAD 1024 /* bytes */
+/* Bytes ahead of which a stream is asked for, where it is used up faster than
+ * the prefetcher looks ahead: of narrow elements, or where there are few. */
+#define AHEAD 1024
 
-_Static_assert(VEC_PANEL_UNIT == LANES, "panels are whole vectors");
+_Static_assert(VEC_PANEL_UNIT == LANES && VECTORS == 2,
+               "panels have one or two vectors");
 
 /* A panel: x [k], w [k][vectors], y [vectors]. */
 struct panel {
@@ -163,45 +157,39 @@ LANES_INLINE struct panel panel_at(const struct vec_stream *streams, size_t n,
 	                       s->y + first };
 }
 
-/* `count` panels of as many rows and vectors. */
-LANES_INLINE void add_panels(const int count, const int vectors,
-                             const struct panel *p, const size_t size,
+/* `count` panels of as many rows, and `width` vectors of columns. */
+LANES_INLINE void add_panels(const int count, const struct panel *p,
+                             const int width, const size_t size,
                              lanes_load *load)
 {
-	lanes sum[STREAMS][VECTORS] = { { { 0 } } };
-	const size_t row = vectors * LANES * size;
+	const size_t row = width * LANES * size;
+	const bool asks = size < 4 || !LANES_WIDE;
+	lanes sum[STREAMS][VECTORS];
 
+#pragma GCC unroll 4
+	for (int s = 0; s < count; s++)
+#pragma GCC unroll 4
+		for (int v = 0; v < width; v++)
+			sum[s][v] = lanes_zero();
 	for (size_t k = 0; k < p->k; k++)
 #pragma GCC unroll 4
 		for (int s = 0; s < count; s++) {
 			lanes x = lanes_all(p[s].x[k]);
 			const char *w = p[s].w + k * row;
 
-			for (size_t i = 0; size < 4 && i < row; i += 64)
+			for (size_t i = 0; asks && i < width * LANES * size;
+			     i += 64)
 				__builtin_prefetch(w + AHEAD + i);
 #pragma GCC unroll 4
-			for (int v = 0; v < vectors; v++)
+			for (int v = 0; v < width; v++)
 				sum[s][v] = lanes_fma(x, load(w + v * LANES *
 				                              size), sum[s][v]);
 		}
 #pragma GCC unroll 4
 	for (int s = 0; s < count; s++)
 #pragma GCC unroll 4
-		for (int v = 0; v < vectors; v++)
+		for (int v = 0; v < width; v++)
 			lanes_put(p[s].y + v * LANES, sum[s][v]);
-}
-
-LANES_INLINE void add_panel(const struct panel *p, const size_t size,
-                            lanes_load *load)
-{
-	if (p->vectors == 4)
-		add_panels(1, 4, p, size, load);
-	else if (p->vectors == 3)
-		add_panels(1, 3, p, size, load);
-	else if (p->vectors == 2)
-		add_panels(1, 2, p, size, load);
-	else
-		add_panels(1, 1, p, size, load);
 }
 
 /* Stream s has the panels from start[s] to start[s + 1]. */
@@ -227,29 +215,25 @@ LANES_INLINE void gemv_panels(size_t count, const struct vec_stream *streams,
 			here++;
 		}
 		if (alike && here == STREAMS) {
-			add_panels(STREAMS, VECTORS, p, size, load);
+			add_panels(STREAMS, p, VECTORS, size, load);
 			continue;
 		}
 		for (int s = 0; s < here; s++)
-			add_panel(&p[s], size, load);
+			if (p[s].vectors == VECTORS)
+				add_panels(1, &p[s], VECTORS, size, load);
+			else
+				add_panels(1, &p[s], 1, size, load);
 	}
 }
 
-typedef void panels_function(size_t count, const struct vec_stream *streams,
-                             size_t n);
-
-#define MAKE_PANELS(attribute, name, load, store, bytes, wide)                \
-	attribute static void name(size_t count,                              \
-	                           const struct vec_stream *streams,          \
-	                           size_t n)                                  \
+#define MAKE_PANELS(name, load, store, bytes)                                 \
+	LANES_TARGET static void name(size_t count,                           \
+	                              const struct vec_stream *streams,       \
+	                              size_t n)                               \
 	{                                                                     \
 		gemv_panels(count, streams, n, bytes, load);                  \
 	}
 
-LANES_FUNCTIONS(MAKE_PANELS, panels, panels_function)
+LANES_TYPES(MAKE_PANELS, panels)
 
-void vec_gemv_streams(size_t count, const struct vec_stream *streams, size_t n,
-                      enum wl_type type)
-{
-	panels[simd_level()][type](count, streams, n);
-}
+#endif

@@ -1,0 +1,42 @@
+/* Conversions of whole vectors. */
+#ifndef WL_CONVERT_LANES_H
+#define WL_CONVERT_LANES_H
+
+#include "lanes.h"
+
+/* Whole vectors of n elements; returns how many elements that is. */
+LANES_INLINE size_t widen(float *dst, const char *src, size_t n,
+                          const size_t size, lanes_load *load)
+{
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		lanes_put(dst + i, load(src + i * size));
+	return i;
+}
+
+LANES_INLINE size_t narrow(char *dst, const float *src, size_t n,
+                           const size_t size, lanes_store *store)
+{
+	size_t i = 0;
+
+	for (; i + LANES <= n; i += LANES)
+		store(dst + i * size, lanes_f32(src + i));
+	return i;
+}
+
+#define MAKE_WIDEN(name, load, store, bytes)                                  \
+	LANES_TARGET static size_t name(float *dst, const void *src, size_t n) \
+	{                                                                     \
+		return widen(dst, src, n, bytes, load);                       \
+	}
+#define MAKE_NARROW(name, load, store, bytes)                                 \
+	LANES_TARGET static size_t name(void *dst, const float *src, size_t n) \
+	{                                                                     \
+		return narrow(dst, src, n, bytes, store);                     \
+	}
+
+LANES_TYPES(MAKE_WIDEN, widen)
+LANES_TYPES(MAKE_NARROW, narrow)
+
+#endif

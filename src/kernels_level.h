@@ -1,0 +1,13 @@
+/* All innermost loops for one level: LANES_LEVEL, whose table is LANES_KERNELS. */
+#include "convert_lanes.h"
+#include "kernels.h"
+#include "vec_gemm_lanes.h"
+#include "vec_gemv_lanes.h"
+
+const struct kernels LANES_KERNELS = {
+	.gemm = LANES_TABLE(gemm),
+	.gemv = LANES_TABLE(gemv),
+	.panels = LANES_TABLE(panels),
+	.widen = LANES_TABLE(widen),
+	.narrow = LANES_TABLE(narrow),
+};

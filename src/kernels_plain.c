@@ -1,0 +1,7 @@
+/* The innermost loops in plain C. */
+#include "config.h"
+#include "simd.h"
+
+#define LANES_LEVEL 0
+#define LANES_KERNELS kernels_plain
+#include "kernels_level.h"
