@@ -1,6 +1,18 @@
 #include "config.h"
 #include "simd.h"
 
+#ifdef SIMD_X86
+#include <cpuid.h>
+
+/* Some compilers do not know it by name. */
+static int has_f16c(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid(1, &a, &b, &c, &d) && c & bit_F16C;
+}
+#endif
+
 /* A benign race: every caller finds the same. */
 static int found = -1, limit = SIMD_LEVELS - 1;
 
@@ -16,7 +28,7 @@ static enum simd_level find_level(void)
 	    __builtin_cpu_supports("avx512vl"))
 		return SIMD_V4;
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-	    __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("f16c"))
+	    __builtin_cpu_supports("bmi2") && has_f16c())
 		return SIMD_V3;
 #endif
 	return SIMD_PLAIN;
