@@ -4,7 +4,7 @@
 
 /* Functions can be built for instruction sets beyond those the program as a
  * whole may use: config.h comes first. */
-#if defined __x86_64__ && defined HAVE_TARGET_CLONES
+#if defined __x86_64__ && defined HAVE_TARGET_LEVELS
 #define SIMD_X86 1
 #endif
 

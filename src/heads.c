@@ -7,8 +7,8 @@ struct heads heads_of(const struct model *m, int cols)
 
 	return (struct heads){
 		.n_kv = m->n_kv_heads, .head_dim = m->head_dim, .group = group,
-		.kv = { model_kv_dim(m), 2, cols },
-		.q = { model_q_dim(m), 2 * group, cols },
+		.kv = { model_kv_dim(m), 2, cols, false },
+		.q = { model_q_dim(m), 2 * group, cols, false },
 	};
 }
 
