@@ -1598,8 +1598,10 @@ static void moved_fini(struct moved *m)
 static void try_relay_boxes(struct lab *lab, struct grid *g)
 {
 	struct line *l = grid_line(g, throw_axis(lab));
-	int k = dice_throw(&lab->dice, 1, 20);
-	int n = dice_throw(&lab->dice, 1, 20);
+	/* Seldom more rows than a message takes. */
+	bool long_one = !dice_throw(&lab->dice, 0, 9);
+	int k = dice_throw(&lab->dice, 1, long_one ? 200 : 20);
+	int n = dice_throw(&lab->dice, 1, long_one ? 3000 : 20);
 	int own = own_place(g, l);
 	struct box from[l->nranks], to[l->nranks];
 
