@@ -9,9 +9,6 @@
 #include "model.h"
 #include "vec.h"
 
-/* Floats of a vector (lanes.h). */
-#define KERNEL_LANES 16
-
 /* The products that add up in C. All have A's column stride, and row strides and
  * B's leading dimension of their own. */
 struct kernel_term {
@@ -19,6 +16,9 @@ struct kernel_term {
 	const char *b;
 	size_t k, row, ldb;
 };
+
+/* Rows of C that stay in registers together, at most. */
+#define KERNEL_GEMM_ROWS 8
 
 struct kernel_gemm {
 	size_t m, n;

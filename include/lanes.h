@@ -13,12 +13,13 @@
 
 #include "convert.h"
 #include "simd.h"
+#include "vec.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "elements lie in memory as in a checkpoint: little-endian"
 #endif
 
-#define LANES 16
+#define LANES VEC_LANES
 
 /* What functions of a level begin with, and bytes of a register. */
 #if LANES_LEVEL == 4
@@ -205,26 +206,25 @@ LANES_INLINE void lanes_put_f16(void *p, lanes x)
 			(__m256)x.part[i], _MM_FROUND_TO_NEAREST_INT));
 }
 #else
-LANES_INLINE lanes lanes_f16(const void *p)
+LANES_INLINE lanes lanes_one_by_one(const void *p, float (*to_f32)(uint16_t))
 {
 	uint16_t h[LANES];
 	float x[LANES];
 
 	memcpy(h, p, sizeof h);
 	for (int i = 0; i < LANES; i++)
-		x[i] = wl_f16_to_f32(h[i]);
+		x[i] = to_f32(h[i]);
 	return lanes_f32(x);
+}
+
+LANES_INLINE lanes lanes_f16(const void *p)
+{
+	return lanes_one_by_one(p, wl_f16_to_f32);
 }
 
 LANES_INLINE lanes lanes_bf16(const void *p)
 {
-	uint16_t h[LANES];
-	float x[LANES];
-
-	memcpy(h, p, sizeof h);
-	for (int i = 0; i < LANES; i++)
-		x[i] = wl_bf16_to_f32(h[i]);
-	return lanes_f32(x);
+	return lanes_one_by_one(p, wl_bf16_to_f32);
 }
 
 LANES_INLINE void lanes_put_f16(void *p, lanes x)

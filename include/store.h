@@ -19,7 +19,12 @@ struct store {
 	size_t column;       /* of what it is where this matrix begins */
 };
 
-/* The own box as a dense block. Not collective, as are all: */
+/* Copies rows of so many bytes, pitches apart, from one place (out) to a block,
+ * or from the block to that place. Not collective, as are all: */
+void store_rows(void *place, size_t pitch, void *block, size_t block_pitch,
+                int rows, size_t bytes, bool out);
+
+/* The own box as a dense block. */
 struct store store_dense(struct box own, size_t size, void *data);
 
 /* Copies all of own from or to a dense block. */

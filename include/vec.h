@@ -10,6 +10,9 @@
 
 #include "model.h"
 
+/* Floats of a vector, whatever the processor has (lanes.h). */
+#define VEC_LANES 16
+
 /* y[j] = fma(x[i * stride], w[i * ldw + j], y[j]) for i = 0..k-1 in order,
  * j = 0..n-1; w's elements are of the type, and exact as floats. */
 void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
@@ -19,12 +22,11 @@ void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
  * of VEC_PANEL columns but the last, which has as many as are left, and zeros
  * up to a multiple of a vector. */
 #define VEC_PANEL 32
-#define VEC_PANEL_UNIT 16
 
 /* Columns of a matrix of n in panels. */
 static inline size_t vec_panel_pitch(size_t n)
 {
-	return (n + VEC_PANEL_UNIT - 1) / VEC_PANEL_UNIT * VEC_PANEL_UNIT;
+	return (n + VEC_LANES - 1) / VEC_LANES * VEC_LANES;
 }
 
 /* And of the panel that begins at column `first`. */

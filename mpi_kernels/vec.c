@@ -7,6 +7,18 @@
 
 #include "kernels.h"
 
+void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
+              enum wl_type type, const void *w, size_t ldw, float *y)
+{
+	kernels()->gemv[type](k, n, x, stride, w, ldw, y);
+}
+
+void vec_gemv_streams(size_t count, const struct vec_stream *streams, size_t n,
+                      enum wl_type type)
+{
+	kernels()->panels[type](count, streams, n);
+}
+
 /* Built for several instruction sets, chosen when the program starts. fmaf is
  * one instruction in the vector versions and the C library's exact routine in
  * the plain one: the same bits everywhere. */
@@ -52,15 +64,15 @@ void vec_norm_scale(size_t n, const float *restrict x, float s,
 WL_CLONES
 float vec_max(size_t n, const float *x)
 {
-	float most[KERNEL_LANES], top = -INFINITY;
+	float most[VEC_LANES], top = -INFINITY;
 	size_t i = 0;
 
-	for (int l = 0; l < KERNEL_LANES; l++)
+	for (int l = 0; l < VEC_LANES; l++)
 		most[l] = top;
-	for (; i + KERNEL_LANES <= n; i += KERNEL_LANES)
-		for (int l = 0; l < KERNEL_LANES; l++)
+	for (; i + VEC_LANES <= n; i += VEC_LANES)
+		for (int l = 0; l < VEC_LANES; l++)
 			most[l] = x[i + l] > most[l] ? x[i + l] : most[l];
-	for (int l = 0; l < KERNEL_LANES; l++)
+	for (int l = 0; l < VEC_LANES; l++)
 		top = most[l] > top ? most[l] : top;
 	for (; i < n; i++)
 		top = x[i] > top ? x[i] : top;

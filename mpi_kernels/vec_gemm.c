@@ -7,9 +7,6 @@
 
 #include "kernels.h"
 
-/* Rows of C from which on blocks lie below each other. */
-#define ROWS 8
-
 /* Terms that are in hand together. */
 #define MANY 64
 
@@ -37,7 +34,7 @@ static void flush(struct batch *b)
  * other. */
 static void add_term(struct batch *b, struct kernel_term t, size_t size)
 {
-	size_t most = b->q.m > ROWS ? DEEP : SIZE_MAX, k = t.k;
+	size_t most = b->q.m > KERNEL_GEMM_ROWS ? DEEP : SIZE_MAX, k = t.k;
 
 	do {
 		t.k = k < most ? k : most;
@@ -66,9 +63,10 @@ void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
 {
 	struct batch all;
 
-	batch_init(&all, &(struct kernel_gemm){ .m = m, .n = n, .col = col, .c = c,
-	                                    .ldc = ldc }, type);
-	add_term(&all, (struct kernel_term){ a, b, k, row, ldb }, wl_type_size(type));
+	batch_init(&all, &(struct kernel_gemm){ .m = m, .n = n, .col = col,
+	                                        .c = c, .ldc = ldc }, type);
+	add_term(&all, (struct kernel_term){ a, b, k, row, ldb },
+	         wl_type_size(type));
 	flush(&all);
 }
 
@@ -79,11 +77,11 @@ void vec_gemm_terms(size_t m, size_t n, size_t count,
 	struct batch all;
 
 	batch_init(&all, &(struct kernel_gemm){ .m = m, .n = n, .col = 1,
-	                                    .fresh = fresh, .c = c, .ldc = n },
-	           type);
+	                                        .fresh = fresh, .c = c,
+	                                        .ldc = n }, type);
 	for (size_t i = 0; i < count; i++)
 		add_term(&all, (struct kernel_term){ terms[i].a, terms[i].b,
-		                              terms[i].k, terms[i].k, n },
+		                                     terms[i].k, terms[i].k, n },
 		         wl_type_size(type));
 	flush(&all);
 }

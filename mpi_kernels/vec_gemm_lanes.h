@@ -14,10 +14,8 @@
 #include "kernels.h"
 #include "lanes.h"
 
-/* Largest block of C: rows, and vectors of columns; smaller where there are
- * fewer registers. */
-#define GEMM_ROWS (LANES_WIDE ? 8 : 4)
-#define GEMM_WIDTH (LANES_WIDE ? 3 : 1)
+/* Vectors of columns of the largest block of C. */
+#define GEMM_WIDTH 3
 
 /* Rows of B that are asked for before they are used: where B is wider than the
  * block, processors do not see by themselves what comes next. */
@@ -25,9 +23,9 @@
 
 /* Vector p of B from column j on, of which the last of a row may reach into
  * what lies behind it; nothing behind B is read. */
-LANES_INLINE lanes load_b(const struct kernel_gemm *q, const struct kernel_term *t,
-                          size_t p, size_t j, const bool whole,
-                          const size_t size, lanes_load *load)
+LANES_INLINE lanes load_b(const struct kernel_gemm *q,
+                          const struct kernel_term *t, size_t p, size_t j,
+                          const bool whole, const size_t size, lanes_load *load)
 {
 	const char *at = t->b + (p * t->ldb + j) * size;
 	char copy[LANES * sizeof(float)] = { 0 };
@@ -49,8 +47,9 @@ LANES_INLINE void fetch_b(const struct kernel_term *t, size_t p, size_t j,
 }
 
 /* The rows of A that the next block has, a line of each. */
-LANES_INLINE void fetch_below(const struct kernel_gemm *q, const struct kernel_term *t,
-                              const float *a, const int rows)
+LANES_INLINE void fetch_below(const struct kernel_gemm *q,
+                              const struct kernel_term *t, const float *a,
+                              const int rows)
 {
 	if (q->col != 1)
 		return;
@@ -85,7 +84,7 @@ LANES_INLINE void block(const struct kernel_gemm *q, size_t i, size_t j,
                         const size_t size, lanes_load *load)
 {
 	float *c = q->c + i * q->ldc + j;
-	lanes sum[8][3];
+	lanes sum[KERNEL_GEMM_ROWS][GEMM_WIDTH];
 
 #pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
@@ -98,7 +97,7 @@ LANES_INLINE void block(const struct kernel_gemm *q, size_t i, size_t j,
 		const float *a = t->a + i * t->row;
 
 		for (size_t p = 0; p < t->k; p++, a += q->col) {
-			lanes b[3];
+			lanes b[GEMM_WIDTH];
 
 			if (p % LANES == 0)
 				fetch_below(q, t, a, rows);
@@ -160,10 +159,12 @@ LANES_INLINE void gemm(const struct kernel_gemm *q, const int rows,
 		column(q, j, rows, 1, false, size, load);
 }
 
+/* Sixteen registers of half a vector hold 4 x 1, 32 whole ones 8 x 3. */
 #define MAKE_GEMM(name, load, store, bytes)                                   \
 	LANES_TARGET static void name(const struct kernel_gemm *q)            \
 	{                                                                     \
-		gemm(q, GEMM_ROWS, GEMM_WIDTH, bytes, load);                  \
+		gemm(q, LANES_WIDE ? KERNEL_GEMM_ROWS : 4,                    \
+		     LANES_WIDE ? GEMM_WIDTH : 1, bytes, load);               \
 	}
 
 LANES_TYPES(MAKE_GEMM, gemm)

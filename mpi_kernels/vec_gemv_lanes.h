@@ -134,8 +134,7 @@ LANES_TYPES(MAKE_GEMV, gemv)
  * the prefetcher looks ahead: of narrow elements, or where there are few. */
 #define AHEAD 1024
 
-_Static_assert(VEC_PANEL_UNIT == LANES && VECTORS == 2,
-               "panels have one or two vectors");
+_Static_assert(VECTORS == 2, "panels have one or two vectors");
 
 /* A panel: x [k], w [k][vectors], y [vectors]. */
 struct panel {

@@ -94,7 +94,7 @@ uint16_t wl_f32_to_bf16(float f)
 /* The elements of the vector that n does not fill. */
 static void widen_rest(float *dst, const void *src, enum wl_type t, size_t n)
 {
-	uint16_t h[KERNEL_LANES];
+	uint16_t h[VEC_LANES];
 
 	if (t == WL_F32) {
 		memcpy(dst, src, n * sizeof *dst);
@@ -108,7 +108,7 @@ static void widen_rest(float *dst, const void *src, enum wl_type t, size_t n)
 
 static void narrow_rest(void *dst, const float *src, enum wl_type t, size_t n)
 {
-	uint16_t h[KERNEL_LANES];
+	uint16_t h[VEC_LANES];
 
 	if (t == WL_F32) {
 		memcpy(dst, src, n * sizeof *src);
@@ -136,7 +136,7 @@ void wl_from_f32(void *dst, const float *src, enum wl_type t, size_t n)
 
 void wl_round(float *x, enum wl_type t, size_t n)
 {
-	uint16_t h[32 * KERNEL_LANES];
+	uint16_t h[32 * VEC_LANES];
 	size_t most = sizeof h / sizeof *h;
 
 	for (size_t i = 0; t != WL_F32 && i < n; i += most) {
@@ -150,7 +150,7 @@ void wl_round(float *x, enum wl_type t, size_t n)
 void wl_convert(void *dst, enum wl_type to, const void *src,
                 enum wl_type from, size_t n)
 {
-	float x[32 * KERNEL_LANES];
+	float x[32 * VEC_LANES];
 	size_t most = sizeof x / sizeof *x;
 
 	if (to == from) {

@@ -117,7 +117,7 @@ static void move_kv(struct wafer *w, int layer)
 
 	for (int i = 0; i < 2 && !from->dry; i++) {
 		data[i] = words(range_size(own.k) * width);
-		moved[i] = words(box_elements(new));
+		moved[i] = wl_malloc(box_elements(new), sizeof(float));
 	}
 	for (int y = from->y.mine.lo; data[0] && y < from->y.mine.hi; y++)
 		for (int x = from->x.mine.lo; x < from->x.mine.hi; x++) {

@@ -15,15 +15,3 @@ const struct kernels *kernels(void)
 
 	return of[simd_level()];
 }
-
-void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
-              enum wl_type type, const void *w, size_t ldw, float *y)
-{
-	kernels()->gemv[type](k, n, x, stride, w, ldw, y);
-}
-
-void vec_gemv_streams(size_t count, const struct vec_stream *streams, size_t n,
-                      enum wl_type type)
-{
-	kernels()->panels[type](count, streams, n);
-}

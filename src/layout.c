@@ -5,6 +5,7 @@
 
 #include "cost.h"
 #include "fail.h"
+#include "large.h"
 #include "line.h"
 
 static struct box box_of(const struct layout *l, struct range ys,
@@ -300,10 +301,10 @@ void relayout(const struct layout *from, const struct layout *to,
 		return;
 	}
 	struct box own = across[g->x.rank];
-	void *data = wl_malloc(box_elements(own), source->size);
+	void *data = large_malloc(box_elements(own), source->size);
 	struct store middle = store_dense(own, source->size, data);
 
 	line_relay_boxes(&g->x, old, across, source, &middle);
 	line_relay_boxes(&g->y, down, new, &middle, sink);
-	free(data);
+	large_free(data);
 }

@@ -147,13 +147,10 @@ struct copy {
 static void copy_piece(void *ctx, const struct piece *p)
 {
 	const struct copy *c = ctx;
-	char *row = c->rows + p->row * c->pitch + p->column * c->size;
 
-	for (int i = 0; i < p->rows; i++, row += c->pitch) {
-		char *at = p->at + i * p->pitch;
-
-		memcpy(c->out ? row : at, c->out ? at : row, p->bytes);
-	}
+	store_rows(p->at, p->pitch,
+	           c->rows + p->row * c->pitch + p->column * c->size, c->pitch,
+	           p->rows, p->bytes, c->out);
 }
 
 void slab_copy(const struct slab *s, struct range k, size_t column, size_t n,

@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "fail.h"
 #include "large.h"
@@ -100,13 +99,13 @@ static void lay_piece(const struct target *t, const struct piece *p,
 {
 	size_t row = range_size(p->n) * element_size(t);
 	struct box own = layout_own_box(&t->layout);
+	/* They are not written to. */
+	void *rows = (void *)(uintptr_t)from;
 
 	if (t->slab) {
-		/* What is copied to a slab is not written to. */
 		slab_copy(t->slab, (struct range){ p->k.lo - own.k.lo,
 		                                   p->k.hi - own.k.lo },
-		          0, range_size(p->n), (char *)(uintptr_t)from, pitch,
-		          false);
+		          0, range_size(p->n), rows, pitch, false);
 		return;
 	}
 	const struct part *ring = &t->tiles->ring;
@@ -114,11 +113,7 @@ static void lay_piece(const struct target *t, const struct piece *p,
 	char *to = (char *)*tiles_slot(t->tiles, p->line, p->place) +
 	           (p->k.lo - part_start(ring, b)) * row;
 
-	for (int k = p->k.lo; k < p->k.hi; k++) {
-		memcpy(to, from, row);
-		to += row;
-		from += pitch;
-	}
+	store_rows(to, row, rows, pitch, range_size(p->k), row, false);
 }
 
 /* Copies pieces between whole rows, a message, and memory. */
@@ -143,11 +138,16 @@ static void count_piece(void *ctx, const struct piece *p)
 	w->bytes += piece_bytes(w, p);
 }
 
+/* Bytes of a whole row. */
+static size_t row_pitch(const struct walk *w)
+{
+	return w->t->layout.n.n * w->element;
+}
+
 static const char *first_row(const struct walk *w, const struct piece *p)
 {
-	size_t pitch = w->t->layout.n.n * w->element;
-
-	return w->rows + (p->k.lo - w->first) * pitch + p->n.lo * w->element;
+	return w->rows + (p->k.lo - w->first) * row_pitch(w) +
+	       p->n.lo * w->element;
 }
 
 /* From whole rows to their place. */
@@ -156,8 +156,7 @@ static void keep_piece(void *ctx, const struct piece *p)
 	struct walk *w = ctx;
 
 	if (piece_bytes(w, p))
-		lay_piece(w->t, p, first_row(w, p),
-		          w->t->layout.n.n * w->element);
+		lay_piece(w->t, p, first_row(w, p), row_pitch(w));
 }
 
 /* From whole rows to the message. */
@@ -165,13 +164,10 @@ static void pack_piece(void *ctx, const struct piece *p)
 {
 	struct walk *w = ctx;
 	size_t bytes = range_size(p->n) * w->element;
-	const char *from = first_row(w, p);
 
-	for (int k = p->k.lo; k < p->k.hi && bytes; k++) {
-		memcpy(w->message, from, bytes);
-		w->message += bytes;
-		from += w->t->layout.n.n * w->element;
-	}
+	store_rows((char *)(uintptr_t)first_row(w, p), row_pitch(w), w->message,
+	           bytes, range_size(p->k), bytes, true);
+	w->message += piece_bytes(w, p);
 }
 
 /* From the message to its place. */

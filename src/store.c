@@ -10,6 +10,18 @@
 /* Bytes that are copied at a time, or a row: they stay in a core's cache. */
 #define MOVE_BYTES ((size_t)64 << 10)
 
+void store_rows(void *place, size_t pitch, void *block, size_t block_pitch,
+                int rows, size_t bytes, bool out)
+{
+	char *at = place, *row = block;
+
+	for (int i = 0; i < rows && bytes; i++) {
+		memcpy(out ? row : at, out ? at : row, bytes);
+		at += pitch;
+		row += block_pitch;
+	}
+}
+
 static void copy_dense(const struct store *s, struct box what, void *block,
                        bool out)
 {
@@ -17,13 +29,8 @@ static void copy_dense(const struct store *s, struct box what, void *block,
 	size_t pitch = range_size(s->own.n) * s->size;
 	char *row = (char *)s->matrix + (what.k.lo - s->own.k.lo) * pitch +
 	            (what.n.lo - s->own.n.lo) * s->size;
-	char *at = block;
 
-	for (int k = what.k.lo; k < what.k.hi && bytes; k++) {
-		memcpy(out ? at : row, out ? row : at, bytes);
-		at += bytes;
-		row += pitch;
-	}
+	store_rows(row, pitch, block, bytes, range_size(what.k), bytes, out);
 }
 
 struct store store_dense(struct box own, size_t size, void *data)

@@ -176,18 +176,14 @@ static void copy_box(const struct store *s, struct box what, void *data,
 			                    block(&t->fixed, q) };
 			size_t row = range_size(tile.n) * s->size;
 			struct box b = box_meet(tile, what);
-			size_t bytes = range_size(b.n) * s->size;
 			char *at = (char *)*tiles_slot(t, q, p) +
 			           (b.k.lo - tile.k.lo) * row +
 			           (b.n.lo - tile.n.lo) * s->size;
 			char *to = (char *)data + (b.k.lo - what.k.lo) * pitch +
 			           (b.n.lo - what.n.lo) * s->size;
 
-			for (int k = b.k.lo; k < b.k.hi; k++) {
-				memcpy(out ? to : at, out ? at : to, bytes);
-				at += row;
-				to += pitch;
-			}
+			store_rows(at, row, to, pitch, range_size(b.k),
+			           range_size(b.n) * s->size, out);
 		}
 }
 
