@@ -1,12 +1,10 @@
 /* Rows of a matrix, read by all ranks, to the tiles they belong in: what is
- * this rank's own is laid straight in place, ranks of one host take theirs out
- * of each other's rows, and other hosts are sent what is theirs. For loading
- * alone: nothing here asks who is whose neighbour, and nothing is charged. */
+ * this rank's own is laid straight in place, and the others are sent what is
+ * theirs, in one collective for many rounds. For loading alone: nothing here
+ * asks who is whose neighbour, and nothing is charged. */
 #ifndef WL_SPREAD_H
 #define WL_SPREAD_H
 
-#include <mpi.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "mesh.h"
@@ -38,13 +36,7 @@ struct spread {
 	int rank, size;        /* on mesh->control */
 	size_t room;           /* bytes of rows of a rank that may wait */
 	size_t used;
-	char *own;             /* [2][room] */
-	char **rows;           /* [size] the same of a rank of this host, else
-	                          NULL */
-	int half;              /* the one that fills */
-	bool apart;            /* there are other hosts */
-	MPI_Comm host;         /* ranks with rows in common memory, or NULL */
-	MPI_Win window;
+	char *rows;            /* [room] */
 	struct round round[SPREAD_ROUNDS]; /* that wait */
 	int rounds;
 	char *message[2];      /* [give, get] */
@@ -67,9 +59,5 @@ void *spread_space(struct spread *s, size_t bytes);
 void spread_round(struct spread *s, const struct target *t, int i, int n);
 /* Meets the others: then all rows are in their places. */
 void spread_meet(struct spread *s);
-
-/* Whether ranks of one host are to be treated as if each were on a host of its
- * own, from the next spread_init on: for tests. */
-void spread_as_hosts(bool apart);
 
 #endif

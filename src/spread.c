@@ -8,26 +8,14 @@
 #include "fail.h"
 #include "large.h"
 
-/* Bytes of a rank's rows that may wait, at most; and those of all of a host's
- * in both halves, which each of them has mapped. Meeting takes long where ranks
- * outnumber cores. */
-#define ROOM_MOST ((size_t)2 << 20)
-#define ROOM_OF_HOST ((size_t)8 << 20)
+/* Bytes of a rank's rows that may wait, at most, where no row is longer. */
+#define ROOM ((size_t)2 << 20)
 
 /* Rows k and columns n that lie in one core's tile, or in a slab. */
 struct piece {
 	struct range k, n;
 	int line, place;     /* the tile's */
 };
-
-/* Memory is shared by neighbours alone (channel.h): for now, ranks of one host
- * send each other messages, as if they were on several. */
-static bool apart_wanted = true;
-
-void spread_as_hosts(bool apart)
-{
-	apart_wanted = apart;
-}
 
 struct range spread_share(const struct spread *s, int rows, int r, int i,
                           int n)
@@ -180,121 +168,23 @@ static void unpack_piece(void *ctx, const struct piece *p)
 	w->message += piece_bytes(w, p);
 }
 
-/* --- Ranks of one host --- */
-
-/* Rows in memory that all ranks of the host see; whether there is such. */
-static bool share_memory(struct spread *s)
-{
-	char *mine;
-	int rc, bad, ranks;
-
-	MPI_Comm_size(s->host, &ranks);
-	if (ranks == 1 || apart_wanted)
-		return false;
-	/* Where there is no room for it, we do without. */
-	MPI_Comm_set_errhandler(s->host, MPI_ERRORS_RETURN);
-	rc = MPI_Win_allocate_shared(2 * s->room, 1, MPI_INFO_NULL, s->host,
-	                             &mine, &s->window);
-	rc = rc != MPI_SUCCESS;
-	MPI_Allreduce(&rc, &bad, 1, MPI_INT, MPI_MAX, s->host);
-	if (bad)
-		return false;
-	int of[ranks];
-
-	MPI_Allgather(&s->rank, 1, MPI_INT, of, 1, MPI_INT, s->host);
-	for (int i = 0; i < ranks; i++) {
-		MPI_Aint bytes;
-		int unit;
-
-		MPI_Win_shared_query(s->window, i, &bytes, &unit,
-		                     &s->rows[of[i]]);
-	}
-	s->own = mine;
-	MPI_Win_lock_all(MPI_MODE_NOCHECK, s->window);
-	return true;
-}
-
-/* The same on all hosts; least at the least. */
-static void choose_room(struct spread *s, size_t least)
-{
-	int ranks;
-
-	MPI_Comm_size(s->host, &ranks);
-	MPI_Allreduce(MPI_IN_PLACE, &ranks, 1, MPI_INT, MPI_MAX,
-	              s->mesh->control);
-	s->room = ROOM_OF_HOST / 2 / ranks;
-	s->room = s->room < ROOM_MOST ? s->room : ROOM_MOST;
-	s->room = s->room > least ? s->room : least;
-	/* A cache line of its own for each rank. */
-	s->room = (s->room + 63) / 64 * 64;
-}
-
 void spread_init(struct spread *s, const struct mesh *mesh, size_t least)
 {
 	*s = (struct spread){ .mesh = mesh };
 	MPI_Comm_rank(mesh->control, &s->rank);
 	MPI_Comm_size(mesh->control, &s->size);
-	s->rows = wl_calloc(s->size, sizeof *s->rows);
-	MPI_Comm_split_type(mesh->control, MPI_COMM_TYPE_SHARED, 0,
-	                    MPI_INFO_NULL, &s->host);
-	choose_room(s, least);
-	if (!share_memory(s)) {
-		MPI_Comm_free(&s->host);
-		s->host = MPI_COMM_NULL;
-		s->own = large_malloc(2, s->room);
-		s->rows[s->rank] = s->own;
-	}
-	for (int r = 0; r < s->size; r++)
-		s->apart |= !s->rows[r];
-	/* In the exchange all take part or none. */
-	MPI_Allreduce(MPI_IN_PLACE, &s->apart, 1, MPI_C_BOOL, MPI_LOR,
-	              mesh->control);
+	s->room = least > ROOM ? least : ROOM;
+	s->rows = large_malloc(1, s->room);
 }
 
 void spread_fini(struct spread *s)
 {
-	if (s->host != MPI_COMM_NULL) {
-		MPI_Win_unlock_all(s->window);
-		MPI_Win_free(&s->window);
-		MPI_Comm_free(&s->host);
-	} else
-		large_free(s->own);
+	large_free(s->rows);
 	large_free(s->message[0]);
 	large_free(s->message[1]);
-	free(s->rows);
 }
 
-static const char *rows_of(const struct spread *s, const struct round *d, int r)
-{
-	return s->rows[r] + s->half * s->room + d->at;
-}
-
-/* Lays this rank's pieces of the rows that rank r of this host has. */
-static void lay_rows(const struct spread *s, const struct round *d, int r)
-{
-	struct range rows = share_of(s, d, r);
-	struct walk w = { .t = &d->target, .element = element_size(&d->target),
-	                  .rows = rows_of(s, d, r), .first = rows.lo };
-
-	each_piece(w.t, s->mesh, s->rank, rows, keep_piece, &w);
-}
-
-/* All ranks of the host have their rows. Nobody touches them again until all
- * have come here once more: the halves take turns. */
-static void meet_host(struct spread *s)
-{
-	MPI_Win_sync(s->window);
-	MPI_Barrier(s->host);
-	MPI_Win_sync(s->window);
-	for (int i = 1; i < s->size; i++) {
-		int r = (s->rank + i) % s->size;
-
-		for (int j = 0; s->rows[r] && j < s->rounds; j++)
-			lay_rows(s, &s->round[j], r);
-	}
-}
-
-/* --- Ranks of other hosts --- */
+/* --- The exchange --- */
 
 /* Calls visit for the pieces that rank `from` gives to rank `to` in the rounds
  * that wait. */
@@ -309,7 +199,7 @@ static void each_waiting(const struct spread *s, int from, int to,
 		w->t = &d->target;
 		w->element = element_size(w->t);
 		w->first = rows.lo;
-		w->rows = s->rows[from] ? rows_of(s, d, from) : NULL;
+		w->rows = from == s->rank ? s->rows + d->at : NULL;
 		each_piece(w->t, s->mesh, to, rows, visit, w);
 	}
 }
@@ -342,9 +232,11 @@ static void exchange(struct spread *s)
 	struct walk w = { .bytes = 0 };
 
 	for (int r = 0; r < s->size; r++) {
-		const bool far = !s->rows[r];
-		const size_t n[2] = { far ? count_pieces(s, s->rank, r) : 0,
-		                      far ? count_pieces(s, r, s->rank) : 0 };
+		const bool other = r != s->rank;
+		const size_t n[2] = {
+			other ? count_pieces(s, s->rank, r) : 0,
+			other ? count_pieces(s, r, s->rank) : 0
+		};
 
 		for (int i = 0; i < 2; i++) {
 			count[i][r] = n[i];
@@ -357,13 +249,13 @@ static void exchange(struct spread *s)
 
 	w.message = give;
 	for (int r = 0; r < s->size && total[0]; r++)
-		if (!s->rows[r])
+		if (r != s->rank)
 			each_waiting(s, s->rank, r, pack_piece, &w);
 	MPI_Alltoallv(give, count[0], at[0], MPI_BYTE, get, count[1], at[1],
 	              MPI_BYTE, s->mesh->control);
 	w.message = get;
 	for (int r = 0; r < s->size && total[1]; r++)
-		if (!s->rows[r])
+		if (r != s->rank)
 			each_waiting(s, r, s->rank, unpack_piece, &w);
 }
 
@@ -376,7 +268,7 @@ void *spread_space(struct spread *s, size_t bytes)
 		spread_meet(s);
 	s->round[s->rounds].at = s->used;
 	s->used += bytes;
-	return s->own + s->half * s->room + s->round[s->rounds].at;
+	return s->rows + s->round[s->rounds].at;
 }
 
 void spread_round(struct spread *s, const struct target *t, int i, int n)
@@ -388,16 +280,16 @@ void spread_round(struct spread *s, const struct target *t, int i, int n)
 	d->i = i;
 	d->n = n;
 	/* The own ones now: they are in the cache. */
-	lay_rows(s, d, s->rank);
+	struct range rows = share_of(s, d, s->rank);
+	struct walk w = { .t = t, .element = element_size(t),
+	                  .rows = s->rows + d->at, .first = rows.lo };
+
+	each_piece(t, s->mesh, s->rank, rows, keep_piece, &w);
 }
 
 void spread_meet(struct spread *s)
 {
-	if (s->host != MPI_COMM_NULL)
-		meet_host(s);
-	if (s->apart)
-		exchange(s);
-	s->half = !s->half;
+	exchange(s);
 	s->rounds = 0;
 	s->used = 0;
 }

@@ -954,9 +954,8 @@ static void try_spread(struct lab *lab)
 		gemm_weights_init(alg, &tiles, &g, type, t.layout.k,
 		                  t.layout.n, SRAM_WEIGHTS);
 	}
-	spread_as_hosts(dice_throw(&lab->dice, 0, 1));
 	spread_init(&s, &lab->mesh, 2000);
-	/* The second time into used halves and messages. */
+	/* The second time into used rows and messages. */
 	for (int i = 0; i < 2; i++) {
 		spread_matrix(lab, &s, &t, wl_type_size(type));
 		spread_meet(&s);
@@ -964,7 +963,6 @@ static void try_spread(struct lab *lab)
 		lab_next(lab);
 	}
 	spread_fini(&s);
-	spread_as_hosts(false);
 	slab_fini(&slab);
 	tiles_fini(&tiles);
 	grid_fini(&g);
