@@ -8,8 +8,27 @@
 
 /* Seconds of a clock that only goes forward. */
 double host_seconds(void);
-/* Processing units of this host; at least 1. */
+/* Processing units of this host that may be used; at least 1. */
 int host_cores(void);
+
+/* The processors that a process may run on, by the system's numbers; those
+ * beyond are left out. */
+#define HOST_PROCESSORS 4096
+struct host_mask {
+	uint64_t bits[HOST_PROCESSORS / 64];
+};
+/* Of this process; empty where the system does not say. */
+void host_mask(struct host_mask *m);
+
+/* What a process is bound to: the socket, and the core, from 0, near ones in a
+ * row; -1: to none, it may run on several. A process that may run on all of
+ * the host is bound to nothing. */
+struct host_seat {
+	int socket, core;
+};
+/* The seats of n processes of this host, and what host_cores() gives. Looking
+ * at a host takes tens of milliseconds: one process may do it for others. */
+int host_seats(const struct host_mask *m, int n, struct host_seat *seat);
 /* A number that stands for the processor's type (model name). */
 uint64_t host_processor(void);
 /* Most memory that this process has had in use so far, bytes. */

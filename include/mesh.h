@@ -10,6 +10,12 @@
 
 #include "block.h"
 #include "fail.h"
+#include "mapping.h"
+
+/* What the system lets ranks run on: all of their host, one socket each, one
+ * core each, or it differs. */
+enum mesh_binding { MESH_UNBOUND, MESH_ON_SOCKETS, MESH_ON_CORES,
+                    MESH_ON_DIFFERENT };
 
 struct mesh {
 	MPI_Comm world;    /* every rank of the job, idle ones too; borrowed */
@@ -20,6 +26,10 @@ struct mesh {
 	bool active;       /* part of the grid */
 	bool leader;       /* rank (0,0), world rank 0 */
 	bool crowded;      /* this host has more ranks than cores for them */
+	int nodes;         /* that have ranks of the grid */
+	struct cut cut, cut_in_order; /* edges of the grid as ranks stand, and
+	                                 were they in the order of world */
+	enum mesh_binding binding;
 	bool share;        /* memory, between neighbours on one host (noc.h);
 	                      yes, unless it is changed after mesh_init */
 };
@@ -33,10 +43,14 @@ void mesh_choose(int nranks, int max_rows, int max_cols, int *rows, int *cols);
 #define MESH_IDLE_NOTE "%d of %d ranks idle: the largest rank grid that fits " \
 	"is %dx%d"
 
-/* Lays the first rows*cols ranks of world out row by row. Collective over
- * world; idle ranks (the rest) get active = false. Free with mesh_fini. */
+/* Lays the first rows*cols ranks of world out so that neighbours are near each
+ * other in the machine (mapping.h), rank 0 at (0,0). Ranks of control and cart
+ * are numbered row by row. Collective over world; idle ranks (the rest) get
+ * active = false. Free with mesh_fini. */
 void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols);
 void mesh_fini(struct mesh *m);
+/* Static storage. */
+const char *mesh_binding_name(enum mesh_binding b);
 
 /* Whether every rank of comm came with rc == 0. Collective over comm.
  * Returns 0, or -1 on all with the message of the lowest failing rank in err

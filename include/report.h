@@ -20,6 +20,7 @@
 
 #include "account.h"
 #include "fail.h"
+#include "mesh.h"
 #include "options.h"
 #include "profile.h"
 #include "system.h"
@@ -28,6 +29,9 @@
 struct host_times {
 	int ranks;               /* all, of which rows x cols took part */
 	int rank_rows, rank_cols;
+	int nodes;
+	enum mesh_binding binding;
+	struct cut cut, cut_in_order; /* of the rank grid (mesh.h) */
 	/* Seconds in all and of each phase. */
 	double seconds, load, prefill, transition, decode;
 	double peak_memory;      /* bytes, of the largest rank */

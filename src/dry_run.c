@@ -128,7 +128,7 @@ int dry_run(const struct options *o, struct wl_error *err)
 	report.system = &system;
 	report.automatic = o->grid.rows == GRID_AUTO ? &found : NULL;
 	report.host = (struct host_times){
-		.ranks = 1, .rank_rows = 1, .rank_cols = 1, .dry = true,
+		.ranks = 1, .rank_rows = 1, .rank_cols = 1, .nodes = 1, .dry = true,
 		.seconds = host_seconds() - start,
 		.peak_memory = host_peak_memory() };
 	int rc = deliver_account(&report, &w, r.prompt_tokens, r.new_tokens,

@@ -1,3 +1,5 @@
+/* For sets of processors of any size. */
+#define _GNU_SOURCE
 #include "config.h"
 #include "host.h"
 
@@ -6,6 +8,7 @@
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -20,17 +23,72 @@ double host_seconds(void)
 	return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 
-int host_cores(void)
+void host_mask(struct host_mask *m)
+{
+	static const size_t size = CPU_ALLOC_SIZE(HOST_PROCESSORS);
+	cpu_set_t *set = CPU_ALLOC(HOST_PROCESSORS);
+
+	memset(m, 0, sizeof *m);
+	if (!set)
+		return;
+	if (sched_getaffinity(0, size, set) == 0)
+		for (int i = 0; i < HOST_PROCESSORS; i++)
+			if (CPU_ISSET_S(i, size, set))
+				m->bits[i / 64] |= (uint64_t)1 << i % 64;
+	CPU_FREE(set);
+}
+
+/* The number of the object of that type that has all of the set; -1: there is
+ * no such. */
+static int holder(hwloc_topology_t t, hwloc_obj_type_t type,
+                  hwloc_const_cpuset_t set)
+{
+	hwloc_obj_t o = hwloc_get_obj_covering_cpuset(t, set);
+
+	while (o && o->type != type)
+		o = o->parent;
+	return o ? (int)o->logical_index : -1;
+}
+
+static struct host_seat find_seat(hwloc_topology_t t, const struct host_mask *m)
+{
+	struct host_seat s = { -1, -1 };
+	hwloc_cpuset_t set = hwloc_bitmap_alloc();
+
+	for (int i = 0; set && i < HOST_PROCESSORS; i++)
+		if (m->bits[i / 64] >> i % 64 & 1)
+			hwloc_bitmap_set(set, i);
+	if (set && !hwloc_bitmap_iszero(set) &&
+	    !hwloc_bitmap_isincluded(hwloc_topology_get_allowed_cpuset(t),
+	                             set)) {
+		s.socket = holder(t, HWLOC_OBJ_PACKAGE, set);
+		s.core = holder(t, HWLOC_OBJ_CORE, set);
+	}
+	hwloc_bitmap_free(set);
+	return s;
+}
+
+int host_seats(const struct host_mask *m, int n, struct host_seat *seat)
 {
 	hwloc_topology_t topology;
 	int cores = 1;
 
+	for (int i = 0; i < n; i++)
+		seat[i] = (struct host_seat){ -1, -1 };
 	if (hwloc_topology_init(&topology))
 		return cores;
-	if (!hwloc_topology_load(topology))
+	if (!hwloc_topology_load(topology)) {
 		cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
+		for (int i = 0; i < n; i++)
+			seat[i] = find_seat(topology, &m[i]);
+	}
 	hwloc_topology_destroy(topology);
 	return cores < 1 ? 1 : cores;
+}
+
+int host_cores(void)
+{
+	return host_seats(NULL, 0, NULL);
 }
 
 uint64_t host_processor(void)

@@ -13,6 +13,7 @@
 #include "host.h"
 #include "import.h"
 #include "info.h"
+#include "launch.h"
 #include "mesh.h"
 #include "options.h"
 #include "run.h"
@@ -86,6 +87,7 @@ static int run_verb(int rc, const struct options *o, struct wl_error *err)
 	/* A reader that is gone shows as a failed write, so that nothing is
 	 * left half-written. */
 	signal(SIGPIPE, SIG_IGN);
+	launch_prepare();
 	MPI_Init(NULL, NULL);
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	if (!rc && o->verb == VERB_RUN)

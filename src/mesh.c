@@ -2,6 +2,7 @@
 #include "mesh.h"
 
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -23,43 +24,110 @@ void mesh_choose(int nranks, int max_rows, int max_cols, int *rows, int *cols)
 	}
 }
 
-/* Whether the ranks of world on this host outnumber its cores. */
-static bool is_crowded(MPI_Comm world)
+/* Where this rank runs, and whether its host has more ranks than cores for
+ * them. Looking takes a while: one rank for all of a host. */
+static struct seat find_seat(MPI_Comm world, bool *crowded)
 {
 	MPI_Comm host;
-	int ranks, rank, cores = 0;
+	struct host_mask mine;
+	struct host_seat seat;
+	int ranks, rank, node, cores = 0;
 
 	MPI_Comm_split_type(world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL,
 	                    &host);
 	MPI_Comm_size(host, &ranks);
 	MPI_Comm_rank(host, &rank);
-	/* Looking takes a while: one rank for all. */
+	MPI_Comm_rank(world, &node);
+	host_mask(&mine);
+	struct host_mask *mask = wl_malloc(rank ? 1 : ranks, sizeof *mask);
+	struct host_seat *all = wl_malloc(rank ? 1 : ranks, sizeof *all);
+
+	MPI_Gather(&mine, sizeof mine, MPI_BYTE, mask, sizeof mine, MPI_BYTE, 0,
+	           host);
 	if (rank == 0)
-		cores = host_cores();
+		cores = host_seats(mask, ranks, all);
+	MPI_Scatter(all, sizeof seat, MPI_BYTE, &seat, sizeof seat, MPI_BYTE, 0,
+	            host);
 	MPI_Bcast(&cores, 1, MPI_INT, 0, host);
+	MPI_Bcast(&node, 1, MPI_INT, 0, host);
 	MPI_Comm_free(&host);
-	return ranks > cores;
+	free(mask);
+	free(all);
+	*crowded = ranks > cores;
+	return (struct seat){ node, seat.socket, seat.core };
+}
+
+/* What is alike of n ranks' seats. */
+static void look_over(struct mesh *m, const struct seat *seat, int n)
+{
+	int on_core = 0, on_socket = 0;
+
+	for (int i = 0; i < n; i++) {
+		/* A node has the number of its first rank, of those in use
+		 * too. */
+		m->nodes += seat[i].node == i;
+		on_core += seat[i].core >= 0;
+		on_socket += seat[i].socket >= 0;
+	}
+	m->binding = on_core == n ? MESH_ON_CORES :
+	             on_socket == n ? MESH_ON_SOCKETS :
+	             on_core || on_socket ? MESH_ON_DIFFERENT : MESH_UNBOUND;
+}
+
+/* This rank's place in the rank grid, and what the grid's edges cross. */
+static int find_place(struct mesh *m, int rank, int size)
+{
+	int n = m->rows * m->cols, place = rank;
+	struct seat mine = find_seat(m->world, &m->crowded);
+	struct seat *seat = wl_malloc(size, sizeof *seat);
+	int *rank_at = wl_malloc(n, sizeof *rank_at);
+
+	MPI_Allgather(&mine, sizeof mine, MPI_BYTE, seat, sizeof mine, MPI_BYTE,
+	              m->world);
+	mapping_choose(m->rows, m->cols, seat, rank_at);
+	m->cut = mapping_cut(m->rows, m->cols, seat, rank_at);
+	m->cut_in_order = mapping_cut(m->rows, m->cols, seat, NULL);
+	look_over(m, seat, n);
+	for (int i = 0; i < n; i++)
+		if (rank_at[i] == rank)
+			place = i;
+	free(seat);
+	free(rank_at);
+	return place;
 }
 
 void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols)
 {
 	int dims[2] = { rows, cols }, periods[2] = { 0, 0 }, coords[2];
-	int rank;
+	int rank, size;
 
 	MPI_Comm_rank(world, &rank);
+	MPI_Comm_size(world, &size);
 	*m = (struct mesh){ .world = world, .control = MPI_COMM_NULL,
 	                    .cart = MPI_COMM_NULL, .rows = rows, .cols = cols,
 	                    .row = -1, .col = -1, .leader = rank == 0,
-	                    .active = rank < rows * cols,
-	                    .crowded = is_crowded(world), .share = true };
-	MPI_Comm_split(world, m->active ? 0 : MPI_UNDEFINED, rank, &m->control);
+	                    .active = rank < rows * cols, .share = true };
+	int place = find_place(m, rank, size);
+
+	MPI_Comm_split(world, m->active ? 0 : MPI_UNDEFINED, place,
+	               &m->control);
 	if (!m->active)
 		return;
+	/* Ranks of control stand in the order of their places. */
 	MPI_Cart_create(m->control, 2, dims, periods, 0, &m->cart);
 	MPI_Comm_rank(m->cart, &rank);
 	MPI_Cart_coords(m->cart, rank, 2, coords);
 	m->row = coords[0];
 	m->col = coords[1];
+}
+
+const char *mesh_binding_name(enum mesh_binding b)
+{
+	static const char *const name[] = {
+		[MESH_UNBOUND] = "none", [MESH_ON_SOCKETS] = "socket",
+		[MESH_ON_CORES] = "core", [MESH_ON_DIFFERENT] = "differs" };
+
+	return name[b];
 }
 
 void mesh_fini(struct mesh *m)

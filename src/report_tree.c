@@ -403,6 +403,19 @@ static void put_rate(json_t *o, const char *key, int tokens, double seconds,
 	tree_put_some(o, key, !dry && seconds > 0 ? tokens / seconds : 0);
 }
 
+/* The rank grid's edges, and what they would cross in the order of ranks. */
+static json_t *edges_of(const struct host_times *h)
+{
+	json_t *o = json_object();
+
+	tree_put_int(o, "all", h->cut.edges);
+	tree_put_int(o, "between_nodes", h->cut.node);
+	tree_put_int(o, "between_sockets", h->cut.socket);
+	tree_put_int(o, "between_nodes_in_order", h->cut_in_order.node);
+	tree_put_int(o, "between_sockets_in_order", h->cut_in_order.socket);
+	return o;
+}
+
 static json_t *host_of(const struct report *r)
 {
 	const struct account *a = r->account;
@@ -410,6 +423,9 @@ static json_t *host_of(const struct report *r)
 	json_t *o = json_object();
 
 	tree_put_int(o, "ranks", h->ranks);
+	tree_put_int(o, "nodes", h->nodes);
+	tree_put_text(o, "binding", mesh_binding_name(h->binding));
+	tree_put(o, "edges", edges_of(h));
 	tree_put_real(o, "seconds", h->seconds);
 	tree_put_real(o, "load_seconds", h->load);
 	tree_put_real(o, "prefill_seconds", h->prefill);
@@ -500,6 +516,9 @@ static const struct {
 	{ "tried", "candidates" },
 	{ "stopped", "candidates" },
 	{ "ranks", "ranks" },
+	{ "nodes", "hosts with ranks of the grid" },
+	{ "binding", "what each rank may run on, host" },
+	{ "edges", "pairs of neighbours in the rank grid" },
 	{ "host.seconds", "s, host" },
 	{ "load_seconds", "s, host" },
 	{ "prefill_seconds", "s, host" },

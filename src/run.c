@@ -388,6 +388,10 @@ static int deliver(struct run *r)
 	h->ranks = r->world_size;
 	h->rank_rows = r->mesh.rows;
 	h->rank_cols = r->mesh.cols;
+	h->nodes = r->mesh.nodes;
+	h->binding = r->mesh.binding;
+	h->cut = r->mesh.cut;
+	h->cut_in_order = r->mesh.cut_in_order;
 	h->seconds = host_seconds() - r->start;
 	report.host = *h;
 	return deliver_account(&report, &r->wafer, r->plan.prompt_tokens,

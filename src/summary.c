@@ -348,6 +348,19 @@ static void say_limits(const struct report *r, FILE *out)
 
 /* --- The host --- */
 
+/* Where ranks run, and what stands between those that are neighbours. */
+static void say_nodes(const struct host_times *h, FILE *out)
+{
+	const struct cut *c = &h->cut, *plain = &h->cut_in_order;
+
+	say(out, "host: nodes %d; ranks bound to: %s", h->nodes,
+	    mesh_binding_name(h->binding));
+	if (plain->node || plain->socket)
+		say(out, "host: of %ld neighbours %ld on two nodes (%ld as"
+		    " ranks count), %ld sockets (%ld)", c->edges, c->node,
+		    plain->node, c->socket, plain->socket);
+}
+
 static void say_host(const struct report *r, FILE *out)
 {
 	const struct host_times *h = &r->host;
@@ -367,6 +380,8 @@ static void say_host(const struct report *r, FILE *out)
 	say(out, "host: ranks %dx%d of %d, %.2f s; largest rank %.0f MiB",
 	    h->rank_rows, h->rank_cols, h->ranks, h->seconds,
 	    h->peak_memory / (1 << 20));
+	if (h->ranks > 1)
+		say_nodes(h, out);
 }
 
 static void say_account(const struct report *r, FILE *out)

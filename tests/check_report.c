@@ -232,10 +232,13 @@ START_TEST(all_else_has_all_fields)
 	has(at(root, "request"), "prompt_tokens:i new_tokens:i dry_run:b");
 	has(at(root, "kv"), "policy:s longest_shift:i longest_concat:i");
 	ck_assert_str_eq(text_at(root, "kv/policy"), "shift");
-	has(at(root, "host"), "ranks:i seconds:r load_seconds:r "
+	has(at(root, "host"), "ranks:i nodes:i binding:s edges:o "
+	    "seconds:r load_seconds:r "
 	    "prefill_seconds:r transition_seconds:r decode_seconds:r "
 	    "prefill_tokens_per_s:n decode_tokens_per_s:n "
 	    "peak_memory_bytes:i profile:n versions:o");
+	has(at(root, "host/edges"), "all:i between_nodes:i between_sockets:i "
+	    "between_nodes_in_order:i between_sockets_in_order:i");
 	has(at(root, "host/versions"), "waferllm:s mpi:s hdf5:s hwloc:s "
 	    "jansson:s");
 	check_options(at(root, "options"));

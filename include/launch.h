@@ -1,0 +1,21 @@
+/* What must be known before MPI starts: how many ranks share this host. */
+#ifndef WL_LAUNCH_H
+#define WL_LAUNCH_H
+
+/* Tells Open MPI to give the processor away while it waits, if the launcher has
+ * started more ranks here than there are processors for them: mpirun finds that
+ * out for itself where the slots that it was told of are right, srun never
+ * does, and ranks that poll in turns of the scheduler take milliseconds for a
+ * message. What the user has set stays. Before MPI_Init; changes the
+ * environment. */
+void launch_prepare(void);
+
+/* How many ranks the launcher says to have started on this host; 0: it does
+ * not say. From Open MPI's or Slurm's environment. */
+int launch_local_ranks(void);
+
+/* Processors that these ranks share, at least 1: those of the host, or what
+ * Slurm gave of it to the job. */
+int launch_processors(void);
+
+#endif
