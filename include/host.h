@@ -35,6 +35,13 @@ uint64_t host_processor(void);
 double host_peak_memory(void);
 /* Memory of this host, bytes. */
 double host_memory(void);
+/* What of it this process and those beside it can still have, bytes: by the
+ * system's count, and no more than the limits of its control groups, which a
+ * batch system sets. 0: the system does not say. root: what stands before
+ * /proc and /sys, "" but in tests. */
+double host_free_memory(const char *root);
+/* The host's name; static storage. */
+const char *host_name(void);
 /* What this process frees stays with it, for its next use, but for the largest
  * blocks: a page that comes fresh from the system costs more than what most
  * steps do with it. Once, at the start. */

@@ -122,6 +122,99 @@ double host_memory(void)
 	return (double)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 }
 
+/* The number in the first line of a file, or after the word in the line that
+ * begins with it; -1: there is no such. */
+static double read_number(const char *path, const char *word)
+{
+	FILE *f = fopen(path, "r");
+	char line[256];
+	double v = -1;
+
+	while (f && v < 0 && fgets(line, sizeof line, f)) {
+		size_t n = strlen(word);
+
+		if (strncmp(line, word, n) == 0 &&
+		    sscanf(line + n, "%lf", &v) != 1)
+			v = -1;
+	}
+	if (f)
+		fclose(f);
+	return v;
+}
+
+/* The least limit of a control group and those that it is in; the file's name
+ * depends on the version. */
+static double group_limit(const char *base, char *group, const char *file,
+                          double limit)
+{
+	for (;;) {
+		char path[PATH_MAX];
+		char *slash = strrchr(group, '/');
+
+		if (snprintf(path, sizeof path, "%s%s/%s", base, group, file) <
+		    (int)sizeof path) {
+			double v = read_number(path, "");
+
+			if (v >= 0 && v < limit)
+				limit = v;
+		}
+		if (!slash)
+			return limit;
+		*slash = '\0';
+	}
+}
+
+/* Lines of /proc/self/cgroup: "0::/group" in version 2, and in version 1
+ * "9:memory:/group". */
+static double limit_by_groups(const char *root, double limit)
+{
+	char path[PATH_MAX], line[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+	FILE *f = fopen(path, "r");
+
+	while (f && fgets(line, sizeof line, f)) {
+		char *kind = strchr(line, ':');
+		char *group = kind ? strchr(kind + 1, ':') : NULL;
+
+		if (!group)
+			continue;
+		*group++ = '\0';
+		group[strcspn(group, "\n")] = '\0';
+		if (strcmp(kind, ":") == 0) {
+			snprintf(path, sizeof path, "%s/sys/fs/cgroup", root);
+			limit = group_limit(path, group, "memory.max", limit);
+		} else if (strstr(kind, "memory")) {
+			snprintf(path, sizeof path, "%s/sys/fs/cgroup/memory",
+			         root);
+			limit = group_limit(path, group,
+			                    "memory.limit_in_bytes", limit);
+		}
+	}
+	if (f)
+		fclose(f);
+	return limit;
+}
+
+double host_free_memory(const char *root)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof path, "%s/proc/meminfo", root);
+	double kib = read_number(path, "MemAvailable:");
+
+	return kib < 0 ? 0 : limit_by_groups(root, 1024 * kib);
+}
+
+const char *host_name(void)
+{
+	static char name[256];
+
+	if (gethostname(name, sizeof name - 1))
+		snprintf(name, sizeof name, "a host");
+	return name;
+}
+
 const char *host_hwloc_version(void)
 {
 	static char text[32];

@@ -57,8 +57,8 @@ static struct seat find_seat(MPI_Comm world, bool *crowded)
 	return (struct seat){ node, seat.socket, seat.core };
 }
 
-/* What is alike of n ranks' seats. */
-static void look_over(struct mesh *m, const struct seat *seat, int n)
+/* What is alike of n ranks' seats, and which are on this node. */
+static void look_over(struct mesh *m, const struct seat *seat, int n, int node)
 {
 	int on_core = 0, on_socket = 0;
 
@@ -66,6 +66,7 @@ static void look_over(struct mesh *m, const struct seat *seat, int n)
 		/* A node has the number of its first rank, of those in use
 		 * too. */
 		m->nodes += seat[i].node == i;
+		m->here += seat[i].node == node;
 		on_core += seat[i].core >= 0;
 		on_socket += seat[i].socket >= 0;
 	}
@@ -87,7 +88,7 @@ static int find_place(struct mesh *m, int rank, int size)
 	mapping_choose(m->rows, m->cols, seat, rank_at);
 	m->cut = mapping_cut(m->rows, m->cols, seat, rank_at);
 	m->cut_in_order = mapping_cut(m->rows, m->cols, seat, NULL);
-	look_over(m, seat, n);
+	look_over(m, seat, n, mine.node);
 	for (int i = 0; i < n; i++)
 		if (rank_at[i] == rank)
 			place = i;

@@ -12,6 +12,7 @@
 #include "checkpoint.h"
 #include "deliver.h"
 #include "dry_run.h"
+#include "footprint.h"
 #include "h5file.h"
 #include "host.h"
 #include "mesh.h"
@@ -102,6 +103,11 @@ static void prefill_progress(void *ctx, int done, int all)
 	/* Up to the next layer's first operator, which is taken up anew. */
 	profile_take(r->profile, PHASE_PREFILL, PROFILE_NO_OP);
 	say_progress(ctx, "prefill", done, all, "layers");
+}
+
+static enum wl_type weights_type(const struct options *o)
+{
+	return o->type < 0 ? WL_F32 : o->type;
 }
 
 /* How many tokens the context admits; fills plan.new_tokens. */
@@ -220,6 +226,30 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 		                    "not fit a core grid of %dx%d",
 		                    ranks->rows, ranks->cols, rows, cols);
 	return 0;
+}
+
+/* Whether the ranks of this host fit its memory, as far as that can be told:
+ * better than to be killed in the middle. */
+static int check_memory(const struct run *r)
+{
+	const double giga = 1e9;
+	double has = host_free_memory("");
+	double needs = r->mesh.here * footprint_of_rank(&(struct footprint){
+		.model = &r->plan.model, .type = weights_type(r->o),
+		.prompt_tokens = r->plan.prompt_tokens,
+		.new_tokens = r->plan.new_tokens,
+		.prefill = r->prefill, .decode = r->decode,
+		.ranks = { r->mesh.rows, r->mesh.cols } });
+
+	if (!has || needs <= has)
+		return 0;
+	return wl_error_set(r->err, "%s and %d tokens need at least %.1f GB on"
+	                    " %s (%d of the %d ranks), which has %.1f GB left:"
+	                    " use more nodes, fewer tokens, or --dtype",
+	                    r->path, r->plan.prompt_tokens +
+	                    r->plan.new_tokens, needs / giga, host_name(),
+	                    r->mesh.here, r->mesh.rows * r->mesh.cols,
+	                    has / giga);
 }
 
 static int load(struct run *r)
@@ -403,6 +433,8 @@ static int work(struct run *r)
 {
 	double start = host_seconds();
 
+	if (mesh_agree(r->mesh.control, check_memory(r), r->err))
+		return -1;
 	r->profile = r->o->profile ? &r->clock : NULL;
 	profile_start(r->profile);
 	if (r->leader && (r->o->logits || r->o->temperature > 0))
@@ -417,7 +449,7 @@ static int work(struct run *r)
 		.model = &r->plan.model, .mesh = &r->mesh,
 		.prefill = r->prefill, .decode = r->decode,
 		.device = &r->plan.device,
-		.type = r->o->type < 0 ? WL_F32 : r->o->type,
+		.type = weights_type(r->o),
 		.gemm = r->system.gemm, .allreduce = r->system.allreduce,
 		.groups = r->o->groups, .line = r->system.line,
 		.profile = r->profile });

@@ -32,7 +32,23 @@ test_import() {
 	fi
 }
 
+# Scores of 200,000 tokens are 240 GB for each of 6 heads. Found out before
+# anything is loaded.
+test_refusal() {
+	if ! grep -q '^MemAvailable:' /proc/meminfo 2>/dev/null; then
+		skip 'requests that do not fit, no MemAvailable here'
+		return
+	fi
+	random_model long 1 "$gqa_keys" 300000
+	printf '%0200000d' 0 | tr 0 . >"$scratch/prompt"
+	refuse "long.h5 and 200258 tokens need at least" "$scratch/long.h5" \
+		--prompt-file "$scratch/prompt" -n 256 --logits "$new/l.h5"
+	refuse "(1 of the 1 ranks), which has" "$scratch/long.h5" \
+		--prompt-file "$scratch/prompt" -n 256
+}
+
 test_import
+test_refusal
 need_launcher
 
 # largest MODEL: MiB that its largest of 16 ranks has had.

@@ -1,0 +1,65 @@
+#include "config.h"
+#include "footprint.h"
+
+/* What MPI, HDF5 and the program take for themselves, bytes: measured with Open
+ * MPI 4.1 on two ranks. More ranks take some more. */
+#define OF_ANY_RANK (30e6)
+
+static double max(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+/* The part of a core grid that the largest rank has. */
+static double largest_share(struct rxc grid, struct rxc ranks)
+{
+	struct part rows = part_of(grid.rows, ranks.rows);
+	struct part cols = part_of(grid.cols, ranks.cols);
+
+	return (double)part_max(&rows) / grid.rows * part_max(&cols) /
+	       grid.cols;
+}
+
+/* Elements of all matrices, and of the largest. */
+static double weights(const struct model *m, double *largest)
+{
+	double all = 0;
+
+	*largest = 0;
+	for (int kind = 0; kind < T_NKINDS; kind++) {
+		struct tensor_shape s = tensor_shape(m, kind);
+		double elements = (double)s.rows * s.cols;
+
+		if (!tensor_present(m, kind) || s.vector)
+			continue;
+		all += elements * (tensor_per_layer(kind) ? m->n_layers : 1);
+		*largest = max(*largest, elements);
+	}
+	return all;
+}
+
+double footprint_of_rank(const struct footprint *f)
+{
+	const struct model *m = f->model;
+	const double size = wl_type_size(f->type), word = sizeof(float);
+	const double prompt = f->prompt_tokens;
+	const double q = model_q_dim(m), kv = model_kv_dim(m);
+	double largest;
+	const double held = weights(m, &largest) * size;
+	/* Floats of one token: residual, normed, what attention has in hand or
+	 * gate and up, which come after it. */
+	const double token = 2.0 * m->dim + max(2 * q + 2 * kv,
+	                                        2.0 * m->hidden_dim);
+	const double prefill = held +
+		word * prompt * (token + m->n_layers * 2 * kv +
+		                 m->n_heads * prompt);
+	const double decode = held + size * m->n_layers * 2 * kv *
+	                             (prompt + f->new_tokens);
+	/* It is there in both forms while it is re-laid. */
+	const double transition = held + size * largest;
+
+	return OF_ANY_RANK +
+	       max(prefill * largest_share(f->prefill, f->ranks),
+	           max(decode, f->new_tokens > 1 ? transition : 0) *
+	           largest_share(f->decode, f->ranks));
+}
