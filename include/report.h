@@ -36,6 +36,8 @@ struct host_times {
 	double seconds, load, prefill, transition, decode;
 	double peak_memory;      /* bytes, of the largest rank */
 	bool dry;                /* no tokens were computed */
+	const char *ended_by;    /* "length", "stop token", or a signal's name;
+	                            NULL where dry */
 };
 
 #define REPORT_STOPS 8

@@ -18,6 +18,7 @@
 #include "options.h"
 #include "run.h"
 #include "scalapack.h"
+#include "signals.h"
 #include "words.h"
 
 static int print_version(void)
@@ -39,30 +40,6 @@ static int complain(const struct wl_error *err)
 	fprintf(stderr, "waferllm: %s\n", err->text);
 	fflush(stderr);
 	return WL_EXIT_USER;
-}
-
-/* Leaves no temporary file behind, then dies of the signal all the same. */
-static void die_of(int signal)
-{
-	wl_clean_up();
-	raise(signal);
-}
-
-static void catch_signals(void)
-{
-	static const int mortal[] = { SIGHUP, SIGINT, SIGPIPE, SIGTERM };
-	struct sigaction a = { .sa_handler = die_of };
-
-	a.sa_flags = SA_RESETHAND | SA_NODEFER;
-	sigemptyset(&a.sa_mask);
-	for (size_t i = 0; i < sizeof mortal / sizeof *mortal; i++) {
-		struct sigaction old;
-
-		/* What nohup has had ignored stays so. */
-		if (sigaction(mortal[i], NULL, &old) == 0 &&
-		    old.sa_handler != SIG_IGN)
-			sigaction(mortal[i], &a, NULL);
-	}
 }
 
 /* Import and info: one process, no MPI. */
@@ -96,6 +73,8 @@ static int run_verb(int rc, const struct options *o, struct wl_error *err)
 		rc = bench_run(o, err);
 	if (rc && rank == 0)
 		status = complain(err);
+	else if (rank == 0 && signals_stop() == SIGTERM)
+		status = 128 + SIGTERM;
 	mesh_join(MPI_COMM_WORLD);
 	MPI_Finalize();
 	return status;
@@ -115,7 +94,7 @@ int main(int argc, char **argv)
 		options_help(stdout, verb_named ? o.verb : NVERBS);
 		return 0;
 	}
-	catch_signals();
+	signals_catch(o.verb == VERB_RUN && !o.dry_run);
 	host_keep_memory();
 	if (o.verb == VERB_RUN || o.verb == VERB_BENCH)
 		return run_verb(rc, &o, &err);

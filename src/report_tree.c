@@ -136,6 +136,7 @@ static json_t *request_of(const struct report *r)
 	tree_put_int(o, "prompt_tokens", r->account->prompt_tokens);
 	tree_put_int(o, "new_tokens", r->account->new_tokens);
 	tree_put_bool(o, "dry_run", r->host.dry);
+	tree_put_text(o, "ended_by", r->host.ended_by);
 	return o;
 }
 

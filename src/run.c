@@ -15,11 +15,14 @@
 #include "footprint.h"
 #include "h5file.h"
 #include "host.h"
+#include "lead.h"
 #include "mesh.h"
 #include "plan.h"
 #include "profile.h"
+#include "progress.h"
 #include "prompt.h"
 #include "sampler.h"
+#include "signals.h"
 #include "system.h"
 #include "tokenizer.h"
 #include "wafer.h"
@@ -49,6 +52,7 @@ struct run {
 	int world_size;
 	bool leader;
 	int *ids;                    /* [prompt_tokens] */
+	struct lead lead;
 	/* leader only */
 	struct tokenizer *tokenizer;
 	struct prompt prompt;
@@ -56,10 +60,10 @@ struct run {
 	float *logits;               /* [vocab]; NULL where not wanted */
 	int32_t *tokens;             /* [new_tokens], for the file of logits */
 	struct sampler sampler;
-	double last_line;            /* when progress was printed */
 	struct host_times host;
 	struct profile_summary times;
 	double start;                /* host seconds */
+	struct progress progress;    /* of the phase */
 	int generated;
 };
 
@@ -79,21 +83,26 @@ static void say(const struct run *r, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Says how far a phase is, at most once a second and at its end. */
+/* Says how far a phase is, now and then. */
 static void say_progress(struct run *r, const char *what, int done, int all,
                          const char *unit)
 {
 	double now = host_seconds();
+	char line[80];
 
-	if (done < all && now - r->last_line < 1)
-		return;
-	r->last_line = now;
-	say(r, "%s: %d of %d %s", what, done, all, unit);
+	if (r->leader && done < all && progress_due(&r->progress, now))
+		say(r, "%s: %d of %d %s%s", what, done, all, unit,
+		    progress_text(&r->progress, now, done, all, line,
+		                  sizeof line));
 }
 
+/* The first tensor and the last are told of, too. */
 static void load_progress(void *ctx, int done, int all)
 {
-	say_progress(ctx, "load", done, all, "tensors");
+	if (done == 1 || done == all)
+		say(ctx, "load: %d of %d tensors", done, all);
+	else
+		say_progress(ctx, "load", done, all, "tensors");
 }
 
 static void prefill_progress(void *ctx, int done, int all)
@@ -102,7 +111,10 @@ static void prefill_progress(void *ctx, int done, int all)
 
 	/* Up to the next layer's first operator, which is taken up anew. */
 	profile_take(r->profile, PHASE_PREFILL, PROFILE_NO_OP);
-	say_progress(ctx, "prefill", done, all, "layers");
+	if (done == all)
+		say(ctx, "prefill: %d of %d layers", done, all);
+	else
+		say_progress(ctx, "prefill", done, all, "layers");
 }
 
 static enum wl_type weights_type(const struct options *o)
@@ -321,13 +333,23 @@ static void leave_operator(struct run *r, int step)
 	             PROFILE_NO_OP);
 }
 
-/* Takes over the leader's choice. */
-static void hear(struct run *r, int *id)
+/* Takes over the leader's choice, and whether to go on. */
+static int hear(struct run *r, int id, int step)
 {
 	enum profile_kind before = profile_enter(r->profile, PROFILE_WAIT);
 
-	MPI_Bcast(id, 1, MPI_INT, 0, r->mesh.control);
+	id = lead_token(&r->lead, id, step);
 	profile_leave(r->profile, before);
+	return id;
+}
+
+static void gather_logits(struct run *r, int step)
+{
+	if (step == 0)
+		prefill_gather_logits(&r->wafer, r->logits);
+	else
+		decode_gather_logits(&r->wafer, r->logits);
+	leave_operator(r, step);
 }
 
 /* From the wafer's greedy choice to the token that is taken; step 0 follows
@@ -338,22 +360,27 @@ static int choose(struct run *r, int greedy, int step)
 	int id = greedy;
 
 	leave_operator(r, step);
-	if (id < 0 || (!sampled && !r->o->logits))
+	if (id < 0)
 		return id;
-	if (step == 0)
-		prefill_gather_logits(&r->wafer, r->logits);
-	else
-		decode_gather_logits(&r->wafer, r->logits);
-	leave_operator(r, step);
-	if (sampled) {
-		if (r->leader)
-			id = sampler_choose(&r->sampler, r->logits,
-			                    r->plan.model.vocab_size, step);
-		hear(r, &id);
-	}
+	if (sampled || r->o->logits)
+		gather_logits(r, step);
+	if (sampled && r->leader)
+		id = sampler_choose(&r->sampler, r->logits,
+		                    r->plan.model.vocab_size, step);
+	if (lead_speaks(&r->lead, step, sampled))
+		id = hear(r, id, step);
 	if (r->leader && r->logits_file)
 		record(r, step, id);
 	return id;
+}
+
+/* Why the last token, id, is the last. */
+static const char *end_name(const struct run *r, int id)
+{
+	if (r->lead.stop)
+		return signals_name(r->lead.stop);
+	return id >= 0 && model_stops_at(&r->plan.model, id) ? "stop token"
+	                                                     : "length";
 }
 
 /* Prefill, transition, decode; prints as tokens are chosen. The same result
@@ -365,6 +392,8 @@ static int generate(struct run *r)
 	double start = host_seconds();
 
 	leave_operator(r, 0);
+	lead_start(&r->lead, r->mesh.control);
+	progress_start(&r->progress);
 	print(r, r->prompt.text, r->prompt.len);
 	r->wafer.progress = prefill_progress;
 	r->wafer.progress_ctx = r;
@@ -379,19 +408,23 @@ static int generate(struct run *r)
 		if (r->leader)
 			piece = tokenizer_decode(r->tokenizer, prev, id, &len);
 		print(r, piece, len);
-		if (r->generated == r->plan.new_tokens)
+		if (r->generated == r->plan.new_tokens || r->lead.stop)
 			break;
+		say_progress(r, "decode", r->generated, r->plan.new_tokens,
+		             "tokens");
 		if (r->generated == 1) {
 			start = host_seconds();
 			transition_run(&r->wafer, n + r->plan.new_tokens);
 			r->host.transition = host_seconds() - start;
 			start = host_seconds();
+			progress_start(&r->progress);
 		}
 		prev = id;
 		id = choose(r, decode_step(&r->wafer, id), r->generated);
 	}
 	if (r->generated > 1)
 		r->host.decode = host_seconds() - start;
+	r->host.ended_by = end_name(r, id);
 	print(r, "\n", 1);
 	if (id >= 0)
 		return 0;
@@ -415,6 +448,9 @@ static int deliver(struct run *r)
 	}
 	if (!r->leader)
 		return 0;
+	if (r->lead.stop)
+		say(r, "%s: ended after %d of %d new tokens", h->ended_by,
+		    r->generated, r->plan.new_tokens);
 	h->ranks = r->world_size;
 	h->rank_rows = r->mesh.rows;
 	h->rank_cols = r->mesh.cols;
@@ -433,6 +469,7 @@ static int work(struct run *r)
 {
 	double start = host_seconds();
 
+	progress_start(&r->progress);
 	if (mesh_agree(r->mesh.control, check_memory(r), r->err))
 		return -1;
 	r->profile = r->o->profile ? &r->clock : NULL;

@@ -110,6 +110,16 @@ processes() {
 	done 2>/dev/null
 }
 
+# started WORDS: waits until the job says or answers them.
+started() {
+	local tries=0
+	until cat "$out" "$err" 2>/dev/null | grep -q "$1"; do
+		sleep 0.05
+		tries=$((tries + 1))
+		[ $tries -lt 1200 ] || return 1
+	done
+}
+
 # none_left WHAT: all processes are gone, at the latest in 5 seconds.
 none_left() {
 	local tries=0

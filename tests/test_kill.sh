@@ -21,16 +21,6 @@ rank_process() {
 	done 2>/dev/null
 }
 
-# started WORDS: waits until the job says or answers them.
-started() {
-	local tries=0
-	until cat "$out" "$err" 2>/dev/null | grep -q "$1"; do
-		sleep 0.05
-		tries=$((tries + 1))
-		[ $tries -lt 1200 ] || return 1
-	done
-}
-
 # killed WHAT RANKS RANK WORDS ARGUMENTS...: rank RANK dies once WORDS are
 # there.
 killed() {

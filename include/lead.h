@@ -1,0 +1,29 @@
+/* The leader's word after a token: which one is taken, and whether the run ends
+ * with it. */
+#ifndef WL_LEAD_H
+#define WL_LEAD_H
+
+#include <mpi.h>
+#include <stdbool.h>
+
+struct lead {
+	MPI_Comm control;    /* borrowed; rank 0 leads */
+	bool leader;
+	int last, next;      /* steps after which it spoke, and speaks */
+	double when;         /* it spoke, host seconds; leader only */
+	int stop;            /* the signal that ends the run, or 0 */
+};
+
+/* Before step 0, after which the leader speaks. Not collective. */
+void lead_start(struct lead *l, MPI_Comm control);
+
+/* Whether the leader speaks after this step: always where only it knows the
+ * token, else now and then, for a word holds all ranks up. The same on all
+ * ranks. */
+bool lead_speaks(const struct lead *l, int step, bool always);
+
+/* Takes over the leader's token, which is returned, and sets stop. Collective
+ * over control, for steps that lead_speaks tells of. */
+int lead_token(struct lead *l, int id, int step);
+
+#endif

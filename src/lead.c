@@ -1,0 +1,53 @@
+#include "config.h"
+#include "lead.h"
+
+#include "host.h"
+#include "signals.h"
+
+/* Between two words, about; or a token where one takes longer. */
+#define WORD_SECONDS 0.05
+
+struct word {
+	int id, stop, next;
+};
+
+void lead_start(struct lead *l, MPI_Comm control)
+{
+	int rank;
+
+	MPI_Comm_rank(control, &rank);
+	*l = (struct lead){ .control = control, .leader = rank == 0,
+	                    .last = -1, .when = host_seconds() };
+}
+
+bool lead_speaks(const struct lead *l, int step, bool always)
+{
+	return always || step >= l->next;
+}
+
+/* Steps to the next word, by how long the last ones took, and at most twice as
+ * many as they were. */
+static int choose_steps(struct lead *l, int step)
+{
+	double now = host_seconds();
+	int made = step - l->last;
+	double steps = WORD_SECONDS * made / (now - l->when);
+
+	l->when = now;
+	return steps < 1 ? 1 : steps < 2 * made ? (int)steps : 2 * made;
+}
+
+int lead_token(struct lead *l, int id, int step)
+{
+	struct word w = { id, 0, 0 };
+
+	if (l->leader) {
+		w.stop = signals_stop();
+		w.next = step + choose_steps(l, step);
+	}
+	MPI_Bcast(&w, sizeof w / sizeof(int), MPI_INT, 0, l->control);
+	l->last = step;
+	l->next = w.next;
+	l->stop = w.stop;
+	return w.id;
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env bash
+# SIGUSR1 ends a run after the token in hand, with its report and status 0, as
+# SIGTERM does with status 143 where it is left the time; twice SIGTERM ends it
+# at once, and nothing half-written stays.
+# timeout: 240
+set -eu
+# shellcheck source=tests/common.sh
+. "$WAFERLLM_SRCDIR/tests/common.sh"
+
+report=$scratch/r.json
+logits=$scratch/l.h5
+tokens=29000
+
+# field NAME: of the report.
+field() {
+	sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" \
+		"$report" | head -n 1
+}
+
+# start RANKS WORDS ARGUMENTS...: a run, in $job, that has come to the words.
+start() {
+	local n=$1 words=$2 launcher=
+	shift 2
+	rm -f "$out" "$err" "$report" "$logits"
+	[ "$n" = 1 ] || launcher="$MPIRUN -n $n"
+	# shellcheck disable=SC2086 # the launcher has flags
+	$launcher "$WAFERLLM" "$@" --report "$report" </dev/null \
+		>"$out" 2>"$err" &
+	job=$!
+	started "$words" || fail "never came to '$words': $*" "$err"
+}
+
+# signal NAME: to the job, whose status is then in $status.
+signal() {
+	SECONDS=0
+	kill "-$1" "$job"
+	status=0
+	wait "$job" || status=$?
+	[ $SECONDS -le 20 ] || fail "SIG$1: ends after $SECONDS s"
+	none_left "SIG$1"
+}
+
+# ended WHAT SIGNAL: the report says so, and all that was said is there.
+ended() {
+	local made
+	[ -f "$report" ] || { fail "$1: no report" "$err"; return; }
+	made=$(field new_tokens)
+	same "$1" "$2" "$(field ended_by)"
+	if [ "${made:-0}" -lt 1 ] || [ "${made:-0}" -ge $tokens ]; then
+		fail "$1: $made new tokens" "$err"
+	fi
+	holds "$1" "$2: ended after $made of $tokens new tokens" "$err"
+	if [ -f "$logits" ] && command -v h5dump >/dev/null; then
+		same "$1: tokens in the file" "$made" \
+			"$(numbers "$logits" tokens | grep -c .)"
+	fi
+}
+
+random_model long 1 "$gqa_keys" 30000
+# Its prefill takes long enough to be met in it.
+random_model big 1 '"dim": 512, "hidden_dim": 16000, "n_heads": 16,
+	"n_kv_heads": 16, "vocab_size": 300'
+printf '%090d' 0 >"$scratch/prompt"
+long=("$scratch/long.h5" --prompt Hello -n $tokens)
+
+test_one_process() {
+	start 1 'Hello.' "${long[@]}" --logits "$logits"
+	sleep 0.3
+	signal USR1
+	same 'status after SIGUSR1' 0 $status
+	ended 'one process' SIGUSR1
+	cp "$out" "$scratch/short"
+	answer 1 "$scratch/long.h5" --prompt Hello -n "$(field new_tokens)"
+	same_file 'the text up to SIGUSR1' "$out" "$scratch/short"
+
+	start 1 'Hello.' "${long[@]}" --temperature 1 --top-k 1 --logits "$logits"
+	signal TERM
+	same 'status after SIGTERM' 143 $status
+	ended 'one process' SIGTERM
+}
+
+# In a prefill SIGTERM waits for the first token, and the second does not.
+test_impatience() {
+	start 1 'load: 20 of 20' "$scratch/big.h5" --prompt-file \
+		"$scratch/prompt" --logits "$logits"
+	kill -TERM "$job"
+	sleep 0.1
+	kill -TERM "$(processes)" 2>/dev/null || :
+	status=0
+	wait "$job" || status=$?
+	same 'status after two SIGTERM' 143 $status
+	same 'files after two SIGTERM' '' \
+		"$(find "$scratch" -name '[rl].*json*' -o -name 'l.h5*')"
+}
+
+# As nohup does.
+test_ignored() {
+	(
+		trap '' USR1
+		start 1 'Hello.' "$scratch/long.h5" --prompt Hello -n 300
+		kill -USR1 "$(processes)"
+		wait "$job"
+		same 'a run that ignores SIGUSR1' length "$(field ended_by)"
+		[ $failures = 0 ]
+	) || fail 'SIGUSR1, ignored'
+}
+
+# Idle ranks get it, too; sampled tokens and greedy ones.
+test_ranks() {
+	start 4 'Hello.' "${long[@]}" --logits "$logits"
+	signal USR1
+	same 'status of 4 ranks after SIGUSR1' 0 $status
+	ended '4 ranks' SIGUSR1
+	start 5 'Hello.' "${long[@]}" --rank-grid 2x2 --temperature 1 --top-k 1
+	signal USR1
+	same 'status of 5 ranks after SIGUSR1' 0 $status
+	ended '5 ranks, one of them idle' SIGUSR1
+	start 4 'Hello.' "${long[@]}"
+	signal TERM
+	[ $status != 0 ] || fail 'status 0 of 4 ranks after SIGTERM'
+}
+
+test_one_process
+test_impatience
+test_ignored
+if [ -n "$MPIRUN" ]; then
+	test_ranks
+else
+	skip 'several ranks, no mpirun'
+fi
+finish
