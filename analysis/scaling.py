@@ -50,7 +50,7 @@ def parse():
 
 def show_points(study):
     """What grew in weak scaling."""
-    first = study.ends()[0]
+    first = study.firsts()[0]
     print(f"{'':<8}{'ranks':>6}{'prefill':>10}{'decode':>10}{'work/rank':>11}"
           "   model")
     for ranks in study.ranks():
@@ -65,6 +65,11 @@ def show_points(study):
 def show_phase(study, phase):
     """Speed-up and efficiency of a phase."""
     made = rows(study, phase)
+    without = [str(ranks) for ranks in study.ranks()
+               if ranks not in {row.ranks for row in made}]
+    if without:
+        print(f"{phase:<8}left out: ranks {', '.join(without)}, for "
+              "there or elsewhere it took no time")
     if not made:
         return
     print(f"{phase:<8}{'ranks':>6}{'grid':>8}{'runs':>5}{'s':>9}{'least':>9}"

@@ -12,6 +12,7 @@ from scaling_studies import (ALL_PHASES, PHASES, accounts, operators, rows,
 STYLES = [(BLUE, "o"), (ORANGE, "s"), (GREEN, "^"), (PINK, "D"),
           ("#56B4E9", "v"), ("#D55E00", "P"), ("#000000", "*")]
 COLOURS = list(zip(PARTS, (BLUE, ORANGE, GREY), ("", "//", "..")))
+LINES = ("-", "-.", (0, (6, 1)))
 SHOWN = 6       # operators by themselves
 LETTERS = 13    # of a legend, to an inch
 LINE = 0.24     # of a legend, in inches
@@ -25,7 +26,7 @@ def _save(figure, folder, name):
 
 def _titled(figure, text):
     """In as many lines as the figure's width asks for."""
-    width = int(LETTERS * figure.get_figwidth() * 0.9)
+    width = int(LETTERS * figure.get_figwidth() * 0.85)
     figure.suptitle("\n".join(textwrap.wrap(text, width)), fontsize=11)
 
 
@@ -63,13 +64,14 @@ def _line(axes, at, points, dots=False):
     """The at-th line over the ranks, with the range of the runs; points:
     {ranks: Spread}. Its handle for a legend."""
     colour, mark = STYLES[at % len(STYLES)]
+    line = LINES[at // len(STYLES) % len(LINES)]
     spreads = list(points.values())
     if dots:
         return axes.plot(list(points), [one.median for one in spreads], ":",
                          color=colour, linewidth=2)
     return axes.errorbar(
         list(points), [one.median for one in spreads], color=colour,
-        marker=mark, markersize=5, capsize=3,
+        marker=mark, linestyle=line, markersize=5, capsize=3,
         yerr=[[one.median - one.least for one in spreads],
               [one.most - one.median for one in spreads]])
 
@@ -79,9 +81,8 @@ def _counts(studies):
 
 
 def _subject(studies):
-    """What ran."""
-    more = f", and {len(studies) - 1} more" if len(studies) > 1 else ""
-    return studies[0].subject() + more
+    """What ran in all of them."""
+    return subject(*(study.firsts() for study in studies))
 
 
 # --- Speed-up and efficiency ---
@@ -100,7 +101,7 @@ def _draw_speedup(axes, found):
         ideal, = axes.plot([row.ranks for row in made],
                            [row.ideal for row in made], "--", color=GREY)
     axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%.3g"))
     return [*handles, ideal]
 
 
@@ -128,7 +129,7 @@ def draw_scaling(studies, folder):
         top.set_title(phase)
         for axes in (top, low):
             _rank_axis(axes, _counts(studies))
-    upper[0].set_ylabel("speed-up (host)")
+    upper[0].set_ylabel("speed-up, times (host)")
     lower[0].set_ylabel("parallel efficiency, % (host)")
     legend(handles)
     name, said = SAID[kind]
@@ -158,7 +159,7 @@ def draw_shares(studies, folder):
             _line(axes, at, {ranks: spreads[0].scaled(100)
                              for ranks, spreads in points.items()}, True)
         _rank_axis(axes, _counts(studies))
-        axes.set_ylim(0, 100)
+        axes.set_ylim(0, 103)
         axes.set_title(phase)
     row[0].set_ylabel("exchange and wait, % of host time")
     legend([*handles, *axes.plot([], [], ":", color="black", linewidth=2)])
@@ -229,7 +230,7 @@ def draw_operators(study, phase, folder):
     top = 0
     for one, (name, points) in zip(flat, [(ALL, found[ALL]), *some]):
         handles = _draw_bars(one, counts, points, factors)
-        one.set_title("all operators" if name == ALL else name)
+        one.set_title(f"all of {phase}" if name == ALL else name)
         one.set_xlabel("ranks (host)")
         if name != ALL:
             top = max(top, one.get_ylim()[1])
@@ -238,11 +239,12 @@ def draw_operators(study, phase, folder):
     for one in flat[len(some) + 1:]:
         one.axis("off")
     for row in axes:
-        row[0].set_ylabel("ms, host")
+        row[0].set_ylabel("ms of all ranks, host" if strong
+                          else "ms of a rank, host")
     legend(handles)
     way = ("the ranks' times added up, so that ideal bars are of one height"
            if strong else "mean over the ranks")
-    _titled(figure, f"Host time of {phase} by operator, {study.name} "
+    _titled(figure, f"Host time of {phase} by operator, {study.kind} "
             f"scaling: {study.subject()}; {way}.")
     yield from _save(figure, folder, f"operators_{study.name}_{phase}")
 
@@ -261,16 +263,23 @@ def draw_links(study, run, phase, folder):
         return
     scale, unit = next(one for one in UNITS if top >= one[0] or one[0] == 1)
     used = [axis for axis in AXES if links[axis]]
+    # Cores are squares.
+    high = min(5.5, max(1.2, 4.2 * links["lines_x"] / links["lines_y"]))
     figure, (row,) = pyplot.subplots(
-        1, len(used), figsize=(1.5 + 4.5 * len(used), 5.2), squeeze=False,
-        layout="constrained")
+        1, len(used), figsize=(1.5 + 4.5 * len(used), 1.3 + high),
+        squeeze=False, layout="constrained")
     draw_phase_links(figure, row, {"links": links}, scale, phase,
-                     f"{unit} on a link, both ways, emulated")
+                     f"{unit}, emulated")
+    for axes in row:
+        axes.set_xlabel("column of emulated cores")
+        axes.set_ylabel("row of emulated cores")
+        for axis in axes.xaxis, axes.yaxis:
+            axis.set_major_locator(ticker.MaxNLocator(6, integer=True))
     _titled(figure, f"Load of the emulated links in {phase}: "
             f"{subject([run])}, {run.facets['device']}")
-    figure.supxlabel("Words of 32 bits, counted over each cut of the core "
-                     "grid; each of the parallel lines is shown with their "
-                     "mean.", fontsize=9)
+    figure.supxlabel("Words of 32 bits on a link, both ways, counted over "
+                     "each cut of the core grid; all parallel lines are "
+                     "shown with their mean.", fontsize=9)
     yield from _save(figure, folder, f"links_{study.name}_{phase}")
 
 

@@ -15,20 +15,31 @@ def named(name, text):
     """A facet for people."""
     if name in ("prefill", "decode"):
         return f"{name} on {text} cores"
+    if name in ("in", "out"):
+        return f"{text} {'tokens ' if name == 'in' else ''}{name}"
+    if name == "shape":
+        return f"{text} parameters"
     return text or f"no {name}"
 
 
-def subject(runs):
-    """What ran, a text."""
-    def span(text):
-        return " to ".join(dict.fromkeys(map(text, runs)))
-    facets = runs[0].facets
-    return ", ".join([
-        span(lambda run: run.facets["model"]),
-        span(lambda run: f"{run.parameters / 1e6:.4g} M") + " parameters",
-        facets["dtype"],
-        *(named(name, span(lambda run, name=name: run.facets[name]))
-          for name in ("prefill", "decode")), facets["request"]])
+SAID = ("model", "shape", "dtype", "prefill", "decode", "in", "out")
+
+
+def _parts_of(runs):
+    """What ran, from the smallest to the largest: a text for each of SAID."""
+    def span(name):
+        texts = [f"{run.parameters / 1e6:.4g} M" if name == "shape"
+                 else run.facets[name] for run in runs]
+        if name == "out":
+            texts.sort(key=int)
+        return named(name, " to ".join(dict.fromkeys((texts[0], texts[-1]))))
+    return [span(name) for name in SAID]
+
+
+def subject(*lists):
+    """What ran, a text, of lists of runs; without what differs in these."""
+    parts = zip(*map(_parts_of, lists))
+    return ", ".join(some[0] for some in parts if len(set(some)) == 1)
 
 
 @dataclass
@@ -53,14 +64,13 @@ class Study:
         """All."""
         return [run for ranks in self.ranks() for run in self.points[ranks]]
 
-    def ends(self):
-        """The runs with the fewest and the most ranks."""
-        return [self.run(ranks) for ranks in (self.ranks()[0],
-                                              self.ranks()[-1])]
+    def firsts(self):
+        """The first run of each point."""
+        return [self.run(ranks) for ranks in self.ranks()]
 
     def subject(self):
         """What ran, from the smallest to the largest."""
-        return subject(self.ends())
+        return subject(self.firsts())
 
 
 @dataclass
@@ -168,8 +178,9 @@ def group(runs, named_weak):
     for same in weak:
         if not _several(same):
             raise ScalingError(
-                f"{same[0].path}: nothing to compare with: no other report "
-                "has its settings on another number of ranks")
+                f"{same[0].path}: nothing to compare with: no report of "
+                "another number of ranks has its settings "
+                f"({subject(same[:1])})")
         _check_grows(_points(same))
     return _studies("strong", strong) + _studies("weak", weak)
 
@@ -201,19 +212,20 @@ def _rate(work, seconds):
                   work / seconds.least)
 
 
-def has_phase(study, phase):
-    """Whether all runs took time for it."""
-    return all(run.seconds[phase] > 0 and run.work[phase] > 0
-               for run in study.runs())
+def timed(study, phase):
+    """The ranks whose runs all had something to do there and took time for
+    it: after one new token there is no decode."""
+    return [ranks for ranks in study.ranks()
+            if all(run.seconds[phase] > 0 and run.work[phase] > 0
+                   for run in study.points[ranks])]
 
 
 def rows(study, phase):
     """A Row for each point. Speed-up is of work/s: with the same work, of
     time. Efficiency is that of work/s of a rank."""
-    if not has_phase(study, phase):
-        return []
+    counts = timed(study, phase)
     made, base = [], None
-    for ranks in study.ranks():
+    for ranks in counts if len(counts) > 1 else ():
         work = study.run(ranks).work[phase]
         seconds = _seconds(study, phase, ranks)
         rate = _rate(work, seconds)
