@@ -3,16 +3,15 @@
 --report FILE --profile) alone: tables, files of numbers and figures of strong
 and weak scaling. See README."""
 import argparse
-import csv
 import os
 import sys
 
-import scaling_studies
+import scaling_numbers
 from bench_tables import number
 from compare import paragraph
 from scaling_reports import ALL, ScalingError, find_reports, read_run
-from scaling_studies import (ALL_PHASES, PHASES, UNITS, operators, rows,
-                             shares)
+from scaling_studies import (ALL_PHASES, PHASES, UNITS, group, operators,
+                             rows, shares)
 
 COUNTS = 6    # of ranks, beside each other
 LEAST = 0.01  # of a phase, to be shown by itself
@@ -163,20 +162,7 @@ EXPLAINED = (
     "means over the ranks.")
 
 
-# --- Files ---
-
-def write_numbers(name, lines, folder):
-    """NAME.csv; its path. None: there is nothing to write."""
-    lines = list(lines)
-    if not lines:
-        return None
-    path = os.path.join(folder, name + ".csv")
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(lines[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(lines)
-    return path
-
+# --- All ---
 
 def draw(studies, folder):
     """The figures, if they can be drawn."""
@@ -205,16 +191,14 @@ def scale(args):
     taken = {os.path.realpath(run.path) for run in named_weak}
     runs = [read_run(path) for path in find_reports(args.reports)
             if os.path.realpath(path) not in taken]
-    studies = scaling_studies.group(runs, named_weak)
+    studies = group(runs, named_weak)
     os.makedirs(args.out, exist_ok=True)
     note_profiles(runs + named_weak)
     for study in studies:
         show(study)
     print(paragraph(EXPLAINED))
-    for name, table in scaling_studies.TABLES.items():
-        path = write_numbers(name, table(studies), args.out)
-        if path:
-            print(f"numbers {path}")
+    for path in scaling_numbers.write(studies, args.out):
+        print(f"numbers {path}")
     if not args.no_figures:
         draw(studies, args.out)
 

@@ -24,10 +24,14 @@ def _save(figure, folder, name):
         yield save(figure, folder, name, kind)
 
 
-def _titled(figure, text):
+def _wrapped(figure, text):
     """In as many lines as the figure's width asks for."""
-    width = int(LETTERS * figure.get_figwidth() * 0.85)
-    figure.suptitle("\n".join(textwrap.wrap(text, width)), fontsize=11)
+    return "\n".join(textwrap.wrap(text, int(
+        LETTERS * figure.get_figwidth() * 0.85)))
+
+
+def _titled(figure, text):
+    figure.suptitle(_wrapped(figure, text), fontsize=11)
 
 
 def _panels(down, across, labels, height=3.4, width=3.7):
@@ -263,8 +267,8 @@ def draw_links(study, run, phase, folder):
         return
     scale, unit = next(one for one in UNITS if top >= one[0] or one[0] == 1)
     used = [axis for axis in AXES if links[axis]]
-    # Cores are squares.
-    high = min(5.5, max(1.2, 4.2 * links["lines_x"] / links["lines_y"]))
+    # Cores are squares, unless the grid is much longer than wide.
+    high = min(5.5, max(2.4, 4.2 * links["lines_x"] / links["lines_y"]))
     figure, (row,) = pyplot.subplots(
         1, len(used), figsize=(1.5 + 4.5 * len(used), 1.3 + high),
         squeeze=False, layout="constrained")
@@ -273,13 +277,16 @@ def draw_links(study, run, phase, folder):
     for axes in row:
         axes.set_xlabel("column of emulated cores")
         axes.set_ylabel("row of emulated cores")
+        axes.set_aspect("auto")
         for axis in axes.xaxis, axes.yaxis:
-            axis.set_major_locator(ticker.MaxNLocator(6, integer=True))
+            axis.set_major_locator(ticker.MaxNLocator(6, integer=True,
+                                                      min_n_ticks=1))
     _titled(figure, f"Load of the emulated links in {phase}: "
             f"{subject([run])}, {run.facets['device']}")
-    figure.supxlabel("Words of 32 bits on a link, both ways, counted over "
-                     "each cut of the core grid; all parallel lines are "
-                     "shown with their mean.", fontsize=9)
+    figure.supxlabel(_wrapped(figure, (
+        "Words of 32 bits on a link, both ways, counted over each cut of the "
+        "core grid; all parallel lines are shown with their mean.")),
+        fontsize=9)
     yield from _save(figure, folder, f"links_{study.name}_{phase}")
 
 

@@ -1,10 +1,10 @@
 """Groups runs to studies of strong and weak scaling, and what each tells:
-speed-up, efficiency, shares; as tables of numbers."""
+speed-up, efficiency, shares."""
 import statistics
 from dataclasses import dataclass
 from typing import Dict, List
 
-from scaling_reports import ALL, AXES, GROWING, PARTS, Run, ScalingError
+from scaling_reports import ALL, GROWING, PARTS, Run, ScalingError
 
 PHASES = ("load", "prefill", "decode")  # those that have a work
 UNITS = {"load": "GB", "prefill": "GFLOP", "decode": "GB"}
@@ -154,7 +154,7 @@ def _labels(groups, aside):
 
 def _studies(kind, groups):
     """Of groups of runs, each one study."""
-    labels = _labels(groups, GROWING if kind == "weak" else ())
+    labels = _labels(groups, GROWING if kind == "weak" else ("shape",))
     made = []
     for at, (same, label) in enumerate(zip(groups, labels), 1):
         name = kind if len(groups) == 1 else f"{kind}{at}"
@@ -271,82 +271,8 @@ def shares(study, phase):
     return made
 
 
-# --- Numbers for files ---
-
-def scaling_table(studies):
-    """Speed-up and efficiency, a dict for each row."""
-    for study in studies:
-        for phase in PHASES:
-            for row in rows(study, phase):
-                run = study.run(row.ranks)
-                yield {
-                    "study": study.name, "label": study.label,
-                    "phase": phase, "ranks": row.ranks,
-                    "rank_grid": "x".join(map(str, run.rank_grid)),
-                    "model": run.facets["model"],
-                    "parameters": run.parameters,
-                    "emulated_prefill_cores": run.facets["prefill"],
-                    "emulated_decode_cores": run.facets["decode"],
-                    "runs": len(study.points[row.ranks]),
-                    "work": row.work / 1e9, "work_unit": UNITS[phase],
-                    **_columns("host_s", row.seconds),
-                    **_columns("host_work_per_s", row.rate.scaled(1e-9)),
-                    **_columns("host_speedup", row.speedup),
-                    "ideal_speedup": row.ideal,
-                    **_columns("host_efficiency_percent",
-                               row.efficiency.scaled(100))}
-
-
-def _columns(name, spread):
-    return {name: spread.median, name + "_least": spread.least,
-            name + "_most": spread.most}
-
-
-def operators_table(studies):
-    """Seconds of the host by operator."""
-    for study in studies:
-        for phase in ALL_PHASES:
-            for operator, points in operators(study, phase).items():
-                for ranks, parts in points.items():
-                    yield {"study": study.name, "phase": phase,
-                           "operator": operator, "ranks": ranks,
-                           **{f"host_{part}_s_mean_of_ranks": seconds
-                              for part, seconds in zip(PARTS, parts)}}
-
-
-def shares_table(studies):
-    """Shares of exchange and wait."""
-    for study in studies:
-        for phase in ALL_PHASES:
-            for ranks, spreads in shares(study, phase).items():
-                row = {"study": study.name, "phase": phase, "ranks": ranks}
-                for name, spread in zip(("exchange", "wait", "both"),
-                                        spreads):
-                    row.update(_columns(f"host_{name}_percent",
-                                        spread.scaled(100)))
-                yield row
-
-
-def links_table(studies):
-    """Words over each cut, of every account."""
-    for study, run in accounts(studies):
-        for phase, links in run.links.items():
-            for axis in AXES:
-                lines = links["lines_" + axis]
-                for cut, words in enumerate(links[axis]):
-                    yield {"study": study.name, "phase": phase,
-                           "ranks": run.ranks, "axis": axis,
-                           "behind_core": cut, "links_of_cut": lines,
-                           "emulated_words_of_cut": words,
-                           "emulated_words_of_link_mean": words / lines}
-
-
 def accounts(studies):
     """The runs whose accounts differ: of strong scaling one, for the account
     does not depend on ranks, of weak the largest."""
     for study in studies:
         yield study, study.run(study.ranks()[-1])
-
-
-TABLES = {"scaling": scaling_table, "operators": operators_table,
-          "shares": shares_table, "links": links_table}

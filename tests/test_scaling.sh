@@ -213,6 +213,11 @@ strong1,f32,load,2 2
 strong2,f16,load,1 1
 strong2,f16,load,2 1' "$(grep ,load, "$new/scaling.csv" |
 		cut -d , -f 1-4,10 | sed 's/,\([0-9]\)$/ \1/')"
+	# On more than one rank at least.
+	scale 0 "$made/strong"/2a.json "$made/strong/4.json" --no-figures
+	same 'from 2 ranks on' '1 1 100
+2 2 100' "$(figures scaling strong,strong,prefill ideal_speedup host_speedup \
+		host_efficiency_percent)"
 	# One phase that nothing was done in; idle ranks.
 	make none/1.json 'r["request"]["new_tokens"] = 1'
 	make none/3.json 'ranks(3, 1, 1, 1, 0); r["request"]["new_tokens"] = 1
