@@ -176,24 +176,26 @@ def draw(studies, folder):
         print(f"figure {path}")
 
 
-def note_profiles(runs):
-    """Says which have none."""
-    without = [run.path for run in runs if run.profile is None]
-    if without:
-        more = f" and {len(without) - 1} more" if len(without) > 1 else ""
-        print(f"scaling: {without[0]}{more}: no profile (run --profile), so "
-              "not among operators and shares", file=sys.stderr)
+def note(what, paths):
+    """Says it of the files, if any, in one line."""
+    if paths:
+        more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+        print(f"scaling: {paths[0]}{more}: {what}", file=sys.stderr)
 
 
 def scale(args):
     """Reads, shows and writes all."""
-    named_weak = [read_run(path) for path in find_reports(args.weak)]
-    taken = {os.path.realpath(run.path) for run in named_weak}
-    runs = [read_run(path) for path in find_reports(args.reports)
+    weak, passed = find_reports(args.weak)
+    others, also_passed = find_reports(args.reports)
+    named_weak = [read_run(path) for path in weak]
+    taken = {os.path.realpath(path) for path in weak}
+    runs = [read_run(path) for path in others
             if os.path.realpath(path) not in taken]
     studies = group(runs, named_weak)
     os.makedirs(args.out, exist_ok=True)
-    note_profiles(runs + named_weak)
+    note("HDF5, not read without h5py", passed + also_passed)
+    note("no profile (run --profile), so not among operators and shares",
+         [run.path for run in runs + named_weak if run.profile is None])
     for study in studies:
         show(study)
     print(paragraph(EXPLAINED))

@@ -65,20 +65,35 @@ class Run:
 
 # --- Files ---
 
+def _files_in(folder):
+    """Paths of what may be reports, and of HDF5 files that cannot be looked
+    into. Checkpoints may lie beside them."""
+    paths = sorted(path for kind in (".json", *H5) for path in
+                   glob.glob(os.path.join(glob.escape(folder), "*" + kind)))
+    blind = [path for path in paths if path.endswith(H5)]
+    if blind and not _no_h5py():
+        blind = []
+    found = [path for path in paths if path not in blind
+             and not (path.endswith(H5)
+                      and _format_of(path) == "waferllm checkpoint")]
+    if not found:
+        raise ScalingError(f"{folder}: no reports in this folder" + (
+            ", as far as can be told without h5py" if blind else ""))
+    return found, blind
+
+
 def find_reports(names):
-    """Paths of the reports named, each once; of a folder all in it."""
-    found = {}
+    """Paths of the reports named, each once, of a folder all in it; and of
+    the HDF5 files in folders that were passed over without h5py."""
+    found, passed = {}, []
     for name in names:
-        paths = [name]
+        paths, blind = [name], []
         if os.path.isdir(name):
-            paths = sorted(path for kind in (".json", *H5) for path in
-                           glob.glob(os.path.join(glob.escape(name),
-                                                  "*" + kind)))
-            if not paths:
-                raise ScalingError(f"{name}: no reports in this folder")
+            paths, blind = _files_in(name)
+        passed += blind
         for path in paths:
             found.setdefault(os.path.realpath(path), path)
-    return list(found.values())
+    return list(found.values()), passed
 
 
 def _plain(value):
@@ -119,20 +134,36 @@ def _tree(node):
     return rows
 
 
-def _read_h5(path):
+def _no_h5py():
+    """Why HDF5 cannot be read; empty: it can."""
     try:
-        import h5py
+        import h5py  # noqa: F401
     except ImportError as why:
+        return str(why)
+    return ""
+
+
+def _read_h5(path):
+    if _no_h5py():
         raise ScalingError(f"{path}: HDF5 needs h5py, and there is none: "
-                           f"{why}") from why
+                           + _no_h5py())
+    import h5py
+    if not h5py.is_hdf5(path):
+        raise ScalingError(f"{path}: not HDF5")
     with h5py.File(path, "r") as file:
-        return _tree(file)
+        found = _plain(file.attrs.get("format"))
+        return _tree(file) if found == FORMAT else {"format": found}
+
+
+def _format_of(path):
+    return _read_h5(path).get("format")
 
 
 def _read(path):
     """The report in the file, whatever it is."""
     try:
         if path.endswith(H5):
+            os.stat(path)
             return _read_h5(path)
         with open(path, encoding="utf-8") as file:
             return json.load(file)

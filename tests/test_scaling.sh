@@ -248,6 +248,7 @@ del r["host"]["profile"]["phases"][0]["wait"]'
 r["model"]["source"] = "c.h5"'
 	make same.json 'larger(3, 8); ranks(2, 1, 1, 1, 1)'
 	refused "$made/none.json: No such file" "$strong" "$made/none.json"
+	refused "$made/none.h5: No such file" "$made/none.h5"
 	refused "$made/empty: no reports" "$made/empty"
 	refused "$made/half.json: not JSON" "$strong" "$made/half.json"
 	refused "$made/other.json: not a report of waferllm run but a wafer" \
@@ -279,6 +280,9 @@ r["model"]["source"] = "c.h5"'
 	echo 'raise ImportError("none here")' >"$scratch/shim/h5py.py"
 	PYTHONPATH=$scratch/shim refused "$made/x.h5: HDF5 needs h5py" \
 		"$made/x.h5"
+	cp "$made/x.h5" "$made/empty"
+	PYTHONPATH=$scratch/shim refused "$made/empty: no reports" \
+		"$made/empty"
 	: >"$scratch/file"
 	scale 2 "$strong" --out "$scratch/file"
 	holds 'no folder' "$scratch/file" "$err"
@@ -306,8 +310,14 @@ test_real() {
 	done
 	answer 2 "$scratch/gqa.h5" --prompt 'A prompt' -n 9 --grid 4x3 \
 		--profile --report "$scratch/real/more.$kind"
+	# A checkpoint beside them is none.
+	mv "$scratch/gqa.h5" "$scratch/real/gqa.h5"
+	mkdir -p "$scratch/shim"
+	echo 'raise ImportError("none here")' >"$scratch/shim/h5py.py"
+	PYTHONPATH=$scratch/shim scale 0 "$scratch/real" --no-figures
+	holds 'those not read' 'HDF5, not read without h5py' "$err"
 	scale 0 "$scratch/real" --no-figures
-	[ ! -s "$err" ] || fail 'something to say' "$err"
+	[ $kind = json ] || [ ! -s "$err" ] || fail 'something to say' "$err"
 	same 'the points' '1 1
 2 2' "$(figures scaling strong,strong,decode ranks runs)"
 	same 'the first' '1 100' "$(figures scaling strong,strong,prefill,1 \
