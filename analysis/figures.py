@@ -21,9 +21,9 @@ REQUEST = ("llama3-8b", 4096, 4096, "660x660", "360x360", False)
 SUBJECT = "LLaMA3-8B, 4096 tokens in, 4096 out, WSE-2"
 
 
-def save(figure, folder, name):
-    """Writes the figure as NAME.png; its path."""
-    path = os.path.join(folder, name + ".png")
+def save(figure, folder, name, kind="png"):
+    """Writes the figure as NAME.kind; its path."""
+    path = os.path.join(folder, f"{name}.{kind}")
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
     return path
@@ -135,15 +135,17 @@ def _draw_links(axes, words, lines, axis, top):
     return drawn
 
 
-def _draw_phase_links(figure, row, phase, scale, name, unit):
-    """Both axes of a phase, words divided by scale."""
+def draw_phase_links(figure, row, phase, scale, name, unit):
+    """Both axes of a phase, words divided by scale. A grid one core wide
+    has links along one alone."""
     links = phase["links"]
     load = {axis: (numpy.array(links[axis], dtype=float) / scale,
-                   links["lines_" + axis]) for axis in "xy"}
+                   links["lines_" + axis]) for axis in "xy" if links[axis]}
     top = max((words / lines).max() for words, lines in load.values())
-    for axes, axis, way in zip(row, "xy", ("row", "column")):
+    ways = {"x": "row", "y": "column"}
+    for axes, axis in zip(row, load):
         drawn = _draw_links(axes, *load[axis], axis, top)
-        axes.set_title(f"{name}: links along a {way}")
+        axes.set_title(f"{name}: links along a {ways[axis]}")
     figure.colorbar(drawn, ax=list(row), label=unit)
 
 
@@ -152,9 +154,9 @@ def draw_links(runs, folder):
     phases = runs.request(*REQUEST).result()["phases"]
     figure, rows = pyplot.subplots(2, 2, figsize=(9.5, 8.6),
                                    layout="constrained")
-    _draw_phase_links(figure, rows[0], phases["prefill"], 1e6, "prefill",
+    draw_phase_links(figure, rows[0], phases["prefill"], 1e6, "prefill",
                       "million words on a link, both ways")
-    _draw_phase_links(figure, rows[1], phases["decode"],
+    draw_phase_links(figure, rows[1], phases["decode"],
                       1e3 * phases["decode"]["tokens"], "decode",
                       "thousand words on a link for a token, both ways")
     figure.suptitle(f"Load of the links: {SUBJECT}")

@@ -65,6 +65,7 @@ libscalapack-openmpi-dev:netlib-scalapack:scalapack:has_scalapack
 check:check:check:has_library check.h check
 python3:python:python:has python3
 python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib
+python3-h5py:py-h5py:h5py:imports h5py
 hdf5-tools:hdf5:hdf5:has h5dump'
 
 # Sets missing to the Debian names of what is not there.
