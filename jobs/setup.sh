@@ -65,7 +65,10 @@ libscalapack-openmpi-dev:netlib-scalapack:scalapack:has_scalapack
 check:check:check:has_library check.h check
 python3:python:python:has python3
 python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib
-hdf5-tools:hdf5:hdf5:has h5dump'
+hdf5-tools:hdf5:hdf5:has h5dump
+munge:munge:munge:has munge
+slurmctld:slurm:slurm:has sbatch
+slurmd:slurm:slurm:has sbatch'
 
 # Sets missing to the Debian names of what is not there.
 find_missing() {
@@ -107,8 +110,10 @@ install_packages() {
 		fi
 	fi
 	say "installing: $missing"
+	# The daemons are for a test that starts its own: systemctl does
+	# nothing when it is told to be offline.
 	# shellcheck disable=SC2086 # words on purpose
-	if ! { $root apt-get -q update && $root env \
+	if ! { $root apt-get -q update && $root env SYSTEMD_OFFLINE=1 \
 		DEBIAN_FRONTEND=noninteractive apt-get -q -y \
 		--no-install-recommends install $missing; } </dev/null >&2; then
 		say_missing 'apt-get failed'
