@@ -11,14 +11,10 @@ jobs=$WAFERLLM_SRCDIR/jobs
 export SLURM_CONF=$scratch/slurm.conf
 
 # ours: ids of all processes of this Slurm and of its jobs. This script's own
-# environment is older.
+# environment is older, and grep comes after the list.
 ours() {
-	local p
-	for p in /proc/[0-9]*; do
-		if grep -qaF "SLURM_CONF=$SLURM_CONF" "$p/environ"; then
-			echo "${p#/proc/}"
-		fi
-	done 2>/dev/null
+	set -- /proc/[0-9]*/environ
+	grep -laF "SLURM_CONF=$SLURM_CONF" "$@" 2>/dev/null | cut -d / -f 3
 }
 
 # Also when the test is ended by a signal. Daemons start others: until none is
