@@ -6,7 +6,9 @@ set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
 
-PATH=$PATH:/usr/sbin
+# The scripts find the program in PATH, as they do where it is installed.
+PATH=$WAFERLLM_BUILDDIR:$PATH:/usr/sbin
+export -n WAFERLLM
 jobs=$WAFERLLM_SRCDIR/jobs
 export SLURM_CONF=$scratch/slurm.conf
 
@@ -117,14 +119,14 @@ start_slurm() {
 		-n 1 "$scratch/slurmctld.log" "$scratch/n2.log" | xargs)"
 }
 
-# state JOB [FIELD]
+# state JOB: of all its tasks.
 state() {
-	scontrol show job "$1" | sed -n "s/.*\<${2-JobState}=\([^ ]*\).*/\1/p" |
+	scontrol show job "$1" | sed -n 's/.*JobState=\([^ ]*\).*/\1/p' |
 		sort -u | xargs
 }
 
 over() {
-	case $(state "$1") in *PENDING* | *RUNNING* | *COMPLETING*) false ;; esac
+	[ -z "$(squeue -h -j "$1")" ]
 }
 
 # job SCRIPT FLAGS... -- ARGUMENTS...: submits it in $scratch/work; its number
@@ -188,6 +190,7 @@ answered() {
 
 # A script that is new here must at least come to its end and leave reports.
 try_script() {
+	local file
 	case $1 in
 	run)
 		finished run -N 1 -n 8 -- -n 5
@@ -215,7 +218,10 @@ try_script() {
 		;;
 	*)
 		finished "$1" -N 1 -n 2 --
-		[ -n "$(ls "$reports")" ] || fail "$1: no reports"
+		for file in "$reports"/*.json; do
+			host_ranks "$file" >"$scratch/ranks" ||
+				fail "$1: no report $file"
+		done
 		;;
 	esac
 }
