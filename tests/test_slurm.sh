@@ -159,21 +159,20 @@ finished() {
 	reports=$scratch/work/$reports
 }
 
-# host_ranks FILE: of a report, if it is JSON.
-host_ranks() {
-	python3 -c 'import json, sys
-print(json.load(open(sys.argv[1]))["host"]["ranks"])' "$1"
+# show_reports: NAME:RANKS of all in the folder; fails if one is no JSON.
+show_reports() {
+	python3 -c 'import json, os, sys
+for name in sys.argv[1:]:
+	with open(name) as file:
+		ranks = json.load(file)["host"]["ranks"]
+	print(os.path.basename(name) + ":" + str(ranks))' "$reports"/*.json
 }
 
-# left SCRIPT NAME:RANKS...: these are the files in its folder, all reports.
+# left SCRIPT NAME:RANKS...: these are the reports in its folder.
 left() {
-	local script=$1 file found=
+	local script=$1
 	shift
-	for file in "$reports"/*.json; do
-		found="$found $(basename "$file"):$(host_ranks "$file")" ||
-			fail "$script: $file" "$file"
-	done
-	same "reports of $script" "$*" "${found# }"
+	same "reports of $script" "$*" "$(show_reports | xargs)"
 }
 
 # answered SCRIPT TIMES ARGUMENTS...: what one process says, so many times.
@@ -190,7 +189,6 @@ answered() {
 
 # A script that is new here must at least come to its end and leave reports.
 try_script() {
-	local file
 	case $1 in
 	run)
 		finished run -N 1 -n 8 -- -n 5
@@ -218,10 +216,7 @@ try_script() {
 		;;
 	*)
 		finished "$1" -N 1 -n 2 --
-		for file in "$reports"/*.json; do
-			host_ranks "$file" >"$scratch/ranks" ||
-				fail "$1: no report $file"
-		done
+		show_reports || fail "$1: no reports"
 		;;
 	esac
 }
