@@ -68,6 +68,17 @@ python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib
 python3-h5py:py-h5py:h5py:imports h5py
 hdf5-tools:hdf5:hdf5:has h5dump'
 
+# The same of daemons that tests start for themselves, beside the machine's.
+daemons='munge:munge:munge:has munge
+slurmctld:slurm:slurm:has sbatch
+slurmd:slurm:slurm:has sbatch'
+
+# Adds them to what is needed, but where their packages would make them services
+# of this machine: those tests then say what they miss.
+need_daemons() {
+	[ -d /run/systemd/system ] || needs=$needs$'\n'$daemons
+}
+
 # Sets missing to the Debian names of what is not there.
 find_missing() {
 	local package test
@@ -108,8 +119,10 @@ install_packages() {
 		fi
 	fi
 	say "installing: $missing"
+	# The daemons are for a test that starts its own: systemctl does
+	# nothing when it is told to be offline.
 	# shellcheck disable=SC2086 # words on purpose
-	if ! { $root apt-get -q update && $root env \
+	if ! { $root apt-get -q update && $root env SYSTEMD_OFFLINE=1 \
 		DEBIAN_FRONTEND=noninteractive apt-get -q -y \
 		--no-install-recommends install $missing; } </dev/null >&2; then
 		say_missing 'apt-get failed'

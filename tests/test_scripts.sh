@@ -297,8 +297,8 @@ test_shellcheck() {
 		echo 'skipped: shellcheck: not installed'
 		return
 	fi
-	(cd "$top" && shellcheck -x jobs/*.sh tests/*.sh tests/fuzz/*.sh \
-		.ci/run) ||
+	(cd "$top" && shellcheck -x jobs/*.sh jobs/*.slurm tests/*.sh \
+		tests/fuzz/*.sh .ci/run) ||
 		failures=$((failures + 1))
 }
 
