@@ -65,7 +65,9 @@ libscalapack-openmpi-dev:netlib-scalapack:scalapack:has_scalapack
 check:check:check:has_library check.h check
 python3:python:python:has python3
 python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib
-hdf5-tools:hdf5:hdf5:has h5dump'
+hdf5-tools:hdf5:hdf5:has h5dump
+iproute2:iproute2:iproute2:has ip
+dropbear-bin:dropbear:dropbear:has dropbear'
 
 # Sets missing to the Debian names of what is not there.
 find_missing() {
