@@ -62,9 +62,23 @@ serve() {
 		serve "$1" "$scratch/hostkey" >"$scratch/$1.log" 2>&1 &
 }
 
+# Waits until all servers answer the first host: a link that has come up needs
+# a moment, and an address that was asked for in vain is held to be missing.
+reach_hosts() {
+	local host tries=0
+	for host in $others; do
+		until (: <>"/dev/tcp/$host/22") 2>/dev/null; do
+			tries=$((tries + 1))
+			[ $tries -lt 50 ] || return 0
+			sleep 0.2
+		done
+	done
+}
+
 # Sets hostfile, with two slots for each host.
 start_hosts() {
 	local host
+	trap 'exit 143' TERM # which a first process would not heed
 	mount -t tmpfs none /run
 	mount -t tmpfs none /dev/shm
 	hostname host1
@@ -86,6 +100,7 @@ start_hosts() {
 		plug "$host"
 		serve "$host"
 	done
+	reach_hosts
 }
 
 # A host's link: down, and up again.
@@ -95,4 +110,5 @@ unplug() {
 
 plug_again() {
 	ip -n wire link set "$1" up
+	reach_hosts
 }
