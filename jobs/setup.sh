@@ -68,14 +68,18 @@ python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib
 python3-h5py:py-h5py:h5py:imports h5py
 hdf5-tools:hdf5:hdf5:has h5dump'
 
-# The same of daemons that tests start for themselves, beside the machine's.
+# The same of what tests alone need; and of daemons that a test starts for
+# itself, beside the machine's.
+tests_need='iproute2:iproute2:iproute2:has ip
+dropbear-bin:dropbear:dropbear:has dropbear'
 daemons='munge:munge:munge:has munge
 slurmctld:slurm:slurm:has sbatch
 slurmd:slurm:slurm:has sbatch'
 
-# Adds them to what is needed, but where their packages would make them services
-# of this machine: those tests then say what they miss.
-need_daemons() {
+# Adds them to what is needed, but daemons where their packages would make them
+# services of this machine: the test then says what it misses.
+need_for_tests() {
+	needs=$needs$'\n'$tests_need
 	[ -d /run/systemd/system ] || needs=$needs$'\n'$daemons
 }
 
