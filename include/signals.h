@@ -10,8 +10,9 @@
  * What the process was started to ignore stays so. Once, at the start. */
 void signals_catch(bool orderly);
 
-/* A little less than Slurm leaves between SIGTERM and SIGKILL. */
-#define SIGNALS_PATIENCE 25
+/* Long enough for a token and the report, short where a launcher ends a job of
+ * which a rank is gone, so that there will be no token. */
+#define SIGNALS_PATIENCE 10
 
 /* The signal that asks for an end after the current token, or 0. SIGTERM
  * counts more. */

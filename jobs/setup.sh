@@ -123,10 +123,8 @@ install_packages() {
 		fi
 	fi
 	say "installing: $missing"
-	# The daemons are for a test that starts its own: systemctl does
-	# nothing when it is told to be offline.
 	# shellcheck disable=SC2086 # words on purpose
-	if ! { $root apt-get -q update && $root env SYSTEMD_OFFLINE=1 \
+	if ! { $root apt-get -q update && $root env \
 		DEBIAN_FRONTEND=noninteractive apt-get -q -y \
 		--no-install-recommends install $missing; } </dev/null >&2; then
 		say_missing 'apt-get failed'

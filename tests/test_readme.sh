@@ -73,7 +73,8 @@ failed=0 count=0
 while read -r line; do
 	count=$((count + 1))
 	run "$line"
-done < <(sed -n 's/^    \$ //p' "$WAFERLLM_SRCDIR/README")
+done < <(sed -n 's/^    \$ //p' "$WAFERLLM_SRCDIR/README" |
+	grep -v '^sbatch ')
 echo "$count commands"
 if [ ! -x "$work/installed/bin/waferllm" ]; then
 	echo 'make install installed nothing'

@@ -72,7 +72,7 @@ SelectTypeParameters=CR_Core
 SchedulerParameters=batch_sched_delay=0,sched_min_interval=0
 SlurmdParameters=config_overrides
 ReturnToService=2
-KillWait=2
+KillWait=20
 NodeName=n[1-2] NodeHostname=$host NodeAddr=127.0.0.1 \
  Port=[$((port + 1))-$((port + 2))] CPUs=2
 PartitionName=all Nodes=ALL Default=YES
@@ -221,14 +221,59 @@ try_script() {
 	esac
 }
 
+# word FIELD: its text in the only report.
+word() {
+	sed -n "s/^ *\"$1\": \"\(.*\)\",\{0,1\}$/\1/p" \
+		"$scratch"/work/reports-"$id"/*.json
+}
+
+# stopped SCRIPT STATE ENDED_BY SCANCEL_FLAGS...: a long run that Slurm signals
+# while it decodes reports how it ended.
+stopped() {
+	local script=$1 state=$2 ended=$3
+	shift 3
+	job "$script" -N 1 -n 2 --ntasks-per-node=2 -- "$scratch/long.h5" \
+		--prompt Hello -n 29000
+	within 60 grep -q 'Hello.' "$out" || fail "$script: no answer" "$err"
+	scancel "$@" "$id"
+	within 25 over "$id" || fail "$script goes on after $*" "$err"
+	same "state of $script after $*" "$state" "$(state "$id")"
+	same "end of $script after $*" "$ended" "$(word ended_by)"
+	none_left "$script after $*"
+}
+
+test_signals() {
+	stopped run COMPLETED SIGUSR1 --signal=USR1
+	stopped mpirun COMPLETED SIGUSR1 --batch --signal=USR1
+	stopped run CANCELLED SIGTERM
+}
+
+# Every sbatch line of the README, from a folder that has jobs/.
+test_readme() {
+	local line count=0
+	while read -r line; do
+		count=$((count + 1))
+		rm -rf "$scratch/work"
+		mkdir "$scratch/work"
+		ln -s "$jobs" "$scratch/work/jobs"
+		id=$(cd "$scratch/work" && SBATCH_OVERCOMMIT=1 bash -c "$line" |
+			sed 's/.* //')
+		within 100 over "$id" || fail "no end: $line"
+		same "state of $line" COMPLETED "$(state "$id")"
+		same "reports of $line" 1 "$(find "$scratch/work/reports-$id" \
+			-name '*.json' | grep -c .)"
+	done < <(sed -n 's/^    \$ \(sbatch .*\)/\1/p' \
+		"$WAFERLLM_SRCDIR/README")
+	[ $count -gt 0 ] || fail 'no sbatch in the README'
+}
+
 # A rank that is gone ends the step on both nodes.
 test_kill() {
-	random_model long 1 "$gqa_keys" 30000
 	job nodes -N 2 --ntasks-per-node=2 -- "$scratch/long.h5" \
 		--prompt Hello -n 29000
 	within 60 grep -q prefill "$err" || fail 'no prefill' "$err"
 	kill -KILL "$(processes | tail -n 1)"
-	within 10 over "$id" || fail 'a rank is gone, the job goes on'
+	within 20 over "$id" || fail 'a rank is gone, the job goes on'
 	same 'state of a job without a rank' FAILED "$(state "$id")"
 	none_left 'a rank is gone'
 }
@@ -251,6 +296,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_hwloc_base_binding_policy=none TMPDIR=$scratch
 # Small, for all scripts.
 random_model small 1 "$gqa_keys" 8192
+random_model long 1 "$gqa_keys" 30000
 export SHAPE=$scratch/small.json GRIDS='20x20 30x30 40x40'
 export WIDTH=64 LAYERS=1 SIDE=2 ROUNDS=1
 unset REPORTS DEVICES MODEL
@@ -258,5 +304,7 @@ unset REPORTS DEVICES MODEL
 for script in "$jobs"/*.slurm; do
 	try_script "$(basename "$script" .slurm)"
 done
+test_signals
+test_readme
 test_kill
 finish
