@@ -64,6 +64,7 @@ libutf8proc-dev:utf8proc:utf8proc:has_library utf8proc.h libutf8proc
 libscalapack-openmpi-dev:netlib-scalapack:scalapack:has_scalapack
 check:check:check:has_library check.h check
 python3:python:python:has python3
+groff-base:groff:groff:has groff
 python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib
 hdf5-tools:hdf5:hdf5:has h5dump'
 
