@@ -185,13 +185,10 @@ static void put_options(enum verb verb)
 
 /* --- Sections that are written by hand --- */
 
-static void put_items(const char *heading, const char *folder,
-                      const struct manual_item *item)
+static void put_items(const struct manual_item *item)
 {
-	put_heading(heading);
 	for (; item->head; item++) {
 		fputs(".TP\n\\fB", stdout);
-		put(folder);
 		put(item->head);
 		puts("\\fR");
 		put_prose(item->text);
@@ -200,7 +197,12 @@ static void put_items(const char *heading, const char *folder,
 
 static void put_files(const struct manual_item *file)
 {
-	put_items("FILES", WL_DATADIR "/", file);
+	put_heading("FILES");
+	/* However long the path is, nothing is filled here. */
+	fputs(".nf\n\\fI", stdout);
+	put(WL_DATADIR);
+	puts("\\fR\n.fi");
+	put_items(file);
 	puts(".PP");
 	put_prose("Where these are not installed, those of the source tree"
 	          " are used that\nwaferllm was built from.");
@@ -241,7 +243,8 @@ static void put_page(enum verb verb)
 	put_synopsis(verb);
 	put_description(verb);
 	put_options(verb);
-	put_items("EXIT STATUS", "", manual_status);
+	put_heading("EXIT STATUS");
+	put_items(manual_status);
 	put_heading("ENVIRONMENT");
 	put_prose(manual_environment);
 	put_files(page->files);
