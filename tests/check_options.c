@@ -290,7 +290,7 @@ static char *help(enum verb verb)
 
 static const char *const run_options[] = {
 	"--prompt TEXT", "--prompt-file FILE", "-n N", "--temperature T",
-	"--top-k K", "--top-p P", "--seed S", "--grid RxC",
+	"--top-k K", "--top-p P", "--seed S", "--grid RxC|auto",
 	"--prefill-grid RxC", "--decode-grid RxC", "--rank-grid rxc",
 	"--dry-run", "--shape SHAPE", "--prompt-tokens L", "--kv shift|concat",
 	"--kv-heads-full", "--prefill-regions N", "--decode-regions N",

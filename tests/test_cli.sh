@@ -330,6 +330,7 @@ END
 		export LD_PRELOAD=$shim
 		"$WAFERLLM" --help
 		"$WAFERLLM" --version
+		"$WAFERLLM" info
 		"$WAFERLLM" info "$model"
 		"$WAFERLLM" import --quiet --random "$scratch/gqa.json" \
 			"$scratch/again.h5"
