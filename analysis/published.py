@@ -9,9 +9,10 @@ class PublishedError(Exception):
 
 
 def directory():
-    """Where the files lie in the source tree."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    return os.path.join(os.path.dirname(here), "data", "published")
+    """Where the files lie: in the source tree, or as they are installed."""
+    top = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    source = os.path.join(top, "data", "published")
+    return source if os.path.isdir(source) else os.path.join(top, "published")
 
 
 def _load(path, key):

@@ -6,6 +6,10 @@
 #include <limits.h>
 #include <stdbool.h>
 
+/* The directory of the default checkpoint, either of these two. Not
+ * collective. */
+const char *datafile_top(void);
+
 /* The path of folder/name.json, folder one of data's: as it is installed, or
  * else in the source tree. False when it is in neither, or when name is no
  * plain name (a path, or one that ends in .json). Not collective. */

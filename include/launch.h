@@ -18,4 +18,10 @@ int launch_local_ranks(void);
  * Slurm gave of it to the job. */
 int launch_processors(void);
 
+/* Seconds that a process has between SIGTERM and SIGKILL: mpirun leaves one,
+ * Slurm thirty unless a site has it otherwise, people as many as they like; of
+ * a job that has lost a rank, which can come to no end in order, so many are
+ * waited for in vain. */
+double launch_patience(void);
+
 #endif

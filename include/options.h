@@ -81,6 +81,25 @@ bool options_bench_host(const struct options *o);
 /* Help for the program (verb NVERBS) or a verb. */
 void options_help(FILE *out, enum verb verb);
 
+/* What the table says of a verb: what stands beside options on its line, and
+ * what it does, in lines of a terminal. */
+struct verb_doc {
+	const char *name, *operands, *help;
+};
+const struct verb_doc *options_verb(enum verb verb);
+
+/* The same of an option, for manuals and shells. */
+struct option_doc {
+	const char *name;         /* with its dashes */
+	const char *argument;     /* NULL: it takes none */
+	const char *initial;      /* its default; NULL: none, or in help */
+	const char *help;         /* in lines */
+	bool host;                /* bench host takes it, too */
+};
+/* Option number i, below options_count; false when the verb has no such
+ * option. */
+bool options_doc(enum verb verb, size_t i, struct option_doc *d);
+
 /* One option of o's verb as it is used, for reports. */
 struct option_value {
 	const char *name;

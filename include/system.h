@@ -20,6 +20,9 @@ struct system {
 	                                        of all this; NULL: none */
 };
 
+/* In the table's order; NULL behind the last. */
+const char *system_name(size_t i);
+
 /* The system, and the algorithms in place of its own, that the options name.
  * 0, or -1 and err: a name is unknown, or things do not go together. */
 int system_choose(const struct options *o, struct system *s,

@@ -24,6 +24,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/jobs/setup.sh"
 
 program=${1-$top/build/waferllm}
+# As it is installed, the script is not in the tree of the program.
+[ $# -gt 0 ] || [ -x "$program" ] || program=waferllm
 out=${2-bench}
 reports=$out/reports
 python=${PYTHON3-python3}
@@ -123,7 +125,7 @@ fi
 mkdir -p "$reports"
 rm -f "$reports"/[0-9]*.json
 find_launcher "$out/launcher"
-scalapack=$("$program" --version | tail -n 1)
+scalapack=$("$program" --version | grep 'ScaLAPACK$')
 if [ ! -f "$model" ]; then
 	say "bench: makes $model"
 	"$program" import --random "$shape" --quiet "$model"

@@ -70,7 +70,8 @@ hdf5-tools:hdf5:hdf5:has h5dump'
 
 # The same of what tests alone need; and of daemons that a test starts for
 # itself, beside the machine's.
-tests_need='iproute2:iproute2:iproute2:has ip
+tests_need='groff-base:groff:groff:has groff
+iproute2:iproute2:iproute2:has ip
 dropbear-bin:dropbear:dropbear:has dropbear'
 daemons='munge:munge:munge:has munge
 slurmctld:slurm:slurm:has sbatch

@@ -6,6 +6,12 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *datafile_top(void)
+{
+	return access(WL_DATADIR "/default.h5", R_OK) ? WL_SRC_DATADIR
+	                                              : WL_DATADIR;
+}
+
 bool datafile_find(const char *folder, const char *name, char path[PATH_MAX])
 {
 	static const char *const top[] = { WL_DATADIR, WL_SRC_DATADIR };

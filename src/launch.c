@@ -59,6 +59,11 @@ int launch_processors(void)
 	return given && given < here ? given : (int)here;
 }
 
+double launch_patience(void)
+{
+	return getenv("OMPI_COMM_WORLD_SIZE") ? 0.8 : 10;
+}
+
 void launch_prepare(void)
 {
 	if (launch_local_ranks() > launch_processors())

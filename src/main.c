@@ -9,6 +9,7 @@
 
 #include "bench.h"
 #include "crc.h"
+#include "datafile.h"
 #include "h5file.h"
 #include "host.h"
 #include "import.h"
@@ -19,6 +20,7 @@
 #include "run.h"
 #include "scalapack.h"
 #include "signals.h"
+#include "simd.h"
 #include "words.h"
 
 static int print_version(void)
@@ -29,9 +31,11 @@ static int print_version(void)
 	MPI_Get_library_version(mpi, &len);
 	mpi[strcspn(mpi, "\n,")] = '\0';
 	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\n%s\n%s\n"
-	       "%sScaLAPACK\n", PACKAGE_VERSION, mpi, h5file_version(),
-	       host_hwloc_version(), JANSSON_VERSION, wl_crc32_libraries(),
-	       words_libraries(), scalapack_built() ? "" : "no ");
+	       "%sScaLAPACK\nSIMD %s\ndata %s\n", PACKAGE_VERSION, mpi,
+	       h5file_version(), host_hwloc_version(), JANSSON_VERSION,
+	       wl_crc32_libraries(), words_libraries(),
+	       scalapack_built() ? "" : "no ", simd_name(simd_level()),
+	       datafile_top());
 	return 0;
 }
 
@@ -86,7 +90,8 @@ int main(int argc, char **argv)
 	struct wl_error err;
 	int rc = options_parse(argc, argv, &o, &err);
 
-	if (!rc && o.version)
+	if (!rc && (o.version ||
+	            (o.verb == VERB_INFO && !o.model && !o.help)))
 		return print_version();
 	if (!rc && o.help) {
 		bool verb_named = argc > 2;
@@ -94,7 +99,7 @@ int main(int argc, char **argv)
 		options_help(stdout, verb_named ? o.verb : NVERBS);
 		return 0;
 	}
-	signals_catch(o.verb == VERB_RUN && !o.dry_run);
+	signals_catch(o.verb == VERB_RUN && !o.dry_run ? launch_patience() : 0);
 	host_keep_memory();
 	if (o.verb == VERB_RUN || o.verb == VERB_BENCH)
 		return run_verb(rc, &o, &err);

@@ -52,7 +52,7 @@ static const struct option table[] = {
 	  "only the likeliest tokens that make up P" },
 	{ RUN | IMPORT, "--seed", UNSIGNED, AT(seed), "S", "0", 0, 0,
 	  "seed of the random numbers" },
-	{ RUN, "--grid", AUTO, AT(grid), "RxC", NULL, 1, 4096,
+	{ RUN, "--grid", AUTO, AT(grid), "RxC|auto", NULL, 1, 4096,
 	  "cores of the wafer, both phases (default: by the model);\n"
 	  "auto, with --dry-run: the fastest that fit" },
 	{ RUN, "--prefill-grid", GRID, AT(prefill_grid), "RxC", NULL, 1,
@@ -75,7 +75,7 @@ static const struct option table[] = {
 	  1 << 16, "parts of the wafer that share the layers out, prefill" },
 	{ RUN, "--decode-regions", INTEGER, AT(decode_regions), "N", "1", 1,
 	  1 << 16, "the same, decode" },
-	{ RUN, "--system", STRING, AT(system), "NAME", "waferllm", 0, 0,
+	{ RUN, "--system", STRING, AT(system), "SYSTEM", "waferllm", 0, 0,
 	  "how a model is laid out and run: waferllm, megatron;\n"
 	  "with --dry-run also t10, ladder" },
 	{ RUN, "--gemm", STRING, AT(gemm), "NAME", NULL, 0, 0,
@@ -142,7 +142,7 @@ static const struct option table[] = {
 	{ ALL, "--help", FLAG, AT(help), NULL, NULL, 0, 0,
 	  "this text" },
 	{ ALL, "--version", FLAG, AT(version), NULL, NULL, 0, 0,
-	  "version of waferllm and of its libraries" },
+	  "version of waferllm, and what it was built with" },
 };
 
 #define N_OPTIONS (sizeof table / sizeof *table)
@@ -150,10 +150,7 @@ static const struct option table[] = {
 _Static_assert(N_OPTIONS <= 8 * sizeof ((struct options *)0)->given,
                "each option has a bit");
 
-/* What stands beside options on a verb's line, and what the verb does. */
-static const struct {
-	const char *name, *operands, *help;
-} verb_text[NVERBS] = {
+static const struct verb_doc verb_text[NVERBS] = {
 	[VERB_RUN] = { "run", "[MODEL.h5]",
 		"Run a model on the emulated wafer. The prompt and its\n"
 		"continuation go to standard output, all else to standard"
@@ -169,8 +166,9 @@ static const struct {
 		"Turn a Hugging Face directory, a GGUF file, a llama2.c\n"
 		"checkpoint (.bin) and its tokenizer, or a random model into"
 		" a\ncheckpoint for run." },
-	[VERB_INFO] = { "info", "MODEL.h5",
-		"Show what a checkpoint holds." },
+	[VERB_INFO] = { "info", "[MODEL.h5]",
+		"Show what a checkpoint holds or, without one, what waferllm"
+		" was\nbuilt with, as --version does." },
 };
 
 static int bad(const struct option *o, const char *arg, struct wl_error *err,
@@ -453,8 +451,6 @@ static int check(struct options *o, int operands, struct wl_error *err)
 	if (o->verb == VERB_BENCH && o->dry_run && o->check)
 		return wl_error_set(err, "options --dry-run and --check "
 		                    "exclude each other");
-	if (o->verb == VERB_INFO && !operands)
-		return wl_error_set(err, "waferllm info: no MODEL.h5 given");
 	if (o->verb != VERB_IMPORT)
 		return 0;
 	if (o->random_shape) {
@@ -574,6 +570,20 @@ void options_help(FILE *out, enum verb verb)
 	        "chip.\nwaferllm VERB --help tells about a verb; the default "
 	        "verb is run:\n\n");
 	help_options(out, VERB_RUN);
+}
+
+const struct verb_doc *options_verb(enum verb verb)
+{
+	return &verb_text[verb];
+}
+
+bool options_doc(enum verb verb, size_t i, struct option_doc *d)
+{
+	const struct option *o = &table[i];
+
+	*d = (struct option_doc){ o->name, o->argument, o->initial, o->help,
+	                          o->verbs & HOST };
+	return o->verbs & 1u << verb;
 }
 
 /* A grid as one types it. */

@@ -3,11 +3,12 @@
 
 #include <signal.h>
 #include <stddef.h>
-#include <unistd.h>
+#include <sys/time.h>
 
 #include "fail.h"
 
 static volatile sig_atomic_t wanted;
+static struct itimerval limit;
 
 /* Leaves no temporary file behind, then dies of the signal all the same. */
 static void die_of(int signal)
@@ -43,20 +44,22 @@ static void remember(int signal)
 {
 	if (signal == SIGTERM) {
 		catch_mortal(SIGTERM);
-		alarm(SIGNALS_PATIENCE);
+		setitimer(ITIMER_REAL, &limit, NULL);
 	}
 	if (wanted != SIGTERM)
 		wanted = signal;
 }
 
-void signals_catch(bool orderly)
+void signals_catch(double patience)
 {
 	static const int mortal[] = { SIGHUP, SIGINT, SIGPIPE, SIGTERM };
 
 	for (size_t i = 0; i < sizeof mortal / sizeof *mortal; i++)
 		catch_mortal(mortal[i]);
-	if (!orderly)
+	if (patience <= 0)
 		return;
+	limit.it_value.tv_sec = (time_t)patience;
+	limit.it_value.tv_usec = 1e6 * (patience - (time_t)patience);
 	catch(SIGALRM, lose_patience, 0);
 	catch(SIGUSR1, remember, SA_RESTART);
 	catch(SIGTERM, remember, SA_RESTART);

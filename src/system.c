@@ -20,6 +20,11 @@ static const struct {
 	  false, NULL, NULL },
 };
 
+const char *system_name(size_t i)
+{
+	return i < sizeof table / sizeof *table ? table[i].name : NULL;
+}
+
 static int unknown(struct wl_error *err, const char *option, const char *name,
                    const char *known)
 {

@@ -13,7 +13,7 @@
 static const char *const names[] = {
 	"OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_PROCID", "SLURM_NODEID",
 	"SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE",
-	"SLURM_CPUS_ON_NODE", YIELD };
+	"SLURM_CPUS_ON_NODE", "OMPI_COMM_WORLD_SIZE", YIELD };
 
 static void forget(void)
 {
@@ -81,6 +81,16 @@ START_TEST(jobs_have_their_processors)
 }
 END_TEST
 
+START_TEST(mpirun_has_little_patience)
+{
+	step("0", "8");
+	ck_assert(launch_patience() > 5);
+	setenv("OMPI_COMM_WORLD_SIZE", "8", 1);
+	ck_assert(launch_patience() < 1);
+	forget();
+}
+END_TEST
+
 START_TEST(crowded_ranks_yield)
 {
 	step("0", "100000");
@@ -110,6 +120,7 @@ int main(void)
 
 	tcase_add_test(t, launchers_tell);
 	tcase_add_test(t, jobs_have_their_processors);
+	tcase_add_test(t, mpirun_has_little_patience);
 	tcase_add_test(t, crowded_ranks_yield);
 	suite_add_tcase(s, t);
 	return run_suite(s);

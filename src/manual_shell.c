@@ -1,0 +1,215 @@
+/* The functions of src/completion.sh that follow from the table of options:
+ * which verb a command line has come to, and the words that may stand next. */
+#include "config.h"
+#include "manual.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "bench.h"
+#include "model.h"
+#include "scalapack.h"
+#include "system.h"
+
+/* Of "a|b|C" the words a and b, with `between` them: those in capitals stand
+ * for something. */
+static void print_choices(FILE *out, const char *text, const char *between)
+{
+	const char *before = "";
+	size_t n;
+
+	for (; *text; text += n + (text[n] == '|')) {
+		n = strcspn(text, "|");
+		if (!islower((unsigned char)*text))
+			continue;
+		fprintf(out, "%s%.*s", before, (int)n, text);
+		before = between;
+	}
+}
+
+/* ---- What an argument may be, by its name in the table ---- */
+
+static void print_types(FILE *out, const char *option)
+{
+	(void)option;
+	for (int i = 0; i < WL_NTYPES; i++)
+		fprintf(out, "%s%s", i ? " " : "", wl_type_name(i));
+}
+
+static void print_systems(FILE *out, const char *option)
+{
+	(void)option;
+	for (size_t i = 0; system_name(i); i++)
+		fprintf(out, "%s%s", i ? " " : "", system_name(i));
+}
+
+/* The algorithms of a kernel. */
+static void print_algorithms(FILE *out, const char *kernel)
+{
+	struct wl_error err;
+	const struct bench_kernel *k = bench_kernel_find(kernel, &err);
+
+	for (size_t i = 0; k && i < k->count(); i++)
+		fprintf(out, "%s%s", i ? " " : "", k->algorithm(i).name);
+}
+
+/* Those of the kernel that the option has its name from. */
+static void print_names(FILE *out, const char *option)
+{
+	print_algorithms(out, option + strspn(option, "-"));
+}
+
+static void print_devices(FILE *out, const char *option)
+{
+	(void)option;
+	fprintf(out, "$(_waferllm_known '%s/devices')", WL_DATADIR);
+}
+
+static void print_shapes(FILE *out, const char *option)
+{
+	(void)option;
+	fprintf(out, "$(_waferllm_known '%s/shapes')", WL_DATADIR);
+}
+
+static void print_files(FILE *out, const char *option)
+{
+	(void)out, (void)option;
+}
+
+static const struct {
+	const char *argument;
+	void (*print)(FILE *out, const char *option);
+} argument[] = {
+	{ "TYPE", print_types }, { "SYSTEM", print_systems },
+	{ "NAME", print_names }, { "DEVICE", print_devices },
+	{ "SHAPE", print_shapes }, { "FILE", print_files },
+};
+
+/* "-" where the table knows none: a number, a text. */
+static void print_words(FILE *out, const struct option_doc *d)
+{
+	for (size_t i = 0; i < sizeof argument / sizeof *argument; i++)
+		if (!strcmp(d->argument, argument[i].argument)) {
+			argument[i].print(out, d->name);
+			return;
+		}
+	if (strchr(d->argument, '|'))
+		print_choices(out, d->argument, " ");
+	else
+		fputc('-', out);
+}
+
+/* --algo takes those of the kernel, which the verb has in its name here. */
+static void print_algo(FILE *out)
+{
+	const char *kernel = options_verb(VERB_BENCH)->operands;
+	char name[32];
+	int n;
+
+	for (; sscanf(kernel, "%31[^|]%n", name, &n) == 1;
+	     kernel += n + (kernel[n] == '|')) {
+		struct wl_error err;
+		const struct bench_kernel *k = bench_kernel_find(name, &err);
+
+		if (!k)
+			continue;
+		fprintf(out, "\t'bench %s:--algo') words=\"", name);
+		print_algorithms(out, name);
+		fprintf(out, " all list%s\" ;;\n",
+		        bench_has_scalapack(k) && scalapack_built()
+		        ? " " BENCH_SCALAPACK : "");
+	}
+}
+
+/* ---- The functions ---- */
+
+static void open_function(FILE *out, const char *name, const char *cases)
+{
+	fprintf(out, "\n_waferllm_%s()\n{\n\tcase %s in\n", name, cases);
+}
+
+static void close_function(FILE *out)
+{
+	fprintf(out, "\tesac\n}\n");
+}
+
+/* Moves $verb on by a word of the command line. */
+static void print_verb(FILE *out)
+{
+	open_function(out, "verb", "$verb:$1");
+	for (int v = 0; v < NVERBS; v++)
+		fprintf(out, "%s:%s", v ? " | " : "\t", options_verb(v)->name);
+	fprintf(out, ") verb=$1 ;;\n\t:*) verb=%s ;;\n\tbench:",
+	        options_verb(VERB_RUN)->name);
+	print_choices(out, options_verb(VERB_BENCH)->operands, " | bench:");
+	fprintf(out, ") verb=\"bench $1\" ;;\n");
+	close_function(out);
+}
+
+static void print_options_of(FILE *out, const char *pattern, enum verb verb,
+                             bool host)
+{
+	struct option_doc d;
+	const char *before = "";
+
+	fprintf(out, "\t%s) words='", pattern);
+	for (size_t i = 0; i < options_count(); i++) {
+		if (!options_doc(verb, i, &d) || (host && !d.host))
+			continue;
+		fprintf(out, "%s%s", before, d.name);
+		before = " ";
+	}
+	fprintf(out, "' ;;\n");
+}
+
+static void print_options(FILE *out)
+{
+	open_function(out, "options", "$1");
+	print_options_of(out, "'' | run", VERB_RUN, false);
+	print_options_of(out, "'bench host'", VERB_BENCH, true);
+	print_options_of(out, "bench*", VERB_BENCH, false);
+	for (int v = VERB_BENCH + 1; v < NVERBS; v++)
+		print_options_of(out, options_verb(v)->name, v, false);
+	close_function(out);
+}
+
+static void print_operands(FILE *out)
+{
+	open_function(out, "operands", "$1");
+	fprintf(out, "\t'') words='");
+	for (int v = 0; v < NVERBS; v++)
+		fprintf(out, "%s%s", v ? " " : "", options_verb(v)->name);
+	fprintf(out, "' ;;\n\tbench) words='");
+	print_choices(out, options_verb(VERB_BENCH)->operands, " ");
+	fprintf(out, "' ;;\n\t'bench '*) words=- ;;\n");
+	close_function(out);
+}
+
+/* Fails where the option takes no argument. */
+static void print_values(FILE *out)
+{
+	struct option_doc d;
+
+	open_function(out, "values", "$1:$2");
+	print_algo(out);
+	for (int v = 0; v < NVERBS; v++)
+		for (size_t i = 0; i < options_count(); i++) {
+			if (!options_doc(v, i, &d) || !d.argument)
+				continue;
+			fprintf(out, "\t%s%s:%s) words=\"",
+			        options_verb(v)->name,
+			        v == VERB_BENCH ? "*" : "", d.name);
+			print_words(out, &d);
+			fprintf(out, "\" ;;\n");
+		}
+	fprintf(out, "\t*) return 1 ;;\n");
+	close_function(out);
+}
+
+void manual_print_completion(FILE *out)
+{
+	print_verb(out);
+	print_options(out);
+	print_operands(out);
+	print_values(out);
+}
