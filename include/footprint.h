@@ -12,13 +12,14 @@ struct footprint {
 	enum wl_type type;         /* of weights, keys and values in memory */
 	int prompt_tokens, new_tokens;
 	struct rxc prefill, decode, ranks; /* core grids, rank grid */
+	int row, col;              /* of the rank in it */
 };
 
-/* Bytes that the rank with the most takes at least, when it takes most: its
- * share of the weights; beside it, in prefill, of the activations of a layer,
- * the scores and all layers' keys and values, in the transition of the largest
- * matrix once more, in decode of the KV cache; and what any rank takes. Not
- * counted: messages on their way, and what the system adds. */
+/* Bytes that the rank takes at least, when it takes most: its share of the
+ * weights; beside it, in prefill, of the activations of a layer, the scores and
+ * all layers' keys and values, in the transition of the largest matrix once
+ * more, in decode of the KV cache; and what any rank takes. Not counted:
+ * messages on their way, and what the system adds. */
 double footprint_of_rank(const struct footprint *f);
 
 #endif

@@ -14,7 +14,7 @@ struct seat {
 };
 
 /* Edges of the rank grid, two ranks that are neighbours each. */
-struct cut {
+struct edge_cut {
 	long edges;   /* all */
 	long node;    /* between nodes */
 	long socket;  /* between sockets of a node */
@@ -29,7 +29,7 @@ void mapping_choose(int rows, int cols, const struct seat *seat, int *rank_at);
 
 /* What is cut when ranks stand so; rank_at NULL: in their order, as
  * MPI_Cart_create leaves them. */
-struct cut mapping_cut(int rows, int cols, const struct seat *seat,
+struct edge_cut mapping_cut(int rows, int cols, const struct seat *seat,
                        const int *rank_at);
 
 #endif

@@ -27,8 +27,8 @@ struct mesh {
 	bool leader;       /* rank (0,0), world rank 0 */
 	bool crowded;      /* this host has more ranks than cores for them */
 	int nodes;         /* that have ranks of the grid */
-	int here;          /* ranks of the grid on this node */
-	struct cut cut, cut_in_order; /* edges of the grid as ranks stand, and
+	int node;          /* this one: a number of its own */
+	struct edge_cut cut, cut_in_order; /* edges of the grid as ranks stand, and
 	                                 were they in the order of world */
 	enum mesh_binding binding;
 	bool share;        /* memory, between neighbours on one host (noc.h);

@@ -31,7 +31,7 @@ struct host_times {
 	int rank_rows, rank_cols;
 	int nodes;
 	enum mesh_binding binding;
-	struct cut cut, cut_in_order; /* of the rank grid (mesh.h) */
+	struct edge_cut cut, cut_in_order; /* of the rank grid (mesh.h) */
 	/* Seconds in all and of each phase. */
 	double seconds, load, prefill, transition, decode;
 	double peak_memory;      /* bytes, of the largest rank */

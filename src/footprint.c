@@ -10,14 +10,14 @@ static double max(double a, double b)
 	return a > b ? a : b;
 }
 
-/* The part of a core grid that the largest rank has. */
-static double largest_share(struct rxc grid, struct rxc ranks)
+/* The part of a core grid that the rank has. */
+static double share(const struct footprint *f, struct rxc grid)
 {
-	struct part rows = part_of(grid.rows, ranks.rows);
-	struct part cols = part_of(grid.cols, ranks.cols);
+	struct part rows = part_of(grid.rows, f->ranks.rows);
+	struct part cols = part_of(grid.cols, f->ranks.cols);
 
-	return (double)part_max(&rows) / grid.rows * part_max(&cols) /
-	       grid.cols;
+	return (double)part_size(&rows, f->row) / grid.rows *
+	       part_size(&cols, f->col) / grid.cols;
 }
 
 /* Elements of all matrices, and of the largest. */
@@ -59,7 +59,7 @@ double footprint_of_rank(const struct footprint *f)
 	const double transition = held + size * largest;
 
 	return OF_ANY_RANK +
-	       max(prefill * largest_share(f->prefill, f->ranks),
+	       max(prefill * share(f, f->prefill),
 	           max(decode, f->new_tokens > 1 ? transition : 0) *
-	           largest_share(f->decode, f->ranks));
+	           share(f, f->decode));
 }

@@ -208,8 +208,8 @@ void mapping_choose(int rows, int cols, const struct seat *seat, int *rank_at)
 	struct entry *e = sort_ranks(seat, n);
 
 	deal_all(&g, e, rank_at);
-	struct cut ours = mapping_cut(rows, cols, seat, rank_at);
-	struct cut plain = mapping_cut(rows, cols, seat, NULL);
+	struct edge_cut ours = mapping_cut(rows, cols, seat, rank_at);
+	struct edge_cut plain = mapping_cut(rows, cols, seat, NULL);
 
 	if (plain.node < ours.node ||
 	    (plain.node == ours.node && plain.socket <= ours.socket))
@@ -223,17 +223,18 @@ void mapping_choose(int rows, int cols, const struct seat *seat, int *rank_at)
 
 /* --- What is cut --- */
 
-static void add_edge(struct cut *c, const struct seat *a, const struct seat *b)
+static void add_edge(struct edge_cut *c, const struct seat *a,
+                     const struct seat *b)
 {
 	c->edges++;
 	c->node += a->node != b->node;
 	c->socket += a->node == b->node && a->socket != b->socket;
 }
 
-struct cut mapping_cut(int rows, int cols, const struct seat *seat,
+struct edge_cut mapping_cut(int rows, int cols, const struct seat *seat,
                        const int *rank_at)
 {
-	struct cut c = { 0 };
+	struct edge_cut c = { 0 };
 
 	for (int p = 0; p < rows * cols; p++) {
 		const struct seat *s = &seat[rank_at ? rank_at[p] : p];

@@ -57,8 +57,8 @@ static struct seat find_seat(MPI_Comm world, bool *crowded)
 	return (struct seat){ node, seat.socket, seat.core };
 }
 
-/* What is alike of n ranks' seats, and which are on this node. */
-static void look_over(struct mesh *m, const struct seat *seat, int n, int node)
+/* What is alike of n ranks' seats. */
+static void look_over(struct mesh *m, const struct seat *seat, int n)
 {
 	int on_core = 0, on_socket = 0;
 
@@ -66,7 +66,6 @@ static void look_over(struct mesh *m, const struct seat *seat, int n, int node)
 		/* A node has the number of its first rank, of those in use
 		 * too. */
 		m->nodes += seat[i].node == i;
-		m->here += seat[i].node == node;
 		on_core += seat[i].core >= 0;
 		on_socket += seat[i].socket >= 0;
 	}
@@ -85,10 +84,11 @@ static int find_place(struct mesh *m, int rank, int size)
 
 	MPI_Allgather(&mine, sizeof mine, MPI_BYTE, seat, sizeof mine, MPI_BYTE,
 	              m->world);
+	m->node = mine.node;
 	mapping_choose(m->rows, m->cols, seat, rank_at);
 	m->cut = mapping_cut(m->rows, m->cols, seat, rank_at);
 	m->cut_in_order = mapping_cut(m->rows, m->cols, seat, NULL);
-	look_over(m, seat, n, mine.node);
+	look_over(m, seat, n);
 	for (int i = 0; i < n; i++)
 		if (rank_at[i] == rank)
 			place = i;

@@ -240,18 +240,48 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 	return 0;
 }
 
-/* Whether the ranks of this host fit its memory, as far as that can be told:
- * better than to be killed in the middle. */
+/* Of a rank: the number of its node, and what it needs there, bytes. */
+struct need {
+	int node;
+	double bytes;
+};
+
+/* What the ranks of this node need; sets how many they are. Collective over
+ * control. */
+static double needs_here(const struct run *r, int *here)
+{
+	const struct mesh *m = &r->mesh;
+	struct need mine = { .node = m->node, .bytes = footprint_of_rank(
+		&(struct footprint){
+			.model = &r->plan.model, .type = weights_type(r->o),
+			.prompt_tokens = r->plan.prompt_tokens,
+			.new_tokens = r->plan.new_tokens,
+			.prefill = r->prefill, .decode = r->decode,
+			.ranks = { m->rows, m->cols },
+			.row = m->row, .col = m->col }) };
+	int n = m->rows * m->cols;
+	struct need *all = wl_malloc(n, sizeof *all);
+	double sum = 0;
+
+	MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE,
+	              m->control);
+	*here = 0;
+	for (int i = 0; i < n; i++)
+		if (all[i].node == mine.node) {
+			sum += all[i].bytes;
+			++*here;
+		}
+	free(all);
+	return sum;
+}
+
+/* Whether they fit its memory, as far as that can be told: better than to be
+ * killed in the middle. */
 static int check_memory(const struct run *r)
 {
 	const double giga = 1e9;
-	double has = host_free_memory("");
-	double needs = r->mesh.here * footprint_of_rank(&(struct footprint){
-		.model = &r->plan.model, .type = weights_type(r->o),
-		.prompt_tokens = r->plan.prompt_tokens,
-		.new_tokens = r->plan.new_tokens,
-		.prefill = r->prefill, .decode = r->decode,
-		.ranks = { r->mesh.rows, r->mesh.cols } });
+	int here;
+	double needs = needs_here(r, &here), has = host_free_memory("");
 
 	if (!has || needs <= has)
 		return 0;
@@ -260,8 +290,7 @@ static int check_memory(const struct run *r)
 	                    " use more nodes, fewer tokens, or --dtype",
 	                    r->path, r->plan.prompt_tokens +
 	                    r->plan.new_tokens, needs / giga, host_name(),
-	                    r->mesh.here, r->mesh.rows * r->mesh.cols,
-	                    has / giga);
+	                    here, r->mesh.rows * r->mesh.cols, has / giga);
 }
 
 static int load(struct run *r)

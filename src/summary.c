@@ -351,7 +351,7 @@ static void say_limits(const struct report *r, FILE *out)
 /* Where ranks run, and what stands between those that are neighbours. */
 static void say_nodes(const struct host_times *h, FILE *out)
 {
-	const struct cut *c = &h->cut, *plain = &h->cut_in_order;
+	const struct edge_cut *c = &h->cut, *plain = &h->cut_in_order;
 
 	say(out, "host: nodes %d; ranks bound to: %s", h->nodes,
 	    mesh_binding_name(h->binding));

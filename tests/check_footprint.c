@@ -29,8 +29,9 @@ static double bytes(struct footprint f)
 	struct model none = { .dim = 1, .hidden_dim = 1, .n_heads = 1,
 	                      .n_kv_heads = 1, .head_dim = 2,
 	                      .vocab_size = 1, .tied = true };
-	struct footprint empty = { &none, WL_F32, 0, 0, { 1, 1 }, { 1, 1 },
-	                           { 1, 1 } };
+	struct footprint empty = { .model = &none, .type = WL_F32,
+	                           .prefill = { 1, 1 }, .decode = { 1, 1 },
+	                           .ranks = { 1, 1 } };
 
 	f.model = &model;
 	/* That one has an embedding of one number. */
@@ -55,6 +56,9 @@ START_TEST(shares_add_up)
 	/* 3 of 8 rows, 4 of 8 columns. */
 	f.ranks = (struct rxc){ 3, 2 };
 	ck_assert_double_eq_tol(bytes(f), 4 * (ALL + EMBEDDING) * 3 / 16.0, 1);
+	f.row = 2;
+	ck_assert_double_eq_tol(bytes(f), 4 * (ALL + EMBEDDING) * 2 / 16.0, 1);
+	f.row = 0;
 	/* Each phase has its own grid: 2 of 4 rows. */
 	f.decode = (struct rxc){ 4, 8 };
 	ck_assert_double_eq_tol(bytes(f), 4 * (ALL + EMBEDDING) / 4.0, 1);

@@ -55,7 +55,7 @@ static long fewest(int rows, int cols, const int *size, int nodes)
 
 /* What is cut after the choice, which is checked for itself: every rank has
  * a place, the first one the first, and the order of ranks is no better. */
-static struct cut choose(int rows, int cols, const struct seat *seat)
+static struct edge_cut choose(int rows, int cols, const struct seat *seat)
 {
 	int n = rows * cols, *rank_at = malloc(n * sizeof *rank_at);
 	char *seen = calloc(n, 1);
@@ -66,8 +66,8 @@ static struct cut choose(int rows, int cols, const struct seat *seat)
 		ck_assert(rank_at[i] >= 0 && rank_at[i] < n);
 		ck_assert(!seen[rank_at[i]]++);
 	}
-	struct cut c = mapping_cut(rows, cols, seat, rank_at);
-	struct cut plain = mapping_cut(rows, cols, seat, NULL);
+	struct edge_cut c = mapping_cut(rows, cols, seat, rank_at);
+	struct edge_cut plain = mapping_cut(rows, cols, seat, NULL);
 
 	ck_assert(c.node < plain.node ||
 	          (c.node == plain.node && c.socket <= plain.socket));
@@ -80,7 +80,8 @@ static struct cut choose(int rows, int cols, const struct seat *seat)
 }
 
 /* The node of each rank: one node's after the other's, or by turns. */
-static void seat_nodes(struct seat *seat, const int *size, int nodes, bool turns)
+static void seat_nodes(struct seat *seat, const int *size, int nodes,
+                       bool turns)
 {
 	int left[MOST_NODES], n = 0, all = 0;
 
@@ -147,7 +148,7 @@ START_TEST(clusters)
 {
 	static const struct {
 		int nodes, ranks, rows, cols;
-		struct cut ours, plain;
+		struct edge_cut ours, plain;
 	} c[] = {
 		{ 1, 64, 8, 8, { 112, 0, 8 }, { 112, 0, 8 } },
 		{ 4, 16, 8, 8, { 112, 16, 16 }, { 112, 24, 32 } },
@@ -162,8 +163,8 @@ START_TEST(clusters)
 		mesh_choose(c[i].nodes * c[i].ranks, 4096, 4096, &rows, &cols);
 		ck_assert_int_eq(rows, c[i].rows);
 		ck_assert_int_eq(cols, c[i].cols);
-		struct cut ours = choose(rows, cols, seat);
-		struct cut plain = mapping_cut(rows, cols, seat, NULL);
+		struct edge_cut ours = choose(rows, cols, seat);
+		struct edge_cut plain = mapping_cut(rows, cols, seat, NULL);
 
 		ck_assert_mem_eq(&ours, &c[i].ours, sizeof ours);
 		ck_assert_mem_eq(&plain, &c[i].plain, sizeof plain);
