@@ -183,14 +183,21 @@ def note(what, paths):
         print(f"scaling: {paths[0]}{more}: {what}", file=sys.stderr)
 
 
+def whole(runs):
+    """Those that no signal cut short, with a note on the others."""
+    note("cut short by a signal, passed over",
+         [run.path for run in runs if run.signal])
+    return [run for run in runs if not run.signal]
+
+
 def scale(args):
     """Reads, shows and writes all."""
     weak, passed = find_reports(args.weak)
     others, also_passed = find_reports(args.reports)
-    named_weak = [read_run(path) for path in weak]
     taken = {os.path.realpath(path) for path in weak}
-    runs = [read_run(path) for path in others
-            if os.path.realpath(path) not in taken]
+    named_weak = whole([read_run(path) for path in weak])
+    runs = whole([read_run(path) for path in others
+                  if os.path.realpath(path) not in taken])
     studies = group(runs, named_weak)
     os.makedirs(args.out, exist_ok=True)
     note("HDF5, not read without h5py", passed + also_passed)

@@ -37,12 +37,14 @@ class ScalingError(Exception):
 
 @dataclass(frozen=True)
 class Run:
-    """What is needed of a report. ranks: started; rank_grid: of those that
-    work. facets: texts, by what is the same in runs that can be compared.
-    work, seconds: by phase. cores: of prefill and decode. profile: seconds of
-    PARTS, means over the ranks, by phase and operator (ALL: of the phase);
-    None: there is none. links: words by phase and axis, as reported."""
+    """What is needed of a report. signal: that cut it short. ranks: started;
+    rank_grid: of those that work. facets: texts, by what is the same in runs
+    that can be compared. work, seconds: by phase. cores: of prefill and
+    decode. profile: seconds of PARTS, means over the ranks, by phase and
+    operator (ALL: of the phase); None: there is none. links: words by phase
+    and axis, as reported."""
     path: str
+    signal: Optional[str]
     ranks: int
     rank_grid: tuple
     facets: Dict[str, str]
@@ -241,8 +243,10 @@ def _links(phases):
 
 def _run(path, report):
     host, grids = report["host"], report["grids"]
+    ended_by = report["request"].get("ended_by") or ""
     return Run(
-        path, int(host["ranks"]),
+        path, ended_by if ended_by.startswith("SIG") else None,
+        int(host["ranks"]),
         (grids["ranks"]["rows"], grids["ranks"]["cols"]), _facets(report),
         report["model"]["parameters"],
         tuple(grids[phase]["rows"] * grids[phase]["cols"]

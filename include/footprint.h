@@ -18,8 +18,8 @@ struct footprint {
 /* Bytes that the rank takes at least, when it takes most: its share of the
  * weights; beside it, in prefill, of the activations of a layer, the scores and
  * all layers' keys and values, in the transition of the largest matrix once
- * more, in decode of the KV cache; and what any rank takes. Not counted:
- * messages on their way, and what the system adds. */
+ * more, in decode of the KV cache. Not counted: messages on their way, and what
+ * MPI and HDF5 take, most of it before. */
 double footprint_of_rank(const struct footprint *f);
 
 #endif

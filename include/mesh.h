@@ -28,8 +28,8 @@ struct mesh {
 	bool crowded;      /* this host has more ranks than cores for them */
 	int nodes;         /* that have ranks of the grid */
 	int node;          /* this one: a number of its own */
-	struct edge_cut cut, cut_in_order; /* edges of the grid as ranks stand, and
-	                                 were they in the order of world */
+	/* Edges of the grid as ranks stand, and were they in world's order. */
+	struct edge_cut cut, cut_in_order;
 	enum mesh_binding binding;
 	bool share;        /* memory, between neighbours on one host (noc.h);
 	                      yes, unless it is changed after mesh_init */

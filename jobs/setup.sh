@@ -77,13 +77,6 @@ daemons='munge:munge:munge:has munge
 slurmctld:slurm:slurm:has sbatch
 slurmd:slurm:slurm:has sbatch'
 
-# Adds them to what is needed, but daemons where their packages would make them
-# services of this machine: the test then says what it misses.
-need_for_tests() {
-	needs=$needs$'\n'$tests_need
-	[ -d /run/systemd/system ] || needs=$needs$'\n'$daemons
-}
-
 # Sets missing to the Debian names of what is not there.
 find_missing() {
 	local package test
@@ -131,6 +124,14 @@ install_packages() {
 		say_missing 'apt-get failed'
 	fi
 	find_missing
+}
+
+# The same of what tests alone need, but daemons where their packages would make
+# them services of this machine: the test then says what it misses.
+install_for_tests() {
+	local needs=$tests_need
+	[ -d /run/systemd/system ] || needs=$needs$'\n'$daemons
+	install_packages
 }
 
 # An in-place build would shadow the objects of one out of tree.

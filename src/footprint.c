@@ -1,10 +1,6 @@
 #include "config.h"
 #include "footprint.h"
 
-/* What MPI, HDF5 and the program take for themselves, bytes: measured with Open
- * MPI 4.1 on two ranks. More ranks take some more. */
-#define OF_ANY_RANK (30e6)
-
 static double max(double a, double b)
 {
 	return a > b ? a : b;
@@ -58,8 +54,7 @@ double footprint_of_rank(const struct footprint *f)
 	/* It is there in both forms while it is re-laid. */
 	const double transition = held + size * largest;
 
-	return OF_ANY_RANK +
-	       max(prefill * share(f, f->prefill),
+	return max(prefill * share(f, f->prefill),
 	           max(decode, f->new_tokens > 1 ? transition : 0) *
 	           share(f, f->decode));
 }

@@ -41,7 +41,7 @@ int launch_local_ranks(void)
 	const char *node = getenv("SLURM_NODEID"), *list;
 	int ranks = whole(getenv("OMPI_COMM_WORLD_LOCAL_SIZE"));
 
-	/* Of a step, not of the job that mpirun was started in. */
+	/* In a batch script itself this is more than there are: no harm. */
 	if (ranks || !getenv("SLURM_PROCID") || !node)
 		return ranks;
 	list = getenv("SLURM_STEP_TASKS_PER_NODE");

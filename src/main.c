@@ -63,7 +63,7 @@ static int serial_verb(const struct options *o, struct wl_error *err)
  * first, mpirun would kill the leader and its line would be lost. */
 static int run_verb(int rc, const struct options *o, struct wl_error *err)
 {
-	int rank, status = 0;
+	int rank, status = 0, signal_got = 0;
 
 	/* A reader that is gone shows as a failed write, so that nothing is
 	 * left half-written. */
@@ -72,12 +72,12 @@ static int run_verb(int rc, const struct options *o, struct wl_error *err)
 	MPI_Init(NULL, NULL);
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	if (!rc && o->verb == VERB_RUN)
-		rc = run(o, err);
+		rc = run(o, &signal_got, err);
 	else if (!rc)
 		rc = bench_run(o, err);
 	if (rc && rank == 0)
 		status = complain(err);
-	else if (rank == 0 && signals_stop() == SIGTERM)
+	else if (rank == 0 && signal_got == SIGTERM)
 		status = 128 + SIGTERM;
 	mesh_join(MPI_COMM_WORLD);
 	MPI_Finalize();

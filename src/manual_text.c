@@ -51,7 +51,7 @@ const struct manual_page manual_page[NVERBS + 1] = {
 		"process, so that models and grids of any size can be"
 		" accounted\nfor; such a run and a real one of the same"
 		" request give the same\naccount.",
-		"SIGUSR1 ends the run after the token it is at, or the first"
+		"SIGUSR1 ends a run, but a dry one, after the token it is at, or the first"
 		" one:\nthe text is what there is by then, the report is"
 		" written and says\nso, and the exit status is 0.\n"
 		"SIGTERM does the same, with status 143, if that takes less"

@@ -145,10 +145,14 @@ static void deal(struct ground *g, struct ribbons b, const int *key, int n)
 	for (int i = 1; i < n; i++)
 		one = one && key[i] == key[0];
 	for (int across = 0; across <= 1; across++) {
+		int length = range_size(across ? b.x : b.y);
 		int most = range_size(across ? b.y : b.x);
 
+		/* All ways to go along one line are the same. */
+		if (one || length == 1)
+			most = 1;
 		b.across = across;
-		for (b.count = 1; b.count <= (one ? 1 : most); b.count++) {
+		for (b.count = 1; b.count <= most; b.count++) {
 			wind(g, &b, g->order);
 			for (int i = 0; i < n; i++)
 				g->group[g->order[i]] = key[i];

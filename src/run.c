@@ -65,6 +65,7 @@ struct run {
 	double start;                /* host seconds */
 	struct progress progress;    /* of the phase */
 	int generated;
+	int signal;                  /* that cut it short, or 0 */
 };
 
 /* A line on standard error, from the leader. */
@@ -240,18 +241,12 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 	return 0;
 }
 
-/* Of a rank: the number of its node, and what it needs there, bytes. */
-struct need {
-	int node;
-	double bytes;
-};
-
-/* What the ranks of this node need; sets how many they are. Collective over
- * control. */
+/* Bytes that the ranks of this node need; sets how many they are. Collective
+ * over control. */
 static double needs_here(const struct run *r, int *here)
 {
 	const struct mesh *m = &r->mesh;
-	struct need mine = { .node = m->node, .bytes = footprint_of_rank(
+	const double mine[2] = { m->node, footprint_of_rank(
 		&(struct footprint){
 			.model = &r->plan.model, .type = weights_type(r->o),
 			.prompt_tokens = r->plan.prompt_tokens,
@@ -260,15 +255,13 @@ static double needs_here(const struct run *r, int *here)
 			.ranks = { m->rows, m->cols },
 			.row = m->row, .col = m->col }) };
 	int n = m->rows * m->cols;
-	struct need *all = wl_malloc(n, sizeof *all);
-	double sum = 0;
+	double (*all)[2] = wl_malloc(n, sizeof *all), sum = 0;
 
-	MPI_Allgather(&mine, sizeof mine, MPI_BYTE, all, sizeof mine, MPI_BYTE,
-	              m->control);
+	MPI_Allgather(mine, 2, MPI_DOUBLE, all, 2, MPI_DOUBLE, m->control);
 	*here = 0;
 	for (int i = 0; i < n; i++)
-		if (all[i].node == mine.node) {
-			sum += all[i].bytes;
+		if (all[i][0] == m->node) {
+			sum += all[i][1];
 			++*here;
 		}
 	free(all);
@@ -403,13 +396,16 @@ static int choose(struct run *r, int greedy, int step)
 	return id;
 }
 
-/* Why the last token, id, is the last. */
-static const char *end_name(const struct run *r, int id)
+/* Why the last token, id, is the last. A signal that came with it ended
+ * nothing. */
+static const char *find_end(struct run *r, int id)
 {
-	if (r->lead.stop)
-		return signals_name(r->lead.stop);
-	return id >= 0 && model_stops_at(&r->plan.model, id) ? "stop token"
-	                                                     : "length";
+	if (id < 0 || r->generated == r->plan.new_tokens)
+		return "length";
+	if (model_stops_at(&r->plan.model, id))
+		return "stop token";
+	r->signal = r->lead.stop;
+	return signals_name(r->signal);
 }
 
 /* Prefill, transition, decode; prints as tokens are chosen. The same result
@@ -453,7 +449,7 @@ static int generate(struct run *r)
 	}
 	if (r->generated > 1)
 		r->host.decode = host_seconds() - start;
-	r->host.ended_by = end_name(r, id);
+	r->host.ended_by = find_end(r, id);
 	print(r, "\n", 1);
 	if (id >= 0)
 		return 0;
@@ -477,7 +473,7 @@ static int deliver(struct run *r)
 	}
 	if (!r->leader)
 		return 0;
-	if (r->lead.stop)
+	if (r->signal)
 		say(r, "%s: ended after %d of %d new tokens", h->ended_by,
 		    r->generated, r->plan.new_tokens);
 	h->ranks = r->world_size;
@@ -573,7 +569,7 @@ static int run_dry(struct run *r)
 	                  r->leader ? dry_run(r->o, r->err) : 0, r->err);
 }
 
-int run(const struct options *o, struct wl_error *err)
+int run(const struct options *o, int *signal, struct wl_error *err)
 {
 	struct run r = { .o = o, .err = err, .start = host_seconds() };
 	int rank;
@@ -583,6 +579,7 @@ int run(const struct options *o, struct wl_error *err)
 	r.leader = rank == 0;
 	int rc = o->dry_run ? run_dry(&r) : start_ranks(&r);
 
+	*signal = r.signal;
 	h5file_close(r.logits_file);
 	sampler_fini(&r.sampler);
 	prompt_fini(&r.prompt);

@@ -66,8 +66,7 @@ case ${1-} in
 *) say "usage: $0 [--full]"; exit 2 ;;
 esac
 
-need_for_tests
-if ! set_up; then
+if ! { set_up && install_for_tests; }; then
 	echo 'FAIL: the set-up, see above'
 	finish 0 1 0
 fi

@@ -78,6 +78,12 @@ test_bits() {
 	bits 'two ranks a host' "$MPIRUN" 8 "$@"
 	bits 'eight ranks without shared memory' "$MPIRUN" 8 "$@" \
 		--no-shared-memory
+	# Two by two of a host, where their order has none beside its like.
+	bits 'ranks by turns' "$spread" 8 "$@" --rank-grid 4x2 \
+		--report "$scratch/turns.json"
+	same 'nodes, edges, those between nodes, and by order' '4 10 6 10' \
+		"$(sed -n '/^ "host"/,/^ }/ s/^ *"\(nodes\|all\|between_nodes\|between_nodes_in_order\)": \([0-9]*\),$/\2/p' \
+			"$scratch/turns.json" | xargs)"
 }
 
 # broken WHAT LIMIT COMMAND...: breaks a job that decodes.

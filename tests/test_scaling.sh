@@ -125,7 +125,11 @@ test_strong() {
 	make strong/2b.json 'ranks(2, 1, 4, 7, 2); profile(2, 0, 8)'
 	make strong/2c.json 'ranks(2, 1, 4, 6, 2); profile(1, 1, 2)'
 	make strong/4.json 'ranks(4, 2, 8, 2.5, 2)'
+	make strong/cut.json 'ranks(2, 1, 4, 99, 99)
+r["request"].update(new_tokens=3, ended_by="SIGUSR1")'
 	scale 0 "$made/strong" --no-figures
+	holds 'the one cut short' '/cut.json: cut short by a signal' "$err"
+	rm "$made/strong/cut.json"
 	same 'work, seconds, range of prefill' '0.072 10 8 16
 0.072 6 5 7
 0.072 2.5 2.5 2.5' "$(figures scaling strong,strong,prefill work host_s \

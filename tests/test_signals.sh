@@ -50,18 +50,25 @@ ended() {
 		fail "$1: $made new tokens" "$err"
 	fi
 	holds "$1" "$2: ended after $made of $tokens new tokens" "$err"
-	if [ -f "$logits" ] && command -v h5dump >/dev/null; then
-		same "$1: tokens in the file" "$made" \
+}
+
+# recorded WHAT: the file of logits has as many tokens as the report.
+recorded() {
+	[ -f "$logits" ] || { fail "$1: no file of logits" "$err"; return; }
+	if command -v h5dump >/dev/null; then
+		same "$1: tokens in the file" "$(field new_tokens)" \
 			"$(numbers "$logits" tokens | grep -c .)"
+	else
+		skip "$1: tokens in the file, no h5dump"
 	fi
 }
 
 random_model long 1 "$gqa_keys" 30000
 # Its prefill takes long enough to be met in it.
 random_model big 1 '"dim": 512, "hidden_dim": 16000, "n_heads": 16,
-	"n_kv_heads": 16, "vocab_size": 300'
-printf '%090d' 0 >"$scratch/prompt"
-long=("$scratch/long.h5" --prompt Hello -n $tokens)
+	"n_kv_heads": 16, "vocab_size": 300' 1024
+printf '%0900d' 0 >"$scratch/prompt"
+long=("$scratch/long.h5" --prompt Hello -n "$tokens")
 
 test_one_process() {
 	start 1 'Hello.' "${long[@]}" --logits "$logits"
@@ -69,6 +76,7 @@ test_one_process() {
 	signal USR1
 	same 'status after SIGUSR1' 0 $status
 	ended 'one process' SIGUSR1
+	recorded 'one process, greedy'
 	cp "$out" "$scratch/short"
 	answer 1 "$scratch/long.h5" --prompt Hello -n "$(field new_tokens)"
 	same_file 'the text up to SIGUSR1' "$out" "$scratch/short"
@@ -77,6 +85,7 @@ test_one_process() {
 	signal TERM
 	same 'status after SIGTERM' 143 $status
 	ended 'one process' SIGTERM
+	recorded 'one process, sampled'
 }
 
 # In a prefill SIGTERM waits for the first token, and the second does not.
@@ -97,7 +106,8 @@ test_impatience() {
 test_ignored() {
 	(
 		trap '' USR1
-		start 1 'Hello.' "$scratch/long.h5" --prompt Hello -n 300
+		failures=0
+		start 1 'Hello.' "$scratch/long.h5" --prompt Hello -n 6000
 		kill -USR1 "$(processes)"
 		wait "$job"
 		same 'a run that ignores SIGUSR1' length "$(field ended_by)"
@@ -111,6 +121,7 @@ test_ranks() {
 	signal USR1
 	same 'status of 4 ranks after SIGUSR1' 0 $status
 	ended '4 ranks' SIGUSR1
+	recorded '4 ranks'
 	start 5 'Hello.' "${long[@]}" --rank-grid 2x2 --temperature 1 --top-k 1
 	signal USR1
 	same 'status of 5 ranks after SIGUSR1' 0 $status
