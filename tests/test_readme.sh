@@ -2,8 +2,9 @@
 # Runs every command of the README, the lines that begin with "    $ ", as they
 # stand there: those that set up, build and test in a copy of the source tree
 # (of the tests only one, for this is one, and of make bench a little of each),
-# the others beside the program.
-# timeout: 400
+# make in the build folder, the others beside the program. What is for sbatch is
+# for test_slurm.sh.
+# timeout: 700
 set -eu
 
 work=$(mktemp -d)
@@ -34,9 +35,13 @@ echo '{"dim": 96, "hidden_dim": 256, "n_layers": 2, "n_heads": 6,
 
 # One that belongs to the tree, with a test that takes no time.
 in_tree() {
-	(cd "$work/tree" && unset WAFERLLM_BUILDDIR WAFERLLM_SRCDIR MAKELEVEL &&
+	(cd "$work/tree${3-}" && unset WAFERLLM_BUILDDIR WAFERLLM_SRCDIR MAKELEVEL &&
 		MAKEFLAGS="TESTS=tests/check_block${2:+ prefix=$2}" \
 			bash -c "$1")
+}
+
+in_build() {
+	in_tree "$1" "$2" /build
 }
 
 beside_program() {
@@ -48,7 +53,7 @@ run() {
 	case $1 in
 	./*) where=in_tree ;;
 	autoreconf*) where=in_tree prefix=$work/installed ;;
-	make\ *) where=in_tree ;;
+	make\ *) where=in_build ;;
 	esac
 	if ! $where "$1" "$prefix" >"$work/out" 2>"$work/err" </dev/null; then
 		echo "failed: $1"
