@@ -35,7 +35,8 @@ echo '{"dim": 96, "hidden_dim": 256, "n_layers": 2, "n_heads": 6,
 
 # One that belongs to the tree, with a test that takes no time.
 in_tree() {
-	(cd "$work/tree${3-}" && unset WAFERLLM_BUILDDIR WAFERLLM_SRCDIR MAKELEVEL &&
+	(cd "$work/tree${3-}" &&
+		unset WAFERLLM_BUILDDIR WAFERLLM_SRCDIR MAKELEVEL &&
 		MAKEFLAGS="TESTS=tests/check_block${2:+ prefix=$2}" \
 			bash -c "$1")
 }
