@@ -9,6 +9,7 @@ import compare
 import published
 import runs
 import tables
+from output import drawing
 
 HEADLINES = "headlines"
 NAMES = [*tables.BUILDERS, HEADLINES]
@@ -43,14 +44,10 @@ def parse():
 
 def draw(args, made):
     """The figures, if they can be drawn."""
-    try:
-        import figures
-    except ImportError as why:
-        print(f"paper_tables: no figures: {why} (see --no-figures)",
-              file=sys.stderr)
-        return
-    for path in figures.draw(made, args.out):
-        print(f"figure {path}")
+    figures = drawing("paper_tables", "figures")
+    if figures:
+        for path in figures.draw(made, args.out):
+            print(f"figure {path}")
 
 
 def compare_all(args, program):

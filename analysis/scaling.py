@@ -9,6 +9,7 @@ import sys
 import scaling_numbers
 from bench_tables import number
 from compare import paragraph
+from output import drawing
 from scaling_reports import ALL, ScalingError, find_reports, read_run
 from scaling_studies import (ALL_PHASES, PHASES, UNITS, group, operators,
                              rows, shares)
@@ -166,14 +167,10 @@ EXPLAINED = (
 
 def draw(studies, folder):
     """The figures, if they can be drawn."""
-    try:
-        import scaling_figures
-    except ImportError as why:
-        print(f"scaling: no figures: {why} (see --no-figures)",
-              file=sys.stderr)
-        return
-    for path in scaling_figures.draw(studies, folder):
-        print(f"figure {path}")
+    scaling_figures = drawing("scaling", "scaling_figures")
+    if scaling_figures:
+        for path in scaling_figures.draw(studies, folder):
+            print(f"figure {path}")
 
 
 def note(what, paths):

@@ -1,8 +1,6 @@
 """The numbers of scaling.py as CSV files. A column of a measured figure says
 host or emulated, and its unit."""
-import csv
-import os
-
+from output import write_csv
 from scaling_reports import AXES, PARTS
 from scaling_studies import (ALL_PHASES, PHASES, UNITS, accounts, operators,
                              rows, shares)
@@ -84,12 +82,5 @@ def write(studies, folder):
     """NAME.csv of each of TABLES that has rows; yields the paths."""
     for name, table in TABLES.items():
         lines = list(table(studies))
-        if not lines:
-            continue
-        path = os.path.join(folder, name + ".csv")
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(lines[0]),
-                                    lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(lines)
-        yield path
+        if lines:
+            yield write_csv(folder, name, list(lines[0]), lines)

@@ -2,13 +2,13 @@
 """Compares the algorithms of each kernel as the WaferLLM paper does: cycles
 against the grid, levels and groups of the tree, PLMR verdicts. See README."""
 import argparse
-import csv
 import os
 import sys
 
 import runs
 import sweep_claims
 import sweep_studies
+from output import drawing, write_csv
 
 NAMES = list(sweep_studies.BUILDERS)
 
@@ -66,25 +66,10 @@ def parse():
     return parser.parse_args()
 
 
-def write_numbers(study, folder):
-    """NAME.csv; its path."""
-    path = os.path.join(folder, study.name + ".csv")
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, study.columns(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(study.rows())
-    return path
-
-
 def draw(found, folder):
     """The figures, if they can be drawn."""
-    try:
-        import sweep_figures
-    except ImportError as why:
-        print(f"sweeps: no figures: {why} (see --no-figures)",
-              file=sys.stderr)
-        return
-    for study in found:
+    sweep_figures = drawing("sweeps", "sweep_figures")
+    for study in found if sweep_figures else ():
         path = sweep_figures.DRAWERS[study.name](study, folder)
         print(f"figure {path}")
 
@@ -99,7 +84,8 @@ def sweep(args, program):
         written = []
         for study in found:
             sweep_studies.show(study)
-            written.append(write_numbers(study, args.out))
+            written.append(write_csv(
+                args.out, study.name, study.columns(), study.rows()))
         sweep_claims.show({study.name: study for study in found})
         print(f"{made.count()} dry runs")
         for path in written:

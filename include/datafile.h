@@ -6,9 +6,10 @@
 #include <limits.h>
 #include <stdbool.h>
 
-/* The directory of the default checkpoint, either of these two. Not
- * collective. */
-const char *datafile_top(void);
+/* Whether the default checkpoint is installed, else that of the source tree
+ * counts; and the directory that it is in then. Not collective. */
+bool datafile_installed(void);
+const char *datafile_top(bool installed);
 
 /* The path of folder/name.json, folder one of data's: as it is installed, or
  * else in the source tree. False when it is in neither, or when name is no

@@ -30,6 +30,6 @@ void mapping_choose(int rows, int cols, const struct seat *seat, int *rank_at);
 /* What is cut when ranks stand so; rank_at NULL: in their order, as
  * MPI_Cart_create leaves them. */
 struct edge_cut mapping_cut(int rows, int cols, const struct seat *seat,
-                       const int *rank_at);
+                            const int *rank_at);
 
 #endif

@@ -17,6 +17,14 @@
 enum mesh_binding { MESH_UNBOUND, MESH_ON_SOCKETS, MESH_ON_CORES,
                     MESH_ON_DIFFERENT };
 
+/* How the grid's ranks lie on the machine. */
+struct seating {
+	int nodes;
+	enum mesh_binding binding;
+	/* Edges of the grid as ranks stand, and were they in world's order. */
+	struct edge_cut cut, cut_in_order;
+};
+
 struct mesh {
 	MPI_Comm world;    /* every rank of the job, idle ones too; borrowed */
 	MPI_Comm control;  /* the ranks of the grid; NULL where idle */
@@ -26,11 +34,8 @@ struct mesh {
 	bool active;       /* part of the grid */
 	bool leader;       /* rank (0,0), world rank 0 */
 	bool crowded;      /* this host has more ranks than cores for them */
-	int nodes;         /* that have ranks of the grid */
-	int node;          /* this one: a number of its own */
-	/* Edges of the grid as ranks stand, and were they in world's order. */
-	struct edge_cut cut, cut_in_order;
-	enum mesh_binding binding;
+	int node;          /* this host: a number of its own */
+	struct seating seating;
 	bool share;        /* memory, between neighbours on one host (noc.h);
 	                      yes, unless it is changed after mesh_init */
 };

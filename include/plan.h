@@ -11,10 +11,8 @@
 /* New tokens when -n is not given and the context allows it. */
 #define PLAN_NEW_TOKENS 256
 
-/* Whether the default checkpoint is installed. */
-bool plan_installed(void);
-
-/* The checkpoint to run: named, installed, or in the source tree. */
+/* The checkpoint to run: named, or the default one, which is installed
+ * (datafile.h) or in the source tree. */
 const char *plan_model_path(const struct options *o, bool installed);
 
 /* The core grid of a phase: as one of its options says, own (--prefill-grid or

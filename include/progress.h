@@ -14,8 +14,8 @@ struct progress {
 
 void progress_start(struct progress *p);
 
-/* Whether a line is due when so much is done at time now: after ten seconds,
- * then after twice as long each time, up to five minutes. */
+/* Whether a line is due at time now, and if so takes note of it: after ten
+ * seconds, then after twice as long each time, up to five minutes. */
 bool progress_due(struct progress *p, double now);
 
 /* ", 12 s, about 7 min left": since the start, and what is left if all goes on

@@ -29,9 +29,7 @@
 struct host_times {
 	int ranks;               /* all, of which rows x cols took part */
 	int rank_rows, rank_cols;
-	int nodes;
-	enum mesh_binding binding;
-	struct edge_cut cut, cut_in_order; /* of the rank grid (mesh.h) */
+	struct seating seating;
 	/* Seconds in all and of each phase. */
 	double seconds, load, prefill, transition, decode;
 	double peak_memory;      /* bytes, of the largest rank */

@@ -6,10 +6,14 @@
 #include <string.h>
 #include <unistd.h>
 
-const char *datafile_top(void)
+bool datafile_installed(void)
 {
-	return access(WL_DATADIR "/default.h5", R_OK) ? WL_SRC_DATADIR
-	                                              : WL_DATADIR;
+	return access(WL_DATADIR "/default.h5", R_OK) == 0;
+}
+
+const char *datafile_top(bool installed)
+{
+	return installed ? WL_DATADIR : WL_SRC_DATADIR;
 }
 
 bool datafile_find(const char *folder, const char *name, char path[PATH_MAX])

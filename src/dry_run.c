@@ -5,6 +5,7 @@
 
 #include "autogrid.h"
 #include "checkpoint.h"
+#include "datafile.h"
 #include "deliver.h"
 #include "dry_request.h"
 #include "host.h"
@@ -22,7 +23,7 @@ static int read_model(const struct options *o, struct model *m,
 	*type = o->shape ? WL_F16 : WL_F32;
 	if (o->type >= 0)
 		*type = o->type;
-	*source = o->shape ? o->shape : plan_model_path(o, plan_installed());
+	*source = o->shape ? o->shape : plan_model_path(o, datafile_installed());
 	if (o->shape)
 		return shape_read(o->shape, m, err);
 	c = checkpoint_open(*source, MPI_COMM_NULL, err);
@@ -128,7 +129,8 @@ int dry_run(const struct options *o, struct wl_error *err)
 	report.system = &system;
 	report.automatic = o->grid.rows == GRID_AUTO ? &found : NULL;
 	report.host = (struct host_times){
-		.ranks = 1, .rank_rows = 1, .rank_cols = 1, .nodes = 1, .dry = true,
+		.ranks = 1, .rank_rows = 1, .rank_cols = 1,
+		.seating.nodes = 1, .dry = true,
 		.seconds = host_seconds() - start,
 		.peak_memory = host_peak_memory() };
 	int rc = deliver_account(&report, &w, r.prompt_tokens, r.new_tokens,

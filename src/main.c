@@ -35,7 +35,7 @@ static int print_version(void)
 	       h5file_version(), host_hwloc_version(), JANSSON_VERSION,
 	       wl_crc32_libraries(), words_libraries(),
 	       scalapack_built() ? "" : "no ", simd_name(simd_level()),
-	       datafile_top());
+	       datafile_top(datafile_installed()));
 	return 0;
 }
 

@@ -236,7 +236,7 @@ static void add_edge(struct edge_cut *c, const struct seat *a,
 }
 
 struct edge_cut mapping_cut(int rows, int cols, const struct seat *seat,
-                       const int *rank_at)
+                            const int *rank_at)
 {
 	struct edge_cut c = { 0 };
 

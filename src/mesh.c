@@ -58,43 +58,52 @@ static struct seat find_seat(MPI_Comm world, bool *crowded)
 }
 
 /* What is alike of n ranks' seats. */
-static void look_over(struct mesh *m, const struct seat *seat, int n)
+static void look_over(struct seating *s, const struct seat *seat, int n)
 {
 	int on_core = 0, on_socket = 0;
 
 	for (int i = 0; i < n; i++) {
 		/* A node has the number of its first rank, of those in use
 		 * too. */
-		m->nodes += seat[i].node == i;
+		s->nodes += seat[i].node == i;
 		on_core += seat[i].core >= 0;
 		on_socket += seat[i].socket >= 0;
 	}
-	m->binding = on_core == n ? MESH_ON_CORES :
+	s->binding = on_core == n ? MESH_ON_CORES :
 	             on_socket == n ? MESH_ON_SOCKETS :
 	             on_core || on_socket ? MESH_ON_DIFFERENT : MESH_UNBOUND;
 }
 
-/* This rank's place in the rank grid, and what the grid's edges cross. */
-static int find_place(struct mesh *m, int rank, int size)
+/* The place in the rank grid of this rank, which runs there. */
+static int find_place(struct mesh *m, const struct seat *mine, int rank,
+                      int size)
 {
 	int n = m->rows * m->cols, place = rank;
-	struct seat mine = find_seat(m->world, &m->crowded);
 	struct seat *seat = wl_malloc(size, sizeof *seat);
 	int *rank_at = wl_malloc(n, sizeof *rank_at);
 
-	MPI_Allgather(&mine, sizeof mine, MPI_BYTE, seat, sizeof mine, MPI_BYTE,
-	              m->world);
-	m->node = mine.node;
+	MPI_Allgather(mine, sizeof *mine, MPI_BYTE, seat, sizeof *mine,
+	              MPI_BYTE, m->world);
 	mapping_choose(m->rows, m->cols, seat, rank_at);
-	m->cut = mapping_cut(m->rows, m->cols, seat, rank_at);
-	m->cut_in_order = mapping_cut(m->rows, m->cols, seat, NULL);
-	look_over(m, seat, n);
+	m->seating.cut_in_order = mapping_cut(m->rows, m->cols, seat, NULL);
+	look_over(&m->seating, seat, n);
 	for (int i = 0; i < n; i++)
 		if (rank_at[i] == rank)
 			place = i;
 	free(seat);
 	free(rank_at);
 	return place;
+}
+
+/* What the edges of the grid cross as its ranks stand, whoever chose it. */
+static void count_cut(struct mesh *m, const struct seat *mine)
+{
+	struct seat *seat = wl_malloc((size_t)m->rows * m->cols, sizeof *seat);
+
+	MPI_Allgather(mine, sizeof *mine, MPI_BYTE, seat, sizeof *mine,
+	              MPI_BYTE, m->control);
+	m->seating.cut = mapping_cut(m->rows, m->cols, seat, NULL);
+	free(seat);
 }
 
 void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols)
@@ -108,8 +117,10 @@ void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols)
 	                    .cart = MPI_COMM_NULL, .rows = rows, .cols = cols,
 	                    .row = -1, .col = -1, .leader = rank == 0,
 	                    .active = rank < rows * cols, .share = true };
-	int place = find_place(m, rank, size);
+	struct seat mine = find_seat(world, &m->crowded);
+	int place = find_place(m, &mine, rank, size);
 
+	m->node = mine.node;
 	MPI_Comm_split(world, m->active ? 0 : MPI_UNDEFINED, place,
 	               &m->control);
 	if (!m->active)
@@ -120,6 +131,7 @@ void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols)
 	MPI_Cart_coords(m->cart, rank, 2, coords);
 	m->row = coords[0];
 	m->col = coords[1];
+	count_cut(m, &mine);
 }
 
 const char *mesh_binding_name(enum mesh_binding b)

@@ -1,13 +1,6 @@
 #include "config.h"
 #include "plan.h"
 
-#include <unistd.h>
-
-bool plan_installed(void)
-{
-	return access(WL_DATADIR "/default.h5", R_OK) == 0;
-}
-
 const char *plan_model_path(const struct options *o, bool installed)
 {
 	if (o->model)

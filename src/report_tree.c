@@ -405,15 +405,15 @@ static void put_rate(json_t *o, const char *key, int tokens, double seconds,
 }
 
 /* The rank grid's edges, and what they would cross in the order of ranks. */
-static json_t *edges_of(const struct host_times *h)
+static json_t *edges_of(const struct seating *s)
 {
 	json_t *o = json_object();
 
-	tree_put_int(o, "all", h->cut.edges);
-	tree_put_int(o, "between_nodes", h->cut.node);
-	tree_put_int(o, "between_sockets", h->cut.socket);
-	tree_put_int(o, "between_nodes_in_order", h->cut_in_order.node);
-	tree_put_int(o, "between_sockets_in_order", h->cut_in_order.socket);
+	tree_put_int(o, "all", s->cut.edges);
+	tree_put_int(o, "between_nodes", s->cut.node);
+	tree_put_int(o, "between_sockets", s->cut.socket);
+	tree_put_int(o, "between_nodes_in_order", s->cut_in_order.node);
+	tree_put_int(o, "between_sockets_in_order", s->cut_in_order.socket);
 	return o;
 }
 
@@ -424,9 +424,9 @@ static json_t *host_of(const struct report *r)
 	json_t *o = json_object();
 
 	tree_put_int(o, "ranks", h->ranks);
-	tree_put_int(o, "nodes", h->nodes);
-	tree_put_text(o, "binding", mesh_binding_name(h->binding));
-	tree_put(o, "edges", edges_of(h));
+	tree_put_int(o, "nodes", h->seating.nodes);
+	tree_put_text(o, "binding", mesh_binding_name(h->seating.binding));
+	tree_put(o, "edges", edges_of(&h->seating));
 	tree_put_real(o, "seconds", h->seconds);
 	tree_put_real(o, "load_seconds", h->load);
 	tree_put_real(o, "prefill_seconds", h->prefill);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "checkpoint.h"
+#include "datafile.h"
 #include "deliver.h"
 #include "dry_run.h"
 #include "footprint.h"
@@ -153,7 +154,7 @@ static int prepare(struct run *r)
 		return -1;
 	if (device_open(o->device, o->set, &r->plan.device, r->err))
 		return -1;
-	r->plan.installed = plan_installed();
+	r->plan.installed = datafile_installed();
 	r->path = plan_model_path(o, r->plan.installed);
 	c = checkpoint_open(r->path, MPI_COMM_NULL, r->err);
 	if (!c)
@@ -479,10 +480,7 @@ static int deliver(struct run *r)
 	h->ranks = r->world_size;
 	h->rank_rows = r->mesh.rows;
 	h->rank_cols = r->mesh.cols;
-	h->nodes = r->mesh.nodes;
-	h->binding = r->mesh.binding;
-	h->cut = r->mesh.cut;
-	h->cut_in_order = r->mesh.cut_in_order;
+	h->seating = r->mesh.seating;
 	h->seconds = host_seconds() - r->start;
 	report.host = *h;
 	return deliver_account(&report, &r->wafer, r->plan.prompt_tokens,

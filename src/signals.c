@@ -10,8 +10,6 @@
 static volatile sig_atomic_t wanted;
 static struct itimerval limit;
 
-static void remember(int signal);
-
 /* Leaves no temporary file behind, then dies of the signal all the same. */
 static void die_of(int signal)
 {
@@ -23,12 +21,10 @@ static void catch(int signal, void (*handler)(int), int flags)
 {
 	struct sigaction a = { .sa_handler = handler, .sa_flags = flags }, old;
 
-	sigemptyset(&a.sa_mask);
 	/* One of the two at a time looks at what is wanted. */
-	if (handler == remember) {
-		sigaddset(&a.sa_mask, SIGUSR1);
-		sigaddset(&a.sa_mask, SIGTERM);
-	}
+	sigemptyset(&a.sa_mask);
+	sigaddset(&a.sa_mask, SIGUSR1);
+	sigaddset(&a.sa_mask, SIGTERM);
 	/* What nohup has had ignored stays so. */
 	if (sigaction(signal, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 		sigaction(signal, &a, NULL);

@@ -349,12 +349,12 @@ static void say_limits(const struct report *r, FILE *out)
 /* --- The host --- */
 
 /* Where ranks run, and what stands between those that are neighbours. */
-static void say_nodes(const struct host_times *h, FILE *out)
+static void say_nodes(const struct seating *s, FILE *out)
 {
-	const struct edge_cut *c = &h->cut, *plain = &h->cut_in_order;
+	const struct edge_cut *c = &s->cut, *plain = &s->cut_in_order;
 
-	say(out, "host: nodes %d; ranks bound to: %s", h->nodes,
-	    mesh_binding_name(h->binding));
+	say(out, "host: nodes %d; ranks bound to: %s", s->nodes,
+	    mesh_binding_name(s->binding));
 	if (plain->node || plain->socket)
 		say(out, "host: of %ld neighbours %ld on two nodes (%ld as"
 		    " ranks count), %ld sockets (%ld)", c->edges, c->node,
@@ -381,7 +381,7 @@ static void say_host(const struct report *r, FILE *out)
 	    h->rank_rows, h->rank_cols, h->ranks, h->seconds,
 	    h->peak_memory / (1 << 20));
 	if (h->ranks > 1)
-		say_nodes(h, out);
+		say_nodes(&h->seating, out);
 }
 
 static void say_account(const struct report *r, FILE *out)

@@ -207,9 +207,9 @@ START_TEST(summary_keeps_its_width)
 	lab.account.longest_shift = INT64_MAX;
 	lab.report.host = (struct host_times){
 		.ranks = 1 << 20, .rank_rows = 1024, .rank_cols = 1024,
-		.nodes = 1 << 20, .binding = MESH_ON_DIFFERENT,
-		.cut = { 2095104, 2095104, 2095104 },
-		.cut_in_order = { 2095104, 2095104, 2095104 },
+		.seating = { 1 << 20, MESH_ON_DIFFERENT,
+		             { 2095104, 2095104, 2095104 },
+		             { 2095104, 2095104, 2095104 } },
 		.seconds = 1e6, .load = 1e6, .prefill = 1e6,
 		.transition = 1e6, .decode = 1e6, .peak_memory = 1e12 };
 	text = summary(&lines);

@@ -99,6 +99,12 @@ gqa_keys='"dim": 48, "hidden_dim": 100, "n_heads": 6, "n_kv_heads": 2,
 five_keys='"dim": 30, "hidden_dim": 77, "n_heads": 5, "n_kv_heads": 5,
 	"vocab_size": 277'
 
+# value KEY FILE: of a .json report, the first of that name.
+value() {
+	sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" \
+		"$2" | head -n 1
+}
+
 # processes: ids of the program's processes that use this test's files.
 processes() {
 	local p

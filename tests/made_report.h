@@ -64,8 +64,8 @@ static inline void make_lab(const char *set, int new_tokens)
 		.system = &lab.system,
 		.model_source = "lab",
 		.host = { .ranks = 6, .rank_rows = 2, .rank_cols = 3,
-		          .nodes = 2, .binding = MESH_ON_CORES,
-		          .cut = { 7, 2, 1 }, .cut_in_order = { 7, 3, 1 },
+		          .seating = { 2, MESH_ON_CORES, { 7, 2, 1 },
+		                       { 7, 3, 1 } },
 		          .seconds = 1.5, .load = 0.25, .prefill = 0.5,
 		          .transition = 0.125, .decode = 0.75,
 		          .peak_memory = 3 << 20, .dry = true } };

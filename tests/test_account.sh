@@ -22,11 +22,6 @@ ledger() {
 	sed -n '/^ "phases": /,/^ "kv": /p' "$1"
 }
 
-# value KEY FILE: the first of that name.
-value() {
-	sed -n "s/^ *\"$1\": \([^,]*\),\{0,1\}\$/\1/p" "$2" | head -n 1
-}
-
 # less A B: as numbers.
 less() {
 	awk -v a="$1" -v b="$2" 'BEGIN { exit !(a + 0 < b + 0) }'

@@ -82,24 +82,21 @@ test_bits() {
 	bits 'ranks by turns' "$spread" 8 "$@" --rank-grid 4x2 \
 		--report "$scratch/turns.json"
 	same 'nodes, edges, those between nodes, and by order' '4 10 6 10' \
-		"$(sed -n '/^ "host"/,/^ }/ s/^ *"\(nodes\|all\|between_nodes\|between_nodes_in_order\)": \([0-9]*\),$/\2/p' \
-			"$scratch/turns.json" | xargs)"
+		"$(for key in nodes all between_nodes between_nodes_in_order
+		do
+			value $key "$scratch/turns.json"
+		done | xargs)"
 }
 
 # broken WHAT LIMIT COMMAND...: breaks a job that decodes.
 broken() {
-	local what=$1 limit=$2 mpirun tries=0 status=0
+	local what=$1 limit=$2 mpirun status=0
 	shift 2
 	rm -f "$out" "$err"
 	$spread -n 4 "$WAFERLLM" "$scratch/long.h5" --prompt Hello -n 29000 \
 		--logits "$scratch/l.h5" </dev/null >"$out" 2>"$err" &
 	mpirun=$!
-	until grep -q 'Hello.' "$out" 2>/dev/null; do
-		tries=$((tries + 1))
-		[ $tries -lt 300 ] || break
-		sleep 0.1
-	done
-	[ $tries -lt 300 ] || fail "$what: never decodes" "$err"
+	started 'Hello.' || fail "$what: never decodes" "$err"
 	SECONDS=0
 	"$@"
 	ended "$what" "$limit"

@@ -37,11 +37,6 @@ rows() {
 		}' "$2"
 }
 
-# value KEY FILE: the first of that name.
-value() {
-	sed -n "s/^ *\"$1\": \([^,]*\),\{0,1\}\$/\1/p" "$2" | head -n 1
-}
-
 # check WHAT PROGRAM FILE: PROGRAM is for awk and says what is wrong.
 check() {
 	local found

@@ -11,12 +11,6 @@ report=$scratch/r.json
 logits=$scratch/l.h5
 tokens=29000
 
-# field NAME: of the report.
-field() {
-	sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" \
-		"$report" | head -n 1
-}
-
 # start RANKS WORDS ARGUMENTS...: a run, in $job, that has come to the words.
 start() {
 	local n=$1 words=$2 launcher=
@@ -44,8 +38,8 @@ signal() {
 ended() {
 	local made
 	[ -f "$report" ] || { fail "$1: no report" "$err"; return; }
-	made=$(field new_tokens)
-	same "$1" "$2" "$(field ended_by)"
+	made=$(value new_tokens "$report")
+	same "$1" "$2" "$(value ended_by "$report")"
 	if [ "${made:-0}" -lt 1 ] || [ "${made:-0}" -ge $tokens ]; then
 		fail "$1: $made new tokens" "$err"
 	fi
@@ -56,7 +50,7 @@ ended() {
 recorded() {
 	[ -f "$logits" ] || { fail "$1: no file of logits" "$err"; return; }
 	if command -v h5dump >/dev/null; then
-		same "$1: tokens in the file" "$(field new_tokens)" \
+		same "$1: tokens in the file" "$(value new_tokens "$report")" \
 			"$(numbers "$logits" tokens | grep -c .)"
 	else
 		skip "$1: tokens in the file, no h5dump"
@@ -78,7 +72,7 @@ test_one_process() {
 	ended 'one process' SIGUSR1
 	recorded 'one process, greedy'
 	cp "$out" "$scratch/short"
-	answer 1 "$scratch/long.h5" --prompt Hello -n "$(field new_tokens)"
+	answer 1 "$scratch/long.h5" --prompt Hello -n "$(value new_tokens "$report")"
 	same_file 'the text up to SIGUSR1' "$out" "$scratch/short"
 
 	start 1 'Hello.' "${long[@]}" --temperature 1 --top-k 1 --logits "$logits"
@@ -110,7 +104,7 @@ test_ignored() {
 		start 1 'Hello.' "$scratch/long.h5" --prompt Hello -n 6000
 		kill -USR1 "$(processes)"
 		wait "$job"
-		same 'a run that ignores SIGUSR1' length "$(field ended_by)"
+		same 'a run that ignores SIGUSR1' length "$(value ended_by "$report")"
 		[ $failures = 0 ]
 	) || fail 'SIGUSR1, ignored'
 }

@@ -221,16 +221,10 @@ try_script() {
 	esac
 }
 
-# word FIELD: its text in the only report.
-word() {
-	sed -n "s/^ *\"$1\": \"\(.*\)\",\{0,1\}$/\1/p" \
-		"$scratch"/work/reports-"$id"/*.json
-}
-
 # stopped SCRIPT STATE ENDED_BY SCANCEL_FLAGS...: a long run that Slurm signals
 # while it decodes reports how it ended (a pattern).
 stopped() {
-	local script=$1 state=$2 ended=$3
+	local script=$1 state=$2 ended=$3 found
 	shift 3
 	job "$script" -N 1 -n 2 --ntasks-per-node=2 -- "$scratch/long.h5" \
 		--prompt Hello -n 29000
@@ -238,8 +232,9 @@ stopped() {
 	scancel "$@" "$id"
 	within 25 over "$id" || fail "$script goes on after $*" "$err"
 	same "state of $script after $*" "$state" "$(state "$id")"
-	word ended_by | grep -qxE "$ended" ||
-		fail "$script after $* is ended by '$(word ended_by)'"
+	found=$(value ended_by "$scratch"/work/reports-"$id"/*.json)
+	grep -qxE "$ended" <<<"$found" ||
+		fail "$script after $* is ended by '$found'"
 	none_left "$script after $*"
 }
 

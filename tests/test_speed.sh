@@ -7,12 +7,6 @@ set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
 
-# value KEY FILE: of a .json report, the first of that name.
-value() {
-	sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" \
-		"$2" | head -n 1
-}
-
 # true_of WHAT EXPRESSION NAME=NUMBER...: of awk; shows the numbers if not.
 true_of() {
 	local what=$1 expression=$2 pair names=()

@@ -37,11 +37,6 @@ ways() {
 	END
 }
 
-# value KEY FILE: the first of that name.
-value() {
-	sed -n "s/^ *\"$1\": \([^,]*\),\{0,1\}\$/\1/p" "$2" | head -n 1
-}
-
 # prefill_cycles FILE
 prefill_cycles() {
 	sed -n '/^ "phases": {/,$p' "$1" | sed -n '/^  "prefill": {/,$p' |
