@@ -10,6 +10,7 @@
 
 #include "fail.h"
 #include "model.h"
+#include "output.h"
 #include "vocab.h"
 
 /* What is written; those from 1 on are read. */
@@ -17,7 +18,9 @@
 
 struct checkpoint;
 
-/* Starts a new checkpoint at path (through a temporary file). origin is a
+extern const struct output_kind checkpoint_output;
+
+/* Starts a new checkpoint at path, as output.h does. origin is a
  * line of free text kept as an attribute. Serial. NULL and err on failure. */
 struct checkpoint *checkpoint_create(const char *path, const struct model *m,
                                      const struct vocab *v, const char *origin,

@@ -11,6 +11,7 @@
 
 #include "fail.h"
 #include "model.h"
+#include "output.h"
 
 struct h5file;
 
@@ -19,11 +20,11 @@ struct h5file;
 enum h5_type { H5_F32, H5_F16, H5_BF16, H5_U8, H5_U32, H5_I32, H5_F64,
                H5_I64 };
 
-/* Creates path anew through a temporary file beside it; nothing appears under
- * path before h5file_commit. What is there already is replaced only if it is
- * an HDF5 file or empty. One file at a time. Serial. NULL and err on
- * failure. */
-struct h5file *h5file_create(const char *path, struct wl_error *err);
+/* Creates path anew, as output.h does; the kind recognizes what may be
+ * replaced. Serial. NULL and err on failure. What is written later may fail
+ * for want of space at any time: err then has the system's reason. */
+struct h5file *h5file_create(const char *path, const struct output_kind *kind,
+                             struct wl_error *err);
 /* Closes and renames into place. 0, or -1 and err; frees f either way. */
 int h5file_commit(struct h5file *f, struct wl_error *err);
 
@@ -35,6 +36,9 @@ struct h5file *h5file_open(const char *path, MPI_Comm comm,
                            struct wl_error *err);
 /* Closes; a file being created is deleted. NULL is allowed. */
 void h5file_close(struct h5file *f);
+/* Whether path is an HDF5 file whose root has a "format" with that word in it.
+ * Serial. */
+bool h5file_is(const char *path, const char *word);
 
 /* Attributes of the group or dataset object ("/" is the root; groups are
  * made on demand when writing). Readers: 0, or -1 and err when missing or of

@@ -6,11 +6,15 @@
 #include <mpi.h>
 #include <stdbool.h>
 
+/* In place of a signal: the leader cannot write the answer. */
+#define LEAD_FAILED (-1)
+
 struct lead {
 	MPI_Comm control;    /* borrowed; rank 0 leads */
 	bool leader;
 	int last, next;      /* steps after which it spoke, and speaks */
 	double when;         /* it spoke, host seconds; leader only */
+	bool failed;         /* LEAD_FAILED is its next word; leader only */
 	int stop;            /* the signal that ends the run, or 0 */
 };
 

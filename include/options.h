@@ -110,6 +110,11 @@ struct option_value {
 	char buffer[512];
 };
 
+/* File number i, below options_inputs, of those that o names to be read;
+ * NULL: not given. It need not be there. */
+const char *options_input(const struct options *o, size_t i);
+size_t options_inputs(void);
+
 size_t options_count(void);
 /* Option number i; false when the verb has no such option. OPTION_NONE: not
  * given, and without a default. */

@@ -22,6 +22,7 @@
 #include "fail.h"
 #include "mesh.h"
 #include "options.h"
+#include "output.h"
 #include "profile.h"
 #include "system.h"
 
@@ -60,10 +61,11 @@ struct report {
 	const struct auto_result *automatic; /* NULL: grids were named */
 };
 
-/* Whether a report can be written to path: it ends in .json, .h5 or .hdf5,
- * its folder is there and can be written to, and what stands there already is
- * a report or empty. To be called before the run begins. 0, or -1 and err,
- * which names --report. */
+extern const struct output_kind report_output;
+
+/* Whether a report can be written to path: it ends in .json, .h5 or .hdf5, or
+ * is a device or pipe, which gets JSON, and output_check allows it. To be
+ * called before the run begins. 0, or -1 and err, which names --report. */
 int report_check_path(const char *path, struct wl_error *err);
 
 /* Writes the report through a temporary file, so that path holds all of it or

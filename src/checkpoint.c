@@ -201,6 +201,14 @@ static int put_head(struct checkpoint *c, const struct vocab *v,
 	return 0;
 }
 
+static bool recognize(const char *path)
+{
+	return h5file_is(path, FORMAT);
+}
+
+const struct output_kind checkpoint_output = {
+	.noun = "checkpoint", .recognize = recognize };
+
 struct checkpoint *checkpoint_create(const char *path, const struct model *m,
                                      const struct vocab *v, const char *origin,
                                      struct wl_error *err)
@@ -216,7 +224,7 @@ struct checkpoint *checkpoint_create(const char *path, const struct model *m,
 	c->origin = wl_strdup(origin);
 	if (strlen(c->origin) >= TEXT_MAX)
 		c->origin[TEXT_MAX - 1] = '\0';
-	c->h5 = h5file_create(path, err);
+	c->h5 = h5file_create(path, &checkpoint_output, err);
 	if (!c->h5 || put_head(c, v, err)) {
 		checkpoint_close(c);
 		return NULL;

@@ -1,42 +1,82 @@
 #include "config.h"
 #include "fail.h"
 
+#include <errno.h>
 #include <mpi.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* The text may quote file names and fields that a file made up. */
+static void make_printable(char *text)
+{
+	for (; *text; text++)
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+}
+
 int wl_error_set(struct wl_error *e, const char *fmt, ...)
 {
 	va_list ap;
 
+	e->status = WL_EXIT_USER;
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);
-	/* The text may quote file names and fields that a file made up. */
-	for (char *p = e->text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	make_printable(e->text);
 	return -1;
 }
 
+/* Whether the machine is to blame, rather than what it was asked for. */
+static bool is_fault(int errnum)
+{
+	static const int faults[] = {
+		ENOSPC, EDQUOT, EIO, EFBIG, ENOMEM, EMFILE, ENFILE, EPIPE,
+		ENXIO, ENODEV, ESTALE,
+	};
+
+	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+		if (faults[i] == errnum)
+			return true;
+	return false;
+}
+
+int wl_error_system(struct wl_error *e, int errnum, const char *fmt, ...)
+{
+	va_list ap;
+	size_t n;
+
+	e->status = is_fault(errnum) ? WL_EXIT_FAULT : WL_EXIT_USER;
+	va_start(ap, fmt);
+	vsnprintf(e->text, sizeof e->text, fmt, ap);
+	va_end(ap);
+	n = strlen(e->text);
+	snprintf(e->text + n, sizeof e->text - n, ": %s", strerror(errnum));
+	make_printable(e->text);
+	return -1;
+}
+
+static volatile int pending_dir;
 static const char *volatile pending;
 
-void wl_pending(const char *path)
+void wl_pending(int dir, const char *name)
 {
-	pending = path;
+	pending = NULL;
+	pending_dir = dir;
+	pending = name;
 }
 
 void wl_clean_up(void)
 {
 	if (pending)
-		unlink(pending);
+		unlinkat(pending_dir, pending, 0);
 }
 
-void wl_die_at(const char *file, int line, const char *fmt, ...)
+void wl_die(const char *fmt, ...)
 {
 	char cause[1024];
 	va_list ap;
@@ -50,13 +90,12 @@ void wl_die_at(const char *file, int line, const char *fmt, ...)
 	MPI_Finalized(&down);
 	if (up && !down) {
 		MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-		fprintf(stderr, "waferllm: rank %d: %s (%s:%d)\n", rank, cause,
-		        file, line);
+		fprintf(stderr, "waferllm: rank %d: %s\n", rank, cause);
 		fflush(stderr);
-		MPI_Abort(MPI_COMM_WORLD, 1);
+		MPI_Abort(MPI_COMM_WORLD, WL_EXIT_FAULT);
 	}
-	fprintf(stderr, "waferllm: %s (%s:%d)\n", cause, file, line);
-	exit(1);
+	fprintf(stderr, "waferllm: %s\n", cause);
+	exit(WL_EXIT_FAULT);
 }
 
 static void *checked(void *p, size_t count, size_t size)

@@ -4,6 +4,10 @@
 
 #include <errno.h>
 #include <hdf5.h>
+#if H5_VERSION_GE(1, 13, 0)
+#include <H5FDdevelop.h>
+#endif
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +31,8 @@ struct dataset {
 
 struct h5file {
 	char *path;
-	char *tmp;           /* the file while it is being created, or NULL */
+	struct output *out;  /* while it is being created, or NULL */
+	int failure;         /* the errno of the first write that failed */
 	hid_t id;
 	size_t bytes;        /* the file's length; reading only */
 	struct dataset *set; /* [n], sorted by name */
@@ -98,11 +103,176 @@ static int type_find(hid_t id)
 	return -1;
 }
 
+/* --- The driver of files that are written --- */
+
+/* HDF5 does not get over a write that fails: it crashes when it closes the file
+ * or ends (1.10.8). So it is not told: the driver keeps the system's reason,
+ * and drops what comes after. */
+struct sink {
+	H5FD_t base;         /* first: HDF5 knows this part alone */
+	struct h5file *file;
+	haddr_t eoa, eof;    /* bytes that are allocated, and in the file */
+};
+
+static H5FD_t *sink_open(const char *name, unsigned flags, hid_t fapl,
+                         haddr_t max)
+{
+	struct h5file *const *f = H5Pget_driver_info(fapl);
+	struct sink *s = f ? calloc(1, sizeof *s) : NULL;
+
+	(void)name, (void)flags, (void)max;
+	if (!s)
+		return NULL;
+	s->file = *f;
+	return &s->base;
+}
+
+static herr_t sink_close(H5FD_t *base)
+{
+	free(base);
+	return 0;
+}
+
+static int sink_compare(const H5FD_t *a, const H5FD_t *b)
+{
+	const struct sink *x = (const struct sink *)a;
+	const struct sink *y = (const struct sink *)b;
+
+	return (x->file > y->file) - (x->file < y->file);
+}
+
+/* What HDF5 may do to make few writes of many: as its own driver. */
+static herr_t sink_query(const H5FD_t *base, unsigned long *flags)
+{
+	(void)base;
+	*flags = H5FD_FEAT_AGGREGATE_METADATA | H5FD_FEAT_ACCUMULATE_METADATA |
+	         H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_AGGREGATE_SMALLDATA;
+	return 0;
+}
+
+static haddr_t sink_get_eoa(const H5FD_t *base, H5FD_mem_t type)
+{
+	(void)type;
+	return ((const struct sink *)base)->eoa;
+}
+
+static herr_t sink_set_eoa(H5FD_t *base, H5FD_mem_t type, haddr_t eoa)
+{
+	(void)type;
+	((struct sink *)base)->eoa = eoa;
+	return 0;
+}
+
+static haddr_t sink_get_eof(const H5FD_t *base, H5FD_mem_t type)
+{
+	(void)type;
+	return ((const struct sink *)base)->eof;
+}
+
+/* What was never written reads as zeros. */
+static herr_t sink_read(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t at,
+                        size_t n, void *to)
+{
+	const struct sink *s = (const struct sink *)base;
+	char *p = to;
+
+	(void)type, (void)dxpl;
+	while (n > 0) {
+		ssize_t got = pread(output_fd(s->file->out), p, n, at);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		p += got;
+		at += got;
+		n -= got;
+	}
+	memset(p, 0, n);
+	return 0;
+}
+
+static herr_t sink_write(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t at,
+                         size_t n, const void *bytes)
+{
+	struct sink *s = (struct sink *)base;
+	struct h5file *f = s->file;
+
+	(void)type, (void)dxpl;
+	if (!f->failure)
+		f->failure = output_write(f->out, bytes, n, at);
+	if (s->eof < at + n)
+		s->eof = at + n;
+	return 0;
+}
+
+/* The file's length is what is allocated. */
+static herr_t sink_truncate(H5FD_t *base, hid_t dxpl, hbool_t closing)
+{
+	struct sink *s = (struct sink *)base;
+	struct h5file *f = s->file;
+
+	(void)dxpl, (void)closing;
+	if (s->eof != s->eoa && !f->failure &&
+	    ftruncate(output_fd(f->out), s->eoa) < 0)
+		f->failure = errno;
+	s->eof = s->eoa;
+	return 0;
+}
+
+static const H5FD_class_t sink_class = {
+#if H5_VERSION_GE(1, 13, 0)
+	.version = H5FD_CLASS_VERSION,
+	.value = (H5FD_class_value_t)512, /* of those free for tests */
+#endif
+	.name = "waferllm",
+	.maxaddr = INT64_MAX,
+	.fc_degree = H5F_CLOSE_WEAK,
+	.fapl_size = sizeof(struct h5file *),
+	.open = sink_open,
+	.close = sink_close,
+	.cmp = sink_compare,
+	.query = sink_query,
+	.get_eoa = sink_get_eoa,
+	.set_eoa = sink_set_eoa,
+	.get_eof = sink_get_eof,
+	.read = sink_read,
+	.write = sink_write,
+	.truncate = sink_truncate,
+	.fl_map = H5FD_FLMAP_DICHOTOMY,
+};
+
+/* Lets files that fapl opens be written through f. */
+static herr_t sink_use(hid_t fapl, struct h5file *f)
+{
+	static hid_t driver = -1;
+
+	if (driver < 0)
+		driver = H5FDregister(&sink_class);
+	return driver < 0 ? -1 : H5Pset_driver(fapl, driver, &f);
+}
+
+/* What went wrong when f was written: the system's reason if it gave one, else
+ * the text. Returns -1. */
+__attribute__((format(printf, 3, 4)))
+static int write_failed(const struct h5file *f, struct wl_error *err,
+                        const char *fmt, ...)
+{
+	char what[512];
+	va_list ap;
+
+	if (f->failure)
+		return output_failed(f->out, f->failure, err);
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof what, fmt, ap);
+	va_end(ap);
+	return wl_error_set(err, "%s: %s", f->path, what);
+}
+
 /* --- Files --- */
 
-/* Comes before any other call of HDF5. Its own clean-up at exit is left out:
- * after a write to a full disk it crashes (1.10.8), and we close what we
- * open. */
+/* Comes before any other call of HDF5. Its own clean-up at exit is left out: a
+ * job that dies has removed what HDF5 would still write to. */
 static void set_up(void)
 {
 	H5dont_atexit();
@@ -145,10 +315,8 @@ static struct h5file *file_new(const char *path)
 
 static void file_free(struct h5file *f)
 {
-	if (f->tmp)
-		wl_pending(NULL);
+	output_cancel(f->out);
 	free(f->set);
-	free(f->tmp);
 	free(f->path);
 	free(f);
 }
@@ -171,41 +339,6 @@ static int file_shut(struct h5file *f)
 	return rc;
 }
 
-/* What stands at f->path may be replaced if it is such a file itself: names
- * that were mixed up must not cost the user's model. */
-static int refuse_replacing(const struct h5file *f, struct wl_error *err)
-{
-	struct stat st;
-
-	if (stat(f->path, &st) < 0)
-		return 0;
-	if (!S_ISREG(st.st_mode))
-		return wl_error_set(err, "%s: %s", f->path,
-		                    S_ISDIR(st.st_mode) ? "is a directory" :
-		                                          "not a regular file");
-	if (st.st_size > 0 && H5Fis_hdf5(f->path) <= 0)
-		return wl_error_set(err, "%s: is there and no HDF5 file: not"
-		                    " replaced", f->path);
-	return 0;
-}
-
-/* Makes an empty file at f->tmp, because the system's reason for a refusal
- * does not come out of HDF5. */
-static int tmp_make(struct h5file *f, struct wl_error *err)
-{
-	FILE *empty;
-
-	if (refuse_replacing(f, err))
-		return -1;
-	wl_pending(f->tmp);
-	empty = fopen(f->tmp, "w");
-	if (!empty)
-		return wl_error_set(err, "%s: cannot be created: %s", f->path,
-		                    strerror(errno));
-	fclose(empty);
-	return 0;
-}
-
 /* A property list of the class for objects without time stamps: the same
  * content makes the same file. */
 static hid_t timeless_make(hid_t class)
@@ -219,35 +352,34 @@ static hid_t timeless_make(hid_t class)
 	return list;
 }
 
-/* Creates the HDF5 file at f->tmp. */
-static void tmp_open(struct h5file *f)
+/* Creates an HDF5 file in f->out. */
+static void create(struct h5file *f)
 {
 	hid_t fapl = access_make(MPI_COMM_NULL);
 	hid_t fcpl = timeless_make(H5P_FILE_CREATE);
 
-	if (fapl >= 0 && fcpl >= 0)
-		f->id = H5Fcreate(f->tmp, H5F_ACC_TRUNC, fcpl, fapl);
+	if (fapl >= 0 && fcpl >= 0 && sink_use(fapl, f) >= 0)
+		f->id = H5Fcreate(f->path, H5F_ACC_TRUNC, fcpl, fapl);
 	if (fcpl >= 0)
 		H5Pclose(fcpl);
 	if (fapl >= 0)
 		H5Pclose(fapl);
 }
 
-struct h5file *h5file_create(const char *path, struct wl_error *err)
+struct h5file *h5file_create(const char *path, const struct output_kind *kind,
+                             struct wl_error *err)
 {
 	struct h5file *f = file_new(path);
-	size_t size = strlen(path) + 32;
 
 	set_up();
-	f->tmp = wl_malloc(size, 1);
-	snprintf(f->tmp, size, "%s.tmp.%ld", path, (long)getpid());
-	if (tmp_make(f, err)) {
+	f->out = output_begin(path, kind, err);
+	if (!f->out) {
 		file_free(f);
 		return NULL;
 	}
-	tmp_open(f);
+	create(f);
 	if (f->id < 0) {
-		wl_error_set(err, "%s: HDF5 cannot create it", path);
+		write_failed(f, err, "HDF5 cannot create it");
 		h5file_close(f);
 		return NULL;
 	}
@@ -256,17 +388,16 @@ struct h5file *h5file_create(const char *path, struct wl_error *err)
 
 int h5file_commit(struct h5file *f, struct wl_error *err)
 {
+	struct output *out = f->out;
 	int rc = 0;
 
-	WL_ASSERT(f->tmp);
-	if (file_shut(f) < 0)
-		rc = wl_error_set(err, "%s: cannot be written to its end",
-		                  f->path);
-	else if (rename(f->tmp, f->path) < 0)
-		rc = wl_error_set(err, "%s: cannot be put in place: %s",
-		                  f->path, strerror(errno));
-	if (rc)
-		unlink(f->tmp);
+	WL_ASSERT(out);
+	if (file_shut(f) < 0 || f->failure)
+		rc = write_failed(f, err, "cannot be written to its end");
+	if (rc == 0) {
+		f->out = NULL;
+		rc = output_commit(out, err);
+	}
 	file_free(f);
 	return rc;
 }
@@ -276,8 +407,6 @@ void h5file_close(struct h5file *f)
 	if (!f)
 		return;
 	file_shut(f);
-	if (f->tmp)
-		unlink(f->tmp);
 	file_free(f);
 }
 
@@ -302,14 +431,26 @@ static int agree(MPI_Comm comm, int rc, struct wl_error *err)
 	return comm == MPI_COMM_NULL ? rc : mesh_agree(comm, rc, err);
 }
 
+/* Open MPI takes a name without a folder, of one letter, for something else. */
+static char *with_folder(const char *path)
+{
+	size_t size = strlen(path) + 3;
+	char *name = wl_malloc(size, 1);
+
+	snprintf(name, size, "%s%s", strchr(path, '/') ? "" : "./", path);
+	return name;
+}
+
 static int file_open(struct h5file *f, MPI_Comm comm, struct wl_error *err)
 {
 	hid_t fapl = access_make(comm);
+	char *name = with_folder(f->path);
 
 	if (fapl >= 0) {
-		f->id = H5Fopen(f->path, H5F_ACC_RDONLY, fapl);
+		f->id = H5Fopen(name, H5F_ACC_RDONLY, fapl);
 		H5Pclose(fapl);
 	}
+	free(name);
 	if (f->id >= 0)
 		return 0;
 	if (H5Fis_hdf5(f->path) > 0)
@@ -422,9 +563,8 @@ int h5file_make_group(struct h5file *f, const char *group,
 {
 	hid_t id = object_make(f, group);
 
-	if (id < 0 || H5Oclose(id) < 0)
-		return wl_error_set(err, "%s: %s cannot be created", f->path,
-		                    group);
+	if (id < 0 || H5Oclose(id) < 0 || f->failure)
+		return write_failed(f, err, "%s cannot be created", group);
 	return 0;
 }
 
@@ -448,9 +588,9 @@ static int attr_put(struct h5file *f, const char *object, const char *name,
 		H5Sclose(space);
 	if (o >= 0)
 		H5Oclose(o);
-	if (!ok)
-		return wl_error_set(err, "%s: %s: attribute %s cannot be"
-		                    " written", f->path, object, name);
+	if (!ok || f->failure)
+		return write_failed(f, err, "%s: attribute %s cannot be"
+		                    " written", object, name);
 	return 0;
 }
 
@@ -553,6 +693,19 @@ int h5file_get_double(struct h5file *f, const char *object, const char *name,
                       double *v, struct wl_error *err)
 {
 	return attr_get(f, object, name, H5T_FLOAT, H5T_NATIVE_DOUBLE, v, err);
+}
+
+bool h5file_is(const char *path, const char *word)
+{
+	struct wl_error ignored;
+	struct h5file *f = h5file_open(path, MPI_COMM_NULL, &ignored);
+	char format[128];
+	bool is = f && !h5file_get_string(f, "/", "format", format,
+	                                  sizeof format, &ignored) &&
+	          strstr(format, word);
+
+	h5file_close(f);
+	return is;
 }
 
 int h5file_get_string(struct h5file *f, const char *object, const char *name,
@@ -684,7 +837,7 @@ static int look_at_dataset(struct h5file *f, const char *name,
 	if (look_at_shape(f, name, d, err))
 		return -1;
 	need = d->info.rows * d->info.cols * type_bytes[type];
-	if (!f->tmp && !is_stored(f, d->id, need))
+	if (!f->out && !is_stored(f, d->id, need))
 		return wl_error_set(err, "%s: %s: its %zu bytes are not all in"
 		                    " the file as plain data", f->path, name,
 		                    need);
@@ -772,9 +925,8 @@ int h5file_write(struct h5file *f, const char *dataset,
 	}
 	if (type >= 0)
 		H5Tclose(type);
-	if (!ok)
-		return wl_error_set(err, "%s: %s cannot be written (disk"
-		                    " full?)", f->path, dataset);
+	if (!ok || f->failure)
+		return write_failed(f, err, "%s cannot be written", dataset);
 	return 0;
 }
 
@@ -797,7 +949,7 @@ static struct dataset *growing_get(struct h5file *f, const char *name,
 		return dataset_keep(f, at, name, d);
 	if (d.type >= 0)
 		H5Tclose(d.type);
-	wl_error_set(err, "%s: %s cannot be created", f->path, name);
+	write_failed(f, err, "%s cannot be created", name);
 	return NULL;
 }
 
@@ -838,9 +990,9 @@ int h5file_append_row(struct h5file *f, const char *dataset, enum h5_type type,
 	dim[1] = cols;
 	/* transfer only reads what it is to write. */
 	if (H5Dset_extent(d->id, dim) < 0 ||
-	    transfer(d, d->info.rows, 1, (void *)(uintptr_t)row, true) < 0)
-		return wl_error_set(err, "%s: %s cannot be extended (disk"
-		                    " full?)", f->path, dataset);
+	    transfer(d, d->info.rows, 1, (void *)(uintptr_t)row, true) < 0 ||
+	    f->failure)
+		return write_failed(f, err, "%s cannot be extended", dataset);
 	d->info.rows++;
 	return 0;
 }

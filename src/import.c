@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "checkpoint.h"
+
 enum format { LLAMA2C, HUGGING_FACE, GGUF };
 
 /* An enum format, or -1 and err. */
@@ -60,6 +62,8 @@ int import_run(const struct import_options *o, struct wl_error *err)
 	struct import_model m = { 0 };
 	int rc;
 
+	if (output_check(o->dest, &checkpoint_output, err))
+		return -1;
 	if (o->random_shape)
 		return import_random(o, err);
 	rc = read_model(o, &m, err);

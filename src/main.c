@@ -17,6 +17,7 @@
 #include "launch.h"
 #include "mesh.h"
 #include "options.h"
+#include "output.h"
 #include "run.h"
 #include "scalapack.h"
 #include "signals.h"
@@ -43,7 +44,7 @@ static int complain(const struct wl_error *err)
 {
 	fprintf(stderr, "waferllm: %s\n", err->text);
 	fflush(stderr);
-	return WL_EXIT_USER;
+	return err->status;
 }
 
 /* Import and info: one process, no MPI. */
@@ -99,6 +100,8 @@ int main(int argc, char **argv)
 		options_help(stdout, verb_named ? o.verb : NVERBS);
 		return 0;
 	}
+	for (size_t i = 0; i < options_inputs(); i++)
+		output_spare(options_input(&o, i));
 	signals_catch(o.verb == VERB_RUN && !o.dry_run ? launch_patience() : 0);
 	host_keep_memory();
 	if (o.verb == VERB_RUN || o.verb == VERB_BENCH)

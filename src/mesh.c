@@ -161,7 +161,7 @@ int mesh_agree(MPI_Comm comm, int rc, struct wl_error *err)
 	MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
 	if (first == INT_MAX)
 		return 0;
-	MPI_Bcast(err->text, sizeof err->text, MPI_CHAR, first, comm);
+	MPI_Bcast(err, sizeof *err, MPI_BYTE, first, comm);
 	return -1;
 }
 

@@ -10,7 +10,8 @@
 
 #include "model.h"
 
-enum kind { FLAG, STRING, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID, AUTO,
+/* INPUT: the name of a file that is read. */
+enum kind { FLAG, STRING, INPUT, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID, AUTO,
             TYPE, KV };
 
 #define RUN (1u << VERB_RUN)
@@ -40,7 +41,7 @@ struct option {
 static const struct option table[] = {
 	{ RUN, "--prompt", STRING, AT(prompt), "TEXT", NULL, 0, 0,
 	  "text to continue; \"\": the begin-of-text token alone" },
-	{ RUN, "--prompt-file", STRING, AT(prompt_file), "FILE", NULL, 0, 0,
+	{ RUN, "--prompt-file", INPUT, AT(prompt_file), "FILE", NULL, 0, 0,
 	  "read the prompt from FILE, - for standard input" },
 	{ RUN, "-n", INTEGER, AT(new_tokens), "N", NULL, 1, INT_MAX,
 	  "new tokens (default 256, or what the context leaves)" },
@@ -63,7 +64,7 @@ static const struct option table[] = {
 	  "MPI ranks to use (default: the most that fit)" },
 	{ RUN | BENCH, "--dry-run", FLAG, AT(dry_run), NULL, NULL, 0, 0,
 	  "the account alone: no weights, one process" },
-	{ RUN, "--shape", STRING, AT(shape), "SHAPE", NULL, 0, 0,
+	{ RUN, "--shape", INPUT, AT(shape), "SHAPE", NULL, 0, 0,
 	  "with --dry-run, no MODEL.h5: a JSON file or a known shape" },
 	{ RUN, "--prompt-tokens", INTEGER, AT(prompt_tokens), "L", NULL, 1,
 	  MOST_TOKENS, "with --dry-run: tokens of the prompt, BOS included" },
@@ -87,7 +88,7 @@ static const struct option table[] = {
 	{ RUN | BENCH, "--groups", COUNTS, AT(groups), "G[,G...]", NULL, 1,
 	  4096, "groups of a K-tree's levels (default: about equal steps,\n"
 	  "the root of a side for K = 2)" },
-	{ RUN | BENCH, "--device", STRING, AT(device), "DEVICE", "wse2", 0, 0,
+	{ RUN | BENCH, "--device", INPUT, AT(device), "DEVICE", "wse2", 0, 0,
 	  "what is emulated: a known device or a JSON file" },
 	{ RUN | BENCH, "--set", LIST, AT(set), "KEY=VALUE", NULL, 0, 0,
 	  "change one number of the device (as often as wanted)" },
@@ -133,9 +134,9 @@ static const struct option table[] = {
 	  NULL, 0, 0, "ranks of one host send messages, too" },
 	{ RUN | BENCH | HOST | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
 	  "nothing on standard error but errors" },
-	{ IMPORT, "--tokenizer", STRING, AT(tokenizer), "FILE", NULL, 0, 0,
+	{ IMPORT, "--tokenizer", INPUT, AT(tokenizer), "FILE", NULL, 0, 0,
 	  "the tokenizer.bin of a llama2.c checkpoint" },
-	{ IMPORT, "--random", STRING, AT(random_shape), "SHAPE", NULL, 0, 0,
+	{ IMPORT, "--random", INPUT, AT(random_shape), "SHAPE", NULL, 0, 0,
 	  "no SOURCE: random weights; a JSON file or a known shape" },
 	{ IMPORT, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
 	  "store weights as f32, f16, bf16 (default: as SOURCE)" },
@@ -288,6 +289,7 @@ static int set(const struct option *o, const char *arg, struct options *opts,
 		*(bool *)field = true;
 		return 0;
 	case STRING:
+	case INPUT:
 		*(const char **)field = arg;
 		return 0;
 	case LIST:
@@ -408,9 +410,6 @@ static int check_run(const struct options *o, struct wl_error *err)
 	if (o->prompt && o->prompt_file)
 		return wl_error_set(err, "options --prompt and --prompt-file "
 		                    "exclude each other");
-	if (o->report && o->logits && !strcmp(o->report, o->logits))
-		return wl_error_set(err, "options --report and --logits name "
-		                    "the same file");
 	if (o->shape && o->model)
 		return wl_error_set(err, "option --shape and MODEL.h5 exclude "
 		                    "each other");
@@ -616,6 +615,22 @@ static void show_counts(const int *counts, char *text, size_t size)
 		               counts[i]);
 }
 
+const char *options_input(const struct options *o, size_t i)
+{
+	const char *operands[] = { o->model, o->source };
+
+	if (i >= N_OPTIONS)
+		return i - N_OPTIONS < 2 ? operands[i - N_OPTIONS] : NULL;
+	if (table[i].kind != INPUT || !(table[i].verbs & 1u << o->verb))
+		return NULL;
+	return *(const char *const *)((const char *)o + table[i].field);
+}
+
+size_t options_inputs(void)
+{
+	return N_OPTIONS + 2;
+}
+
 size_t options_count(void)
 {
 	return N_OPTIONS;
@@ -650,6 +665,7 @@ bool options_get(const struct options *o, size_t i, struct option_value *v)
 		v->flag = *(const bool *)field;
 		return true;
 	case STRING:
+	case INPUT:
 	case KV:
 		set_text(v, *(const char *const *)field);
 		return true;

@@ -267,7 +267,7 @@ int report_save_h5(json_t *tree, const char *path, struct wl_error *err)
 {
 	json_t *units = json_object_get(tree, "units");
 	json_t *root = json_copy(tree);
-	struct out o = { h5file_create(path, err), err };
+	struct out o = { h5file_create(path, &report_output, err), err };
 	int rc = o.f ? 0 : -1;
 
 	if (json_is_object(units))

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "run.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,9 +15,9 @@
 #include "deliver.h"
 #include "dry_run.h"
 #include "footprint.h"
-#include "h5file.h"
 #include "host.h"
 #include "lead.h"
+#include "logits.h"
 #include "mesh.h"
 #include "plan.h"
 #include "profile.h"
@@ -57,9 +58,10 @@ struct run {
 	/* leader only */
 	struct tokenizer *tokenizer;
 	struct prompt prompt;
-	struct h5file *logits_file;
-	float *logits;               /* [vocab]; NULL where not wanted */
-	int32_t *tokens;             /* [new_tokens], for the file of logits */
+	struct logits *file;         /* of --logits, or NULL */
+	float *logits;               /* [vocab], borrowed; NULL: not wanted */
+	float *sampled;              /* the same where file has no room for it */
+	bool failed;                 /* to write; err says what and why */
 	struct sampler sampler;
 	struct host_times host;
 	struct profile_summary times;
@@ -150,7 +152,8 @@ static int prepare(struct run *r)
 	struct checkpoint *c;
 	struct vocab v;
 
-	if (o->report && report_check_path(o->report, r->err))
+	if ((o->report && report_check_path(o->report, r->err)) ||
+	    (o->logits && output_check(o->logits, &logits_output, r->err)))
 		return -1;
 	if (device_open(o->device, o->set, &r->plan.device, r->err))
 		return -1;
@@ -180,12 +183,11 @@ static int prepare(struct run *r)
 	r->plan.prompt_tokens = (int)r->prompt.n;
 	if (plan_tokens(r))
 		return -1;
-	if (o->logits) {
-		r->logits_file = h5file_create(o->logits, r->err);
-		if (!r->logits_file)
-			return -1;
-	}
-	return 0;
+	if (!o->logits)
+		return 0;
+	r->file = logits_create(o->logits, r->plan.model.vocab_size,
+	                        r->plan.new_tokens, r->err);
+	return r->file ? 0 : -1;
 }
 
 /* Tells all ranks the plan and the prompt, in pieces of the control plane. */
@@ -310,42 +312,39 @@ static int load(struct run *r)
 	return rc;
 }
 
-/* Writes bytes of the answer; a reader that is gone ends the job. */
-static void print(const struct run *r, const char *text, size_t len)
+/* Something could not be written: the leader lets the run end after the token
+ * in hand. r->err has the reason. */
+static void give_up(struct run *r)
 {
-	if (!r->leader || (fwrite(text, 1, len, stdout) == len &&
-	                   !fflush(stdout)))
-		return;
-	h5file_close(r->logits_file);
-	wl_die("standard output cannot be written");
+	r->failed = true;
+	r->lead.failed = true;
 }
 
-/* Keeps a step's logits and choice. A disk that fills up ends the job: the
- * other ranks have gone on. */
-static void record(struct run *r, int step, int id)
+/* Writes bytes of the answer. */
+static void print(struct run *r, const char *text, size_t len)
 {
-	r->tokens[step] = id;
-	if (h5file_append_row(r->logits_file, "logits", H5_F32,
-	                      r->plan.model.vocab_size, r->logits, r->err)) {
-		h5file_close(r->logits_file);
-		wl_die("%s", r->err->text);
-	}
+	if (!r->leader || r->failed ||
+	    (fwrite(text, 1, len, stdout) == len && !fflush(stdout)))
+		return;
+	wl_error_system(r->err, errno, "standard output cannot be written");
+	r->err->status = WL_EXIT_FAULT;
+	give_up(r);
+}
+
+/* Keeps a step's logits and choice. */
+static void record(struct run *r, int id)
+{
+	if (r->file && !r->failed && logits_append(r->file, id, r->err))
+		give_up(r);
 }
 
 /* Gives the file of logits its name. */
 static int finish_logits(struct run *r)
 {
-	const struct h5_info tokens = { 1, 1, r->generated, H5_I32 };
-	struct h5file *f = r->logits_file;
+	struct logits *file = r->file;
 
-	r->logits_file = NULL;
-	if (!f)
-		return 0;
-	if (h5file_write(f, "tokens", &tokens, r->tokens, r->err)) {
-		h5file_close(f);
-		return -1;
-	}
-	return h5file_commit(f, r->err);
+	r->file = NULL;
+	return file ? logits_commit(file, r->err) : 0;
 }
 
 /* What the run itself does from now on, around step number `step`, belongs to
@@ -392,8 +391,7 @@ static int choose(struct run *r, int greedy, int step)
 		                    r->plan.model.vocab_size, step);
 	if (lead_speaks(&r->lead, step, sampled))
 		id = hear(r, id, step);
-	if (r->leader && r->logits_file)
-		record(r, step, id);
+	record(r, id);
 	return id;
 }
 
@@ -409,8 +407,7 @@ static const char *find_end(struct run *r, int id)
 	return signals_name(r->signal);
 }
 
-/* Prefill, transition, decode; prints as tokens are chosen. The same result
- * on all ranks. */
+/* Prefill, transition, decode; prints as tokens are chosen. */
 static int generate(struct run *r)
 {
 	const struct model *m = &r->plan.model;
@@ -452,6 +449,8 @@ static int generate(struct run *r)
 		r->host.decode = host_seconds() - start;
 	r->host.ended_by = find_end(r, id);
 	print(r, "\n", 1);
+	if (r->failed)
+		return -1;
 	if (id >= 0)
 		return 0;
 	return wl_error_set(r->err, "%s: the logits of new token %d are not "
@@ -497,10 +496,11 @@ static int work(struct run *r)
 		return -1;
 	r->profile = r->o->profile ? &r->clock : NULL;
 	profile_start(r->profile);
-	if (r->leader && (r->o->logits || r->o->temperature > 0))
-		r->logits = wl_malloc(r->plan.model.vocab_size, sizeof(float));
-	if (r->leader && r->o->logits)
-		r->tokens = wl_malloc(r->plan.new_tokens, sizeof *r->tokens);
+	if (r->file)
+		r->logits = logits_row(r->file);
+	else if (r->leader && r->o->temperature > 0)
+		r->logits = r->sampled =
+			wl_malloc(r->plan.model.vocab_size, sizeof(float));
 	r->sampler = (struct sampler){ .temperature = r->o->temperature,
 	                               .top_k = r->o->top_k,
 	                               .top_p = r->o->top_p,
@@ -523,7 +523,7 @@ static int work(struct run *r)
 	 * on tensors move between neighbours only. */
 	MPI_Pcontrol(1);
 	if (!rc)
-		rc = generate(r);
+		rc = mesh_agree(r->mesh.control, generate(r), r->err);
 	profile_stop(r->profile);
 	MPI_Pcontrol(2);
 	/* The answer first: the account must not cost it. */
@@ -578,12 +578,11 @@ int run(const struct options *o, int *signal, struct wl_error *err)
 	int rc = o->dry_run ? run_dry(&r) : start_ranks(&r);
 
 	*signal = r.signal;
-	h5file_close(r.logits_file);
+	logits_cancel(r.file);
 	sampler_fini(&r.sampler);
 	prompt_fini(&r.prompt);
 	tokenizer_free(r.tokenizer);
-	free(r.logits);
-	free(r.tokens);
+	free(r.sampled);
 	free(r.ids);
 	return rc;
 }

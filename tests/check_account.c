@@ -75,7 +75,7 @@ static struct run llama_run(void)
 		.type = WL_F16, .prefill = { 120, 120 }, .decode = { 120, 120 },
 		.prefill_regions = 1, .decode_regions = 1,
 		.prompt_tokens = 700, .new_tokens = 30 } };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 
 	ck_assert_msg(shape_read("llama3-8b", &r.model, &err) == 0, "%s",
 	              err.text);
@@ -437,7 +437,7 @@ START_TEST(regions_have_layers)
 		for (int q = 1; q <= 5; q++) {
 			const struct options o = { .prefill_regions = p,
 			                           .decode_regions = q };
-			struct wl_error err = { "" };
+			struct wl_error err = { .text = "" };
 			const char *named = p >= q ? "--prefill-regions"
 			                           : "--decode-regions";
 
@@ -1526,7 +1526,7 @@ static void write_shape(const char *path, int dim, int layers, int head_dim)
  * head of the full width has the heads' own limits. */
 START_TEST(what_cannot_be_counted_is_refused)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	char dir[64], path[80];
 
 	ck_assert(scratch_make(dir, "check_account"));
@@ -1582,7 +1582,7 @@ START_TEST(chosen_grids_are_the_fastest)
 	for (int i = 0; i < REQUESTS; i++) {
 		struct run r = throw_run(&d), chosen;
 		struct auto_result found;
-		struct wl_error err = { "" };
+		struct wl_error err = { .text = "" };
 
 		r.device.rows = r.device.cols = 8;
 		r.device.sram = 8000 + 1000 * dice_throw(&d, 4, 40);
@@ -1621,7 +1621,7 @@ static struct charge bench(const struct run *r, const char *kernel, int side,
 {
 	struct options o = { .kernel = kernel, .grid = { side, side }, .m = m,
 	                     .k = k, .n = n, .dry_run = true, .type = (int)r->request.type };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct charge c;
 	struct bench b;
 
@@ -1690,7 +1690,7 @@ START_TEST(moves_have_benches)
 	struct options o = { .kernel = "shift", .grid = { 7, 7 }, .m = 30,
 	                     .n = 20, .hops = 4, .dry_run = true,
 	                     .type = WL_F32 };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct bench b;
 
 	/* Rows of 5 (2 of them) and 4 by 3 columns: 5 x 15 words at most, over

@@ -35,7 +35,7 @@ struct run {
 
 static struct model shape(const char *name)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct model m;
 
 	ck_assert_msg(shape_read(name, &m, &err) == 0, "%s", err.text);
@@ -44,7 +44,7 @@ static struct model shape(const char *name)
 
 static struct device wafer(const char *name)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 
 	ck_assert_msg(device_read(name, &d, &err) == 0, "%s", err.text);
@@ -105,7 +105,7 @@ static double time_of(struct run r, const char *system, enum phase p,
 static json_t *cells(int table)
 {
 	char name[32], path[PATH_MAX];
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	json_t *root;
 
 	snprintf(name, sizeof name, "table%d", table);

@@ -848,7 +848,7 @@ static void spoil(struct vocab *v, int i)
 
 START_TEST(bad_vocabularies)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct vocab v;
 
 	make(&v, PIECES("a", "b", "c", "ab", "abc", "a"),

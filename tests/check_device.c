@@ -74,7 +74,7 @@ static void put_changed(const char *from, const char *to)
 static void refused(const char *blame)
 {
 	struct device d, before;
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 
 	memset(&d, 0x5a, sizeof d);
 	before = d;
@@ -88,7 +88,7 @@ static void refused(const char *blame)
 
 START_TEST(what_is_written_is_read)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 	char text[8192];
 
@@ -120,7 +120,7 @@ START_TEST(files_may_have_remarks)
 		  "123456789-123" },
 		{ "A lab", "\\u00c4 \\\"lab\\\"" },
 	};
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -215,7 +215,7 @@ END_TEST
 START_TEST(files_have_a_bounded_size)
 {
 	static char text[(1 << 16) + 1];
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 
 	sound_text(text);
@@ -328,7 +328,7 @@ static void put_value(size_t i, double value)
 
 START_TEST(ranges_include_their_ends)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 
 	for (size_t i = 0; i < device_count(); i++) {
@@ -356,7 +356,7 @@ START_TEST(devices_are_known_by_name)
 	static const char *const names[] = { "wse2", "wse3", "dojo-d1",
 	                                     "dojo-tile", "blackhole",
 	                                     "tsmc-sow" };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -378,7 +378,7 @@ END_TEST
 START_TEST(all_files_are_devices)
 {
 	const char *top = getenv("WAFERLLM_SRCDIR");
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 	struct dirent *e;
 	char file[PATH_MAX], stem[128];
@@ -408,7 +408,7 @@ END_TEST
 START_TEST(unknown_names_get_help)
 {
 	static const char *const bad[] = { "wse9", "", "wse2.json", "WSE2" };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -442,7 +442,7 @@ START_TEST(numbers_can_be_set)
 		{ "clock=+2.5", 2.5 }, { "clock=.5E1", 5 },
 		{ "clock=1100.", 1100 },
 	};
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d;
 
 	ck_assert_int_eq(device_read("wse2", &d, &err), 0);
@@ -492,7 +492,7 @@ START_TEST(wrong_settings_are_refused)
 		{ "clock=-1", "\"clock\" is -1, but must be between" },
 		{ "static_share=1.01", "\"static_share\" is 1.01, but must" },
 	};
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device d, before;
 
 	ck_assert_int_eq(device_read("wse2", &d, &err), 0);
@@ -530,7 +530,7 @@ START_TEST(numbers_must_agree)
 		"sram_reserved=49151", "sram_reserved=0", "clock=850.5",
 		"stage_cycles=11.3", "link_bytes=0.5",
 	};
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct device wse2, d;
 
 	ck_assert_int_eq(device_read("wse2", &wse2, &err), 0);

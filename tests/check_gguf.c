@@ -362,7 +362,7 @@ static int add_made(struct made_gguf *g, struct sources *s,
 
 	made_gguf_save(g, src);
 	made_gguf_fini(g);
-	*err = (struct wl_error){ "" };
+	*err = (struct wl_error){ .text = "" };
 	f = gguf_open(src, err);
 	if (!f)
 		return -1;

@@ -58,7 +58,7 @@ START_TEST(tinystories_is_read)
 	const char *path = model_path("tinystories_is_read",
 	                              "tinystories-656k");
 	const char *text = "Once upon a time";
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct import_model m;
 	struct tokenizer *t;
 
@@ -591,7 +591,7 @@ static void import_into(const char *dest)
 {
 	struct import_options o = { .source = dir, .dest = dest, .type = -1,
 	                            .quiet = 1 };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct import_model m = accepted();
 	struct comparison a = { .names = m.names };
 

@@ -38,7 +38,7 @@ static void refused(int (*import)(const struct import_options *,
                                   struct wl_error *),
                     const char *file, const char *blame)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	int before = files_in(dir);
 
 	ck_assert_int_eq(import(&opt, &err), -1);
@@ -53,14 +53,14 @@ static void refused(int (*import)(const struct import_options *,
 static void accepted(int (*import)(const struct import_options *,
                                    struct wl_error *))
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 
 	ck_assert_msg(import(&opt, &err) == 0, "%s", err.text);
 }
 
 static struct checkpoint *result(void)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct checkpoint *c = checkpoint_open(dest, MPI_COMM_NULL, &err);
 
 	ck_assert_msg(c, "%s", err.text);
@@ -540,7 +540,7 @@ START_TEST(a_full_disk_is_noticed)
 	setup();
 	make_legacy(true);
 	for (int kib = 0; kib < 24; kib++) {
-		struct wl_error err = { "" };
+		struct wl_error err = { .text = "" };
 		int before = files_in(dir);
 
 		ck_assert_int_eq(import_limited(1024 * kib, &err), -1);
@@ -691,7 +691,7 @@ START_TEST(known_shapes_have_their_size)
 	};
 
 	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-		struct wl_error err = { "" };
+		struct wl_error err = { .text = "" };
 		struct model m;
 		struct sum sum = { &m, 0 };
 
@@ -765,7 +765,7 @@ START_TEST(info_names_every_tensor)
 		"embedding", "layers.1.attention_norm", "layers.1.down",
 		"10 x 24  f32           960", "head",
 	};
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);
@@ -784,7 +784,7 @@ END_TEST
 
 START_TEST(info_refuses_without_a_word)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	char *text = NULL;
 	size_t size;
 	FILE *out = open_memstream(&text, &size);

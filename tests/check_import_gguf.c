@@ -201,7 +201,7 @@ static int import(struct made_gguf *g, struct wl_error *err)
 
 	made_gguf_save(g, src);
 	made_gguf_fini(g);
-	*err = (struct wl_error){ "" };
+	*err = (struct wl_error){ .text = "" };
 	return import_run(&o, err);
 }
 
@@ -556,7 +556,7 @@ START_TEST(garbled)
 	for (int i = 0; i < 300; i++) {
 		struct import_model m = { 0 };
 		struct made_gguf g;
-		struct wl_error err = { "" };
+		struct wl_error err = { .text = "" };
 
 		qwen = i % 2;
 		put_model(&g, NULL);

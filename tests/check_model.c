@@ -209,7 +209,7 @@ END_TEST
 /* One line that names the file and the field. */
 static void refuses(const struct model *m, const char *field)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 
 	ck_assert_int_eq(model_check(m, "some.file", &err), -1);
 	ck_assert_msg(strstr(err.text, "some.file: ") == err.text, "%s",
@@ -219,7 +219,7 @@ static void refuses(const struct model *m, const char *field)
 
 START_TEST(sound_models_pass)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct model m = gqa;
 
 	ck_assert_int_eq(model_check(&m, "x", &err), 0);

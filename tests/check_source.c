@@ -228,7 +228,7 @@ static int compare(void *ctx, enum tensor_kind kind, int layer)
 
 static void written(struct import_model *m, enum wl_type type)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct checkpoint *c;
 	struct vocab v;
 
@@ -325,7 +325,7 @@ END_TEST
 /* import_write must fail with a line that holds the words. */
 static void refused(struct import_model *m, const char *words)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	int before = files_in(dir);
 
 	ck_assert_int_eq(source_index(&m->sources, &err), 0);
@@ -453,7 +453,7 @@ END_TEST
 static void add_refused(struct sources *s, struct source_tensor t,
                         const char *words)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	size_t before = s->n;
 
 	ck_assert_int_eq(source_add(s, &t, &err), -1);
@@ -467,7 +467,7 @@ static void add_refused(struct sources *s, struct source_tensor t,
 /* A file of 1000 bytes. */
 static void open_plain(struct sources *s)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	FILE *f = fopen(src, "wb");
 
 	ck_assert_ptr_nonnull(f);
@@ -483,7 +483,7 @@ START_TEST(places_are_checked)
 	const uint64_t huge = UINT64_C(1) << 31;
 	struct source_tensor t = { .name = "w", .type = SOURCE_F32,
 	                           .rows = 10, .cols = 25 };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct sources s;
 
 	open_plain(&s);
@@ -518,7 +518,7 @@ START_TEST(names_and_bytes_are_had_once)
 {
 	struct source_tensor t = { .name = "w", .type = SOURCE_F16,
 	                           .rows = 2, .cols = 4 };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct sources s;
 
 	open_plain(&s);
@@ -546,7 +546,7 @@ END_TEST
 START_TEST(tensors_are_found)
 {
 	struct source_tensor t = { .type = SOURCE_F32, .rows = 1, .cols = 1 };
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct sources s;
 	char name[8];
 
@@ -570,7 +570,7 @@ END_TEST
 
 START_TEST(files_are_regular)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct sources s = { 0 };
 	char fifo[256], bytes[4];
 

@@ -566,7 +566,7 @@ START_TEST(garbled_files)
 	for (int i = 0; i < 1000; i++) {
 		struct image m;
 		struct vocab v;
-		struct wl_error err = { "" };
+		struct wl_error err = { .text = "" };
 
 		put_image(&m, -1, small_piece, small_score, N_SMALL);
 		for (int k = 1 + draw(4); k > 0; k--)

@@ -402,7 +402,7 @@ END_TEST
 
 START_TEST(tokenizers_are_read_alone)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	bool says_bos = false;
 	struct vocab v;
 

@@ -207,7 +207,7 @@ static inline struct gguf *open_made(struct made_gguf *g,
 
 	*bytes = made_gguf_file(g, &head);
 	made_gguf_fini(g);
-	*err = (struct wl_error){ "" };
+	*err = (struct wl_error){ .text = "" };
 	return gguf_read("made", bytes->p, bytes->n, bytes->n, &more, err);
 }
 

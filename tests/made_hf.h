@@ -346,7 +346,7 @@ static inline void setup(void)
 /* Reads the directory, which must succeed. */
 static inline struct import_model accepted(void)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct import_model m;
 
 	ck_assert_msg(import_read_hf(dir, &m, &err) == 0, "%s", err.text);
@@ -356,7 +356,7 @@ static inline struct import_model accepted(void)
 /* It must fail with one line that names both. */
 static inline void refused(const char *file, const char *blame)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct import_model m;
 
 	ck_assert_msg(import_read_hf(dir, &m, &err) == -1,

@@ -1006,7 +1006,7 @@ static int load_wafer(struct wafer *w, const struct mesh *mesh,
 static int serve(const struct request *r, const struct mesh *mesh,
                  float *logits, int *choice)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct wafer w;
 
 	wafer_init(&w, &(struct wafer_setup){
@@ -1199,7 +1199,7 @@ static void expect(struct lab *lab, const struct made_model *m,
 {
 	const struct mesh *mesh = &lab->mesh;
 	int side = larger(mesh->rows, mesh->cols);
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct wafer w;
 	char want[600];
 

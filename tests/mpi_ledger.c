@@ -38,7 +38,7 @@ static void no_progress(void *ctx, int done, int all)
 
 static int load(struct wafer *w, const char *path)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	struct checkpoint *c = checkpoint_open(path, w->mesh->control, &err);
 	int rc = c ? weights_load(&w->weights, c, w->mesh, true, no_progress,
 	                          NULL, &err) : -1;

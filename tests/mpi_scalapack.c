@@ -75,7 +75,7 @@ static void check_product(struct lab *lab, struct product *p)
 static void try_product(struct lab *lab, int rows, int cols, int m, int k,
                         int n)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	double seconds[3] = { -1, -1, -1 };
 	struct product p = { .m = m, .k = k, .n = n,
 	                     .c = wl_calloc((size_t)m * n, sizeof *p.c),
@@ -98,7 +98,7 @@ static void try_product(struct lab *lab, int rows, int cols, int m, int k,
 /* A rank's piece that cannot be addressed is refused on every rank. */
 static void try_too_large(struct lab *lab, int rows, int cols)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 	const struct scalapack_gemm g = {
 		.rows = rows, .cols = cols, .m = rows * 30000, .k = 1,
 		.n = cols * 30000 };
@@ -128,7 +128,7 @@ static void try_process_grid(struct lab *lab, int rows, int cols)
 /* Without ScaLAPACK: how it is refused. */
 static void try_refusal(struct lab *lab)
 {
-	struct wl_error err = { "" };
+	struct wl_error err = { .text = "" };
 
 	lab_next(lab);
 	CHECK(lab, scalapack_gemm(MPI_COMM_WORLD, NULL, 1, NULL, &err) == -1);
