@@ -66,6 +66,10 @@ double launch_patience(void)
 
 void launch_prepare(void)
 {
+	/* Nothing here shares a file pointer, and Open MPI's lockedfile leaves
+	 * a file beside each one that is opened, after a copy of its name into
+	 * too short a buffer. */
+	setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
 	if (launch_local_ranks() > launch_processors())
 		setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }
