@@ -15,13 +15,18 @@ class RunError(Exception):
 
 
 def find_program(named):
-    """Path of waferllm: as named, in the tree this file lies in, or in the
-    PATH. None: there is none."""
+    """Path of waferllm: as named, in the tree this file lies in (as it is
+    built or as it is installed), or in the PATH. None: there is none."""
     if named:
         return shutil.which(named)
-    here = os.path.dirname(os.path.abspath(__file__))
-    built = os.path.join(os.path.dirname(here), "waferllm")
-    return shutil.which(built) or shutil.which("waferllm")
+    top = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    places = [os.path.join(top, "waferllm"),
+              os.path.join(top, "build", "waferllm")]
+    prefix, share = os.path.split(os.path.dirname(top))
+    if share == "share":
+        places = [os.path.join(prefix, "bin", "waferllm")]
+    found = (shutil.which(path) for path in [*places, "waferllm"])
+    return next((path for path in found if path), None)
 
 
 def make_report(program, arguments, path):

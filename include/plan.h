@@ -3,7 +3,7 @@
 #ifndef WL_PLAN_H
 #define WL_PLAN_H
 
-#include <stdbool.h>
+#include <limits.h>
 
 #include "model.h"
 #include "options.h"
@@ -11,9 +11,10 @@
 /* New tokens when -n is not given and the context allows it. */
 #define PLAN_NEW_TOKENS 256
 
-/* The checkpoint to run: named, or the default one, which is installed
- * (datafile.h) or in the source tree. */
-const char *plan_model_path(const struct options *o, bool installed);
+/* The checkpoint to run: returns the one that is named, or found, the path of
+ * the default one in the folder of data. NULL and err: neither is there. */
+const char *plan_model_path(const struct options *o, char found[PATH_MAX],
+                            struct wl_error *err);
 
 /* The core grid of a phase: as one of its options says, own (--prefill-grid or
  * --decode-grid) before --grid, else one that suits the model. */

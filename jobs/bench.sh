@@ -24,7 +24,8 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/jobs/setup.sh"
 
 program=${1-$top/build/waferllm}
-# As it is installed, the script is not in the tree of the program.
+# As it is installed, the script is in share/waferllm/jobs.
+[ $# -gt 0 ] || [ -x "$program" ] || program=$top/../../bin/waferllm
 [ $# -gt 0 ] || [ -x "$program" ] || program=waferllm
 out=${2-bench}
 reports=$out/reports
@@ -41,7 +42,10 @@ gemm=${BENCH_GEMM-2048}
 gemm_grids=${BENCH_GEMM_GRIDS-8x8 16x16 32x32}
 gemv=${BENCH_GEMV-8192}
 lines=${BENCH_LINES-2 4 8 16 32 64}
-model=$out/$(basename "$shape" .json).h5
+model=$out/$(basename "$shape" .json)
+# Files of one name may hold several shapes.
+[ ! -f "$shape" ] || model=$model-$(cksum <"$shape" | cut -d ' ' -f 1)
+model=$model.h5
 made=0
 
 # measure RANKS ARGUMENTS...: a run that leaves a report.
@@ -56,6 +60,17 @@ measure() {
 		say "bench: this failed on $n ranks: $program $*"
 		exit 1
 	fi
+}
+
+# Those of an earlier bench, which may have had more. Nobody else's.
+remove_reports() {
+	local file
+	for file in "$reports"/[0-9][0-9][0-9][0-9].json; do
+		if [ -f "$file" ] && { [ ! -s "$file" ] ||
+			grep -q '"format": "waferllm .*report"' "$file"; }; then
+			rm -f "$file"
+		fi
+	done
 }
 
 # Before the first of these characters, of which each is a token, the random
@@ -123,7 +138,7 @@ if ! command -v "$program" >/dev/null; then
 	exit 2
 fi
 mkdir -p "$reports"
-rm -f "$reports"/[0-9]*.json
+remove_reports
 find_launcher "$out/launcher"
 scalapack=$("$program" --version | grep 'ScaLAPACK$')
 if [ ! -f "$model" ]; then

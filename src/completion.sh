@@ -3,11 +3,17 @@
 # verbs, options and values are made from the program's table of options.
 # shellcheck shell=bash disable=SC2207
 
-# _waferllm_known FOLDER: the names of the JSON files there.
+# This script, without links: it may have been moved, with the data beside.
+_waferllm_script=${BASH_SOURCE[0]:-$0}
+_waferllm_script=$(readlink -f -- "$_waferllm_script" 2>/dev/null ||
+	printf '%s\n' "$_waferllm_script")
+
+# _waferllm_known FOLDER: the names of the JSON files there in the data.
 _waferllm_known()
 {
-	local file
-	for file in "$1"/*.json; do
+	local file data=${_waferllm_script%/*}/../../waferllm
+	[ -d "$data/devices" ] || data=$_waferllm_installed
+	for file in "$data/$1"/*.json; do
 		[ -e "$file" ] || continue
 		file=${file##*/}
 		echo "${file%.json}"

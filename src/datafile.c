@@ -1,34 +1,212 @@
 #include "config.h"
 #include "datafile.h"
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#ifdef HAVE_GETAUXVAL
+#include <sys/auxv.h>
+#endif
 
-bool datafile_installed(void)
+/* Folders of data that a program looks for. */
+#define MAX_PLACES 2
+
+/* --- The program's own folder --- */
+
+/* Without links. Where /proc is not mounted, the name that the program was
+ * started by. */
+static bool program_folder(char path[PATH_MAX])
 {
-	return access(WL_DATADIR "/default.h5", R_OK) == 0;
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+	bool found = n > 0 && n < PATH_MAX && path[0] == '/';
+	char *slash;
+
+	if (found)
+		path[n] = '\0';
+#ifdef HAVE_GETAUXVAL
+	const char *name = (const char *)getauxval(AT_EXECFN);
+
+	if (!found)
+		found = name && realpath(name, path);
+#endif
+	if (!found)
+		return false;
+	slash = strrchr(path, '/');
+	slash[slash == path] = '\0';
+	return true;
 }
 
-const char *datafile_top(bool installed)
+/* Whether make leaves programs in this folder. */
+static bool is_build_folder(const char *folder)
 {
-	return installed ? WL_DATADIR : WL_SRC_DATADIR;
+	static const char *const build[] = {
+		WL_BUILDDIR, WL_BUILDDIR "/tests", WL_BUILDDIR "/tests/fuzz"
+	};
+	struct stat a, b;
+
+	if (stat(folder, &a))
+		return false;
+	for (size_t i = 0; i < sizeof build / sizeof *build; i++)
+		if (stat(build[i], &b) == 0 && a.st_dev == b.st_dev &&
+		    a.st_ino == b.st_ino)
+			return true;
+	return false;
+}
+
+/* Bytes of the first component of *path, which steps to it. */
+static size_t component(const char **path)
+{
+	*path += strspn(*path, "/");
+	return strcspn(*path, "/");
+}
+
+bool datafile_beside(char path[PATH_MAX], const char *bin, const char *data)
+{
+	size_t n, len;
+
+	/* What both have in common may have moved. */
+	while ((n = component(&bin)) > 0 && component(&data) == n &&
+	       !strncmp(bin, data, n)) {
+		bin += n;
+		data += n;
+	}
+	for (; (n = component(&bin)) > 0; bin += n) {
+		char *slash = strrchr(path, '/');
+
+		if (slash)
+			*slash = '\0';
+	}
+	component(&data);
+	len = strlen(path);
+	if (len && path[len - 1] == '/')
+		len--;
+	return snprintf(path + len, PATH_MAX - len, "/%s", data) <
+	       (int)(PATH_MAX - len);
+}
+
+/* --- The folder of data --- */
+
+/* In the order in which they are looked for. */
+static int list_places(char place[MAX_PLACES][PATH_MAX])
+{
+	char *first = place[0];
+	bool known = program_folder(first);
+
+	if (known && is_build_folder(first)) {
+		snprintf(first, PATH_MAX, "%s", WL_SRC_DATADIR);
+		return 1;
+	}
+	known = known && datafile_beside(first, WL_BINDIR, WL_DATADIR);
+	if (known && !strcmp(first, WL_DATADIR))
+		return 1;
+	snprintf(place[known], PATH_MAX, "%s", WL_DATADIR);
+	return known + 1;
+}
+
+/* The files of other projects' folders of that name have no devices. */
+static bool is_data_folder(const char *folder)
+{
+	char path[PATH_MAX];
+	struct stat s;
+
+	return snprintf(path, PATH_MAX, "%s/devices", folder) < PATH_MAX &&
+	       stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+bool datafile_folder(char path[PATH_MAX])
+{
+	char place[MAX_PLACES][PATH_MAX];
+	int n = list_places(place), len = 0;
+
+	for (int i = 0; i < n; i++)
+		if (is_data_folder(place[i])) {
+			strcpy(path, place[i]);
+			return true;
+		}
+	for (int i = 0; i < n && len < PATH_MAX; i++)
+		len += snprintf(path + len, PATH_MAX - len, "%s%s",
+		                i ? ", " : "", place[i]);
+	return false;
+}
+
+int datafile_path(const char *name, char path[PATH_MAX], struct wl_error *err)
+{
+	char folder[PATH_MAX];
+
+	if (!datafile_folder(folder))
+		return wl_error_set(err, "%s: not found, for waferllm's data"
+		                    " are in none of %s", name, folder);
+	if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
+		return wl_error_set(err, "%s: its path is too long", name);
+	return 0;
 }
 
 bool datafile_find(const char *folder, const char *name, char path[PATH_MAX])
 {
-	static const char *const top[] = { WL_DATADIR, WL_SRC_DATADIR };
+	char data[PATH_MAX];
 	const char *dot = strrchr(name, '.');
 
 	if (!*name || strchr(name, '/') || (dot && !strcmp(dot, ".json")))
 		return false;
-	for (size_t i = 0; i < sizeof top / sizeof *top; i++) {
-		int n = snprintf(path, PATH_MAX, "%s/%s/%s.json", top[i],
-		                 folder, name);
+	return datafile_folder(data) &&
+	       snprintf(path, PATH_MAX, "%s/%s/%s.json", data, folder, name) <
+	       PATH_MAX && access(path, R_OK) == 0;
+}
 
-		if (n < PATH_MAX && access(path, R_OK) == 0)
-			return true;
+/* --- Names that are not known --- */
+
+static int is_json(const struct dirent *e)
+{
+	const char *dot = strrchr(e->d_name, '.');
+
+	return dot && dot > e->d_name && !strcmp(dot, ".json");
+}
+
+/* The names in a folder, with ", " between, as far as size bytes hold them. */
+static void list_known(const char *folder, char *known, size_t size)
+{
+	struct dirent **file;
+	size_t len = 0;
+	int n = scandir(folder, &file, is_json, alphasort);
+
+	strcpy(known, "none");
+	for (int i = 0; i < n; i++) {
+		const char *s = file[i]->d_name;
+		size_t stem = strlen(s) - strlen(".json");
+
+		if (len + stem + 3 <= size)
+			len += sprintf(known + len, "%s%.*s", len ? ", " : "",
+			               (int)stem, s);
+		free(file[i]);
 	}
-	return false;
+	if (n >= 0)
+		free(file);
+}
+
+const char *datafile_choose(const char *what, const char *folder,
+                            const char *name, char found[PATH_MAX],
+                            struct wl_error *err)
+{
+	char data[PATH_MAX], path[PATH_MAX], known[400];
+
+	if (datafile_find(folder, name, found))
+		return found;
+	if (strchr(name, '/') || access(name, F_OK) == 0)
+		return name;
+	if (!datafile_folder(data)) {
+		wl_error_set(err, "%.200s: no such %s: waferllm's data are in"
+		             " none of %s; and no such file", name, what,
+		             data);
+		return NULL;
+	}
+	if (snprintf(path, PATH_MAX, "%s/%s", data, folder) >= PATH_MAX)
+		path[0] = '\0';
+	list_known(path, known, sizeof known);
+	wl_error_set(err, "%.200s: no such %s in %.300s (known: %s) and no"
+	             " such file", name, what, path, known);
+	return NULL;
 }

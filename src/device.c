@@ -1,13 +1,11 @@
 #include "config.h"
 #include "device.h"
 
-#include <dirent.h>
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "datafile.h"
 #include "jsonfile.h"
@@ -192,49 +190,17 @@ static int read_object(const struct jsonfile_at *a, struct device *d)
 	return read_numbers(a, d);
 }
 
-static int is_json(const struct dirent *e)
-{
-	const char *dot = strrchr(e->d_name, '.');
-
-	return dot && dot > e->d_name && !strcmp(dot, ".json");
-}
-
-/* Names what could have been meant. */
-static int refuse_name(const char *name, struct wl_error *err)
-{
-	struct dirent **file;
-	char known[512] = "";
-	size_t len = 0;
-	int n = scandir(WL_DATADIR "/devices", &file, is_json, alphasort);
-
-	if (n < 0)
-		n = scandir(WL_SRC_DATADIR "/devices", &file, is_json,
-		            alphasort);
-	for (int i = 0; i < n; i++) {
-		const char *s = file[i]->d_name;
-		size_t stem = strlen(s) - strlen(".json");
-
-		if (len + stem + 3 <= sizeof known)
-			len += sprintf(known + len, "%s%.*s", len ? ", " : "",
-			               (int)stem, s);
-		free(file[i]);
-	}
-	if (n >= 0)
-		free(file);
-	return wl_error_set(err, "%.300s: no such device (known: %s) and no"
-	                    " such file", name, len ? known : "none");
-}
-
 int device_read(const char *name, struct device *d, struct wl_error *err)
 {
 	char found[PATH_MAX];
-	const char *path = datafile_find("devices", name, found) ? found : name;
+	const char *path = datafile_choose("device", "devices", name, found,
+	                                   err);
 	struct device got = { 0 };
 	struct jsonfile_at a = { .path = path, .in = "", .err = err };
 	int rc;
 
-	if (path == name && !strchr(name, '/') && access(name, F_OK))
-		return refuse_name(name, err);
+	if (!path)
+		return -1;
 	a.object = jsonfile_read(path, MAX_BYTES, 0, err);
 	if (!a.object)
 		return -1;

@@ -1,32 +1,33 @@
 #include "config.h"
 #include "dry_run.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "autogrid.h"
 #include "checkpoint.h"
-#include "datafile.h"
 #include "deliver.h"
 #include "dry_request.h"
 #include "host.h"
 #include "import.h"
 #include "plan.h"
 
-/* The model of the request: a shape, or that of a checkpoint; the type that
- * its elements are charged as. */
+/* The model of the request: a shape, or that of a checkpoint, the default one
+ * at found; the type that its elements are charged as. */
 static int read_model(const struct options *o, struct model *m,
-                      const char **source, enum wl_type *type,
-                      struct wl_error *err)
+                      const char **source, char found[PATH_MAX],
+                      enum wl_type *type, struct wl_error *err)
 {
 	struct checkpoint *c;
 
 	*type = o->shape ? WL_F16 : WL_F32;
 	if (o->type >= 0)
 		*type = o->type;
-	*source = o->shape ? o->shape : plan_model_path(o, datafile_installed());
+	*source = o->shape;
 	if (o->shape)
 		return shape_read(o->shape, m, err);
-	c = checkpoint_open(*source, MPI_COMM_NULL, err);
+	*source = plan_model_path(o, found, err);
+	c = *source ? checkpoint_open(*source, MPI_COMM_NULL, err) : NULL;
 	if (!c)
 		return -1;
 	*m = *checkpoint_model(c);
@@ -93,6 +94,7 @@ static int plan_request(const struct options *o, struct dry_request *r,
 int dry_run(const struct options *o, struct wl_error *err)
 {
 	double start = host_seconds();
+	char found_model[PATH_MAX];
 	struct report report = { .options = o };
 	struct auto_result found;
 	struct dry_request r = { 0 };
@@ -104,7 +106,8 @@ int dry_run(const struct options *o, struct wl_error *err)
 	if ((o->report && report_check_path(o->report, err)) ||
 	    system_choose(o, &system, err) ||
 	    device_open(o->device, o->set, &device, err) ||
-	    read_model(o, &model, &report.model_source, &r.type, err))
+	    read_model(o, &model, &report.model_source, found_model, &r.type,
+	               err))
 		return -1;
 	if (o->kv_heads_full) {
 		model = dry_request_full_heads(&model);

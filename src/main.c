@@ -1,6 +1,7 @@
 #include "config.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,17 +27,18 @@
 
 static int print_version(void)
 {
-	char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+	char mpi[MPI_MAX_LIBRARY_VERSION_STRING], data[PATH_MAX];
+	bool found = datafile_folder(data);
 	int len;
 
 	MPI_Get_library_version(mpi, &len);
 	mpi[strcspn(mpi, "\n,")] = '\0';
 	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\n%s\n%s\n"
-	       "%sScaLAPACK\nSIMD %s\ndata %s\n", PACKAGE_VERSION, mpi,
+	       "%sScaLAPACK\nSIMD %s\ndata %s%s\n", PACKAGE_VERSION, mpi,
 	       h5file_version(), host_hwloc_version(), JANSSON_VERSION,
 	       wl_crc32_libraries(), words_libraries(),
 	       scalapack_built() ? "" : "no ", simd_name(simd_level()),
-	       datafile_top(datafile_installed()));
+	       found ? "" : "in none of ", data);
 	return 0;
 }
 

@@ -204,8 +204,10 @@ static void put_files(const struct manual_item *file)
 	puts("\\fR\n.fi");
 	put_items(file);
 	puts(".PP");
-	put_prose("Where these are not installed, those of the source tree"
-	          " are used that\nwaferllm was built from.");
+	put_prose("Where the program's folder and this one have been moved or"
+	          " copied together,\nthe one beside the program is used. A"
+	          " program that has not been installed uses\nthose of the"
+	          " source tree. waferllm --version names the folder.");
 }
 
 static void put_examples(const struct manual_item *example)

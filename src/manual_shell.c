@@ -62,13 +62,13 @@ static void print_names(FILE *out, const char *option)
 static void print_devices(FILE *out, const char *option)
 {
 	(void)option;
-	fprintf(out, "$(_waferllm_known '%s/devices')", WL_DATADIR);
+	fprintf(out, "$(_waferllm_known devices)");
 }
 
 static void print_shapes(FILE *out, const char *option)
 {
 	(void)option;
-	fprintf(out, "$(_waferllm_known '%s/shapes')", WL_DATADIR);
+	fprintf(out, "$(_waferllm_known shapes)");
 }
 
 static void print_files(FILE *out, const char *option)
@@ -206,8 +206,22 @@ static void print_values(FILE *out)
 	close_function(out);
 }
 
+/* Where make install puts the data, for a script that is no longer beside
+ * them. */
+static void print_data_folder(FILE *out)
+{
+	fprintf(out, "\n_waferllm_installed='");
+	for (const char *p = WL_DATADIR; *p; p++)
+		if (*p == '\'')
+			fprintf(out, "'\\''");
+		else
+			fputc(*p, out);
+	fprintf(out, "'\n");
+}
+
 void manual_print_completion(FILE *out)
 {
+	print_data_folder(out);
 	print_verb(out);
 	print_options(out);
 	print_operands(out);

@@ -1,12 +1,14 @@
 #include "config.h"
 #include "plan.h"
 
-const char *plan_model_path(const struct options *o, bool installed)
+#include "datafile.h"
+
+const char *plan_model_path(const struct options *o, char found[PATH_MAX],
+                            struct wl_error *err)
 {
 	if (o->model)
 		return o->model;
-	return installed ? WL_DATADIR "/default.h5"
-	                 : WL_SRC_DATADIR "/default.h5";
+	return datafile_path("default.h5", found, err) ? NULL : found;
 }
 
 struct rxc plan_grid(const struct options *o, struct rxc own,

@@ -5,13 +5,13 @@
 #include "run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "checkpoint.h"
-#include "datafile.h"
 #include "deliver.h"
 #include "dry_run.h"
 #include "footprint.h"
@@ -36,7 +36,6 @@
 struct plan {
 	struct model model;
 	struct device device;
-	bool installed;              /* the default checkpoint is */
 	int prompt_tokens, new_tokens;
 };
 
@@ -45,6 +44,7 @@ struct run {
 	struct system system;        /* the same on every rank */
 	struct wl_error *err;
 	const char *path;            /* of the checkpoint */
+	char found[PATH_MAX];        /* that, where it is the default one */
 	struct plan plan;
 	struct rxc prefill, decode;  /* core grids */
 	struct mesh mesh;
@@ -157,9 +157,8 @@ static int prepare(struct run *r)
 		return -1;
 	if (device_open(o->device, o->set, &r->plan.device, r->err))
 		return -1;
-	r->plan.installed = datafile_installed();
-	r->path = plan_model_path(o, r->plan.installed);
-	c = checkpoint_open(r->path, MPI_COMM_NULL, r->err);
+	r->path = plan_model_path(o, r->found, r->err);
+	c = r->path ? checkpoint_open(r->path, MPI_COMM_NULL, r->err) : NULL;
 	if (!c)
 		return -1;
 	r->plan.model = *checkpoint_model(c);
@@ -190,21 +189,29 @@ static int prepare(struct run *r)
 	return r->file ? 0 : -1;
 }
 
-/* Tells all ranks the plan and the prompt, in pieces of the control plane. */
+/* The leader's bytes, in messages of the control plane. Collective. */
+static void share(void *data, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i += CONTROL_BYTES)
+		MPI_Bcast((char *)data + i, bytes - i < CONTROL_BYTES
+		          ? (int)(bytes - i) : CONTROL_BYTES, MPI_BYTE, 0,
+		          MPI_COMM_WORLD);
+}
+
+/* Tells all ranks the plan, the checkpoint that the leader found (their
+ * programs may stand elsewhere, beside other data) and the prompt. */
 static void share_plan(struct run *r)
 {
-	const int piece = CONTROL_BYTES / (int)sizeof(int);
-
-	MPI_Bcast(&r->plan, sizeof r->plan, MPI_BYTE, 0, MPI_COMM_WORLD);
-	r->path = plan_model_path(r->o, r->plan.installed);
+	share(&r->plan, sizeof r->plan);
+	if (!r->o->model)
+		share(r->found, sizeof r->found);
+	r->path = r->o->model ? r->o->model : r->found;
 	int n = r->plan.prompt_tokens;
 
 	r->ids = wl_malloc(n, sizeof *r->ids);
 	if (r->leader)
 		memcpy(r->ids, r->prompt.ids, n * sizeof *r->ids);
-	for (int i = 0; i < n; i += piece)
-		MPI_Bcast(r->ids + i, n - i < piece ? n - i : piece, MPI_INT, 0,
-		          MPI_COMM_WORLD);
+	share(r->ids, n * sizeof *r->ids);
 }
 
 /* Core grids and rank grid; the same on every rank. */

@@ -119,8 +119,8 @@ static int read_object(json_t *root, const char *path, struct model *m,
 int shape_read(const char *name, struct model *m, struct wl_error *err)
 {
 	char found[PATH_MAX];
-	const char *path = datafile_find("shapes", name, found) ? found : name;
-	json_t *root = jsonfile_read(path, MAX_BYTES, 0, err);
+	const char *path = datafile_choose("shape", "shapes", name, found, err);
+	json_t *root = path ? jsonfile_read(path, MAX_BYTES, 0, err) : NULL;
 	int rc;
 
 	if (!root)

@@ -5,12 +5,14 @@
 
 #include <check.h>
 #include <dirent.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "datafile.h"
 #include "files.h"
 #include "suite.h"
 
@@ -412,11 +414,11 @@ START_TEST(unknown_names_get_help)
 	struct device d;
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		char begin[64];
+		char begin[PATH_MAX];
 
 		ck_assert_int_eq(device_read(bad[i], &d, &err), -1);
-		sprintf(begin, "%s: no such device (known: blackhole, ",
-		        bad[i]);
+		snprintf(begin, sizeof begin, "%s: no such device in %s/devices"
+		         " (known: blackhole, ", bad[i], WL_SRC_DATADIR);
 		ck_assert_msg(strstr(err.text, begin) == err.text, "%s",
 		              err.text);
 		ck_assert_msg(strstr(err.text, ", dojo-d1, dojo-tile, tsmc-sow"
@@ -427,6 +429,44 @@ START_TEST(unknown_names_get_help)
 	ck_assert_str_eq(err.text, "./wse9: No such file or directory");
 	ck_assert_int_eq(device_read(dir, &d, &err), -1);
 	ck_assert_msg(strstr(err.text, "is a directory"), "%s", err.text);
+}
+END_TEST
+
+/* Where data are beside a program: as far from it as configure put them,
+ * whatever options it was given, also where the tree has moved. */
+START_TEST(data_are_beside_the_program)
+{
+	static const struct {
+		const char *bin, *data, *program, *found;
+	} cases[] = {
+		{ "/usr/bin", "/usr/share/waferllm", "/usr/bin",
+		  "/usr/share/waferllm" },
+		{ "/usr/bin", "/usr/share/waferllm", "/home/a b/t/bin",
+		  "/home/a b/t/share/waferllm" },
+		{ "//usr//bin/", "/usr/share//waferllm/", "/x/bin",
+		  "/x/share//waferllm/" },
+		{ "/opt/x/y/bin", "/srv/data/waferllm", "/m/opt/x/y/bin",
+		  "/m/srv/data/waferllm" },
+		{ "/opt/w/bin/x86/v3", "/opt/w/share/waferllm",
+		  "/m/bin/x86/v3", "/m/share/waferllm" },
+		{ "/opt/w", "/opt/w/waferllm", "/m", "/m/waferllm" },
+		{ "/opt/w", "/opt/waferllm", "/m", "/waferllm" },
+		{ "/opt/bin", "/opt/binary/waferllm", "/m/bin",
+		  "/m/binary/waferllm" },
+		{ "/bin", "/share/waferllm", "/", "/share/waferllm" },
+		{ "/a/b/c/d", "/share/waferllm", "/d", "/share/waferllm" },
+	};
+	static char at[PATH_MAX], bin[PATH_MAX + 8] = "/";
+
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		strcpy(at, cases[i].program);
+		ck_assert(datafile_beside(at, cases[i].bin, cases[i].data));
+		ck_assert_str_eq(at, cases[i].found);
+	}
+	memset(bin, 'x', PATH_MAX - 1);
+	bin[0] = '/';
+	strcpy(at, bin);
+	ck_assert(!datafile_beside(at, "/a", "/a/b"));
 }
 END_TEST
 
@@ -567,6 +607,7 @@ static Suite *suite(void)
 	tcase_add_test(t, devices_are_known_by_name);
 	tcase_add_test(t, all_files_are_devices);
 	tcase_add_test(t, unknown_names_get_help);
+	tcase_add_test(t, data_are_beside_the_program);
 	tcase_add_test(t, numbers_can_be_set);
 	tcase_add_test(t, wrong_settings_are_refused);
 	tcase_add_test(t, numbers_must_agree);

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # What make install brings: pages of the manual that show every option and
 # render without a warning, words for the shell, a module file, scripts that
-# work from where they are; and that make uninstall leaves no file.
+# work from where they are; all of it wherever the tree is moved to; and that
+# make uninstall leaves no file.
 # timeout: 120
 set -eu
 # shellcheck source=tests/common.sh
@@ -135,14 +136,11 @@ completes() {
 
 test_completion() {
 	local verb
-	# It knows where data will be, which is not yet there.
-	sed "s,$data,$installed$data,g" \
-		"$installed$completionsdir/waferllm" \
-		>"$scratch/completion"
 	# shellcheck source=/dev/null
-	. "$scratch/completion"
+	. "$installed$completionsdir/waferllm"
 	if command -v shellcheck >/dev/null; then
-		shellcheck "$scratch/completion" || fail 'shellcheck'
+		shellcheck "$installed$completionsdir/waferllm" ||
+			fail 'shellcheck'
 	fi
 	for verb in $verbs; do
 		completes "$(help_options "$verb" | xargs)" "$verb" -
@@ -185,8 +183,18 @@ test_registration() {
 
 # --- Module file, recipe ---
 
+# module_loads WHAT FILE FOLDER TOP: what the module file puts into PATH, and
+# the top of the tree that its help names.
+module_loads() {
+	tclsh "$scratch/module.tcl" "$2" >"$out" 2>"$err" || fail 'tclsh' "$err"
+	same "$1" "$(printf '%s\n' 'conflict waferllm' "PATH $3")" \
+		"$(grep -v '^whatis' "$out")"
+	holds "$1, help" "$4$data/jobs" "$err"
+	holds "$1, help" "$4$docdir/README" "$err"
+}
+
 test_module() {
-	local file
+	local file place
 	file=$installed$modulefilesdir/$VERSION
 	! grep -n '@' "$file" || fail 'marks are left in the module file'
 	same 'its first line' '#%Module1.0' "$(head -n 1 "$file")"
@@ -198,15 +206,23 @@ test_module() {
 proc module-whatis {text} { puts "whatis $text" }
 proc conflict {name} { puts "conflict $name" }
 proc prepend-path {name value} { puts "$name $value" }
-source [lindex $argv 0]
+set ModulesCurrentModulefile [lindex $argv 0]
+source $ModulesCurrentModulefile
 ModulesHelp
 END
-	tclsh "$scratch/module.tcl" "$file" >"$out" 2>"$err" ||
-		fail 'tclsh' "$err"
-	same 'the module file' "$(printf '%s\n' 'conflict waferllm' \
-		"PATH $bindir")" "$(grep -v '^whatis' "$out")"
-	holds 'the help' "$data/jobs" "$err"
-	holds 'the help' "$docdir/README" "$err"
+	module_loads 'the module file' "$file" "$installed$bindir" "$installed"
+	mv "$installed" "$scratch/moved é tree"
+	place=$scratch/'moved é tree'
+	module_loads 'the module file, moved' \
+		"$place$modulefilesdir/$VERSION" "$place$bindir" "$place"
+	mkdir "$scratch/site"
+	ln -s "$place$modulefilesdir/$VERSION" "$scratch/site/linked"
+	module_loads 'a link to it' "$scratch/site/linked" "$place$bindir" \
+		"$place"
+	cp "$place$modulefilesdir/$VERSION" "$scratch/site/copied"
+	module_loads 'a copy without its tree' "$scratch/site/copied" \
+		"$bindir" ''
+	mv "$place" "$installed"
 }
 
 # recipe WITH: what package.py asks Spack for, and then configure's options; a
@@ -288,14 +304,20 @@ test_recipe() {
 # --- Scripts, where they are installed ---
 
 test_scripts() {
-	local script
+	local script path=$installed$bindir:$PATH
+	# In the usual tree they need no PATH, and take no other program.
+	if [ "${bindir%/bin}" = "${data%/share/waferllm}" ]; then
+		mkdir "$scratch/other"
+		ln -s "$(command -v false)" "$scratch/other/waferllm"
+		path=$scratch/other:$PATH
+	fi
 	python3=$(variable PYTHON3)
 	if ! "$python3" -c 'import sys; sys.exit(sys.version_info < (3, 9))' \
 		2>/dev/null; then
 		skip 'installed analysis, no Python 3.9'
 	else
-		(cd "$scratch" && PATH="$installed$bindir:$PATH" \
-			"$python3" "$installed$data/analysis/paper_tables.py" \
+		(cd "$scratch" && PATH="$path" "$python3" \
+			"$installed$data/analysis/paper_tables.py" \
 			--tables 5 --no-figures) >"$out" 2>"$err" ||
 			fail 'paper_tables.py' "$err"
 		holds 'paper_tables.py' 'published' "$out"
@@ -303,11 +325,111 @@ test_scripts() {
 	for script in "$installed$data"/jobs/*; do
 		bash -n "$script" || fail "$script"
 	done
-	# It gets as far as the program, which it finds in the PATH.
-	(cd "$scratch" && PATH="$installed$bindir:$PATH" \
-		BENCH_SHAPE=none "$installed$data/jobs/bench.sh") \
+	# It gets as far as the program.
+	(cd "$scratch" && PATH="$path" BENCH_SHAPE=none \
+		"$installed$data/jobs/bench.sh") \
 		</dev/null >"$out" 2>"$err" && fail 'bench.sh without a shape'
 	holds 'bench.sh' 'none' "$err"
+}
+
+# --- The tree, moved ---
+
+# data_of PROGRAM: the folder of data that it uses.
+data_of() {
+	"$1" --version | sed -n 's/^data //p'
+}
+
+# hidden FOLDER COMMAND...: the command, as if the folder were not there.
+hidden() {
+	local folder=$1
+	shift
+	if [ ! -e "$folder" ]; then
+		"$@"
+	else
+		# shellcheck disable=SC2016 # for sh
+		unshare -m sh -c 'mount -t tmpfs none "$1" && shift && "$@"' \
+			- "$folder" "$@"
+	fi
+}
+
+# A device that the moved tree alone has, the default model, and links.
+test_moved_data() {
+	local program=$1$bindir/waferllm folder
+	folder=$(realpath "$1$data")
+	same "data of $1" "$folder" "$(data_of "$program")"
+	sed 's/"wse2"/"mine"/' "$1$data/devices/wse2.json" \
+		>"$1$data/devices/mine.json"
+	"$program" run --dry-run --device mine --shape llama3-8b \
+		--grid 20x20 --prompt-tokens 4 -n 2 --quiet \
+		--report "$scratch/r.json" || fail "a device of $1"
+	rm "$1$data/devices/mine.json"
+	WAFERLLM=$program refuse \
+		"no such device in $folder/devices (known: blackhole, " \
+		--device mine
+	WAFERLLM=$program refuse \
+		"no such shape in $folder/shapes (known: bench-110m, " \
+		import --random mine "$new/m.h5"
+	[ -z "$MPIRUN" ] || WAFERLLM=$program answer 3 --prompt Hi -n 3 \
+		--report "$scratch/r.json"
+	[ -z "$MPIRUN" ] || same "default model of $1" \
+		"$folder/default.h5" "$(value source "$scratch/r.json")"
+	mkdir "$scratch/linked"
+	ln -s "$program" "$scratch/linked/wl"
+	same 'data of a link' "$folder" "$(data_of "$scratch/linked/wl")"
+	same 'data by PATH' "$folder" "$(PATH=$scratch/linked:$PATH data_of wl)"
+	same 'data by another name' "$folder" "$(cd "$1$bindir" &&
+		(exec -a nobody ./waferllm --version) | sed -n 's/^data //p')"
+	rm -r "$scratch/linked"
+}
+
+# Without data beside it, the program looks where it was installed, and in no
+# source tree.
+test_without_data() {
+	local alone=$scratch/alone words
+	mkdir -p "$alone$bindir"
+	cp "$installed$bindir/waferllm" "$alone$bindir"
+	if [ -d "$data/devices" ]; then
+		same 'data of a program alone' "$data" \
+			"$(data_of "$alone$bindir/waferllm")"
+	fi
+	if ! hidden "$data" true 2>/dev/null; then
+		skip 'no data, for they are installed and we are not root'
+		return
+	fi
+	same 'no data' "in none of $alone$data, $data" \
+		"$(hidden "$data" "$alone$bindir/waferllm" --version |
+			sed -n 's/^data //p')"
+	for words in '--device wse2' 'bench gemv --dry-run --grid 4x4 -k 8'; do
+		# shellcheck disable=SC2086 # words on purpose
+		hidden "$data" "$alone$bindir/waferllm" $words \
+			>"$out" 2>"$err" && fail "$words without data"
+		holds "$words without data" "$alone$data, $data" "$err"
+		same "lines of $words without data" 1 "$(grep -c '' "$err")"
+	done
+}
+
+test_moved() {
+	local place
+	test_moved_data "$installed"
+	place=$scratch/$'moved \303\251 tree'
+	cp -R "$installed" "$place"
+	test_moved_data "$place" # the old one is still there
+	mv "$installed" "$scratch/away"
+	test_moved_data "$place"
+	if unshare -m umount -l /proc 2>/dev/null; then
+		# shellcheck disable=SC2016 # for sh
+		same 'data without /proc' "$(realpath "$place$data")" \
+			"$(unshare -m sh -c 'umount -l /proc && "$0" --version' \
+			"$place$bindir/waferllm" | sed -n 's/^data //p')"
+	else
+		skip 'a machine without /proc, not root'
+	fi
+	mv "$scratch/away" "$installed"
+	rm -r "$place"
+	test_without_data
+	same 'data of the program that make built' \
+		"$(realpath "$WAFERLLM_SRCDIR/data")" \
+		"$(realpath "$(data_of "$WAFERLLM")")"
 }
 
 # --- What was built ---
@@ -338,6 +460,7 @@ test_registration
 test_module
 test_recipe
 test_scripts
+test_moved
 test_build
 same 'the program' "$(cksum <"$WAFERLLM")" \
 	"$(cksum <"$installed$bindir/waferllm")"

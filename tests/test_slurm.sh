@@ -187,6 +187,26 @@ answered() {
 	same_file "answer of $script" "$scratch/answers" "$scratch/said"
 }
 
+# accounts NAME...: these are in the sweep's folder, tags aside.
+accounts() {
+	same 'reports of sweep' "$*" "$(show_reports |
+		sed 's/_[0-9]*\.json:1$//' | xargs)"
+}
+
+# A whole array; a task of it again, alone; one that begins with task 1.
+try_sweep() {
+	PAIRS=3 finished sweep --array=0-1 -- --kv concat
+	accounts sweep_small_wse{2,3}_{20x20,30x30,40x40}
+	finished sweep --array=3 -- --kv concat
+	accounts sweep_small_wse3_20x20
+	holds 'a task alone' 'REPORTS=reports-' "$err"
+	holds 'a task alone' '--array=0-2,4-5' "$err"
+	job sweep --array=5-6 -- --kv concat
+	within 100 over "$id" || fail 'sweep: no end' "$err"
+	same 'states of tasks 5 and 6 of 6' 'COMPLETED FAILED' "$(state "$id")"
+	holds 'task 6 of 6' 'task 6 has nothing to do' "$err"
+}
+
 # A script that is new here must at least come to its end and leave reports.
 try_script() {
 	case $1 in
@@ -203,16 +223,16 @@ try_script() {
 	strong)
 		set -- --prompt 'A wise man' -n 5
 		finished strong -N 1 -n 4 -- "$@"
-		left strong strong-{1-1.json:1,2-1.json:2,4-1.json:4}
-		answered strong 3 "$reports/model.h5" --grid 16x16 "$@"
+		left strong "strong-$id"-{1-1.json:1,2-1.json:2,4-1.json:4}
+		answered strong 3 "$reports/strong-$id-model/small.h5" \
+			--grid 16x16 "$@"
 		;;
 	weak)
 		finished weak -N 1 -n 4 -- -n 2
-		left weak weak-{1-1.json:1,4-1.json:4}
+		left weak "weak-$id"-{1-1.json:1,4-1.json:4}
 		;;
 	sweep)
-		finished sweep --array=0-1 -- --kv concat
-		left sweep sweep-wse{2,3}-{20x20,30x30,40x40}.json:1
+		try_sweep
 		;;
 	*)
 		finished "$1" -N 1 -n 2 --
