@@ -42,8 +42,9 @@ class Cell:
 
 @dataclass
 class Table:
-    """A table: what stands above the cells, the cells, further rows as texts,
-    and what is said below (both made when it is printed). pool: the mean of
+    """A table: what stands above the cells, notes that are lines of their own,
+    the cells, further rows as texts, and what is said below (both made when it
+    is printed). pool: the mean of
     its errors is judged with those of the other tables of the same pool."""
     name: str
     title: str
@@ -54,6 +55,7 @@ class Table:
     rows: Callable[[], List[List[str]]] = list
     below: Callable[[], List[str]] = list
     pool: str = ""
+    notes: List[str] = field(default_factory=list)
 
     def judged(self):
         """The cells with a limit."""
@@ -107,6 +109,8 @@ def show(table):
     print(paragraph(f"{table.name}: {table.title}"))
     if table.intro:
         print(paragraph(table.intro, "  "))
+    for note in table.notes:
+        print(paragraph(note, "  "))
     if table.cells:
         print(row(table.unit, ["published", "ours", "error", *table.columns]))
     for cell in table.cells:

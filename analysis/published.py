@@ -4,6 +4,11 @@ import os
 from decimal import Decimal
 
 
+# Models that the study ran beyond their own context: how it calls them, their
+# context, and what it lifted that to; tokens.
+LIFTED = {"llama2-13b": ("LLaMA2-13B", 4096, 8192)}
+
+
 class PublishedError(Exception):
     """A file of published cells that cannot be used, in one line."""
 
@@ -67,6 +72,20 @@ def read_claims(folder):
             raise PublishedError(f"{path}: claim {i + 1}: no \"text\", "
                                  "\"by\", \"times\" or \"ways\"")
     return content
+
+
+def lifted_context(model, tokens):
+    """The context that the study lifted the model's to, where a request of so
+    many tokens needs that; None: the model's own will do."""
+    _, own, context = LIFTED.get(model, ("", 0, 0))
+    return context if own < tokens else None
+
+
+def lifted_note(model):
+    """A line that says so."""
+    name, own, context = LIFTED[model]
+    return (f"{name}: context lifted from {own:,} to {context:,} tokens, as "
+            "the paper did.")
 
 
 def half_unit(value):

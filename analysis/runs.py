@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
+from published import lifted_context
+
 JOBS = 2
 SECONDS = 600  # after which a run has failed
 
@@ -88,6 +90,9 @@ class Runs:
                      "--prompt-tokens", str(prompt), "-n", str(new))
         if full_heads:
             arguments += ("--kv-heads-full",)
+        context = lifted_context(model, prompt + new)
+        if context:
+            arguments += ("--context", str(context))
         return self._start(arguments)
 
     def bench(self, kernel, grid, device, m=None, k=None, n=None, hops=None,

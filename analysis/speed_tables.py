@@ -14,6 +14,7 @@ FULL = ("Ours with attention as one head of the model's full width, as the "
 BASELINES = ("T10", "Ladder")
 BASELINE_GRID = "660x660"  # of both phases in table 2
 SHORT = 128  # new tokens; what comes before decode takes longer
+STEP = 2     # new tokens, of which prefill gives one: a step of decode
 
 
 def _cells(content, *systems):
@@ -193,7 +194,7 @@ def run_of(folder, runs, cell, phase, full_heads=True):
     which = 0 if phase == "prefill" else 1
     grids = next(pair for pair in _grids(folder, cell)
                  if pair[which] == cell["grid"])
-    return runs.request(cell["model"], cell["prompt_tokens"], 2, *grids,
+    return runs.request(cell["model"], cell["prompt_tokens"], STEP, *grids,
                         full_heads, cell["system"].lower())
 
 
@@ -272,7 +273,7 @@ SYSTEMS = (("waferllm", "660x660"), ("t10", "660x660"), ("ladder", "660x660"),
 
 def systems(_, runs):
     """Our account of each system. Megatron has no published cells."""
-    made = {(name, grid): runs.request("llama3-8b", 4096, 2, grid, grid,
+    made = {(name, grid): runs.request("llama3-8b", 4096, STEP, grid, grid,
                                        False, name)
             for name, grid in SYSTEMS}
 

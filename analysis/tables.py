@@ -1,10 +1,10 @@
 """The published tables and what we have for each of their cells. Building a
 table starts its runs; its cells wait for them."""
 from compare import Cell, Table, percent
-from published import matches, read_cells
+from published import LIFTED, lifted_context, lifted_note, matches, read_cells
 from runs import bench_result, watts
-from speed_tables import (FULL, LIMIT_CALIBRATED, phase_of, run_of, systems,
-                          table2, table3, table4, wafer)
+from speed_tables import (FULL, LIMIT_CALIBRATED, STEP, phase_of, run_of,
+                          systems, table2, table3, table4, wafer)
 
 # Greatest relative errors: of a cell, and of the mean over the pool of
 # those that the devices were calibrated on.
@@ -31,7 +31,7 @@ def table5(folder, runs):
     content = read_cells(folder, "table5")
     cells = []
     for cell in wafer(content):
-        request = (cell["model"], 1, 2, cell["prefill_grid"],
+        request = (cell["model"], 1, STEP, cell["prefill_grid"],
                    cell["decode_grid"])
         full, own = runs.request(*request), runs.request(*request, False)
         ratio = cell["quantity"] == "ratio"
@@ -210,10 +210,24 @@ BUILDERS = {"2": table2, "3": table3, "4": table4, "systems": systems,
             "5": table5, "6": table6, "7": table7, "8": table8, "wse3": wse3}
 
 
+def _lifted(table):
+    """The models of the table that ran beyond their own context."""
+    longest = {}
+    for cell in table.cells:
+        model = cell.source.get("model")
+        tokens = (cell.source.get("prompt_tokens", 1)
+                  + cell.source.get("new_tokens", STEP))
+        longest[model] = max(longest.get(model, 0), tokens)
+    return [model for model in LIFTED
+            if lifted_context(model, longest.get(model, 0))]
+
+
 def build(folder, runs, names):
     """The tables of these names, with their runs started."""
     made = []
     for name in names:
         table = BUILDERS[name](folder, runs)
         made += table if isinstance(table, list) else [table]
+    for table in made:
+        table.notes += [lifted_note(model) for model in _lifted(table)]
     return made

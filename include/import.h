@@ -31,6 +31,8 @@ struct source_names {
 struct import_model {
 	struct model model;
 	struct vocab vocab;
+	int source_context;         /* tokens, where the model's context is
+	                             * capped at a sliding window; else 0 */
 	char origin[512];           /* a line for the checkpoint */
 	struct sources sources;
 	const struct source_names *names;
@@ -54,6 +56,13 @@ int import_read_hf(const char *dir, struct import_model *m,
                    struct wl_error *err);
 int import_read_gguf(const char *path, struct import_model *m,
                      struct wl_error *err);
+
+/* Caps the model's context, which the reader has set, at a sliding window of
+ * so many tokens, above 0, that some of its layers have. */
+void import_window_cap(struct import_model *m, int window);
+/* Adds to m->origin that the context was capped, and says so on standard error
+ * unless quiet. */
+void import_window_tell(struct import_model *m, bool quiet);
 
 /* The name that the format has for a tensor, in name[size]. False when it has
  * none. */

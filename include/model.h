@@ -27,6 +27,9 @@ int wl_type_parse(const char *name);
 
 #define WL_MAX_STOP 8
 
+/* The longest context of a model, tokens. */
+#define MODEL_MAX_CONTEXT (1 << 24)
+
 struct model {
 	int dim;          /* E: width of the residual stream */
 	int hidden_dim;   /* F: FFN width */

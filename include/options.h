@@ -31,6 +31,7 @@ struct options {
 	const char *prompt;       /* NULL: not given */
 	const char *prompt_file;  /* "-": standard input */
 	int new_tokens;           /* -1: not given */
+	int context;              /* tokens; 0: the model's */
 	double temperature;
 	int top_k;
 	double top_p;

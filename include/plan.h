@@ -1,5 +1,5 @@
 /* What is decided before a request runs, dry or not: which checkpoint, which
- * core grids. Not collective. */
+ * core grids, how many tokens. Not collective. */
 #ifndef WL_PLAN_H
 #define WL_PLAN_H
 
@@ -20,6 +20,17 @@ const char *plan_model_path(const struct options *o, char found[PATH_MAX],
  * --decode-grid) before --grid, else one that suits the model. */
 struct rxc plan_grid(const struct options *o, struct rxc own,
                      const struct model *m);
+
+/* Tokens that prompt and answer may have together: as --context says, or the
+ * model's. */
+int plan_context(const struct options *o, const struct model *m);
+
+/* Whether the context admits a prompt of so many tokens (at least 1) and the
+ * new ones that are asked for, or of a default at least one; --context exceeds
+ * the model's in a dry run only. Sets *new_tokens, at least 1. 0, or -1 and
+ * err. */
+int plan_tokens(const struct options *o, const struct model *m,
+                size_t prompt_tokens, int *new_tokens, struct wl_error *err);
 
 /* Whether there are no more pipeline regions than layers. 0, or -1 and err. */
 int plan_check_regions(const struct options *o, const struct model *m,

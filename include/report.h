@@ -56,6 +56,7 @@ struct report {
 	const struct options *options;
 	const struct system *system;
 	const char *model_source;            /* path, or name of a shape */
+	int context;                         /* tokens it may have had */
 	struct host_times host;
 	const struct profile_summary *profile; /* NULL: none was made */
 	const struct auto_result *automatic; /* NULL: grids were named */

@@ -76,7 +76,8 @@ static int plan_request(const struct options *o, struct dry_request *r,
                         struct auto_result *found, struct wl_error *err)
 {
 	r->prompt_tokens = o->prompt_tokens;
-	r->new_tokens = o->new_tokens < 0 ? PLAN_NEW_TOKENS : o->new_tokens;
+	if (plan_tokens(o, r->model, o->prompt_tokens, &r->new_tokens, err))
+		return -1;
 	r->kv = !strcmp(o->kv, "concat") ? KV_CONCAT : KV_SHIFT;
 	r->sampled = o->temperature > 0;
 	r->prefill_regions = o->prefill_regions;
@@ -103,8 +104,8 @@ int dry_run(const struct options *o, struct wl_error *err)
 	struct model model;
 	struct wafer w;
 
-	if ((o->report && report_check_path(o->report, err)) ||
-	    system_choose(o, &system, err) ||
+	if (system_choose(o, &system, err) ||
+	    (o->report && report_check_path(o->report, err)) ||
 	    device_open(o->device, o->set, &device, err) ||
 	    read_model(o, &model, &report.model_source, found_model, &r.type,
 	               err))
@@ -130,6 +131,7 @@ int dry_run(const struct options *o, struct wl_error *err)
 		return refuse_size(err);
 	}
 	report.system = &system;
+	report.context = plan_context(o, &model);
 	report.automatic = o->grid.rows == GRID_AUTO ? &found : NULL;
 	report.host = (struct host_times){
 		.ranks = 1, .rank_rows = 1, .rank_cols = 1,

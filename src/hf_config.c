@@ -14,8 +14,9 @@ static const struct arch {
 	const char *name;
 	int kv_heads;       /* 0: as many as there are query heads */
 	bool bias;          /* q, k and v have biases whatever the file says */
-	bool window;        /* the file may ask for a sliding window, ... */
-	bool window_asked;  /* ... which use_sliding_window turns on */
+	bool window;        /* layers have a sliding window, ... */
+	bool window_asked;  /* ... where use_sliding_window is true: those from
+	                     * max_window_layers on, or as layer_types says */
 } archs[] = {
 	{ .name = "LlamaForCausalLM" },
 	{ .name = "MistralForCausalLM", .kv_heads = 8, .window = true },
@@ -134,32 +135,15 @@ static int check_activation(const struct jsonfile_at *a)
 	                    " silu is supported", a->path, name);
 }
 
-/* A window as long as the context is none. */
-static int check_window(const struct jsonfile_at *a, const struct arch *arch,
-                        const struct model *m)
-{
-	json_t *v = json_object_get(a->object, "sliding_window");
-	bool on = !arch->window_asked;
-	int window = DEFAULT_WINDOW;
-
-	if (!arch->window)
-		return 0;
-	if (jsonfile_bool(a, "use_sliding_window", &on) ||
-	    jsonfile_int(a, "sliding_window", &window))
-		return -1;
-	if (!on || json_is_null(v) || window >= m->max_seq_len)
-		return 0;
-	return wl_error_set(a->err, "%s: \"sliding_window\" is %d%s, below"
-	                    " \"max_position_embeddings\" %d: only full"
-	                    " attention is supported", a->path, window,
-	                    v ? "" : " (the default)", m->max_seq_len);
-}
-
-static int check_layer_types(const struct jsonfile_at *a)
+/* Whether "layer_types" is there, and has a layer with a sliding window. */
+static int read_layer_types(const struct jsonfile_at *a, bool *there,
+                            bool *sliding)
 {
 	json_t *list = jsonfile_get(a->object, "layer_types"), *v;
 	size_t i;
 
+	*there = list;
+	*sliding = false;
 	if (list && !json_is_array(list))
 		return refuse(a, "layer_types", "must be an array");
 	json_array_foreach(list, i, v) {
@@ -167,11 +151,45 @@ static int check_layer_types(const struct jsonfile_at *a)
 
 		if (!name)
 			return refuse(a, "layer_types", "must hold strings");
-		if (strcmp(name, "full_attention"))
+		if (strcmp(name, "sliding_attention") == 0)
+			*sliding = true;
+		else if (strcmp(name, "full_attention"))
 			return wl_error_set(a->err, "%s: \"layer_types\" has"
-			                    " \"%.100s\", only full attention"
-			                    " is supported", a->path, name);
+			                    " \"%.100s\", only full and sliding"
+			                    " attention are supported",
+			                    a->path, name);
 	}
+	return 0;
+}
+
+/* The window of those layers that have one, tokens; 0: no layer has. */
+static int read_window(const struct jsonfile_at *a, const struct arch *arch,
+                       const struct model *m, int *window)
+{
+	bool on = !arch->window_asked, listed, sliding, none;
+	/* The first layers, without a window. A file that asks for windows and
+	 * is silent on this has them in all layers, as far as we know. */
+	double full = 0;
+
+	*window = 0;
+	if (read_layer_types(a, &listed, &sliding))
+		return -1;
+	if (!arch->window && !sliding)
+		return 0;
+	if (jsonfile_bool(a, "use_sliding_window", &on) ||
+	    (arch->window_asked && jsonfile_real(a, "max_window_layers", &full)))
+		return -1;
+	/* null says none; where the key is missing the class has its own. */
+	if (arch->window && !json_object_get(a->object, "sliding_window"))
+		*window = DEFAULT_WINDOW;
+	if (on && jsonfile_int(a, "sliding_window", window))
+		return -1;
+	none = arch->window_asked && listed ? !sliding : full >= m->n_layers;
+	if (!on || none)
+		*window = 0;
+	if (sliding && !*window)
+		return refuse(a, "layer_types", "has \"sliding_attention\", but"
+		              " there is no \"sliding_window\" in use");
 	return 0;
 }
 
@@ -189,16 +207,14 @@ static int check_experts(const struct jsonfile_at *a)
 	return 0;
 }
 
-static int check_known(const struct jsonfile_at *a, const struct arch *arch,
-                       const struct model *m)
+static int check_known(const struct jsonfile_at *a)
 {
 	json_t *quantized = jsonfile_get(a->object, "quantization_config");
 	const char *method = json_string_value(json_object_get(quantized,
 	                                                       "quant_method"));
 	bool mlp_bias = false;
 
-	if (check_activation(a) || check_window(a, arch, m) ||
-	    check_layer_types(a) || check_experts(a) ||
+	if (check_activation(a) || check_experts(a) ||
 	    jsonfile_bool(a, "mlp_bias", &mlp_bias))
 		return -1;
 	if (mlp_bias)
@@ -377,12 +393,15 @@ const char *hf_config_read(json_t *config, const char *path,
 	struct jsonfile_at a = { config, path, "", err };
 	struct scaling scaling = { .type = ROPE_DEFAULT };
 	const struct arch *arch = read_arch(&a);
+	int window;
 
-	if (!arch || read_shape(&a, arch, &m->model) ||
-	    check_known(&a, arch, &m->model) ||
+	if (!arch || read_shape(&a, arch, &m->model) || check_known(&a) ||
+	    read_window(&a, arch, &m->model, &window) ||
 	    read_scaling(&a, &m->model, &scaling) ||
 	    model_check(&m->model, path, err))
 		return NULL;
+	if (window)
+		import_window_cap(m, window);
 	if (scaling.type != ROPE_DEFAULT)
 		make_factors(m, &scaling);
 	return arch->name;

@@ -67,8 +67,10 @@ int import_run(const struct import_options *o, struct wl_error *err)
 	if (o->random_shape)
 		return import_random(o, err);
 	rc = read_model(o, &m, err);
-	if (rc == 0)
+	if (rc == 0) {
+		import_window_tell(&m, o->quiet);
 		rc = import_write(o, &m, err);
+	}
 	import_model_fini(&m);
 	return rc;
 }

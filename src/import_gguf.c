@@ -181,16 +181,22 @@ static int read_head_dim(struct reader *r)
 	return 0;
 }
 
-static int refuse_window_and_experts(struct reader *r)
+/* 0 says that there is none. */
+static int read_window(struct reader *r)
 {
-	int window, experts;
+	int window;
 
 	if (get_int_or(r, "attention.sliding_window", 0, 0, &window))
 		return -1;
-	if (window > 0 && window < r->m->model.max_seq_len)
-		return wl_error_set(r->err, "%s: %s is %d, only full attention"
-		                    " is supported", gguf_path(r->g), r->key,
-		                    window);
+	if (window > 0)
+		import_window_cap(r->m, window);
+	return 0;
+}
+
+static int refuse_experts(struct reader *r)
+{
+	int experts;
+
 	if (get_int_or(r, "expert_count", 0, 0, &experts))
 		return -1;
 	if (experts > 0)
@@ -214,7 +220,7 @@ static int read_shape(struct reader *r)
 	    gguf_get_real(r->g, key(r, "attention.layer_norm_rms_epsilon"),
 	                  &m->rms_eps, r->err) ||
 	    get_real_or(r, "rope.freq_base", 1e4, &m->rope_theta) ||
-	    refuse_window_and_experts(r))
+	    read_window(r) || refuse_experts(r))
 		return -1;
 	return read_head_dim(r);
 }

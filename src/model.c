@@ -160,7 +160,7 @@ static int check_ranges(const struct model *m, const char *what,
 		{ "n_kv_heads", m->n_kv_heads, 1 << 14 },
 		{ "head_dim", m->head_dim, 1 << 16 },
 		{ "vocab_size", m->vocab_size, 1 << 22 },
-		{ "max_seq_len", m->max_seq_len, 1 << 24 },
+		{ "max_seq_len", m->max_seq_len, MODEL_MAX_CONTEXT },
 	};
 
 	for (size_t i = 0; i < sizeof field / sizeof *field; i++)

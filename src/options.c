@@ -45,6 +45,10 @@ static const struct option table[] = {
 	  "read the prompt from FILE, - for standard input" },
 	{ RUN, "-n", INTEGER, AT(new_tokens), "N", NULL, 1, INT_MAX,
 	  "new tokens (default 256, or what the context leaves)" },
+	{ RUN, "--context", INTEGER, AT(context), "N", NULL, 1,
+	  MODEL_MAX_CONTEXT,
+	  "most tokens of prompt and answer: up to the model's own\n"
+	  "(the default), with --dry-run any number" },
 	{ RUN, "--temperature", REAL, AT(temperature), "T", "0", 0, 1e6,
 	  "0: the likeliest token; higher spreads" },
 	{ RUN, "--top-k", INTEGER, AT(top_k), "K", "0", 0, INT_MAX,

@@ -1,6 +1,8 @@
 #include "config.h"
 #include "plan.h"
 
+#include <stdio.h>
+
 #include "datafile.h"
 
 const char *plan_model_path(const struct options *o, char found[PATH_MAX],
@@ -20,6 +22,49 @@ struct rxc plan_grid(const struct options *o, struct rxc own,
 	if (own.rows)
 		return own;
 	return o->grid.rows ? o->grid : (struct rxc){ side, side };
+}
+
+int plan_context(const struct options *o, const struct model *m)
+{
+	return o->context ? o->context : m->max_seq_len;
+}
+
+/* What the tokens exceed, in words. */
+static int refuse_tokens(const struct options *o, const struct model *m,
+                         const char *tokens, struct wl_error *err)
+{
+	if (o->context)
+		return wl_error_set(err, "%s exceed the context of %d that "
+		                    "--context sets", tokens, o->context);
+	return wl_error_set(err, "%s exceed the model's context of %d "
+	                    "(--context lifts it in a dry run)", tokens,
+	                    m->max_seq_len);
+}
+
+int plan_tokens(const struct options *o, const struct model *m,
+                size_t prompt_tokens, int *new_tokens, struct wl_error *err)
+{
+	size_t context = plan_context(o, m), left;
+	char tokens[128];
+
+	if (!o->dry_run && o->context > m->max_seq_len)
+		return wl_error_set(err, "option --context: %d exceeds the "
+		                    "model's context of %d, as only a dry run "
+		                    "may", o->context, m->max_seq_len);
+	if (prompt_tokens > context) {
+		snprintf(tokens, sizeof tokens, "the prompt's %zu tokens",
+		         prompt_tokens);
+		return refuse_tokens(o, m, tokens, err);
+	}
+	left = context - prompt_tokens;
+	*new_tokens = o->new_tokens;
+	if (o->new_tokens < 0)
+		*new_tokens = left < PLAN_NEW_TOKENS ? left : PLAN_NEW_TOKENS;
+	if (*new_tokens >= 1 && (size_t)*new_tokens <= left)
+		return 0;
+	snprintf(tokens, sizeof tokens, "option -n: %zu prompt tokens and %d "
+	         "new ones", prompt_tokens, *new_tokens < 1 ? 1 : *new_tokens);
+	return refuse_tokens(o, m, tokens, err);
 }
 
 int plan_check_regions(const struct options *o, const struct model *m,

@@ -135,6 +135,7 @@ static json_t *request_of(const struct report *r)
 
 	tree_put_int(o, "prompt_tokens", r->account->prompt_tokens);
 	tree_put_int(o, "new_tokens", r->account->new_tokens);
+	tree_put_int(o, "context", r->context);
 	tree_put_bool(o, "dry_run", r->host.dry);
 	tree_put_text(o, "ended_by", r->host.ended_by);
 	return o;
@@ -484,6 +485,7 @@ static const struct {
 	{ "tokens", "tokens" },
 	{ "prompt_tokens", "tokens" },
 	{ "new_tokens", "tokens" },
+	{ "context", "tokens" },
 	{ "tokens_per_s", "tokens/s, emulated" },
 	{ "tokens_per_s_request", "tokens/s, emulated" },
 	{ "energy_j", "J, the device's power x seconds" },

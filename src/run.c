@@ -126,24 +126,6 @@ static enum wl_type weights_type(const struct options *o)
 	return o->type < 0 ? WL_F32 : o->type;
 }
 
-/* How many tokens the context admits; fills plan.new_tokens. */
-static int plan_tokens(struct run *r)
-{
-	int context = r->plan.model.max_seq_len;
-	int left = context - r->plan.prompt_tokens, n = r->o->new_tokens;
-
-	if (n < 0)
-		n = left < PLAN_NEW_TOKENS ? left : PLAN_NEW_TOKENS;
-	if (n > left || n < 1)
-		return wl_error_set(
-			r->err,
-			"option -n: %d prompt tokens and %d"
-			" new ones exceed the model's context of %d",
-			r->plan.prompt_tokens, n < 1 ? 1 : n, context);
-	r->plan.new_tokens = n;
-	return 0;
-}
-
 /* The leader's part of the preparations: everything that can be wrong with
  * files and text. */
 static int prepare(struct run *r)
@@ -174,14 +156,10 @@ static int prepare(struct run *r)
 	vocab_fini(&v);
 	if (!r->tokenizer || prompt_get(&r->prompt, o, r->tokenizer, r->err))
 		return -1;
-	if (r->prompt.n > (size_t)r->plan.model.max_seq_len)
-		return wl_error_set(r->err,
-		                    "the prompt's %zu tokens exceed the "
-		                    "model's context of %d",
-		                    r->prompt.n, r->plan.model.max_seq_len);
-	r->plan.prompt_tokens = (int)r->prompt.n;
-	if (plan_tokens(r))
+	if (plan_tokens(o, &r->plan.model, r->prompt.n, &r->plan.new_tokens,
+	                r->err))
 		return -1;
+	r->plan.prompt_tokens = (int)r->prompt.n;
 	if (!o->logits)
 		return 0;
 	r->file = logits_create(o->logits, r->plan.model.vocab_size,
@@ -469,7 +447,9 @@ static int deliver(struct run *r)
 {
 	double mine = host_peak_memory();
 	struct report report = { .options = r->o, .system = &r->system,
-	                         .model_source = r->path };
+	                         .model_source = r->path,
+	                         .context = plan_context(r->o,
+	                                                 &r->plan.model) };
 	struct host_times *h = &r->host;
 
 	MPI_Reduce(&mine, &h->peak_memory, 1, MPI_DOUBLE, MPI_MAX, 0,

@@ -117,13 +117,18 @@ static void say_what(const struct report *r, FILE *out)
 {
 	const struct ledger *l = &r->account->wafer->ledger;
 	const char *const *set = r->options->set;
-	char sets[1024] = "";
+	int own = r->account->wafer->model->max_seq_len;
+	char sets[1024] = "", context[80] = "";
 	size_t at = 0;
 
+	if (r->context != own)
+		snprintf(context, sizeof context, ", context %d (the model's: "
+		         "%d)", r->context, own);
 	for (; *set && at < sizeof sets; set++)
 		at += snprintf(sets + at, sizeof sets - at, ", %s", *set);
-	say(out, "prompt %d tokens, new %d tokens%s", r->account->prompt_tokens,
-	    r->account->new_tokens, r->host.dry ? ", dry run" : "");
+	say(out, "prompt %d tokens, new %d tokens%s%s",
+	    r->account->prompt_tokens, r->account->new_tokens, context,
+	    r->host.dry ? ", dry run" : "");
 	say(out, "emulated: %s%s, %s elements, on %s (%s)%s", r->model_source,
 	    r->options->kv_heads_full ? " with one head of full width" : "",
 	    wl_type_name(l->type), l->device->name, l->device->title, sets);

@@ -1503,7 +1503,7 @@ static int try_dry_run(const char *shape, bool full, int side, int prompt,
 		.verb = VERB_RUN, .device = "wse2", .shape = shape, .quiet = true,
 		.kv = "shift", .dry_run = true, .kv_heads_full = full,
 		.type = WL_F32, .prompt_tokens = prompt, .new_tokens = 1,
-		.grid = { side, side }, .prefill_regions = 1,
+		.context = MODEL_MAX_CONTEXT, .grid = { side, side }, .prefill_regions = 1,
 		.decode_regions = 1 };
 
 	return dry_run(&o, err);

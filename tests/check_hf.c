@@ -164,6 +164,60 @@ START_TEST(other_architectures_are_read)
 }
 END_TEST
 
+#define WINDOW(n) ", \"sliding_window\": " #n
+#define ON ", \"use_sliding_window\": true"
+#define FULL ", \"layer_types\": [\"full_attention\", \"full_attention\"]"
+#define MIXED ", \"layer_types\": [\"full_attention\", " \
+	"\"sliding_attention\"]"
+
+/* Of 2 layers and 32 tokens; what attends to a window only, in any layer, has
+ * no more context than that. */
+static const struct {
+	const char *config;
+	int context;
+} windows[] = {
+	{ MISTRAL WINDOW(31), 31 },
+	{ MISTRAL WINDOW(1), 1 },
+	{ MISTRAL WINDOW(32), 32 },
+	{ MISTRAL WINDOW(33), 32 },
+	{ MISTRAL WINDOW(2147483647), 32 },
+	{ MISTRAL WINDOW(null), 32 },
+	{ MISTRAL, 32 },
+	{ MISTRAL ", \"max_position_embeddings\": 4097", 4096 },
+	{ MISTRAL ", \"max_position_embeddings\": 4097" WINDOW(null), 4097 },
+	{ MISTRAL WINDOW(8) ", \"use_sliding_window\": false", 32 },
+	{ MISTRAL WINDOW(8) FULL, 8 },     /* the class knows no types */
+	{ MISTRAL WINDOW(8) MIXED, 8 },
+	{ MISTRAL WINDOW(8) ", \"max_window_layers\": 2", 8 },
+	{ QWEN2 WINDOW(31) ON, 31 },
+	{ QWEN2 WINDOW(31), 32 },
+	{ QWEN2 WINDOW(0), 32 },
+	{ QWEN2 WINDOW(null) ON, 32 },
+	{ QWEN2 ON ", \"max_position_embeddings\": 5000", 4096 },
+	{ QWEN2 WINDOW(8) ON ", \"max_window_layers\": 0", 8 },
+	{ QWEN2 WINDOW(8) ON ", \"max_window_layers\": 1", 8 },
+	{ QWEN2 WINDOW(8) ON ", \"max_window_layers\": 2", 32 },
+	{ QWEN2 WINDOW(8) ON ", \"max_window_layers\": 70", 32 },
+	{ QWEN2 WINDOW(8) ON ", \"max_window_layers\": null", 8 },
+	{ QWEN2 WINDOW(8) ON FULL, 32 },
+	{ QWEN2 WINDOW(8) ON MIXED ", \"max_window_layers\": 2", 8 },
+	{ "\"a\": 1" WINDOW(8), 32 },      /* Llama has none */
+	{ "\"a\": 1" WINDOW(8) MIXED, 8 },
+};
+
+START_TEST(windows_cap_the_context)
+{
+	char value[300];
+
+	setup();
+	for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+		snprintf(value, sizeof value, "{%s}", windows[i].config);
+		ck_assert_msg(changed("", value).max_seq_len ==
+		              windows[i].context, "%s", value);
+	}
+}
+END_TEST
+
 START_TEST(ends_are_read)
 {
 	struct import_model m;
@@ -244,6 +298,8 @@ START_TEST(bad_configs_are_refused)
 		{ "partial_rotary_factor", "\"1\"", "must be a number" },
 		{ "layer_types", "[\"full_attention\", \"sliding_attention\"]",
 		  "\"sliding_attention\"" },
+		{ "layer_types", "[\"chunked_attention\"]",
+		  "\"chunked_attention\", only full and sliding" },
 		{ "layer_types", "\"x\"", "\"layer_types\"" },
 		{ "layer_types", "[1]", "\"layer_types\"" },
 		{ "num_experts", "8", "\"num_experts\"" },
@@ -257,16 +313,21 @@ START_TEST(bad_configs_are_refused)
 		{ "eos_token_id", "[2, 4294967298]", "\"eos_token_id\"" },
 		{ "eos_token_id", "[0, 1, 2, 3, 4, 5, 6, 7, 8]",
 		  "more than 8" },
-		{ "", "{" MISTRAL ", \"sliding_window\": 31}",
-		  "\"sliding_window\" is 31" },
-		{ "", "{" MISTRAL ", \"max_position_embeddings\": 4097}",
-		  "\"sliding_window\" is 4096 (the default)" },
+		{ "", "{" MISTRAL ", \"sliding_window\": 0}",
+		  "\"sliding_window\" must be a positive" },
 		{ "", "{" MISTRAL ", \"sliding_window\": \"x\"}",
 		  "\"sliding_window\"" },
 		{ "", "{" MISTRAL ", \"num_key_value_heads\": 8}",
 		  "n_kv_heads 8" },
-		{ "", "{" QWEN2 ", \"sliding_window\": 31,"
-		  "\"use_sliding_window\": true}", "only full attention" },
+		{ "", "{" QWEN2 ", \"layer_types\": [\"sliding_attention\"],"
+		  "\"sliding_window\": 8}",
+		  "no \"sliding_window\" in use" },
+		{ "", "{" MISTRAL ", \"layer_types\": [\"sliding_attention\"],"
+		  "\"sliding_window\": null}",
+		  "no \"sliding_window\" in use" },
+		{ "", "{" QWEN2 ", \"use_sliding_window\": true,"
+		  "\"max_window_layers\": \"x\"}",
+		  "\"max_window_layers\" must be a number" },
 		{ "", "{" QWEN2 ", \"use_sliding_window\": 1}",
 		  "\"use_sliding_window\"" },
 	};
@@ -634,6 +695,7 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, shapes_are_read);
 	tcase_add_test(t, shapes_have_defaults);
 	tcase_add_test(t, other_architectures_are_read);
+	tcase_add_test(t, windows_cap_the_context);
 	tcase_add_test(t, classes_have_their_own_heads);
 	tcase_add_test(t, ends_are_read);
 	tcase_add_test(t, bad_configs_are_refused);

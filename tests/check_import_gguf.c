@@ -389,8 +389,8 @@ static const struct change bad_model[] = {
 	{ 0, "llama.vocab_size", 'i', 272, 0, NULL },
 	{ 0, "llama.expert_count", 'i', 8, 0, "expert_count is 8" },
 	{ 0, "llama.expert_count", 'i', 0, 0, NULL },
-	{ 0, "llama.attention.sliding_window", 'i', 15, 0, "window is 15" },
-	{ 0, "llama.attention.sliding_window", 'i', 16, 0, NULL },
+	{ 0, "llama.attention.sliding_window", 'i', -1, 0, "window is -1" },
+	{ 0, "llama.attention.sliding_window", 'f', 15, 0, "must be an int" },
 	{ 0, "llama.attention.scale", 'f', 1, 0, "\"llama.attention.scale\"" },
 	{ 0, "llamas.attention.scale", 'f', 1, 0, NULL },
 	{ 1, "qwen2.logit_scale", 'f', 1, 0, "\"qwen2.logit_scale\" is not" },
@@ -417,6 +417,40 @@ START_TEST(bad_models)
 		import_refused(&g, c->says);
 	else
 		ck_assert_msg(!import(&g, &err), "%s", err.text);
+}
+END_TEST
+
+/* A window below the context caps it; the origin says so. */
+START_TEST(windows_cap_the_context)
+{
+	static const struct {
+		int qwen, window, context;
+		const char *origin;
+	} row[] = {
+		{ 0, 15, 15, "(llama), context 15 of 16: its sliding window" },
+		{ 1, 15, 15, "(qwen2), context 15 of 16: its sliding window" },
+		{ 0, 1, 1, "(llama), context 1 of 16: its sliding window" },
+		{ 0, 16, 16, "(llama)" },
+		{ 1, 2147483647, 16, "(qwen2)" },
+		{ 0, 0, 16, "(llama)" },
+	};
+
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		struct made_gguf g;
+		struct checkpoint *c;
+		const char *at;
+
+		qwen = row[i].qwen;
+		put_model(&g, NULL);
+		made_gguf_int(&g, arch("attention.sliding_window"),
+		              row[i].window);
+		c = import_made(&g);
+		ck_assert_int_eq(checkpoint_model(c)->max_seq_len,
+		                 row[i].context);
+		at = strchr(checkpoint_origin(c), '(');
+		ck_assert_str_eq(at, row[i].origin);
+		checkpoint_close(c);
+	}
 }
 END_TEST
 
@@ -581,6 +615,7 @@ static void add_tests(Suite *s)
 	tcase_add_loop_test(t, whole_model, 0, 2);
 	tcase_add_test(t, cut_data);
 	tcase_add_loop_test(t, bad_models, 0, N_BAD_MODEL);
+	tcase_add_test(t, windows_cap_the_context);
 	tcase_add_loop_test(t, bad_model_tensors, 0, 9);
 	tcase_add_loop_test(t, infinite_block, 0, 2);
 	tcase_add_loop_test(t, rope_factors, 0, 4);

@@ -289,8 +289,8 @@ static char *help(enum verb verb)
 }
 
 static const char *const run_options[] = {
-	"--prompt TEXT", "--prompt-file FILE", "-n N", "--temperature T",
-	"--top-k K", "--top-p P", "--seed S", "--grid RxC|auto",
+	"--prompt TEXT", "--prompt-file FILE", "-n N", "--context N",
+	"--temperature T", "--top-k K", "--top-p P", "--seed S", "--grid RxC|auto",
 	"--prefill-grid RxC", "--decode-grid RxC", "--rank-grid rxc",
 	"--dry-run", "--shape SHAPE", "--prompt-tokens L", "--kv shift|concat",
 	"--kv-heads-full", "--prefill-regions N", "--decode-regions N",
@@ -511,7 +511,14 @@ START_TEST(the_account_takes_its_options)
 	ck_assert_str_eq(opts.report, "r.h5");
 	ck_assert(opts.strict && !opts.dry_run);
 	ck_assert_int_eq(opts.type, WL_BF16);
+	accept("--dry-run", "--prompt-tokens=1", "--context", "16777216");
+	ck_assert_int_eq(opts.context, MODEL_MAX_CONTEXT);
+	accept("--context=1");
+	ck_assert_int_eq(opts.context, 1);
+	assert_number("--context", 1);
 	accept("--dry-run", "--prompt-tokens=1", "--grid", "auto");
+	ck_assert_int_eq(opts.context, 0);
+	ck_assert_int_eq(value_of("--context")->kind, OPTION_NONE);
 	assert_grid(opts.grid, GRID_AUTO, GRID_AUTO);
 }
 END_TEST
@@ -606,6 +613,12 @@ START_TEST(dry_runs_need_and_exclude)
 	       "--decode-grid", "2x2");
 	refuse("not one of shift, concat", DRY, "--kv", "grow");
 	refuse("option --prompt-tokens", "--dry-run", "--prompt-tokens", "0");
+	refuse("option --context: \"0\" is not between", "--context", "0");
+	refuse("option --context", "--context", "16777217");
+	refuse("option --context", "--context", "4294967297");
+	refuse("option --context", "--context", "1.5");
+	refuse("option --context", "--context", "");
+	refuse("unknown option --context", "info", "--context", "5");
 	refuse("option --prompt-tokens", "--dry-run", "--prompt-tokens",
 	       "16777217");
 	refuse("option --prefill-regions", "--prefill-regions", "0");

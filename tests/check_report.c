@@ -230,8 +230,9 @@ START_TEST(all_else_has_all_fields)
 	ck_assert(number_at(root, "grids/decode/rows") == DECODE_SIDE);
 	has(at(root, "grids/ranks"), "rows:i cols:i");
 	ck_assert(number_at(root, "grids/ranks/cols") == 3);
-	has(at(root, "request"), "prompt_tokens:i new_tokens:i dry_run:b "
-	    "ended_by:n");
+	has(at(root, "request"), "prompt_tokens:i new_tokens:i context:i "
+	    "dry_run:b ended_by:n");
+	ck_assert(number_at(root, "request/context") == 64);
 	has(at(root, "kv"), "policy:s longest_shift:i longest_concat:i");
 	ck_assert_str_eq(text_at(root, "kv/policy"), "shift");
 	has(at(root, "host"), "ranks:i nodes:i binding:s edges:o "

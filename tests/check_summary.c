@@ -60,6 +60,11 @@ START_TEST(summary_is_a_screenful)
 	text = summary(&lines);
 	ck_assert_int_le(lines, 24);
 	shows(text, "\nprompt 7 tokens, new 4 tokens, dry run\n");
+	lab.report.context = 128;
+	free(text);
+	text = summary(&lines);
+	shows(text, "\nprompt 7 tokens, new 4 tokens, context 128 (the model's: "
+	      "64), dry run\n");
 	shows(text, "\nemulated: lab, f16 elements, on wse2 (Cerebras WSE-2), "
 	      "hop_cycles=2\n");
 	shows(text, "\nrequest ");

@@ -63,6 +63,7 @@ static inline void make_lab(const char *set, int new_tokens)
 		.account = &lab.account, .options = &lab.options,
 		.system = &lab.system,
 		.model_source = "lab",
+		.context = lab_model.max_seq_len,
 		.host = { .ranks = 6, .rank_rows = 2, .rank_cols = 3,
 		          .seating = { 2, MESH_ON_CORES, { 7, 2, 1 },
 		                       { 7, 3, 1 } },

@@ -52,6 +52,11 @@ test_limits() {
 		holds 'other systems' "table $table: the same of T10 and Ladder" \
 			"$out"
 	done
+	same 'tables with a context lifted' 8 "$(grep -cx \
+		'  LLaMA2-13B: context lifted from 4,096 to 8,192 tokens, as the paper did.' \
+		"$out")"
+	holds 'its own context' '"max_seq_len": 4096' \
+		"$WAFERLLM_SRCDIR/data/shapes/llama2-13b.json"
 	holds 'more cores, slower' 'from each grid to the next: holds' "$out"
 	grep -q '^megatron 64x64  *[0-9.]*  *[0-9.]*  *[0-9]*$' "$out" ||
 		fail 'Megatron is missing'
