@@ -36,7 +36,18 @@ enum word_split {
 	WORDS_GPT2,   /* words by GPT-2's pattern; symbols are bytes */
 	WORDS_LLAMA3, /* by Llama 3's; bytes */
 	WORDS_QWEN2,  /* by Qwen2's; bytes */
+	WORDS_SMOLLM, /* by GPT-2's, each digit a word by itself; bytes */
+	WORDS_DIGITS, /* by GPT-2's, each run of digits a word; bytes */
 	WORDS_NKINDS
+};
+
+/* Where add_space puts a space. A section is the text between two pieces of
+ * the user's, or between pieces that tokenizer_encode_special reads. */
+enum space_rule {
+	SPACE_EVERY,   /* before every section */
+	SPACE_FIRST,   /* before the whole text, unless it starts with one */
+	SPACE_MISSING, /* before every section that does not start with one */
+	SPACE_NRULES
 };
 
 /* Piece i is the bytes text[offset[i]] .. text[offset[i+1]-1] as they stand
@@ -55,16 +66,16 @@ struct vocab {
 	                    * what they make is that of its text */
 	bool whole_words;  /* a word that is a piece is not taken apart */
 	bool nfc;          /* text is brought to Unicode's NFC first */
-	bool add_space;    /* a space is put before the text, and behind every
-	                    * piece of the user's that text follows */
-	bool space_once;   /* only before the text, and not where one is */
+	bool add_space;    /* spaces are put into the text */
+	enum space_rule space_rule; /* where, if add_space */
 	int bos_id;        /* put in front of every text; -1: none is */
 	int eos_id;        /* -1: none */
 	int room;          /* pieces and bytes of text that fit by now */
 	size_t text_room;
 };
 
-/* "spm", "bpe"; "none", "gpt2", "llama3", "qwen2". Static. */
+/* "spm", "bpe"; "none", "gpt2", "llama3", "qwen2", "smollm", "digits".
+ * Static. */
 const char *vocab_kind_name(enum vocab_kind k);
 const char *word_split_name(enum word_split s);
 /* The inverse; -1 when unknown. */

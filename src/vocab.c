@@ -15,6 +15,7 @@ static const char *const kind_name[VOCAB_NKINDS] = {
 static const char *const split_name[WORDS_NKINDS] = {
 	[WORDS_NONE] = "none", [WORDS_GPT2] = "gpt2",
 	[WORDS_LLAMA3] = "llama3", [WORDS_QWEN2] = "qwen2",
+	[WORDS_SMOLLM] = "smollm", [WORDS_DIGITS] = "digits",
 };
 
 const char *vocab_kind_name(enum vocab_kind k)
@@ -413,6 +414,9 @@ static int check_kind(const struct vocab *v, const char *name,
 	if ((unsigned)v->split >= WORDS_NKINDS)
 		return wl_error_set(err, "%s: unknown word split %d", name,
 		                    (int)v->split);
+	if ((unsigned)v->space_rule >= SPACE_NRULES)
+		return wl_error_set(err, "%s: unknown rule %d for spaces", name,
+		                    (int)v->space_rule);
 	if (v->kind == VOCAB_BPE)
 		return 0;
 	if (v->split != WORDS_NONE)

@@ -21,7 +21,6 @@ struct reader {
 	json_t *vocab;      /* model.vocab: spelling -> id */
 	json_t *added;      /* added_tokens, NULL: none */
 	json_t *merges;
-	json_t *metaspace;  /* pre_tokenizer, where it is one */
 	const char *unk;    /* spelling of the unknown piece, NULL: none */
 	bool byte_fallback; /* SentencePiece-like, else byte-level */
 	struct slot *slot;  /* [n], by id */
@@ -81,7 +80,6 @@ static int read_model(struct reader *r, json_t *root)
 	r->vocab = json_object_get(model, "vocab");
 	r->merges = json_object_get(model, "merges");
 	r->added = jsonfile_get(root, "added_tokens");
-	r->metaspace = json_object_get(root, "pre_tokenizer");
 	if (check_model(r, model) ||
 	    jsonfile_bool(&a, "byte_fallback", &r->byte_fallback) ||
 	    jsonfile_bool(&a, "ignore_merges", &r->v->whole_words))
@@ -131,15 +129,6 @@ static int enter_vocab(struct reader *r)
 	return 0;
 }
 
-/* Whether Metaspace puts its space before the text alone. */
-static bool first_only(const struct reader *r)
-{
-	const char *scheme = json_string_value(json_object_get(
-		r->metaspace, "prepend_scheme"));
-
-	return scheme && strcmp(scheme, "first") == 0;
-}
-
 /* What an added token is. Special ones are for those who put them into ids;
  * the others are looked for in every text. */
 static int read_kind(const struct reader *r, size_t i, json_t *token,
@@ -164,12 +153,6 @@ static int read_kind(const struct reader *r, size_t i, json_t *token,
 			                    " is not supported", r->path, i,
 			                    unsupported[k]);
 	}
-	/* What a vocabulary cannot say: a space in front of every stretch of
-	 * text between such tokens, but not where one is. */
-	if (!special && r->v->space_once && !first_only(r))
-		return wl_error_set(r->err, "%s: added_tokens[%zu] is not"
-		                    " special: only with the prepend_scheme"
-		                    " \"first\" supported", r->path, i);
 	return 0;
 }
 

@@ -68,7 +68,7 @@ static const struct vocab joined = {
 	.merge = (uint32_t[]){ 1, 2, 2, 3 },
 	.whole_words = true,
 	.nfc = true,
-	.space_once = true,
+	.space_rule = SPACE_FIRST,
 	.bos_id = -1,
 	.eos_id = 0,
 };
@@ -308,7 +308,7 @@ static void check_vocab(const struct vocab *v)
 		                 v->n_merges * 2 * sizeof *v->merge);
 	ck_assert_int_eq(got.whole_words, v->whole_words);
 	ck_assert_int_eq(got.nfc, v->nfc);
-	ck_assert_int_eq(got.space_once, v->space_once);
+	ck_assert_int_eq(got.space_rule, v->space_rule);
 	ck_assert_int_eq(got.add_space, v->add_space);
 	ck_assert_int_eq(got.bos_id, v->bos_id);
 	ck_assert_int_eq(got.eos_id, v->eos_id);
@@ -326,7 +326,7 @@ START_TEST(vocabularies_come_back)
 		v.split = split;
 		v.whole_words = split & 1;
 		v.nfc = split & 2;
-		v.space_once = split & 1;
+		v.space_rule = split % SPACE_NRULES;
 		v.add_space = split == 0;
 		check_vocab(&v);
 	}
@@ -818,7 +818,7 @@ static void forge_vocab(const struct forgery *g)
 	forge_text(f, "/tokenizer", "split", "qwen2", lie);
 	forge_int(f, "/tokenizer", "whole_words", v->whole_words, lie);
 	forge_int(f, "/tokenizer", "nfc", v->nfc, lie);
-	forge_int(f, "/tokenizer", "space_once", v->space_once, lie);
+	forge_int(f, "/tokenizer", "space_once", v->space_rule, lie);
 	forge_set_1d(g, "/tokenizer/merges", H5_U32, 2 * v->n_merges, 4,
 	             v->merge);
 }
@@ -1261,7 +1261,7 @@ START_TEST(lies_about_merges_are_refused)
 		{ .name = "nfc", .how = TEXT, .text = "1", .blame = "nfc" },
 		{ .name = "space_once", .how = LEAVE_OUT,
 		  .blame = "space_once" },
-		{ .name = "space_once", .how = INT, .i = 2,
+		{ .name = "space_once", .how = INT, .i = 3,
 		  .blame = "space_once" },
 		{ .name = "/tokenizer/merges", .how = LEAVE_OUT,
 		  .blame = "/tokenizer/merges" },
