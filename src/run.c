@@ -172,6 +172,9 @@ static int prepare(struct run *r)
 	vocab_fini(&v);
 	if (!r->tokenizer || prompt_get(&r->prompt, o, r->tokenizer, r->err))
 		return -1;
+	if (r->prompt.special[0])
+		say(r, "the prompt holds %s, read as text: --special reads it"
+		    " as the token it is", r->prompt.special);
 	if (r->prompt.n > (size_t)r->plan.model.max_seq_len)
 		return wl_error_set(r->err,
 		                    "the prompt's %zu tokens exceed the "
