@@ -217,6 +217,7 @@ static int count_pieces(struct reader *r)
 /* As many distinct ids below n as there are pieces: none is missing. */
 static int enter_pieces(struct reader *r)
 {
+	struct slot *s;
 	json_t *unk;
 
 	if (count_pieces(r))
@@ -234,8 +235,10 @@ static int enter_pieces(struct reader *r)
 		return wl_error_set(r->err, "%s: model.unk_token \"%.100s\" is"
 		                    " no piece of model.vocab", r->path,
 		                    r->unk);
-	r->slot[json_integer_value(unk)].type = PIECE_UNKNOWN;
-	r->slot[json_integer_value(unk)].added = true;
+	s = &r->slot[json_integer_value(unk)];
+	/* One that is no added token is never looked for in a text. */
+	s->type = s->added ? PIECE_UNKNOWN : PIECE_UNUSED;
+	s->added = true;
 	return 0;
 }
 

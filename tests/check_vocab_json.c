@@ -106,6 +106,11 @@ START_TEST(marked_tokenizers_are_read)
 	m = accepted();
 	ck_assert(m.vocab.whole_words);
 	import_model_fini(&m);
+	/* No added token, it is read in no text. */
+	put_json("tokenizer.json", marked, "added_tokens/0", NULL);
+	m = accepted();
+	ck_assert_int_eq(m.vocab.type[0], PIECE_UNUSED);
+	import_model_fini(&m);
 	expect_with(marked, "model/type", NULL, "ab", "1 9");
 	expect_with(marked, "post_processor/special_tokens/<s>/ids", "[0]",
 	            "ab", "0 9");
