@@ -20,6 +20,14 @@ enum piece_type {
 	PIECE_BYTE = 6     /* a byte that no other piece covers */
 };
 
+/* How a special piece that is looked for stands in a text. */
+enum piece_match {
+	MATCH_LSTRIP = 1, /* it takes up the white space before it */
+	MATCH_RSTRIP = 2, /* and behind it */
+	MATCH_WORD = 4,   /* only where it is a word by itself: never found */
+	MATCH_ALL = 7
+};
+
 /* Bytes of the longest PIECE_USER: what bounds the time to look for them. */
 #define WL_MAX_USER_PIECE 1024
 
@@ -59,6 +67,7 @@ struct vocab {
 	uint32_t *offset;  /* [n+1] */
 	float *score;      /* [n]; 0 for VOCAB_BPE */
 	uint8_t *type;     /* [n], enum piece_type */
+	uint8_t *match;    /* [n], sets of enum piece_match; NULL: all empty */
 	enum vocab_kind kind;
 	enum word_split split;
 	uint32_t n_merges; /* VOCAB_BPE only */
@@ -89,6 +98,8 @@ void vocab_init(struct vocab *v);
  * stay below 2^32 bytes. 0, or -1 when it would not. */
 int vocab_add(struct vocab *v, enum piece_type type, float score,
               const void *text, size_t len);
+/* Gives piece id a set of enum piece_match. */
+void vocab_set_match(struct vocab *v, int id, unsigned match);
 /* Appends unused, empty pieces until there are n (models round up). */
 void vocab_pad(struct vocab *v, int n);
 /* Bytes of piece id's text. */

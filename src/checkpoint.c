@@ -175,7 +175,9 @@ static int put_vocab(struct h5file *f, const struct vocab *v,
 	              err) ||
 	    put_array(f, "/tokenizer/offset", H5_U32, n + 1, 4, v->offset,
 	              err) ||
-	    put_array(f, "/tokenizer/type", H5_U8, n, 1, v->type, err))
+	    put_array(f, "/tokenizer/type", H5_U8, n, 1, v->type, err) ||
+	    (v->match &&
+	     put_array(f, "/tokenizer/match", H5_U8, n, 1, v->match, err)))
 		return -1;
 	if (v->kind == VOCAB_BPE)
 		return put_bpe(f, v, err);
@@ -626,6 +628,11 @@ static int get_pieces(struct checkpoint *c, struct vocab *v,
 	v->type = get_array(c, "/tokenizer/type", H5_U8, n, 1, err);
 	if (!v->type)
 		return -1;
+	if (h5file_has(c->h5, "/tokenizer/match")) {
+		v->match = get_array(c, "/tokenizer/match", H5_U8, n, 1, err);
+		if (!v->match)
+			return -1;
+	}
 	v->text = get_array(c, "/tokenizer/text", H5_U8, text.cols, 1, err);
 	if (!v->text)
 		return -1;

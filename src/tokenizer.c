@@ -17,6 +17,7 @@ struct found_piece {
 	int id;
 	int shorter; /* index of the longest other one that it starts with; -1:
 	              * none */
+	unsigned match; /* set of enum piece_match */
 };
 
 /* Those of some types. */
@@ -135,12 +136,14 @@ static struct found_piece text_of(const struct vocab *v, int i)
 		text++;
 		len -= 2;
 	}
-	return (struct found_piece){ text, len, i, -1 };
+	return (struct found_piece){ text, len, i, -1,
+	                             v->match ? v->match[i] : 0 };
 }
 
 static bool can_be_found(const struct found_piece *p)
 {
 	return p->len > 0 && p->len <= WL_MAX_USER_PIECE &&
+	       !(p->match & MATCH_WORD) &&
 	       utf8_invalid(p->text, p->len) == p->len;
 }
 
@@ -180,7 +183,7 @@ static void finder_init(struct finder *f, const struct vocab *v,
 static const struct found_piece *find_here(const struct finder *f,
                                            const char *text, size_t len)
 {
-	struct found_piece key = { text, len, -1, -1 };
+	struct found_piece key = { .text = text, .len = len };
 	int low = 0, high = f->n, i;
 
 	if (len == 0 || !f->starts[(unsigned char)text[0]])
@@ -233,6 +236,7 @@ static void copy_vocab(struct vocab *to, const struct vocab *from)
 	to->offset = copy(from->offset, n + 1, sizeof *to->offset);
 	to->score = copy(from->score, n, sizeof *to->score);
 	to->type = copy(from->type, n, sizeof *to->type);
+	to->match = from->match ? copy(from->match, n, 1) : NULL;
 	to->merge = copy(from->merge, from->n_merges, 2 * sizeof *to->merge);
 	to->room = from->n;
 	to->text_room = from->offset[n];
@@ -380,18 +384,61 @@ static int encode_stretch(struct encoding *e, struct wl_error *err)
 	return encode_section(e, section, e->len, err);
 }
 
+/* Whether text[len] is one character of white space. */
+static bool is_space(const char *text, size_t len)
+{
+	static const char *const space[] = {
+		"\t", "\n", "\v", "\f", "\r", " ", "\xc2\x85", "\u00a0",
+		"\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004",
+		"\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a",
+		"\u2028", "\u2029", "\u202f", "\u205f", "\u3000",
+	};
+
+	for (size_t i = 0; i < sizeof space / sizeof *space; i++)
+		if (strlen(space[i]) == len && !memcmp(space[i], text, len))
+			return true;
+	return false;
+}
+
+/* Where the white space that ends at text[to] starts, not before from. */
+static size_t skip_back(const char *text, size_t from, size_t to)
+{
+	for (size_t at = to; at > from;) {
+		at--;
+		if ((text[at] & 0xc0) == 0x80)
+			continue;
+		if (!is_space(text + at, to - at))
+			return to;
+		to = at;
+	}
+	return to;
+}
+
+/* Where the white space that starts at text[at] ends. */
+static size_t skip_ahead(const char *text, size_t at, size_t len)
+{
+	for (size_t next = at; next < len; at = next) {
+		next += utf8_length((const unsigned char *)text + at, len - at);
+		if (!is_space(text + at, next - at))
+			break;
+	}
+	return at;
+}
+
 /* Appends the ids of the whole text: special is what is looked for in it
  * first. */
 static int encode_text(struct encoding *e, const struct finder *special,
                        const char *text, size_t len, struct wl_error *err)
 {
 	const struct found_piece *p;
-	size_t from = 0, at = 0;
+	size_t from = 0, at = 0, end;
 	int rc;
 
 	do {
 		p = find_next(special, text, len, &at);
-		if (take_stretch(e, text + from, at - from, err))
+		end = p && p->match & MATCH_LSTRIP ? skip_back(text, from, at)
+		                                   : at;
+		if (take_stretch(e, text + from, end - from, err))
 			return -1;
 		e->first = from == 0;
 		rc = encode_stretch(e, err);
@@ -400,19 +447,26 @@ static int encode_text(struct encoding *e, const struct finder *special,
 			return rc;
 		if (p) {
 			e->ids[e->n++] = p->id;
-			from = at += p->len;
+			at += p->len;
+			if (p->match & MATCH_RSTRIP)
+				at = skip_ahead(text, at, len);
+			from = at;
 		}
 	} while (p);
 	return 0;
 }
 
-/* BOS is not put before a text that has it. */
+/* BOS is not put before a text that starts with it. */
 static bool wants_bos(const struct tokenizer *t, const struct finder *special,
                       const char *text, size_t len)
 {
-	const struct found_piece *p = find_here(special, text, len);
+	size_t at = 0;
+	const struct found_piece *p = find_next(special, text, len, &at);
 
-	return t->vocab.bos_id >= 0 && !(p && p->id == t->vocab.bos_id);
+	if (p && p->match & MATCH_LSTRIP)
+		at = skip_back(text, 0, at);
+	return t->vocab.bos_id >= 0 &&
+	       !(p && p->id == t->vocab.bos_id && at == 0);
 }
 
 /* What is to be encoded, and the special pieces that are looked for in it. */

@@ -68,6 +68,8 @@ static void make_room(struct vocab *v, size_t len)
 		                       sizeof *v->offset);
 		v->score = wl_realloc(v->score, v->room, sizeof *v->score);
 		v->type = wl_realloc(v->type, v->room, sizeof *v->type);
+		if (v->match)
+			v->match = wl_realloc(v->match, v->room, 1);
 		v->offset[0] = 0;
 	}
 	if (v->text_room < used + len) {
@@ -89,8 +91,18 @@ int vocab_add(struct vocab *v, enum piece_type type, float score,
 	v->offset[i + 1] = v->offset[i] + len;
 	v->score[i] = score;
 	v->type[i] = type;
+	if (v->match)
+		v->match[i] = 0;
 	v->n++;
 	return 0;
+}
+
+void vocab_set_match(struct vocab *v, int id, unsigned match)
+{
+	if (!v->match && match)
+		v->match = wl_calloc(v->room, 1);
+	if (v->match)
+		v->match[id] = match;
 }
 
 void vocab_pad(struct vocab *v, int n)
@@ -105,6 +117,7 @@ void vocab_fini(struct vocab *v)
 	free(v->offset);
 	free(v->score);
 	free(v->type);
+	free(v->match);
 	free(v->merge);
 	*v = (struct vocab){ 0 };
 }
@@ -293,6 +306,9 @@ static int check_piece(const struct vocab *v, int i, const char *name,
 	if (isnan(v->score[i]))
 		return wl_error_set(err, "%s: vocabulary piece %d: its score is"
 		                    " not a number", name, i);
+	if (v->match && v->match[i] > MATCH_ALL)
+		return wl_error_set(err, "%s: vocabulary piece %d: unknown way"
+		                    " %d to be found", name, i, v->match[i]);
 	switch (v->type[i]) {
 	case PIECE_NORMAL:
 	case PIECE_UNKNOWN:

@@ -14,6 +14,7 @@ struct slot {
 	const char *text; /* NULL: none by now */
 	enum piece_type type;
 	bool added;       /* by added_tokens: its text is literal */
+	unsigned match;   /* set of enum piece_match */
 };
 
 struct reader {
@@ -129,29 +130,35 @@ static int enter_vocab(struct reader *r)
 	return 0;
 }
 
-/* What an added token is. Special ones are for those who put them into ids;
- * the others are looked for in every text. */
+/* What an added token is. Special ones are for those who ask for them; the
+ * others are looked for in every text. ("normalized" is not heeded: tokens are
+ * looked for as they are spelled.) */
 static int read_kind(const struct reader *r, size_t i, json_t *token,
-                     enum piece_type *type)
+                     struct slot *s)
 {
-	static const char *const unsupported[] = {
-		"lstrip", "rstrip", "single_word",
+	static const struct {
+		const char *key;
+		enum piece_match match;
+	} way[] = {
+		{ "lstrip", MATCH_LSTRIP }, { "rstrip", MATCH_RSTRIP },
+		{ "single_word", MATCH_WORD },
 	};
 	struct jsonfile_at a = { token, r->path, "added_tokens: ", r->err };
 	bool special = false;
 
 	if (jsonfile_bool(&a, "special", &special))
 		return -1;
-	*type = special ? PIECE_CONTROL : PIECE_USER;
-	for (int k = 0; k < 3 && !special; k++) {
+	s->type = special ? PIECE_CONTROL : PIECE_USER;
+	for (int k = 0; k < 3; k++) {
 		bool on = false;
 
-		if (jsonfile_bool(&a, unsupported[k], &on))
+		if (jsonfile_bool(&a, way[k].key, &on))
 			return -1;
-		if (on)
+		if (on && !special)
 			return wl_error_set(r->err, "%s: added_tokens[%zu]: %s"
 			                    " is not supported", r->path, i,
-			                    unsupported[k]);
+			                    way[k].key);
+		s->match |= on ? way[k].match : 0;
 	}
 	return 0;
 }
@@ -166,7 +173,7 @@ static int enter_added(struct reader *r, size_t i)
 	const json_t *known = json_object_get(r->vocab, text);
 	struct slot s = { .added = true }, *old;
 
-	if (read_kind(r, i, token, &s.type))
+	if (read_kind(r, i, token, &s))
 		return -1;
 	if (!known)
 		return enter(r, text, id, s);
@@ -176,6 +183,7 @@ static int enter_added(struct reader *r, size_t i)
 		                    i, text);
 	old = &r->slot[json_integer_value(id)];
 	old->type = s.type;
+	old->match = s.match;
 	old->added = true;
 	return 0;
 }
@@ -275,6 +283,7 @@ static int add_pieces(struct reader *r)
 		if (rc)
 			return wl_error_set(r->err, "%s: more text than a"
 			                    " vocabulary may have", r->path);
+		vocab_set_match(r->v, i, s->match);
 	}
 	return 0;
 }

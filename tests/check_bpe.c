@@ -459,6 +459,41 @@ START_TEST(special_pieces_and_space)
 }
 END_TEST
 
+/* Those that take up white space around them, and one that is never found. */
+START_TEST(special_pieces_that_strip)
+{
+	struct tokenizer *t;
+	struct vocab v;
+
+	make(&v, PIECES(" ", "x", "\n", "<", "w", ">", "\u3000", "\u200b"),
+	     PIECES(NULL));
+	add(&v, PIECE_CONTROL, "<l>");
+	vocab_set_match(&v, v.n - 1, MATCH_LSTRIP);
+	add(&v, PIECE_CONTROL, "<r>");
+	vocab_set_match(&v, v.n - 1, MATCH_RSTRIP);
+	add(&v, PIECE_CONTROL, "<b>");
+	vocab_set_match(&v, v.n - 1, MATCH_LSTRIP | MATCH_RSTRIP);
+	add(&v, PIECE_CONTROL, "<w>");
+	vocab_set_match(&v, v.n - 1, MATCH_WORD);
+	vocab_pad(&v, 2000);
+	ck_assert_int_eq(v.match[1999], 0);
+	v.bos_id = 10; /* <b> */
+	t = from_vocab(&v);
+	expect_special(t, "x \n<l> x", PIECES("<b>", "x", "<l>", " ", "x"));
+	expect_special(t, "x <r> \n\u3000x", PIECES("<b>", "x", " ", "<r>",
+	               "x"));
+	expect_special(t, "x\u200b<b>\u200b", PIECES("<b>", "x", "\u200b",
+	               "<b>", "\u200b"));
+	expect_special(t, " <r> <l> <b> ", PIECES("<b>", " ", "<r>", "<l>",
+	               "<b>"));
+	expect_special(t, " \u3000<b> x", PIECES("<b>", "x"));
+	expect_special(t, "x<b>", PIECES("<b>", "x", "<b>"));
+	expect_special(t, "<b>", PIECES("<b>"));
+	expect_special(t, "<w>", PIECES("<b>", "<", "w", ">"));
+	tokenizer_free(t);
+}
+END_TEST
+
 /* A mark behind a special piece is not composed with its last character. */
 START_TEST(special_pieces_and_nfc)
 {
@@ -979,6 +1014,7 @@ static const char *const refusal[] = {
 	"BOS id 9 is outside the vocabulary of 9",
 	"EOS id -2 is outside the vocabulary of 9",
 	"unknown rule 3 for spaces",
+	"vocabulary piece 6: unknown way 8 to be found",
 };
 
 /* Makes what refusal[i] is about. */
@@ -1013,6 +1049,7 @@ static void spoil(struct vocab *v, int i)
 	case 16: v->bos_id = 9; break;
 	case 17: v->eos_id = -2; break;
 	case 18: v->space_rule = SPACE_NRULES; break;
+	case 19: vocab_set_match(v, 6, MATCH_ALL + 1); break;
 	}
 	free(text);
 }
@@ -1105,6 +1142,7 @@ static Suite *make_suite(void)
 	tcase_add_test(user, special_pieces);
 	tcase_add_test(user, special_pieces_and_bos);
 	tcase_add_test(user, special_pieces_and_space);
+	tcase_add_test(user, special_pieces_that_strip);
 	tcase_add_test(user, special_pieces_and_nfc);
 	tcase_add_test(user, special_pieces_are_told);
 	tcase_add_test(user, many_special_pieces);

@@ -300,6 +300,9 @@ static void check_vocab(const struct vocab *v)
 	ck_assert_mem_eq(got.text, v->text, v->offset[5]);
 	ck_assert_mem_eq(got.score, v->score, 5 * sizeof *v->score);
 	ck_assert_mem_eq(got.type, v->type, 5);
+	ck_assert(!got.match == !v->match);
+	if (v->match)
+		ck_assert_mem_eq(got.match, v->match, 5);
 	ck_assert_int_eq(got.kind, v->kind);
 	ck_assert_int_eq(got.split, v->split);
 	ck_assert_uint_eq(got.n_merges, v->n_merges);
@@ -332,6 +335,9 @@ START_TEST(vocabularies_come_back)
 	}
 	v.n_merges = 0;
 	v.merge = NULL;
+	check_vocab(&v);
+	v = words;
+	v.match = (uint8_t[]){ 0, MATCH_LSTRIP, MATCH_ALL, 0, 0 };
 	check_vocab(&v);
 }
 END_TEST

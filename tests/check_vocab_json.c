@@ -177,6 +177,7 @@ START_TEST(byte_level_tokenizers_are_read)
 	ck_assert_int_eq(m.vocab.type[9], PIECE_UNUSED);
 	ck_assert_int_eq(m.vocab.type[10], PIECE_CONTROL);
 	ck_assert_int_eq(m.vocab.type[11], PIECE_CONTROL);
+	ck_assert_ptr_null(m.vocab.match);
 	ck_assert(!m.vocab.nfc && !m.vocab.add_space && !m.vocab.whole_words);
 	ck_assert_int_eq(m.model.bos_id, 11);
 	import_model_fini(&m);
@@ -204,6 +205,19 @@ START_TEST(byte_level_tokenizers_are_read)
 	         "[10]}}}]}");
 	m = accepted();
 	ck_assert_int_eq(m.model.bos_id, 10);
+	import_model_fini(&m);
+	put_json("tokenizer.json", bytes, "added_tokens/1/rstrip", "true");
+	m = accepted();
+	ck_assert_ptr_nonnull(m.vocab.match);
+	ck_assert_int_eq(m.vocab.match[10], MATCH_RSTRIP);
+	ck_assert_int_eq(m.vocab.match[11], 0);
+	ck_assert_int_eq(m.vocab.match[m.vocab.n - 1], 0);
+	import_model_fini(&m);
+	put_json("tokenizer.json", bytes, "added_tokens/0", "{\"id\": 11,"
+	         "\"content\": \"<s>\", \"special\": true, \"lstrip\": true,"
+	         "\"single_word\": true}");
+	m = accepted();
+	ck_assert_int_eq(m.vocab.match[11], MATCH_LSTRIP | MATCH_WORD);
 	import_model_fini(&m);
 	/* Bytes are never unknown. */
 	put_json("tokenizer.json", bytes, "model/unk_token", "\"<e>\"");
