@@ -25,8 +25,8 @@ const char *hf_config_read(json_t *config, const char *path,
 int hf_config_stops(json_t *config, const char *path, struct model *m,
                     struct wl_error *err);
 
-/* tokenizer.json: normalizer, pre_tokenizer and decoder -> v's split, nfc and
- * add_space. byte_fallback tells SentencePiece-like tokenizers from byte-level
+/* tokenizer.json: normalizer, pre_tokenizer and decoder -> v's split, nfc,
+ * add_space and space_rule. byte_fallback tells SentencePiece-like tokenizers from byte-level
  * ones. 0, or -1 and err naming what is not known here. */
 int hf_pipeline_read(json_t *tokenizer, bool byte_fallback, const char *path,
                      struct vocab *v, struct wl_error *err);

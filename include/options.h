@@ -30,6 +30,8 @@ struct options {
 	/* run */
 	const char *prompt;       /* NULL: not given */
 	const char *prompt_file;  /* "-": standard input */
+	const char *prompt_ids;   /* token ids with commas between */
+	bool special;
 	int new_tokens;           /* -1: not given */
 	int context;              /* tokens; 0: the model's */
 	double temperature;

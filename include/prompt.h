@@ -9,13 +9,17 @@
 #include "tokenizer.h"
 
 struct prompt {
-	char *text;   /* bytes as given, owned */
+	char *text;   /* bytes as given, of --prompt-ids decoded; owned */
 	size_t len;
-	int *ids;     /* BOS first where the model has one, owned */
+	int *ids;     /* owned */
 	size_t n;
+	/* a control token that the text holds and that was read as text, cut
+	 * and without control characters, for a message; "": none */
+	char special[64];
 };
 
-/* Takes --prompt, --prompt-file or the default prompt and encodes it. 0, or
+/* Takes --prompt, --prompt-file or the default prompt and encodes it, with BOS
+ * in front where the model has one; or takes --prompt-ids as they are. 0, or
  * -1 and err naming the option or file. Free with prompt_fini in any case. */
 int prompt_get(struct prompt *p, const struct options *o,
                const struct tokenizer *t, struct wl_error *err);

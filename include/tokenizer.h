@@ -34,6 +34,19 @@ const struct vocab *tokenizer_vocab(const struct tokenizer *t);
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
                      int **ids, size_t *n, struct wl_error *err);
 
+/* The same, but special pieces (PIECE_CONTROL, PIECE_UNKNOWN) are found in the
+ * text before anything is done to it, from the left, the longest first, and
+ * become their ids; the stretches between them are encoded as above. BOS is
+ * not put in front of a text that starts with it. */
+int tokenizer_encode_special(const struct tokenizer *t, const char *text,
+                             size_t len, int **ids, size_t *n,
+                             struct wl_error *err);
+
+/* The first special piece in a text that tokenizer_encode takes as plain text;
+ * NULL when it holds none. Points into t, *piece_len bytes. */
+const char *tokenizer_find_special(const struct tokenizer *t, const char *text,
+                                   size_t len, size_t *piece_len);
+
 /* The bytes that id adds to a text whose last token is prev (after BOS the
  * space that add_space put there is dropped; control pieces are empty). What
  * nfc changed stays changed, and a space behind a user's piece stays there.

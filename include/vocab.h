@@ -20,6 +20,14 @@ enum piece_type {
 	PIECE_BYTE = 6     /* a byte that no other piece covers */
 };
 
+/* How a special piece that is looked for stands in a text. */
+enum piece_match {
+	MATCH_LSTRIP = 1, /* it takes up the white space before it */
+	MATCH_RSTRIP = 2, /* and behind it */
+	MATCH_WORD = 4,   /* only where it is a word by itself: never found */
+	MATCH_ALL = 7
+};
+
 /* Bytes of the longest PIECE_USER: what bounds the time to look for them. */
 #define WL_MAX_USER_PIECE 1024
 
@@ -36,7 +44,18 @@ enum word_split {
 	WORDS_GPT2,   /* words by GPT-2's pattern; symbols are bytes */
 	WORDS_LLAMA3, /* by Llama 3's; bytes */
 	WORDS_QWEN2,  /* by Qwen2's; bytes */
+	WORDS_SMOLLM, /* by GPT-2's, each digit a word by itself; bytes */
+	WORDS_DIGITS, /* by GPT-2's, each run of digits a word; bytes */
 	WORDS_NKINDS
+};
+
+/* Where add_space puts a space. A section is the text between two pieces of
+ * the user's, or between pieces that tokenizer_encode_special reads. */
+enum space_rule {
+	SPACE_EVERY,   /* before every section */
+	SPACE_FIRST,   /* before the whole text, unless it starts with one */
+	SPACE_MISSING, /* before every section that does not start with one */
+	SPACE_NRULES
 };
 
 /* Piece i is the bytes text[offset[i]] .. text[offset[i+1]-1] as they stand
@@ -48,6 +67,7 @@ struct vocab {
 	uint32_t *offset;  /* [n+1] */
 	float *score;      /* [n]; 0 for VOCAB_BPE */
 	uint8_t *type;     /* [n], enum piece_type */
+	uint8_t *match;    /* [n], sets of enum piece_match; NULL: all empty */
 	enum vocab_kind kind;
 	enum word_split split;
 	uint32_t n_merges; /* VOCAB_BPE only */
@@ -55,16 +75,16 @@ struct vocab {
 	                    * what they make is that of its text */
 	bool whole_words;  /* a word that is a piece is not taken apart */
 	bool nfc;          /* text is brought to Unicode's NFC first */
-	bool add_space;    /* a space is put before the text, and behind every
-	                    * piece of the user's that text follows */
-	bool space_once;   /* only before the text, and not where one is */
+	bool add_space;    /* spaces are put into the text */
+	enum space_rule space_rule; /* where, if add_space */
 	int bos_id;        /* put in front of every text; -1: none is */
 	int eos_id;        /* -1: none */
 	int room;          /* pieces and bytes of text that fit by now */
 	size_t text_room;
 };
 
-/* "spm", "bpe"; "none", "gpt2", "llama3", "qwen2". Static. */
+/* "spm", "bpe"; "none", "gpt2", "llama3", "qwen2", "smollm", "digits".
+ * Static. */
 const char *vocab_kind_name(enum vocab_kind k);
 const char *word_split_name(enum word_split s);
 /* The inverse; -1 when unknown. */
@@ -78,6 +98,8 @@ void vocab_init(struct vocab *v);
  * stay below 2^32 bytes. 0, or -1 when it would not. */
 int vocab_add(struct vocab *v, enum piece_type type, float score,
               const void *text, size_t len);
+/* Gives piece id a set of enum piece_match. */
+void vocab_set_match(struct vocab *v, int id, unsigned match);
 /* Appends unused, empty pieces until there are n (models round up). */
 void vocab_pad(struct vocab *v, int n);
 /* Bytes of piece id's text. */

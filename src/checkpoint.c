@@ -155,7 +155,7 @@ static int put_bpe(struct h5file *f, const struct vocab *v,
 	    h5file_put_int(f, "/tokenizer", "whole_words", v->whole_words,
 	                   err) ||
 	    h5file_put_int(f, "/tokenizer", "nfc", v->nfc, err) ||
-	    h5file_put_int(f, "/tokenizer", "space_once", v->space_once, err))
+	    h5file_put_int(f, "/tokenizer", "space_once", v->space_rule, err))
 		return -1;
 	return put_array(f, "/tokenizer/merges", H5_U32,
 	                 2 * (size_t)v->n_merges, 4, v->merge, err);
@@ -175,7 +175,9 @@ static int put_vocab(struct h5file *f, const struct vocab *v,
 	              err) ||
 	    put_array(f, "/tokenizer/offset", H5_U32, n + 1, 4, v->offset,
 	              err) ||
-	    put_array(f, "/tokenizer/type", H5_U8, n, 1, v->type, err))
+	    put_array(f, "/tokenizer/type", H5_U8, n, 1, v->type, err) ||
+	    (v->match &&
+	     put_array(f, "/tokenizer/match", H5_U8, n, 1, v->match, err)))
 		return -1;
 	if (v->kind == VOCAB_BPE)
 		return put_bpe(f, v, err);
@@ -634,6 +636,11 @@ static int get_pieces(struct checkpoint *c, struct vocab *v,
 	v->type = get_array(c, "/tokenizer/type", H5_U8, n, 1, err);
 	if (!v->type)
 		return -1;
+	if (h5file_has(c->h5, "/tokenizer/match")) {
+		v->match = get_array(c, "/tokenizer/match", H5_U8, n, 1, err);
+		if (!v->match)
+			return -1;
+	}
 	v->text = get_array(c, "/tokenizer/text", H5_U8, text.cols, 1, err);
 	if (!v->text)
 		return -1;
@@ -662,14 +669,16 @@ static int get_merges(struct checkpoint *c, struct vocab *v,
 static int get_bpe(struct checkpoint *c, struct vocab *v,
                    struct wl_error *err)
 {
-	int split = WORDS_NONE;
+	int split = WORDS_NONE, rule = SPACE_EVERY;
 
 	if (get_name(c, "split", word_split_parse, &split, err) ||
 	    get_flag(c, "/tokenizer", "whole_words", &v->whole_words, err) ||
 	    get_flag(c, "/tokenizer", "nfc", &v->nfc, err) ||
-	    get_flag(c, "/tokenizer", "space_once", &v->space_once, err))
+	    get_int(c->h5, c->path, "/tokenizer", "space_once", 0,
+	            SPACE_NRULES - 1, &rule, err))
 		return -1;
 	v->split = split;
+	v->space_rule = rule;
 	v->score = wl_calloc(v->n, sizeof *v->score);
 	return get_merges(c, v, err);
 }

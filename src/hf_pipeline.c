@@ -136,33 +136,68 @@ static int read_pattern(const struct part *p, const json_t *step,
 	                    p->name, text);
 }
 
-/* A Split and a ByteLevel that splits no more, or a ByteLevel that splits by
- * GPT-2's pattern. */
+/* Digits cuts before what is behind it does. */
+static int read_digits(const struct part *p, const json_t *step,
+                       struct vocab *v)
+{
+	int each = flag(step, "individual_digits", -1);
+
+	if (each < 0)
+		return refuse(p, "Digits needs \"individual_digits\", true or"
+		              " false");
+	v->split = each ? WORDS_SMOLLM : WORDS_DIGITS;
+	return 0;
+}
+
+/* What cuts the text into words before ByteLevel, which then cuts no more
+ * (Split), or cuts what is left (Digits). */
+static int read_cut(const struct part *p, const json_t *step, int regex,
+                    struct vocab *v)
+{
+	bool digits = is_type(step, "Digits");
+
+	if (!digits && !is_type(step, "Split"))
+		return refuse_step(p, step, "Split or Digits before ByteLevel");
+	if (digits && regex != 1)
+		return refuse(p, "Digits needs a ByteLevel with use_regex");
+	if (!digits && regex != 0)
+		return refuse(p, "Split and ByteLevel with use_regex are"
+		              " not supported together");
+	return digits ? read_digits(p, step, v) : read_pattern(p, step, v);
+}
+
+/* One ByteLevel, which cuts by GPT-2's pattern, or one behind a Split or
+ * Digits. With add_prefix_space ByteLevel puts a space before every part that
+ * it is given: before each of the sections when it is alone, before words when
+ * it is not. */
 static int read_words(const struct part *p, struct vocab *v)
 {
 	const json_t *last = p->n > 0 ? p->step[p->n - 1] : NULL;
-	bool own = p->n == 1;
+	int space = flag(last, "add_prefix_space", -1);
+	int regex = flag(last, "use_regex", 1);
 
 	if (!last)
 		return refuse(p, "missing: only ByteLevel is supported where"
 		              " model.byte_fallback is not true");
 	if (p->n > 2)
-		return refuse(p, "only Split and ByteLevel are supported");
-	if (!own && !is_type(p->step[0], "Split"))
-		return refuse_step(p, p->step[0], "Split before ByteLevel");
+		return refuse(p, "only ByteLevel, and Split or Digits before"
+		              " it, are supported");
 	if (!is_type(last, "ByteLevel"))
 		return refuse_step(p, last, "ByteLevel where"
 		                   " model.byte_fallback is not true");
-	if (flag(last, "add_prefix_space", 1) != 0)
-		return refuse(p, "ByteLevel with add_prefix_space is not"
-		              " supported");
-	if (flag(last, "use_regex", 1) != own)
-		return refuse(p, own ? "ByteLevel without use_regex needs a"
-		                       " Split" :
-		                       "Split and ByteLevel with use_regex are"
-		                       " not supported together");
+	if (space < 0 || regex < 0)
+		return refuse(p, "ByteLevel's \"add_prefix_space\" and"
+		              " \"use_regex\" must be true or false");
+	if (space && p->n > 1)
+		return refuse(p, "ByteLevel with add_prefix_space is supported"
+		              " without Split and Digits only");
+	v->add_space = space;
+	v->space_rule = space ? SPACE_MISSING : SPACE_EVERY;
 	v->split = WORDS_GPT2;
-	return own ? 0 : read_pattern(p, p->step[0], v);
+	if (p->n > 1)
+		return read_cut(p, p->step[0], regex, v);
+	return regex ? 0 : refuse(p, "ByteLevel without use_regex needs a"
+	                          " Split");
 }
 
 /* Without a decoder too, ids are taken back to the text that they came of. */
@@ -228,7 +263,9 @@ static int read_metaspace(const struct part *p, struct vocab *v)
 	if (space < 0)
 		return refuse(p, "Metaspace's prepend_scheme must be first,"
 		              " always or never, as add_prefix_space");
-	v->add_space = v->space_once = space;
+	v->add_space = space;
+	v->space_rule = is_text(s, "prepend_scheme", "first") ? SPACE_FIRST
+	                                                      : SPACE_MISSING;
 	return 0;
 }
 

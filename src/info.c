@@ -132,10 +132,15 @@ static int print_tensor(void *ctx, enum tensor_kind kind, int layer)
 
 static void print_vocab(FILE *out, const struct vocab *v)
 {
+	static const char *const space[SPACE_NRULES] = {
+		[SPACE_EVERY] = ", space put in front",
+		[SPACE_FIRST] = ", space in front if none is",
+		[SPACE_MISSING] = ", space in front of each part if none is",
+	};
+
 	fprintf(out, "%-14s %d pieces, %u bytes of text, bos %d, eos %d%s\n",
 	        "tokenizer", v->n, (unsigned)v->offset[v->n], v->bos_id,
-	        v->eos_id, !v->add_space ? "" : v->space_once ?
-	        ", space in front if none is" : ", space put in front");
+	        v->eos_id, v->add_space ? space[v->space_rule] : "");
 	fprintf(out, "%-14s %s", "encoding", vocab_kind_name(v->kind));
 	if (v->kind == VOCAB_BPE)
 		fprintf(out, ", %u merges, words: %s%s%s",

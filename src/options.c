@@ -43,6 +43,11 @@ static const struct option table[] = {
 	  "text to continue; \"\": the begin-of-text token alone" },
 	{ RUN, "--prompt-file", INPUT, AT(prompt_file), "FILE", NULL, 0, 0,
 	  "read the prompt from FILE, - for standard input" },
+	{ RUN, "--special", FLAG, AT(special), NULL, NULL, 0, 0,
+	  "read control tokens in the prompt, such as <|im_start|>, as\n"
+	  "the tokens they are; without it they are plain text" },
+	{ RUN, "--prompt-ids", STRING, AT(prompt_ids), "ID,...", NULL, 0, 0,
+	  "the prompt as token ids; no begin-of-text token is added" },
 	{ RUN, "-n", INTEGER, AT(new_tokens), "N", NULL, 1, INT_MAX,
 	  "new tokens (default 256, or what the context leaves)" },
 	{ RUN, "--context", INTEGER, AT(context), "N", NULL, 1,
@@ -382,6 +387,7 @@ static int check_dry_run(const struct options *o, struct wl_error *err)
 		{ "--grid auto", o->grid.rows == GRID_AUTO },
 	}, never[] = {
 		{ "--prompt", o->prompt }, { "--prompt-file", o->prompt_file },
+		{ "--prompt-ids", o->prompt_ids }, { "--special", o->special },
 		{ "--logits", o->logits }, { "--rank-grid", o->rank_grid.rows },
 		{ "--no-account", o->no_account },
 		{ "--profile", o->profile },
@@ -414,6 +420,11 @@ static int check_run(const struct options *o, struct wl_error *err)
 	if (o->prompt && o->prompt_file)
 		return wl_error_set(err, "options --prompt and --prompt-file "
 		                    "exclude each other");
+	if (o->prompt_ids && (o->prompt || o->prompt_file || o->special))
+		return wl_error_set(err, "options --prompt-ids and %s exclude "
+		                    "each other", o->prompt ? "--prompt" :
+		                    o->prompt_file ? "--prompt-file" :
+		                    "--special");
 	if (o->shape && o->model)
 		return wl_error_set(err, "option --shape and MODEL.h5 exclude "
 		                    "each other");

@@ -9,6 +9,19 @@
 /* Text that the default model continues well. */
 #define DEFAULT_PROMPT "My son,"
 
+/* A copy for a message, cut, with ? for control characters. */
+static void copy_shown(char *to, size_t size, const char *text, size_t len)
+{
+	size_t n = len < size ? len : size - 1;
+
+	for (size_t i = 0; i < n; i++)
+		to[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f
+			? '?' : text[i];
+	to[n] = '\0';
+}
+
+/* --- Text --- */
+
 static int read_all(struct prompt *p, FILE *f, const char *name,
                     struct wl_error *err)
 {
@@ -51,21 +64,119 @@ static int take_text(struct prompt *p, const struct options *o,
 	return 0;
 }
 
-int prompt_get(struct prompt *p, const struct options *o,
-               const struct tokenizer *t, struct wl_error *err)
+/* --- Token ids --- */
+
+#define BLANKS " \t\r\n"
+
+/* The item at *at, up to a comma or the end, without blanks around it, as an
+ * id below n_vocab; *at moves to what ended it. */
+static int read_id(const char **at, int n_vocab, int *id, struct wl_error *err)
+{
+	const char *item = *at + strspn(*at, BLANKS);
+	size_t len = strcspn(item, ",");
+	bool minus = item[0] == '-';
+	char shown[48];
+	long long v;
+
+	*at = item + len;
+	while (len > 0 && strchr(BLANKS, item[len - 1]))
+		len--;
+	copy_shown(shown, sizeof shown, item, len);
+	if (len == 0)
+		return wl_error_set(err, "option --prompt-ids: an id is"
+		                    " missing; it takes whole numbers with"
+		                    " commas between, such as 1,2,3");
+	if (len == minus || strspn(item + minus, "0123456789") < len - minus)
+		return wl_error_set(err, "option --prompt-ids: \"%s\" is no id;"
+		                    " it takes whole numbers with commas"
+		                    " between, such as 1,2,3", shown);
+	errno = 0;
+	v = strtoll(item, NULL, 10);
+	if (errno || v < 0 || v >= n_vocab)
+		return wl_error_set(err, "option --prompt-ids: id %s is not in"
+		                    " the model's vocabulary, 0..%d", shown,
+		                    n_vocab - 1);
+	*id = (int)v;
+	return 0;
+}
+
+static int read_ids(struct prompt *p, const char *list, int n_vocab,
+                    struct wl_error *err)
+{
+	size_t room = 1;
+
+	for (const char *c = list; *c; c++)
+		room += *c == ',';
+	p->ids = wl_malloc(room, sizeof *p->ids);
+	for (bool more = true; more; list++) {
+		if (read_id(&list, n_vocab, &p->ids[p->n], err))
+			return -1;
+		p->n++;
+		more = *list == ',';
+	}
+	return 0;
+}
+
+/* What the ids say, as it is printed before the continuation. */
+static void decode(struct prompt *p, const struct tokenizer *t)
+{
+	size_t room = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		size_t len;
+		const char *piece = tokenizer_decode(t, i ? p->ids[i - 1] : -1,
+		                                     p->ids[i], &len);
+
+		if (room - p->len < len) {
+			room = 2 * p->len + len;
+			p->text = wl_realloc(p->text, room, 1);
+		}
+		if (len > 0)
+			memcpy(p->text + p->len, piece, len);
+		p->len += len;
+	}
+}
+
+/* --- Both --- */
+
+static void name_special(struct prompt *p, const struct tokenizer *t)
+{
+	size_t len;
+	const char *piece = tokenizer_find_special(t, p->text, p->len, &len);
+
+	copy_shown(p->special, sizeof p->special, piece, len);
+}
+
+static int encode(struct prompt *p, const struct options *o,
+                  const struct tokenizer *t, struct wl_error *err)
 {
 	struct wl_error why;
+	int rc = o->special
+		? tokenizer_encode_special(t, p->text, p->len, &p->ids, &p->n,
+		                           &why)
+		: tokenizer_encode(t, p->text, p->len, &p->ids, &p->n, &why);
 
-	*p = (struct prompt){ 0 };
-	if (take_text(p, o, err))
-		return -1;
-	if (tokenizer_encode(t, p->text, p->len, &p->ids, &p->n, &why))
+	if (rc)
 		return wl_error_set(err, "prompt%s%s: %.900s", o->prompt_file
 		                    ? " file " : "", o->prompt_file
 		                    ? o->prompt_file : "", why.text);
 	if (p->n == 0)
 		return wl_error_set(err, "option --prompt: the prompt is empty "
 		                    "and the model has no begin-of-text token");
+	if (!o->special)
+		name_special(p, t);
+	return 0;
+}
+
+int prompt_get(struct prompt *p, const struct options *o,
+               const struct tokenizer *t, struct wl_error *err)
+{
+	*p = (struct prompt){ 0 };
+	if (!o->prompt_ids)
+		return take_text(p, o, err) || encode(p, o, t, err) ? -1 : 0;
+	if (read_ids(p, o->prompt_ids, tokenizer_vocab(t)->n, err))
+		return -1;
+	decode(p, t);
 	return 0;
 }
 

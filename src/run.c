@@ -156,6 +156,9 @@ static int prepare(struct run *r)
 	vocab_fini(&v);
 	if (!r->tokenizer || prompt_get(&r->prompt, o, r->tokenizer, r->err))
 		return -1;
+	if (r->prompt.special[0])
+		say(r, "the prompt holds %s, read as text: --special reads it"
+		    " as the token it is", r->prompt.special);
 	if (plan_tokens(o, &r->plan.model, r->prompt.n, &r->plan.new_tokens,
 	                r->err))
 		return -1;

@@ -1,4 +1,5 @@
-/* A text becomes sections between the user's pieces, sections become words,
+/* A text becomes stretches between special pieces, where those are looked for,
+ * stretches become sections between the user's pieces, sections become words,
  * words become ids (merge.c). */
 #include "config.h"
 #include "tokenizer.h"
@@ -9,12 +10,21 @@
 #include "merge.h"
 #include "words.h"
 
-struct user_piece {
+/* A piece that is looked for in a text before anything is joined. */
+struct found_piece {
 	const char *text;
 	size_t len;
 	int id;
 	int shorter; /* index of the longest other one that it starts with; -1:
 	              * none */
+	unsigned match; /* set of enum piece_match */
+};
+
+/* Those of some types. */
+struct finder {
+	struct found_piece *piece; /* [n], by text, each once */
+	int n;
+	bool starts[256];          /* whether any starts with this byte */
 };
 
 struct tokenizer {
@@ -22,18 +32,17 @@ struct tokenizer {
 	struct vocab vocab;
 	struct merger *merger;
 	struct splitter *splitter; /* NULL: a section is one word */
-	struct user_piece *user;   /* [n_user], by text, each once */
-	int n_user;
-	bool user_starts[256];     /* whether any starts with this byte */
+	struct finder user, special;
 };
 
-/* A text on its way to ids. */
+/* A text on its way to ids, a stretch at a time. */
 struct encoding {
 	const struct tokenizer *t;
-	char *text;
+	bool first;   /* whether the stretch starts the text */
+	char *text;   /* [len], the stretch */
 	size_t len;
-	int *ids;
-	size_t n;
+	int *ids;     /* [n] */
+	size_t n, room;
 };
 
 /* --- UTF-8 --- */
@@ -74,11 +83,11 @@ size_t utf8_invalid(const char *text, size_t len)
 	return at;
 }
 
-/* --- The user's pieces --- */
+/* --- Pieces that are looked for --- */
 
 static int compare_text(const void *a, const void *b)
 {
-	const struct user_piece *x = a, *y = b;
+	const struct found_piece *x = a, *y = b;
 	int order = memcmp(x->text, y->text, x->len < y->len ? x->len : y->len);
 
 	return order ? order : (x->len > y->len) - (x->len < y->len);
@@ -86,14 +95,14 @@ static int compare_text(const void *a, const void *b)
 
 static int compare_piece(const void *a, const void *b)
 {
-	const struct user_piece *x = a, *y = b;
+	const struct found_piece *x = a, *y = b;
 	int order = compare_text(a, b);
 
 	return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
 /* Bytes that two texts have in common at their start. */
-static size_t common_length(const struct user_piece *a, const char *text,
+static size_t common_length(const struct found_piece *a, const char *text,
                             size_t len)
 {
 	size_t most = a->len < len ? a->len : len, n = 0;
@@ -105,69 +114,105 @@ static size_t common_length(const struct user_piece *a, const char *text,
 
 /* Of piece i and those that it starts with, the longest that the text starts
  * with; -1 when none. */
-static int longest_start(const struct tokenizer *t, int i, const char *text,
+static int longest_start(const struct finder *f, int i, const char *text,
                          size_t len)
 {
-	size_t common = i < 0 ? 0 : common_length(&t->user[i], text, len);
+	size_t common = i < 0 ? 0 : common_length(&f->piece[i], text, len);
 
-	while (i >= 0 && t->user[i].len > common)
-		i = t->user[i].shorter;
+	while (i >= 0 && f->piece[i].len > common)
+		i = f->piece[i].shorter;
 	return i;
 }
 
-/* Sorts the user's pieces; of equal texts the lowest id stays. Those that are
- * not valid UTF-8 are in no text. */
-static void index_user(struct tokenizer *t)
+/* The text by which piece i is looked for. llama2.c's files have BOS and EOS
+ * between two line ends. */
+static struct found_piece text_of(const struct vocab *v, int i)
 {
-	const struct vocab *v = &t->vocab;
-	struct user_piece *u;
+	const char *text = v->text + v->offset[i];
+	size_t len = vocab_length(v, i);
+
+	if (v->type[i] == PIECE_CONTROL && len > 2 && text[0] == '\n' &&
+	    text[len - 1] == '\n') {
+		text++;
+		len -= 2;
+	}
+	return (struct found_piece){ text, len, i, -1,
+	                             v->match ? v->match[i] : 0 };
+}
+
+static bool can_be_found(const struct found_piece *p)
+{
+	return p->len > 0 && p->len <= WL_MAX_USER_PIECE &&
+	       !(p->match & MATCH_WORD) &&
+	       utf8_invalid(p->text, p->len) == p->len;
+}
+
+/* Sorts the pieces of the types in the mask; of equal texts the lowest id
+ * stays. Those that are not valid UTF-8 are in no text. */
+static void finder_init(struct finder *f, const struct vocab *v,
+                        unsigned types)
+{
+	struct found_piece *p;
 	int all = 0, n = 0;
 
 	for (int i = 0; i < v->n; i++)
-		all += v->type[i] == PIECE_USER;
-	u = t->user = wl_malloc(all, sizeof *u);
+		all += types >> v->type[i] & 1;
+	p = f->piece = wl_malloc(all, sizeof *p);
 	all = 0;
 	for (int i = 0; i < v->n; i++) {
-		const char *text = v->text + v->offset[i];
-		size_t len = vocab_length(v, i);
+		struct found_piece one = text_of(v, i);
 
-		if (v->type[i] == PIECE_USER && len > 0 &&
-		    utf8_invalid(text, len) == len)
-			u[all++] = (struct user_piece){ text, len, i, -1 };
+		if ((types >> v->type[i] & 1) && can_be_found(&one))
+			p[all++] = one;
 	}
-	qsort(u, all, sizeof *u, compare_piece);
+	qsort(p, all, sizeof *p, compare_piece);
 	for (int i = 0; i < all; i++) {
-		if (n > 0 && compare_text(&u[n - 1], &u[i]) == 0)
+		if (n > 0 && compare_text(&p[n - 1], &p[i]) == 0)
 			continue;
-		u[n] = u[i];
-		u[n].shorter = longest_start(t, n - 1, u[n].text, u[n].len);
-		t->user_starts[(unsigned char)u[n].text[0]] = true;
+		p[n] = p[i];
+		p[n].shorter = longest_start(f, n - 1, p[n].text, p[n].len);
+		f->starts[(unsigned char)p[n].text[0]] = true;
 		n++;
 	}
-	t->n_user = n;
+	f->n = n;
 }
 
-/* The longest of the user's pieces at the start of the text; NULL when none is
- * there. All that are there come before the text in order, and the last that
- * does starts with each of them. */
-static const struct user_piece *find_user(const struct tokenizer *t,
-                                          const char *text, size_t len)
+/* The longest of the pieces at the start of the text; NULL when none is there.
+ * All that are there come before the text in order, and the last that does
+ * starts with each of them. */
+static const struct found_piece *find_here(const struct finder *f,
+                                           const char *text, size_t len)
 {
-	struct user_piece key = { text, len, -1, -1 };
-	int low = 0, high = t->n_user, i;
+	struct found_piece key = { .text = text, .len = len };
+	int low = 0, high = f->n, i;
 
-	if (!t->user_starts[(unsigned char)text[0]])
+	if (len == 0 || !f->starts[(unsigned char)text[0]])
 		return NULL;
 	while (low < high) {
 		int middle = low + (high - low) / 2;
 
-		if (compare_text(&t->user[middle], &key) <= 0)
+		if (compare_text(&f->piece[middle], &key) <= 0)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	i = longest_start(t, low - 1, text, len);
-	return i < 0 ? NULL : &t->user[i];
+	i = longest_start(f, low - 1, text, len);
+	return i < 0 ? NULL : &f->piece[i];
+}
+
+/* The first of the pieces at text[*at] or behind it, the longest there; *at
+ * moves to where it stands. NULL and the end when there is none. */
+static const struct found_piece *find_next(const struct finder *f,
+                                           const char *text, size_t len,
+                                           size_t *at)
+{
+	const struct found_piece *p = NULL;
+
+	if (f->n == 0)
+		*at = len;
+	for (; *at < len && !p; *at += !p)
+		p = find_here(f, text + *at, len - *at);
+	return p;
 }
 
 /* --- The tokenizer --- */
@@ -191,6 +236,7 @@ static void copy_vocab(struct vocab *to, const struct vocab *from)
 	to->offset = copy(from->offset, n + 1, sizeof *to->offset);
 	to->score = copy(from->score, n, sizeof *to->score);
 	to->type = copy(from->type, n, sizeof *to->type);
+	to->match = from->match ? copy(from->match, n, 1) : NULL;
 	to->merge = copy(from->merge, from->n_merges, 2 * sizeof *to->merge);
 	to->room = from->n;
 	to->text_room = from->offset[n];
@@ -214,7 +260,9 @@ struct tokenizer *tokenizer_new(const struct vocab *v, const char *name,
 	t->splitter = splitter;
 	copy_vocab(&t->vocab, v);
 	t->merger = merger_new(&t->vocab, t->name);
-	index_user(t);
+	finder_init(&t->user, &t->vocab, 1u << PIECE_USER);
+	finder_init(&t->special, &t->vocab,
+	            1u << PIECE_CONTROL | 1u << PIECE_UNKNOWN);
 	return t;
 }
 
@@ -224,7 +272,8 @@ void tokenizer_free(struct tokenizer *t)
 		return;
 	merger_free(t->merger);
 	splitter_free(t->splitter);
-	free(t->user);
+	free(t->user.piece);
+	free(t->special.piece);
 	vocab_fini(&t->vocab);
 	free(t->name);
 	free(t);
@@ -249,16 +298,24 @@ static int check_text(const char *text, size_t len, struct wl_error *err)
 	                    bad, (unsigned char)text[bad]);
 }
 
-/* The text as it is cut: in normal form where the vocabulary wants it. */
-static int prepare(struct encoding *e, const char *text, size_t len,
-                   struct wl_error *err)
+/* Takes up a stretch of the text: in normal form where the vocabulary wants
+ * it. Makes room for its ids: at most one a byte and a space a section, and
+ * one of a special piece on either side. */
+static int take_stretch(struct encoding *e, const char *text, size_t len,
+                        struct wl_error *err)
 {
 	if (e->t->vocab.nfc) {
 		e->text = text_nfc(text, len, &e->len, err);
-		return e->text ? 0 : -1;
+		if (!e->text)
+			return -1;
+	} else {
+		e->len = len;
+		e->text = copy(text, len, 1);
 	}
-	e->len = len;
-	e->text = copy(text, len, 1);
+	if (e->room - e->n < 2 * e->len + 2) {
+		e->room = 2 * e->n + 2 * e->len + 2;
+		e->ids = wl_realloc(e->ids, e->room, sizeof *e->ids);
+	}
 	return 0;
 }
 
@@ -281,14 +338,15 @@ static int encode_words(struct encoding *e, const char *section, size_t len,
 	return 0;
 }
 
-/* Whether a space is put before the section that starts at text[from]: every
- * one as Llama's tokenizers have it, or the first if it has none. */
+/* Whether a space is put before the section that starts at text[from]. */
 static bool wants_space(const struct encoding *e, size_t from)
 {
 	const struct vocab *v = &e->t->vocab;
 
-	return v->add_space &&
-	       (!v->space_once || (from == 0 && e->text[0] != ' '));
+	if (!v->add_space || v->space_rule == SPACE_EVERY)
+		return v->add_space;
+	return e->text[from] != ' ' &&
+	       (v->space_rule == SPACE_MISSING || (e->first && from == 0));
 }
 
 /* Appends the ids of the section text[from] up to text[to]. */
@@ -311,49 +369,157 @@ static int encode_section(struct encoding *e, size_t from, size_t to,
 	return rc;
 }
 
-/* Appends the ids of the whole text. */
-static int encode_text(struct encoding *e, struct wl_error *err)
+/* Appends the ids of e->text. */
+static int encode_stretch(struct encoding *e, struct wl_error *err)
 {
 	size_t section = 0, at = 0;
+	const struct found_piece *u;
 
-	while (at < e->len) {
-		const struct user_piece *u = find_user(e->t, e->text + at,
-		                                       e->len - at);
-
-		if (!u) {
-			at++;
-			continue;
-		}
+	while ((u = find_next(&e->t->user, e->text, e->len, &at))) {
 		if (encode_section(e, section, at, err))
 			return -1;
 		e->ids[e->n++] = u->id;
 		section = at += u->len;
 	}
-	return encode_section(e, section, at, err);
+	return encode_section(e, section, e->len, err);
+}
+
+/* Whether text[len] is one character of white space. */
+static bool is_space(const char *text, size_t len)
+{
+	static const char *const space[] = {
+		"\t", "\n", "\v", "\f", "\r", " ", "\xc2\x85", "\u00a0",
+		"\u1680", "\u2000", "\u2001", "\u2002", "\u2003", "\u2004",
+		"\u2005", "\u2006", "\u2007", "\u2008", "\u2009", "\u200a",
+		"\u2028", "\u2029", "\u202f", "\u205f", "\u3000",
+	};
+
+	for (size_t i = 0; i < sizeof space / sizeof *space; i++)
+		if (strlen(space[i]) == len && !memcmp(space[i], text, len))
+			return true;
+	return false;
+}
+
+/* Where the white space that ends at text[to] starts, not before from. */
+static size_t skip_back(const char *text, size_t from, size_t to)
+{
+	for (size_t at = to; at > from;) {
+		at--;
+		if ((text[at] & 0xc0) == 0x80)
+			continue;
+		if (!is_space(text + at, to - at))
+			return to;
+		to = at;
+	}
+	return to;
+}
+
+/* Where the white space that starts at text[at] ends. */
+static size_t skip_ahead(const char *text, size_t at, size_t len)
+{
+	for (size_t next = at; next < len; at = next) {
+		next += utf8_length((const unsigned char *)text + at, len - at);
+		if (!is_space(text + at, next - at))
+			break;
+	}
+	return at;
+}
+
+/* Appends the ids of the whole text: special is what is looked for in it
+ * first. */
+static int encode_text(struct encoding *e, const struct finder *special,
+                       const char *text, size_t len, struct wl_error *err)
+{
+	const struct found_piece *p;
+	size_t from = 0, at = 0, end;
+	int rc;
+
+	do {
+		p = find_next(special, text, len, &at);
+		end = p && p->match & MATCH_LSTRIP ? skip_back(text, from, at)
+		                                   : at;
+		if (take_stretch(e, text + from, end - from, err))
+			return -1;
+		e->first = from == 0;
+		rc = encode_stretch(e, err);
+		free(e->text);
+		if (rc)
+			return rc;
+		if (p) {
+			e->ids[e->n++] = p->id;
+			at += p->len;
+			if (p->match & MATCH_RSTRIP)
+				at = skip_ahead(text, at, len);
+			from = at;
+		}
+	} while (p);
+	return 0;
+}
+
+/* BOS is not put before a text that starts with it. */
+static bool wants_bos(const struct tokenizer *t, const struct finder *special,
+                      const char *text, size_t len)
+{
+	size_t at = 0;
+	const struct found_piece *p = find_next(special, text, len, &at);
+
+	if (p && p->match & MATCH_LSTRIP)
+		at = skip_back(text, 0, at);
+	return t->vocab.bos_id >= 0 &&
+	       !(p && p->id == t->vocab.bos_id && at == 0);
+}
+
+/* What is to be encoded, and the special pieces that are looked for in it. */
+struct job {
+	const char *text;
+	size_t len;
+	const struct finder *special;
+};
+
+static int encode(const struct tokenizer *t, const struct job *j, int **ids,
+                  size_t *n, struct wl_error *err)
+{
+	struct encoding e = { .t = t, .room = 1 };
+
+	*ids = NULL;
+	*n = 0;
+	if (check_text(j->text, j->len, err))
+		return -1;
+	e.ids = wl_malloc(e.room, sizeof *e.ids);
+	if (wants_bos(t, j->special, j->text, j->len))
+		e.ids[e.n++] = t->vocab.bos_id;
+	if (encode_text(&e, j->special, j->text, j->len, err)) {
+		free(e.ids);
+		return -1;
+	}
+	*ids = e.ids;
+	*n = e.n;
+	return 0;
 }
 
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
                      int **ids, size_t *n, struct wl_error *err)
 {
-	struct encoding e = { .t = t };
+	static const struct finder none;
 
-	*ids = NULL;
-	*n = 0;
-	if (check_text(text, len, err) || prepare(&e, text, len, err))
-		return -1;
-	/* At most one id per byte, a space for each section, and BOS. */
-	e.ids = wl_malloc(2 * e.len + 1, sizeof *e.ids);
-	if (t->vocab.bos_id >= 0)
-		e.ids[e.n++] = t->vocab.bos_id;
-	if (encode_text(&e, err)) {
-		free(e.text);
-		free(e.ids);
-		return -1;
-	}
-	free(e.text);
-	*ids = e.ids;
-	*n = e.n;
-	return 0;
+	return encode(t, &(struct job){ text, len, &none }, ids, n, err);
+}
+
+int tokenizer_encode_special(const struct tokenizer *t, const char *text,
+                             size_t len, int **ids, size_t *n,
+                             struct wl_error *err)
+{
+	return encode(t, &(struct job){ text, len, &t->special }, ids, n, err);
+}
+
+const char *tokenizer_find_special(const struct tokenizer *t, const char *text,
+                                   size_t len, size_t *piece_len)
+{
+	size_t at = 0;
+	const struct found_piece *p = find_next(&t->special, text, len, &at);
+
+	*piece_len = p ? p->len : 0;
+	return p ? p->text : NULL;
 }
 
 const char *tokenizer_decode(const struct tokenizer *t, int prev, int id,

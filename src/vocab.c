@@ -15,6 +15,7 @@ static const char *const kind_name[VOCAB_NKINDS] = {
 static const char *const split_name[WORDS_NKINDS] = {
 	[WORDS_NONE] = "none", [WORDS_GPT2] = "gpt2",
 	[WORDS_LLAMA3] = "llama3", [WORDS_QWEN2] = "qwen2",
+	[WORDS_SMOLLM] = "smollm", [WORDS_DIGITS] = "digits",
 };
 
 const char *vocab_kind_name(enum vocab_kind k)
@@ -67,6 +68,8 @@ static void make_room(struct vocab *v, size_t len)
 		                       sizeof *v->offset);
 		v->score = wl_realloc(v->score, v->room, sizeof *v->score);
 		v->type = wl_realloc(v->type, v->room, sizeof *v->type);
+		if (v->match)
+			v->match = wl_realloc(v->match, v->room, 1);
 		v->offset[0] = 0;
 	}
 	if (v->text_room < used + len) {
@@ -88,8 +91,18 @@ int vocab_add(struct vocab *v, enum piece_type type, float score,
 	v->offset[i + 1] = v->offset[i] + len;
 	v->score[i] = score;
 	v->type[i] = type;
+	if (v->match)
+		v->match[i] = 0;
 	v->n++;
 	return 0;
+}
+
+void vocab_set_match(struct vocab *v, int id, unsigned match)
+{
+	if (!v->match && match)
+		v->match = wl_calloc(v->room, 1);
+	if (v->match)
+		v->match[id] = match;
 }
 
 void vocab_pad(struct vocab *v, int n)
@@ -104,6 +117,7 @@ void vocab_fini(struct vocab *v)
 	free(v->offset);
 	free(v->score);
 	free(v->type);
+	free(v->match);
 	free(v->merge);
 	*v = (struct vocab){ 0 };
 }
@@ -292,6 +306,9 @@ static int check_piece(const struct vocab *v, int i, const char *name,
 	if (isnan(v->score[i]))
 		return wl_error_set(err, "%s: vocabulary piece %d: its score is"
 		                    " not a number", name, i);
+	if (v->match && v->match[i] > MATCH_ALL)
+		return wl_error_set(err, "%s: vocabulary piece %d: unknown way"
+		                    " %d to be found", name, i, v->match[i]);
 	switch (v->type[i]) {
 	case PIECE_NORMAL:
 	case PIECE_UNKNOWN:
@@ -413,6 +430,9 @@ static int check_kind(const struct vocab *v, const char *name,
 	if ((unsigned)v->split >= WORDS_NKINDS)
 		return wl_error_set(err, "%s: unknown word split %d", name,
 		                    (int)v->split);
+	if ((unsigned)v->space_rule >= SPACE_NRULES)
+		return wl_error_set(err, "%s: unknown rule %d for spaces", name,
+		                    (int)v->space_rule);
 	if (v->kind == VOCAB_BPE)
 		return 0;
 	if (v->split != WORDS_NONE)

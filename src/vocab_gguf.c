@@ -15,17 +15,26 @@
 /* As many as a model may have (model_check). */
 #define MAX_PIECES (1 << 22)
 
-/* Byte-level vocabularies by what tokenizer.ggml.pre calls them. */
+/* Byte-level vocabularies by what tokenizer.ggml.pre calls them: the names of
+ * splittings that are those of vocab.h to the last character. */
 static const struct family {
 	const char *name;
 	enum word_split split;
 	bool whole_words, nfc, add_bos;
 } families[] = {
 	{ "gpt-2", WORDS_GPT2, false, false, false },
+	{ "phi-2", WORDS_GPT2, false, false, false },
 	{ "llama-bpe", WORDS_LLAMA3, true, false, true },
 	{ "llama3", WORDS_LLAMA3, true, false, true },
 	{ "llama-v3", WORDS_LLAMA3, true, false, true },
+	{ "falcon3", WORDS_LLAMA3, true, false, true },
+	{ "smaug-bpe", WORDS_LLAMA3, false, false, false },
 	{ "qwen2", WORDS_QWEN2, false, true, false },
+	{ "deepseek-r1-qwen", WORDS_QWEN2, false, true, false },
+	{ "smollm", WORDS_SMOLLM, false, false, false },
+	{ "starcoder", WORDS_SMOLLM, false, false, false },
+	{ "refact", WORDS_SMOLLM, false, false, false },
+	{ "minerva-7b", WORDS_SMOLLM, false, false, false },
 };
 
 struct reader {

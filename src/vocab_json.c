@@ -14,6 +14,7 @@ struct slot {
 	const char *text; /* NULL: none by now */
 	enum piece_type type;
 	bool added;       /* by added_tokens: its text is literal */
+	unsigned match;   /* set of enum piece_match */
 };
 
 struct reader {
@@ -21,7 +22,6 @@ struct reader {
 	json_t *vocab;      /* model.vocab: spelling -> id */
 	json_t *added;      /* added_tokens, NULL: none */
 	json_t *merges;
-	json_t *metaspace;  /* pre_tokenizer, where it is one */
 	const char *unk;    /* spelling of the unknown piece, NULL: none */
 	bool byte_fallback; /* SentencePiece-like, else byte-level */
 	struct slot *slot;  /* [n], by id */
@@ -81,7 +81,6 @@ static int read_model(struct reader *r, json_t *root)
 	r->vocab = json_object_get(model, "vocab");
 	r->merges = json_object_get(model, "merges");
 	r->added = jsonfile_get(root, "added_tokens");
-	r->metaspace = json_object_get(root, "pre_tokenizer");
 	if (check_model(r, model) ||
 	    jsonfile_bool(&a, "byte_fallback", &r->byte_fallback) ||
 	    jsonfile_bool(&a, "ignore_merges", &r->v->whole_words))
@@ -131,45 +130,36 @@ static int enter_vocab(struct reader *r)
 	return 0;
 }
 
-/* Whether Metaspace puts its space before the text alone. */
-static bool first_only(const struct reader *r)
-{
-	const char *scheme = json_string_value(json_object_get(
-		r->metaspace, "prepend_scheme"));
-
-	return scheme && strcmp(scheme, "first") == 0;
-}
-
-/* What an added token is. Special ones are for those who put them into ids;
- * the others are looked for in every text. */
+/* What an added token is. Special ones are for those who ask for them; the
+ * others are looked for in every text. ("normalized" is not heeded: tokens are
+ * looked for as they are spelled.) */
 static int read_kind(const struct reader *r, size_t i, json_t *token,
-                     enum piece_type *type)
+                     struct slot *s)
 {
-	static const char *const unsupported[] = {
-		"lstrip", "rstrip", "single_word",
+	static const struct {
+		const char *key;
+		enum piece_match match;
+	} way[] = {
+		{ "lstrip", MATCH_LSTRIP }, { "rstrip", MATCH_RSTRIP },
+		{ "single_word", MATCH_WORD },
 	};
 	struct jsonfile_at a = { token, r->path, "added_tokens: ", r->err };
 	bool special = false;
 
 	if (jsonfile_bool(&a, "special", &special))
 		return -1;
-	*type = special ? PIECE_CONTROL : PIECE_USER;
-	for (int k = 0; k < 3 && !special; k++) {
+	s->type = special ? PIECE_CONTROL : PIECE_USER;
+	for (int k = 0; k < 3; k++) {
 		bool on = false;
 
-		if (jsonfile_bool(&a, unsupported[k], &on))
+		if (jsonfile_bool(&a, way[k].key, &on))
 			return -1;
-		if (on)
+		if (on && !special)
 			return wl_error_set(r->err, "%s: added_tokens[%zu]: %s"
 			                    " is not supported", r->path, i,
-			                    unsupported[k]);
+			                    way[k].key);
+		s->match |= on ? way[k].match : 0;
 	}
-	/* What a vocabulary cannot say: a space in front of every stretch of
-	 * text between such tokens, but not where one is. */
-	if (!special && r->v->space_once && !first_only(r))
-		return wl_error_set(r->err, "%s: added_tokens[%zu] is not"
-		                    " special: only with the prepend_scheme"
-		                    " \"first\" supported", r->path, i);
 	return 0;
 }
 
@@ -183,7 +173,7 @@ static int enter_added(struct reader *r, size_t i)
 	const json_t *known = json_object_get(r->vocab, text);
 	struct slot s = { .added = true }, *old;
 
-	if (read_kind(r, i, token, &s.type))
+	if (read_kind(r, i, token, &s))
 		return -1;
 	if (!known)
 		return enter(r, text, id, s);
@@ -193,6 +183,7 @@ static int enter_added(struct reader *r, size_t i)
 		                    i, text);
 	old = &r->slot[json_integer_value(id)];
 	old->type = s.type;
+	old->match = s.match;
 	old->added = true;
 	return 0;
 }
@@ -234,6 +225,7 @@ static int count_pieces(struct reader *r)
 /* As many distinct ids below n as there are pieces: none is missing. */
 static int enter_pieces(struct reader *r)
 {
+	struct slot *s;
 	json_t *unk;
 
 	if (count_pieces(r))
@@ -251,8 +243,10 @@ static int enter_pieces(struct reader *r)
 		return wl_error_set(r->err, "%s: model.unk_token \"%.100s\" is"
 		                    " no piece of model.vocab", r->path,
 		                    r->unk);
-	r->slot[json_integer_value(unk)].type = PIECE_UNKNOWN;
-	r->slot[json_integer_value(unk)].added = true;
+	s = &r->slot[json_integer_value(unk)];
+	/* One that is no added token is never looked for in a text. */
+	s->type = s->added ? PIECE_UNKNOWN : PIECE_UNUSED;
+	s->added = true;
 	return 0;
 }
 
@@ -289,6 +283,7 @@ static int add_pieces(struct reader *r)
 		if (rc)
 			return wl_error_set(r->err, "%s: more text than a"
 			                    " vocabulary may have", r->path);
+		vocab_set_match(r->v, i, s->match);
 	}
 	return 0;
 }

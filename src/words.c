@@ -1,5 +1,5 @@
-/* The published patterns by which three families of tokenizers cut a text
- * into words, and Unicode's normal form C (UAX 15). PCRE2 matches the
+/* The published patterns by which families of tokenizers cut a text into
+ * words, and Unicode's normal form C (UAX 15). PCRE2 matches the
  * patterns, utf8proc knows the decompositions; either may be missing. */
 #include "config.h"
 #include "words.h"
@@ -35,14 +35,22 @@
 	"[" SPACE "]+(?![^" SPACE "])|" \
 	"[" SPACE "]+"
 
+/* GPT-2's but for digits. White space is kept together up to where the text
+ * ends, or one of the characters in end begins. */
+#define GPT2(digits, end) \
+	CONTRACTIONS "|" \
+	" ?\\p{L}+|" \
+	digits "|" \
+	" ?[^" SPACE "\\p{L}\\p{N}]+|" \
+	"[" SPACE "]+(?![^" SPACE end "])|" \
+	"[" SPACE "]+"
+
+/* SmolLM's tokenizer cuts the text at digits first, and what is between them
+ * by GPT-2's pattern, for which the text ends before a digit. */
 static const char *const pattern[WORDS_NKINDS] = {
-	[WORDS_GPT2] =
-		CONTRACTIONS "|"
-		" ?\\p{L}+|"
-		" ?\\p{N}+|"
-		" ?[^" SPACE "\\p{L}\\p{N}]+|"
-		"[" SPACE "]+(?![^" SPACE "])|"
-		"[" SPACE "]+",
+	[WORDS_GPT2] = GPT2(" ?\\p{N}+", ""),
+	[WORDS_SMOLLM] = GPT2("\\p{N}", "\\p{N}"),
+	[WORDS_DIGITS] = GPT2("\\p{N}+", "\\p{N}"),
 	[WORDS_LLAMA3] = LLAMA3("\\p{N}{1,3}"),
 	[WORDS_QWEN2] = LLAMA3("\\p{N}"),
 };

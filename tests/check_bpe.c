@@ -260,7 +260,7 @@ START_TEST(user_pieces)
 }
 END_TEST
 
-static struct tokenizer *with_user_pieces(bool once)
+static struct tokenizer *with_user_pieces(enum space_rule rule)
 {
 	struct vocab v;
 
@@ -268,7 +268,7 @@ static struct tokenizer *with_user_pieces(bool once)
 	add(&v, PIECE_USER, "<u>");
 	add(&v, PIECE_USER, " y");
 	v.add_space = true;
-	v.space_once = once;
+	v.space_rule = rule;
 	return from_vocab(&v);
 }
 
@@ -276,7 +276,7 @@ static struct tokenizer *with_user_pieces(bool once)
  * found before; or before the text alone. */
 START_TEST(user_pieces_and_space)
 {
-	struct tokenizer *t = with_user_pieces(false);
+	struct tokenizer *t = with_user_pieces(SPACE_EVERY);
 
 	expect_pieces(t, "x", PIECES(" x"));
 	expect_pieces(t, "<u>x", PIECES("<u>", " x"));
@@ -286,9 +286,15 @@ START_TEST(user_pieces_and_space)
 	expect_pieces(t, " yy", PIECES(" y", " ", "y"));
 	expect_pieces(t, "", PIECES(NULL));
 	tokenizer_free(t);
-	t = with_user_pieces(true);
+	t = with_user_pieces(SPACE_FIRST);
 	expect_pieces(t, "<u>x", PIECES("<u>", "x"));
 	expect_pieces(t, "x<u>x", PIECES(" x", "<u>", "x"));
+	tokenizer_free(t);
+	t = with_user_pieces(SPACE_MISSING);
+	expect_pieces(t, "x<u> x<u>x", PIECES(" x", "<u>", " x", "<u>", " x"));
+	expect_pieces(t, " x<u><u>  x", PIECES(" x", "<u>", "<u>", " ", " x"));
+	expect_pieces(t, "<u>", PIECES("<u>"));
+	expect_pieces(t, "", PIECES(NULL));
 	tokenizer_free(t);
 }
 END_TEST
@@ -301,7 +307,7 @@ START_TEST(spaces_in_front_once)
 
 	make(&v, PIECES(" ", "x", " x"), MERGES("  x"));
 	v.add_space = true;
-	v.space_once = true;
+	v.space_rule = SPACE_FIRST;
 	t = from_vocab(&v);
 	expect_pieces(t, "x", PIECES(" x"));
 	expect_pieces(t, " x", PIECES(" x"));
@@ -351,6 +357,202 @@ START_TEST(never_found)
 	expect_pieces(t, "<s>", PIECES("<", "s", ">"));
 	tokenizer_decode(t, -1, 3, &len);
 	ck_assert_uint_eq(len, shown[_i]);
+	tokenizer_free(t);
+}
+END_TEST
+
+/* ---- special pieces, where they are read ---- */
+
+static void expect_special(const struct tokenizer *t, const char *text,
+                           const char *const *piece)
+{
+	const struct vocab *v = tokenizer_vocab(t);
+	struct wl_error err;
+	size_t n, i = 0;
+	int *ids;
+
+	ck_assert_msg(!tokenizer_encode_special(t, text, strlen(text), &ids,
+	                                        &n, &err), "%s", err.text);
+	for (; i < n; i++) {
+		size_t len = vocab_length(v, ids[i]);
+
+		ck_assert_msg(piece[i] && strlen(piece[i]) == len &&
+		              memcmp(v->text + v->offset[ids[i]], piece[i],
+		                     len) == 0, "'%s': piece %zu is '%.*s'",
+		              text, i, (int)len, v->text + v->offset[ids[i]]);
+	}
+	ck_assert_msg(!piece[i], "'%s': no piece '%s'", text, piece[i]);
+	free(ids);
+}
+
+static struct tokenizer *with_special(enum space_rule rule, int bos)
+{
+	struct vocab v;
+
+	make(&v, PIECES(" ", "x", "<", "s", ">", "|", " x"), MERGES("  x"));
+	add(&v, PIECE_CONTROL, "<s>");  /* 7 */
+	add(&v, PIECE_CONTROL, "<s>>");
+	add(&v, PIECE_UNKNOWN, "<>");
+	add(&v, PIECE_USER, "s<");      /* 10 */
+	add(&v, PIECE_UNUSED, "<x>");
+	add(&v, PIECE_CONTROL, "\n<ss>\n");
+	v.add_space = rule != SPACE_NRULES;
+	v.space_rule = v.add_space ? rule : SPACE_EVERY;
+	v.bos_id = bos;
+	return from_vocab(&v);
+}
+
+/* The longest, from the left, before the user's pieces. */
+START_TEST(special_pieces)
+{
+	struct tokenizer *t = with_special(SPACE_NRULES, -1);
+
+	expect_special(t, "", PIECES(NULL));
+	expect_special(t, "x", PIECES("x"));
+	expect_special(t, "<s>", PIECES("<s>"));
+	expect_special(t, "<s><s>", PIECES("<s>", "<s>"));
+	expect_special(t, "x<s> x<s", PIECES("x", "<s>", " x", "<", "s"));
+	expect_special(t, "<s>>x>", PIECES("<s>>", "x", ">"));
+	expect_special(t, "<<s>>>", PIECES("<", "<s>>", ">"));
+	expect_special(t, "<><x>", PIECES("<>", "<", "x", ">"));
+	/* "s<" starts before "<s>", yet is looked for after it. */
+	expect_special(t, "s<s>s<", PIECES("s", "<s>", "s<"));
+	/* as llama2.c spells it */
+	expect_special(t, "<ss>x", PIECES("\n<ss>\n", "x"));
+	tokenizer_free(t);
+}
+END_TEST
+
+/* BOS is in front, once. */
+START_TEST(special_pieces_and_bos)
+{
+	struct tokenizer *t = with_special(SPACE_NRULES, 7);
+
+	expect_special(t, "", PIECES("<s>"));
+	expect_special(t, "x", PIECES("<s>", "x"));
+	expect_special(t, "<s>", PIECES("<s>"));
+	expect_special(t, "<s>x<s>", PIECES("<s>", "x", "<s>"));
+	expect_special(t, "<s><s>x", PIECES("<s>", "<s>", "x"));
+	expect_special(t, "<s>>", PIECES("<s>", "<s>>"));
+	expect_special(t, "<>", PIECES("<s>", "<>"));
+	expect_pieces(t, "<s>", PIECES("<s>", "<", "s", ">"));
+	tokenizer_free(t);
+}
+END_TEST
+
+START_TEST(special_pieces_and_space)
+{
+	struct tokenizer *t = with_special(SPACE_EVERY, -1);
+
+	expect_special(t, "<s>x<s> x", PIECES("<s>", " x", "<s>", " ", " x"));
+	expect_special(t, "x<s>", PIECES(" x", "<s>"));
+	tokenizer_free(t);
+	t = with_special(SPACE_FIRST, 7);
+	expect_special(t, "<s>x<s> x", PIECES("<s>", "x", "<s>", " x"));
+	expect_special(t, "x<s>x", PIECES("<s>", " x", "<s>", "x"));
+	expect_special(t, " x<s>x", PIECES("<s>", " x", "<s>", "x"));
+	tokenizer_free(t);
+	t = with_special(SPACE_MISSING, -1);
+	expect_special(t, "<s>x<s> x", PIECES("<s>", " x", "<s>", " x"));
+	expect_special(t, "xs<x", PIECES(" x", "s<", " x"));
+	tokenizer_free(t);
+}
+END_TEST
+
+/* Those that take up white space around them, and one that is never found. */
+START_TEST(special_pieces_that_strip)
+{
+	struct tokenizer *t;
+	struct vocab v;
+
+	make(&v, PIECES(" ", "x", "\n", "<", "w", ">", "\u3000", "\u200b"),
+	     PIECES(NULL));
+	add(&v, PIECE_CONTROL, "<l>");
+	vocab_set_match(&v, v.n - 1, MATCH_LSTRIP);
+	add(&v, PIECE_CONTROL, "<r>");
+	vocab_set_match(&v, v.n - 1, MATCH_RSTRIP);
+	add(&v, PIECE_CONTROL, "<b>");
+	vocab_set_match(&v, v.n - 1, MATCH_LSTRIP | MATCH_RSTRIP);
+	add(&v, PIECE_CONTROL, "<w>");
+	vocab_set_match(&v, v.n - 1, MATCH_WORD);
+	vocab_pad(&v, 2000);
+	ck_assert_int_eq(v.match[1999], 0);
+	v.bos_id = 10; /* <b> */
+	t = from_vocab(&v);
+	expect_special(t, "x \n<l> x", PIECES("<b>", "x", "<l>", " ", "x"));
+	expect_special(t, "x <r> \n\u3000x", PIECES("<b>", "x", " ", "<r>",
+	               "x"));
+	expect_special(t, "x\u200b<b>\u200b", PIECES("<b>", "x", "\u200b",
+	               "<b>", "\u200b"));
+	expect_special(t, " <r> <l> <b> ", PIECES("<b>", " ", "<r>", "<l>",
+	               "<b>"));
+	expect_special(t, " \u3000<b> x", PIECES("<b>", "x"));
+	expect_special(t, "x<b>", PIECES("<b>", "x", "<b>"));
+	expect_special(t, "<b>", PIECES("<b>"));
+	expect_special(t, "<w>", PIECES("<b>", "<", "w", ">"));
+	tokenizer_free(t);
+}
+END_TEST
+
+/* A mark behind a special piece is not composed with its last character. */
+START_TEST(special_pieces_and_nfc)
+{
+#ifdef HAVE_UTF8PROC
+	struct tokenizer *t;
+	struct vocab v;
+
+	make(&v, PIECES("e", "\u00e9", "\u0338", "\u226f"), PIECES(NULL));
+	add(&v, PIECE_CONTROL, "<s>");
+	v.nfc = true;
+	t = from_vocab(&v);
+	expect_special(t, "<s>\u0338", PIECES("<s>", "\u0338"));
+	expect_special(t, ">\u0338", PIECES("\u226f"));
+	expect_special(t, "e\u0301<s>e\u0301", PIECES("\u00e9", "<s>",
+	               "\u00e9"));
+	tokenizer_free(t);
+#endif
+}
+END_TEST
+
+START_TEST(special_pieces_are_told)
+{
+	struct tokenizer *t = with_special(SPACE_EVERY, -1);
+	const char *found;
+	size_t len;
+
+	ck_assert_ptr_null(tokenizer_find_special(t, "", 0, &len));
+	ck_assert_uint_eq(len, 0);
+	ck_assert_ptr_null(tokenizer_find_special(t, "<s<x>", 5, &len));
+	ck_assert_ptr_null(tokenizer_find_special(t, "<s>", 2, &len));
+	found = tokenizer_find_special(t, "xx<s>><>", 8, &len);
+	ck_assert(len == 4 && memcmp(found, "<s>>", 4) == 0);
+	found = tokenizer_find_special(t, "<ss><>", 6, &len);
+	ck_assert(len == 4 && memcmp(found, "<ss>", 4) == 0);
+	tokenizer_free(t);
+}
+END_TEST
+
+/* Many of them in a long text, in no more than linear time and room. */
+START_TEST(many_special_pieces)
+{
+	enum { PAIRS = 300000 };
+	struct tokenizer *t = with_special(SPACE_EVERY, -1);
+	char *text = malloc(4 * PAIRS);
+	struct wl_error err;
+	size_t n;
+	int *ids;
+
+	for (int i = 0; i < PAIRS; i++)
+		memcpy(text + 4 * i, "x<s>", 4);
+	alarm(60);
+	ck_assert_int_eq(tokenizer_encode_special(t, text, 4 * PAIRS, &ids, &n,
+	                                          &err), 0);
+	alarm(0);
+	ck_assert_uint_eq(n, 2 * PAIRS);
+	for (size_t i = 0; i < n; i++)
+		ck_assert_int_eq(ids[i], i % 2 ? 7 : 6);
+	free(ids);
+	free(text);
 	tokenizer_free(t);
 }
 END_TEST
@@ -527,7 +729,7 @@ static void draw_vocab(struct vocab *v, enum vocab_kind kind,
 		vocab_add(v, PIECE_USER, 0, text,
 		          draw_letters(text, 1 + draw(4)));
 	v->add_space = draw(2);
-	v->space_once = draw(2);
+	v->space_rule = draw(SPACE_NRULES);
 	v->whole_words = draw(2);
 	v->bos_id = draw(2) ? (int)draw(v->n) : -1;
 	if (v->bos_id >= 0)
@@ -761,6 +963,8 @@ START_TEST(names)
 	ck_assert_int_eq(vocab_kind_parse("wordpiece"), -1);
 	ck_assert_int_eq(word_split_parse(""), -1);
 	ck_assert_str_eq(word_split_name(WORDS_QWEN2), "qwen2");
+	ck_assert_str_eq(word_split_name(WORDS_SMOLLM), "smollm");
+	ck_assert_str_eq(word_split_name(WORDS_DIGITS), "digits");
 }
 END_TEST
 
@@ -803,12 +1007,14 @@ static const char *const refusal[] = {
 	"kind spm has scores and no merges, yet there are 2",
 	"the word split gpt2 needs a vocabulary with merges",
 	"unknown kind of vocabulary 2",
-	"unknown word split 4",
+	"unknown word split 6",
 	"vocabulary piece 9 is the user's and 1025 bytes long",
 	"vocabulary piece 3: its score is not a number",
 	"vocabulary piece 8: unknown type 7",
 	"BOS id 9 is outside the vocabulary of 9",
 	"EOS id -2 is outside the vocabulary of 9",
+	"unknown rule 3 for spaces",
+	"vocabulary piece 6: unknown way 8 to be found",
 };
 
 /* Makes what refusal[i] is about. */
@@ -842,6 +1048,8 @@ static void spoil(struct vocab *v, int i)
 	case 15: v->type[8] = 7; break;
 	case 16: v->bos_id = 9; break;
 	case 17: v->eos_id = -2; break;
+	case 18: v->space_rule = SPACE_NRULES; break;
+	case 19: vocab_set_match(v, 6, MATCH_ALL + 1); break;
 	}
 	free(text);
 }
@@ -931,6 +1139,13 @@ static Suite *make_suite(void)
 	tcase_add_test(user, spaces_in_front_once);
 	tcase_add_test(user, user_pieces_and_scores);
 	tcase_add_loop_test(user, never_found, 0, 3);
+	tcase_add_test(user, special_pieces);
+	tcase_add_test(user, special_pieces_and_bos);
+	tcase_add_test(user, special_pieces_and_space);
+	tcase_add_test(user, special_pieces_that_strip);
+	tcase_add_test(user, special_pieces_and_nfc);
+	tcase_add_test(user, special_pieces_are_told);
+	tcase_add_test(user, many_special_pieces);
 	tcase_add_test(user, padding);
 	suite_add_tcase(s, texts);
 	tcase_add_test(texts, empty_and_bad_text);

@@ -78,7 +78,7 @@ static const struct vocab joined = {
 	.merge = (uint32_t[]){ 1, 2, 2, 3 },
 	.whole_words = true,
 	.nfc = true,
-	.space_once = true,
+	.space_rule = SPACE_FIRST,
 	.bos_id = -1,
 	.eos_id = 0,
 };
@@ -310,6 +310,9 @@ static void check_vocab(const struct vocab *v)
 	ck_assert_mem_eq(got.text, v->text, v->offset[5]);
 	ck_assert_mem_eq(got.score, v->score, 5 * sizeof *v->score);
 	ck_assert_mem_eq(got.type, v->type, 5);
+	ck_assert(!got.match == !v->match);
+	if (v->match)
+		ck_assert_mem_eq(got.match, v->match, 5);
 	ck_assert_int_eq(got.kind, v->kind);
 	ck_assert_int_eq(got.split, v->split);
 	ck_assert_uint_eq(got.n_merges, v->n_merges);
@@ -318,7 +321,7 @@ static void check_vocab(const struct vocab *v)
 		                 v->n_merges * 2 * sizeof *v->merge);
 	ck_assert_int_eq(got.whole_words, v->whole_words);
 	ck_assert_int_eq(got.nfc, v->nfc);
-	ck_assert_int_eq(got.space_once, v->space_once);
+	ck_assert_int_eq(got.space_rule, v->space_rule);
 	ck_assert_int_eq(got.add_space, v->add_space);
 	ck_assert_int_eq(got.bos_id, v->bos_id);
 	ck_assert_int_eq(got.eos_id, v->eos_id);
@@ -336,12 +339,15 @@ START_TEST(vocabularies_come_back)
 		v.split = split;
 		v.whole_words = split & 1;
 		v.nfc = split & 2;
-		v.space_once = split & 1;
+		v.space_rule = split % SPACE_NRULES;
 		v.add_space = split == 0;
 		check_vocab(&v);
 	}
 	v.n_merges = 0;
 	v.merge = NULL;
+	check_vocab(&v);
+	v = words;
+	v.match = (uint8_t[]){ 0, MATCH_LSTRIP, MATCH_ALL, 0, 0 };
 	check_vocab(&v);
 }
 END_TEST
@@ -828,7 +834,7 @@ static void forge_vocab(const struct forgery *g)
 	forge_text(f, "/tokenizer", "split", "qwen2", lie);
 	forge_int(f, "/tokenizer", "whole_words", v->whole_words, lie);
 	forge_int(f, "/tokenizer", "nfc", v->nfc, lie);
-	forge_int(f, "/tokenizer", "space_once", v->space_once, lie);
+	forge_int(f, "/tokenizer", "space_once", v->space_rule, lie);
 	forge_set_1d(g, "/tokenizer/merges", H5_U32, 2 * v->n_merges, 4,
 	             v->merge);
 }
@@ -1271,7 +1277,7 @@ START_TEST(lies_about_merges_are_refused)
 		{ .name = "nfc", .how = TEXT, .text = "1", .blame = "nfc" },
 		{ .name = "space_once", .how = LEAVE_OUT,
 		  .blame = "space_once" },
-		{ .name = "space_once", .how = INT, .i = 2,
+		{ .name = "space_once", .how = INT, .i = 3,
 		  .blame = "space_once" },
 		{ .name = "/tokenizer/merges", .how = LEAVE_OUT,
 		  .blame = "/tokenizer/merges" },

@@ -99,6 +99,11 @@ START_TEST(run_takes_all_of_its_options)
 	ck_assert_str_eq(opts.logits, "l.h5");
 	ck_assert_str_eq(opts.prompt_file, "-");
 	ck_assert(opts.quiet);
+	ck_assert(!opts.special && !opts.prompt_ids);
+	accept("--special", "--prompt", "<s>");
+	ck_assert(opts.special);
+	accept("--prompt-ids", "-1,2");
+	ck_assert_str_eq(opts.prompt_ids, "-1,2");
 }
 END_TEST
 
@@ -241,6 +246,14 @@ START_TEST(options_must_go_together)
 {
 	refuse("exclude each other", "--prompt", "a", "--prompt-file", "b");
 	refuse("--prompt-file", "--prompt=", "--prompt-file=b");
+	refuse("--prompt-ids and --prompt exclude", "--prompt-ids", "1",
+	       "--prompt=");
+	refuse("--prompt-ids and --prompt-file exclude", "--prompt-file", "b",
+	       "--prompt-ids=");
+	refuse("--prompt-ids and --special exclude", "--special",
+	       "--prompt-ids=1,2");
+	refuse("option --special takes no argument", "--special=1");
+	refuse("--prompt-ids needs an argument (ID,...)", "--prompt-ids");
 	refuse("--no-account and --report exclude", "--no-account", "--report",
 	       "r.json");
 	refuse("--no-account and --strict exclude", "--strict",
@@ -289,8 +302,9 @@ static char *help(enum verb verb)
 }
 
 static const char *const run_options[] = {
-	"--prompt TEXT", "--prompt-file FILE", "-n N", "--context N",
-	"--temperature T", "--top-k K", "--top-p P", "--seed S", "--grid RxC|auto",
+	"--prompt TEXT", "--prompt-file FILE", "--special",
+	"--prompt-ids ID,...", "-n N", "--context N", "--temperature T",
+	"--top-k K", "--top-p P", "--seed S", "--grid RxC|auto",
 	"--prefill-grid RxC", "--decode-grid RxC", "--rank-grid rxc",
 	"--dry-run", "--shape SHAPE", "--prompt-tokens L", "--kv shift|concat",
 	"--kv-heads-full", "--prefill-regions N", "--decode-regions N",
@@ -599,6 +613,8 @@ START_TEST(dry_runs_need_and_exclude)
 	refuse("needs --prompt-tokens", "--dry-run");
 #define DRY "--dry-run", "--prompt-tokens", "3"
 	refuse("--dry-run and --prompt exclude", DRY, "--prompt", "x");
+	refuse("--dry-run and --prompt-ids exclude", DRY, "--prompt-ids", "1");
+	refuse("--dry-run and --special exclude", DRY, "--special");
 	refuse("--dry-run and --prompt-file exclude", DRY, "--prompt-file",
 	       "x");
 	refuse("--dry-run and --logits exclude", DRY, "--logits", "x");

@@ -116,6 +116,14 @@ START_TEST(families)
 		{ "llama3", WORDS_LLAMA3, true, false, 259 },
 		{ "llama-v3", WORDS_LLAMA3, true, false, 259 },
 		{ "qwen2", WORDS_QWEN2, false, true, -1 },
+		{ "phi-2", WORDS_GPT2, false, false, -1 },
+		{ "falcon3", WORDS_LLAMA3, true, false, 259 },
+		{ "smaug-bpe", WORDS_LLAMA3, false, false, -1 },
+		{ "deepseek-r1-qwen", WORDS_QWEN2, false, true, -1 },
+		{ "smollm", WORDS_SMOLLM, false, false, -1 },
+		{ "starcoder", WORDS_SMOLLM, false, false, -1 },
+		{ "refact", WORDS_SMOLLM, false, false, -1 },
+		{ "minerva-7b", WORDS_SMOLLM, false, false, -1 },
 	};
 	struct made_gguf g;
 	struct wl_error err;
@@ -347,7 +355,7 @@ static void add_tests(Suite *s)
 
 	tcase_add_test(t, spm_pieces);
 	tcase_add_test(t, byte_pieces);
-	tcase_add_loop_test(t, families, 0, 5);
+	tcase_add_loop_test(t, families, 0, 13);
 	tcase_add_test(t, spm_settings);
 	tcase_add_loop_test(t, bad_vocabularies, 0, N_BAD_VOCAB);
 	tcase_add_loop_test(t, bad_entries, 0, 6);

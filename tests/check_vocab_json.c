@@ -90,6 +90,13 @@ START_TEST(marked_tokenizers_are_read)
 	expect_with(marked, "", METASPACE("\"split\": false,"
 	            "\"prepend_scheme\": \"always\", \"add_prefix_space\":"
 	            "true"), "ab ab", "1 9 9");
+	/* A space before every stretch, but not where one is. */
+	expect_with(marked, "", "{\"added_tokens\": [{\"id\": 1, \"content\":"
+	            "\"<s>\", \"special\": false}], \"normalizer\": null,"
+	            "\"pre_tokenizer\": {\"type\": \"Metaspace\", \"split\":"
+	            "false, \"replacement\": \"\u2581\","
+	            "\"prepend_scheme\": \"always\"}}", "ab<s>ab<s> ab",
+	            "1 9 1 9 1 9");
 	expect_with(marked, "", METASPACE("\"split\": false,"
 	            "\"prepend_scheme\": \"never\""), "ab ab", "1 8 9");
 	expect_with(marked, "", METASPACE("\"split\": false,"
@@ -98,6 +105,11 @@ START_TEST(marked_tokenizers_are_read)
 	expect_with(marked, "model/ignore_merges", "true", "b", "1 4 6");
 	m = accepted();
 	ck_assert(m.vocab.whole_words);
+	import_model_fini(&m);
+	/* No added token, it is read in no text. */
+	put_json("tokenizer.json", marked, "added_tokens/0", NULL);
+	m = accepted();
+	ck_assert_int_eq(m.vocab.type[0], PIECE_UNUSED);
 	import_model_fini(&m);
 	expect_with(marked, "model/type", NULL, "ab", "1 9");
 	expect_with(marked, "post_processor/special_tokens/<s>/ids", "[0]",
@@ -131,6 +143,12 @@ END_TEST
 	" ?[^\\\\s\\\\p{L}\\\\p{N}]+|\\\\s+(?!\\\\S)|\\\\s+"
 #define CASELESS "(?i:'s|'t|'re|'ve|'m|'ll|'d)|" \
 	"[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|"
+#define DIGITS(which, space, regex) "{\"type\": \"Sequence\"," \
+	"\"pretokenizers\": [{\"type\": \"Digits\"" which "}," \
+	"{\"type\": \"ByteLevel\", \"add_prefix_space\": " space "," \
+	"\"use_regex\": " regex "}]}"
+#define EACH ", \"individual_digits\": true"
+#define RUNS ", \"individual_digits\": false"
 #define REST "| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|" \
 	"\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
 #define LLAMA3_WORDS CASELESS "\\\\p{N}{1,3}" REST
@@ -159,12 +177,17 @@ START_TEST(byte_level_tokenizers_are_read)
 	ck_assert_int_eq(m.vocab.type[9], PIECE_UNUSED);
 	ck_assert_int_eq(m.vocab.type[10], PIECE_CONTROL);
 	ck_assert_int_eq(m.vocab.type[11], PIECE_CONTROL);
+	ck_assert_ptr_null(m.vocab.match);
 	ck_assert(!m.vocab.nfc && !m.vocab.add_space && !m.vocab.whole_words);
 	ck_assert_int_eq(m.model.bos_id, 11);
 	import_model_fini(&m);
 	ck_assert_int_eq(split_with(SPLIT(GPT2_WORDS)), WORDS_GPT2);
 	ck_assert_int_eq(split_with(SPLIT(LLAMA3_WORDS)), WORDS_LLAMA3);
 	ck_assert_int_eq(split_with(SPLIT(QWEN2_WORDS)), WORDS_QWEN2);
+	ck_assert_int_eq(split_with(DIGITS(EACH, "false", "true")),
+	                 WORDS_SMOLLM);
+	ck_assert_int_eq(split_with(DIGITS(RUNS, "false", "true")),
+	                 WORDS_DIGITS);
 	put_json("tokenizer.json", bytes, "normalizer", "{\"type\": \"NFC\"}");
 	m = accepted();
 	ck_assert(m.vocab.nfc);
@@ -183,6 +206,19 @@ START_TEST(byte_level_tokenizers_are_read)
 	m = accepted();
 	ck_assert_int_eq(m.model.bos_id, 10);
 	import_model_fini(&m);
+	put_json("tokenizer.json", bytes, "added_tokens/1/rstrip", "true");
+	m = accepted();
+	ck_assert_ptr_nonnull(m.vocab.match);
+	ck_assert_int_eq(m.vocab.match[10], MATCH_RSTRIP);
+	ck_assert_int_eq(m.vocab.match[11], 0);
+	ck_assert_int_eq(m.vocab.match[m.vocab.n - 1], 0);
+	import_model_fini(&m);
+	put_json("tokenizer.json", bytes, "added_tokens/0", "{\"id\": 11,"
+	         "\"content\": \"<s>\", \"special\": true, \"lstrip\": true,"
+	         "\"single_word\": true}");
+	m = accepted();
+	ck_assert_int_eq(m.vocab.match[11], MATCH_LSTRIP | MATCH_WORD);
+	import_model_fini(&m);
 	/* Bytes are never unknown. */
 	put_json("tokenizer.json", bytes, "model/unk_token", "\"<e>\"");
 	m = accepted();
@@ -193,6 +229,16 @@ START_TEST(byte_level_tokenizers_are_read)
 	expect_with(bytes, "model/merges/3", NULL, "ab a ab\u00e9",
 	            "11 4 3 3 1 8");
 	expect_with(bytes, "model/merges", "[]", "ab a", "11 0 1 2 0");
+	expect_with(bytes, "pre_tokenizer/add_prefix_space", "true", "ab a",
+	            "11 5 3");
+	expect_with(bytes, "pre_tokenizer/add_prefix_space", "true", " ab a",
+	            "11 5 3");
+	put_json("tokenizer.json", bytes, "", "{\"pre_tokenizer\": {\"type\":"
+	         "\"ByteLevel\", \"add_prefix_space\": true}, \"added_tokens\":"
+	         "[{\"id\": 10, \"content\": \"<e>\"}], \"post_processor\":"
+	         "{\"type\": \"ByteLevel\"}}");
+	expect("ab<e>a<e> a", "5 10 3 10 3");
+	expect("<e>", "10");
 	put_json("tokenizer.json", bytes, "", "{\"model\": {\"vocab\":"
 	         "{\"a\": 0, \"\u0120\": 1, \"\u0120a\": 2}, \"merges\": [],"
 	         "\"ignore_merges\": true}, \"added_tokens\": [],"
@@ -295,13 +341,6 @@ START_TEST(unknown_marked_steps_are_refused)
 		  "\"Whitespace\"}}", "pre_tokenizer: \"Whitespace\"" },
 		{ "", "{\"normalizer\": null, \"pre_tokenizer\": {\"type\":"
 		  "\"Metaspace\", \"replacement\": \"_\"}}", "replacement" },
-		/* A space before every stretch, but not where one is. */
-		{ "", "{\"added_tokens\": [{\"id\": 1, \"content\": \"<s>\","
-		  "\"special\": false}], \"normalizer\": null,"
-		  "\"pre_tokenizer\": {\"type\": \"Metaspace\", \"split\":"
-		  "false, \"replacement\": \"\u2581\","
-		  "\"prepend_scheme\": \"always\"}}",
-		  "added_tokens[0] is not special" },
 		{ "", METASPACE("\"split\": true"), "with split" },
 		{ "", METASPACE("\"prepend_scheme\": \"first\""), "split" },
 		{ "", METASPACE("\"split\": false, \"prepend_scheme\": \"x\""),
@@ -350,13 +389,27 @@ START_TEST(unknown_byte_level_steps_are_refused)
 		{ "normalizer", "{\"type\": \"NFKC\"}", "normalizer: \"NFKC" },
 		{ "pre_tokenizer", NULL, "pre_tokenizer: missing" },
 		{ "pre_tokenizer", "{\"type\": \"Metaspace\"}", "Metaspace" },
-		{ "pre_tokenizer/add_prefix_space", "true", "prefix_space" },
 		{ "pre_tokenizer/add_prefix_space", NULL, "add_prefix_space" },
 		{ "pre_tokenizer/add_prefix_space", "0", "add_prefix_space" },
 		{ "pre_tokenizer/use_regex", "false", "needs a Split" },
 		{ "pre_tokenizer", SPLIT("\\\\s+"), "the pattern \"\\s+\"" },
+		{ "pre_tokenizer/use_regex", "1", "use_regex" },
+		{ "pre_tokenizer", "{\"type\": \"Digits\","
+		  "\"individual_digits\": true}", "\"Digits\"" },
+		{ "pre_tokenizer", DIGITS("", "false", "true"),
+		  "individual_digits" },
+		{ "pre_tokenizer", DIGITS(", \"individual_digits\": 1", "false",
+		  "true"), "individual_digits" },
+		{ "pre_tokenizer", DIGITS(EACH, "true", "true"),
+		  "add_prefix_space" },
+		{ "pre_tokenizer", DIGITS(EACH, "false", "false"),
+		  "Digits needs a ByteLevel with use_regex" },
 		{ "pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\":"
-		  "[{\"type\": \"Digits\"}, {\"type\": \"ByteLevel\"}]}",
+		  "[{\"type\": \"Punctuation\"}, {\"type\": \"ByteLevel\","
+		  "\"add_prefix_space\": false}]}", "\"Punctuation\"" },
+		{ "pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\":"
+		  "[{\"type\": \"ByteLevel\", \"add_prefix_space\": false},"
+		  "{\"type\": \"Digits\", \"individual_digits\": true}]}",
 		  "\"Digits\"" },
 		{ "pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\":"
 		  "[{\"type\": \"Split\", \"pattern\": {\"String\": \" \"}},"
@@ -371,7 +424,7 @@ START_TEST(unknown_byte_level_steps_are_refused)
 		  "[{\"type\": \"Split\"}, {\"type\": \"ByteLevel\","
 		  "\"add_prefix_space\": false}]}", "together" },
 		{ "pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\":"
-		  "[1, 2, 3]}", "only Split and ByteLevel" },
+		  "[1, 2, 3]}", "only ByteLevel, and Split or Digits" },
 		{ "pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\":"
 		  "[1, 2, 3, 4, 5, 6, 7, 8, 9]}", "at most 8" },
 		{ "decoder", "{\"type\": \"Fuse\"}", "decoder: \"Fuse\"" },

@@ -90,6 +90,29 @@ static const struct row qwen2[] = {
 	{{ "3", ".", "1", "4" }}, {{ "a", "1", "b" }},
 };
 
+/* Where SmolLM's, and those by runs of digits, differ from GPT-2's: digits
+ * leave a space before them behind, and all white space stays together. */
+static const struct row smollm[] = {
+	{{ "1", "2", "3" }}, {{ "a", "1", "2", "b" }}, {{ " ", "1", "2" }},
+	{{ "   ", "1" }}, {{ "a", "   ", "1", " ", "2", "  ", " b" }},
+	{{ "a", " \n\t", "7" }}, {{ "a", " \n", " b" }}, {{ "1", " \n " }},
+	{{ "x", " =", " ", "1", ";", "\n" }}, {{ "1", "'s", " a" }},
+	{{ "'", "1", "s" }}, {{ " '", "1", "'ll", "2" }},
+	{{ "a", "\u3000\u3000", "1" }}, {{ "a", "\u3000", "\u3000", "b" }},
+	{{ "\u0661", "\u0662", "a" }}, {{ "\u00bd", "\u2163", "\u00b2" }},
+	{{ "a", "\u00b2", "b" }}, {{ "\u3007" }}, {{ " \u4e00\u4e8c" }},
+	{{ "3", ".", "1", "4" }}, {{ "1", "\ufe0f\u20e3" }},
+	{{ "Hello", " world", " ", "2", "0", "2", "4", "!" }},
+};
+
+static const struct row digits[] = {
+	{{ "123" }}, {{ "a", "12", "b" }}, {{ " ", "12" }}, {{ "   ", "1" }},
+	{{ "a", "   ", "12", "  ", " b" }}, {{ " \n", "7", " \n " }},
+	{{ "1", "'s", " a" }}, {{ "\u0661\u0662", "a" }},
+	{{ "\u00bd\u2163\u00b2" }}, {{ "1\u00bd", "\ufe0f\u20e3" }},
+	{{ "3", ".", "14" }}, {{ "x", " =", " ", "10", ";", "\n" }},
+};
+
 static const struct row same_here[] = {
 	{{ "a" }}, {{ "ab", " cd" }}, {{ "!" }}, {{ " !?" }}, {{ "a", "." }},
 	{{ "7" }}, {{ "\n" }}, {{ " \n" }}, {{ "\n\n" }}, {{ " \u00a0 " }},
@@ -144,6 +167,10 @@ START_TEST(tables)
 	check_rows(WORDS_GPT2, ROWS(same_here));
 	check_rows(WORDS_LLAMA3, ROWS(same_here));
 	check_rows(WORDS_QWEN2, ROWS(same_here));
+	check_rows(WORDS_SMOLLM, ROWS(smollm));
+	check_rows(WORDS_SMOLLM, ROWS(same_here));
+	check_rows(WORDS_DIGITS, ROWS(digits));
+	check_rows(WORDS_DIGITS, ROWS(same_here));
 }
 END_TEST
 

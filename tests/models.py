@@ -5,6 +5,8 @@
                               OUT/sharded/ (three safetensors), OUT/model.gguf
                               (F32) and OUT/bf16/ (weights cut to BF16)
   models.py seeds OUT         OUT/NAME/*: small valid inputs for each fuzzer
+  models.py tokens OUT        OUT/NAME/: directories with tokenizers of several
+                              kinds, and OUT/smollm.gguf
   models.py large OUT         a directory of 150 MB of BF16 zeros, 128 of them
                               in one tensor; not stored on the disk
   models.py broken OUT        OUT/*: sources that import must refuse; prints
@@ -284,6 +286,47 @@ BYTES_JSON = {
 }
 
 
+def byte_alphabet():
+    """GPT-2's character of each byte."""
+    plain = [b for b in range(256)
+             if 33 <= b <= 126 or 161 <= b <= 172 or 174 <= b]
+    other = [b for b in range(256) if b not in plain]
+    return [chr(b) if b in plain else chr(256 + other.index(b))
+            for b in range(256)]
+
+
+def byte_level(pre_tokenizer):
+    """All bytes, a few merges, two control tokens, one of the user's."""
+    pieces = byte_alphabet()  # its characters are the ids 0 to 255
+    merges = [["l", "l"], ["h", "e"], ["1", "2"], ["\u0120", "a"],
+              ["\u0120", "\u0120"], ["\u0120", "1"], ["he", "ll"]]
+    pieces = pieces + ["".join(m) for m in merges]
+    n = len(pieces)
+    return {
+        "version": "1.0",
+        "added_tokens": [added(n, "<|im_start|>"), added(n + 1, "<|im_end|>"),
+                         added(n + 2, "<tool>", False)],
+        "normalizer": None, "pre_tokenizer": pre_tokenizer,
+        "post_processor": None, "decoder": byte_pre_tokenizer(True),
+        "model": {"type": "BPE", "vocab": {p: i for i, p in enumerate(pieces)},
+                  "merges": merges},
+    }
+
+
+def byte_pre_tokenizer(space):
+    return {"type": "ByteLevel", "add_prefix_space": space,
+            "trim_offsets": True, "use_regex": True}
+
+
+SMOLLM_JSON = byte_level({"type": "Sequence", "pretokenizers": [
+    {"type": "Digits", "individual_digits": True},
+    byte_pre_tokenizer(False)]})
+RUNS_JSON = byte_level({"type": "Sequence", "pretokenizers": [
+    {"type": "Digits", "individual_digits": False},
+    byte_pre_tokenizer(False)]})
+PREFIX_JSON = byte_level(byte_pre_tokenizer(True))
+
+
 def numbers(n, key):
     """n reproducible numbers in (-1, 1)."""
     out = []
@@ -440,7 +483,10 @@ def seeds(out):
     config_seeds(out)
     put(out, "tokenizer", "spm", json.dumps(SPM_JSON))
     put(out, "tokenizer", "bytes", json.dumps(BYTES_JSON))
+    put(out, "tokenizer", "smollm", json.dumps(SMOLLM_JSON))
+    put(out, "tokenizer", "prefix", json.dumps(PREFIX_JSON))
     put(out, "text", "plain", "An apple costs 3.50, isn't it?\n\n  \u00e9\u0301")
+    put(out, "text", "special", "<s>user  12\n<s><ss> a</s>\u0338 <u>1")
     put(out, "shape", "shape", json.dumps({
         "dim": 96, "hidden_dim": 256, "n_layers": 2, "n_heads": 6,
         "n_kv_heads": 3, "vocab_size": 500, "max_seq_len": 128,
@@ -448,12 +494,39 @@ def seeds(out):
     put(out, "device", "device", json.dumps(made_device()))
     put(out, "options", "run", "run\nm.h5\n--grid\n16x16\n-n\n7\n--top-p=0.9"
         "\n--seed\n3\n--prompt\nx\n--temperature\n0.5\n--quiet")
+    put(out, "options", "ids", "--prompt-ids\n1,2,3\n-n\n7")
+    put(out, "options", "special", "m.h5\n--special\n--prompt=<s>x")
     put(out, "options", "import", "import\na\nb.h5\n--dtype\nbf16\n"
         "--tokenizer=t\n--\n-x")
     put(out, "options", "dry", "--dry-run\n--shape\ns\n--prompt-tokens=9\n"
         "--kv\nconcat\n--set\nclock=1\n--set=sram=2\n--grid\nauto")
     put(out, "options", "bench", "bench\ngemm\n--dry-run\n-m\n5\n--groups"
         "\n3\n--dtype\nf16\n--grid=4x4")
+
+
+# --- Models for tests of tokens ---
+
+def tokens(out):
+    n = len(SMOLLM_JSON["model"]["vocab"])
+    config = dict(CONFIG, vocab_size=n + 3, bos_token_id=n, eos_token_id=n + 1,
+                  max_position_embeddings=64)
+    tensors = tensors_of(config, "F32")
+    for name, tokenizer in (("smollm", SMOLLM_JSON), ("runs", RUNS_JSON),
+                            ("prefix", PREFIX_JSON)):
+        write_hf(os.path.join(out, name), config, tokenizer, tensors)
+    write_hf(os.path.join(out, "marked"), dict(CONFIG,
+             max_position_embeddings=64), SPM_JSON, tensors_of(CONFIG))
+    model = SMOLLM_JSON["model"]
+    names = list(model["vocab"]) + [
+        t["content"] for t in SMOLLM_JSON["added_tokens"]]
+    write_gguf(os.path.join(out, "smollm.gguf"), {
+        **gguf_shape(config), "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "smollm", "tokenizer.ggml.tokens": names,
+        "tokenizer.ggml.token_type": [1] * n + [3, 3, 4],
+        "tokenizer.ggml.merges": [" ".join(m) for m in model["merges"]],
+        "tokenizer.ggml.eos_token_id": n + 1,
+        "tokenizer.ggml.bos_token_id": n,
+    }, gguf_tensors(config, tensors))
 
 
 # --- A large model ---
@@ -599,6 +672,8 @@ if __name__ == "__main__":
         convert(sys.argv[2], sys.argv[3])
     elif len(sys.argv) == 3 and sys.argv[1] == "seeds":
         seeds(sys.argv[2])
+    elif len(sys.argv) == 3 and sys.argv[1] == "tokens":
+        tokens(sys.argv[2])
     elif len(sys.argv) == 3 and sys.argv[1] == "large":
         large(sys.argv[2])
     elif len(sys.argv) == 3 and sys.argv[1] == "broken":

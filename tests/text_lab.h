@@ -241,7 +241,8 @@ static inline int ref_spaced(const struct vocab *v, const char *text,
 	char spaced[MAX_REF] = " ";
 	size_t space = to > from && v->add_space;
 
-	if (v->space_once && (from > 0 || text[0] == ' '))
+	if ((v->space_rule == SPACE_FIRST && from > 0) ||
+	    (v->space_rule != SPACE_EVERY && to > from && text[from] == ' '))
 		space = 0;
 	memcpy(spaced + space, text + from, to - from);
 	return ref_section(v, spaced, space + to - from, ids);
@@ -296,7 +297,8 @@ static inline size_t round_trip(const struct tokenizer *t, const char *text,
 		at += piece_len;
 	}
 	/* One that was there looks like one that was added. */
-	if (v->add_space && v->space_once && len > 0 && text[0] == ' ') {
+	if (v->add_space && v->space_rule != SPACE_EVERY && len > 0 &&
+	    text[0] == ' ') {
 		text++;
 		len--;
 	}

@@ -61,6 +61,10 @@ void fuzz_vocab(const struct vocab *v)
 		"", "a", "An apple's 3.50, isn't it?\n\n  \t ",
 		"caf\xc3\xa9 e\xcc\x81 \xf0\x9f\x98\x80 <s></s><tool>",
 	};
+	int (*const encode[])(const struct tokenizer *, const char *, size_t,
+	                      int **, size_t *, struct wl_error *) = {
+		tokenizer_encode, tokenizer_encode_special,
+	};
 	struct wl_error err;
 	struct tokenizer *t = tokenizer_new(v, "fuzz", &err);
 	size_t len, all = 0;
@@ -71,14 +75,18 @@ void fuzz_vocab(const struct vocab *v)
 		size_t n;
 		int *ids;
 
-		if (tokenizer_encode(t, text[i], strlen(text[i]), &ids, &n,
-		                     &err))
-			continue;
-		for (size_t j = 0; j < n; j++) {
-			must(ids[j] >= 0 && ids[j] < v->n, "no such id");
-			tokenizer_decode(t, j ? ids[j - 1] : -1, ids[j], &len);
+		for (int way = 0; way < 2; way++) {
+			if (encode[way](t, text[i], strlen(text[i]), &ids, &n,
+			                &err))
+				continue;
+			for (size_t j = 0; j < n; j++) {
+				must(ids[j] >= 0 && ids[j] < v->n,
+				     "no such id");
+				tokenizer_decode(t, j ? ids[j - 1] : -1,
+				                 ids[j], &len);
+			}
+			free(ids);
 		}
-		free(ids);
 	}
 	for (int i = 0; i < v->n; i++) {
 		const char *piece = tokenizer_decode(t, -1, i, &len);

@@ -33,16 +33,30 @@ static void make_byte_level(struct vocab *v, enum word_split split)
 	}
 }
 
+/* What is looked for before anything is joined. */
+static const char *const special[] = { "<s>", "</s>", "<s", "\n<ss>\n" };
+static const char *const looked_for[] = { "<s>", "</s>", "<s", "<ss>" };
+enum { SPECIAL = sizeof special / sizeof *special };
+
+/* One for random vocabularies, one for each way to cut words, and of those
+ * one more for each rule for spaces. */
 static struct tokenizer *make(int which)
 {
 	struct tokenizer *t;
 	struct wl_error err;
 	struct vocab v;
 
-	if (which == 0)
+	if (which == 0) {
 		vocab_make_random(2000, &v);
-	else
-		make_byte_level(&v, WORDS_GPT2 + which - 1);
+	} else if (which < WORDS_NKINDS) {
+		make_byte_level(&v, which);
+	} else {
+		make_byte_level(&v, WORDS_SMOLLM);
+		v.add_space = true;
+		v.space_rule = which - WORDS_NKINDS;
+	}
+	for (int i = 0; which && i < SPECIAL; i++)
+		vocab_add(&v, PIECE_CONTROL, 0, special[i], strlen(special[i]));
 	t = tokenizer_new(&v, "fuzz", &err);
 	vocab_fini(&v);
 	if (!t)
@@ -50,14 +64,12 @@ static struct tokenizer *make(int which)
 	return t;
 }
 
-static void round_trip(const struct tokenizer *t, const char *text, size_t len)
+/* Decodes n ids, which must be the text. */
+static void expect_text(const struct tokenizer *t, const int *ids, size_t n,
+                        const char *text, size_t len)
 {
-	struct wl_error err;
-	size_t n, at = 0, got;
-	int *ids;
+	size_t at = 0, got;
 
-	if (tokenizer_encode(t, text, len, &ids, &n, &err))
-		return;
 	for (size_t i = 0; i < n; i++) {
 		const char *piece = tokenizer_decode(t, i ? ids[i - 1] : -1,
 		                                     ids[i], &got);
@@ -68,12 +80,75 @@ static void round_trip(const struct tokenizer *t, const char *text, size_t len)
 	}
 	if (at != len)
 		__builtin_trap();
+}
+
+static void round_trip(const struct tokenizer *t, const char *text, size_t len)
+{
+	const struct vocab *v = tokenizer_vocab(t);
+	struct wl_error err;
+	size_t n;
+	int *ids;
+
+	if (tokenizer_encode(t, text, len, &ids, &n, &err))
+		return;
+	/* One that was there looks like one that was added. */
+	if (v->add_space && v->space_rule != SPACE_EVERY && len > 0 &&
+	    text[0] == ' ') {
+		text++;
+		len--;
+	}
+	expect_text(t, ids, n, text, len);
 	free(ids);
+}
+
+/* Bytes of the special piece at the start of the text; 0: none is there. */
+static size_t special_here(const char *text, size_t len)
+{
+	size_t longest = 0;
+
+	for (int i = 0; i < SPECIAL; i++) {
+		size_t n = strlen(looked_for[i]);
+
+		if (n > longest && n <= len && !memcmp(text, looked_for[i], n))
+			longest = n;
+	}
+	return longest;
+}
+
+/* The text without special pieces, which decode to nothing. */
+static void read_special(const struct tokenizer *t, const char *text,
+                         size_t len)
+{
+	char *rest = malloc(len + 1);
+	size_t n, kept = 0, found = 0, special_ids = 0;
+	struct wl_error err;
+	int *ids;
+
+	for (size_t at = 0; at < len;) {
+		size_t here = special_here(text + at, len - at);
+
+		found += here > 0;
+		if (here == 0)
+			rest[kept++] = text[at];
+		at += here ? here : 1;
+	}
+	if (tokenizer_encode_special(t, text, len, &ids, &n, &err) == 0) {
+		const struct vocab *v = tokenizer_vocab(t);
+
+		for (size_t i = 0; i < n; i++)
+			special_ids += v->type[ids[i]] == PIECE_CONTROL;
+		if (special_ids != found)
+			__builtin_trap();
+		if (!v->add_space)
+			expect_text(t, ids, n, rest, kept);
+		free(ids);
+	}
+	free(rest);
 }
 
 /* Words need PCRE2. */
 #ifdef HAVE_PCRE2
-enum { TOKENIZERS = 4 };
+enum { TOKENIZERS = WORDS_NKINDS + SPACE_NRULES };
 #else
 enum { TOKENIZERS = 1 };
 #endif
@@ -86,6 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!t[i])
 			t[i] = make(i);
 		round_trip(t[i], (const char *)data, size);
+		if (i > 0)
+			read_special(t[i], (const char *)data, size);
 	}
 	return 0;
 }
