@@ -27,6 +27,13 @@ int wl_error_set(struct wl_error *e, const char *fmt, ...)
 _Noreturn void wl_die_at(const char *file, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What the next line on standard error begins with (borrowed): "\n" while the
+ * answer stands in the middle of a line on the same screen, else "". Not
+ * collective. */
+void wl_start_lines(const char *with);
+/* Returns it, once: the line that is printed ends the one that was open. */
+const char *wl_line_start(void);
+
 /* The temporary file that there is (borrowed), or NULL: it is removed when the
  * job ends early, by wl_die and, after a signal, by wl_clean_up, which does
  * only what a signal handler may. One at a time. Not collective. */

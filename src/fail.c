@@ -9,6 +9,23 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "printable.h"
+
+static const char *line_start = "";
+
+void wl_start_lines(const char *with)
+{
+	line_start = with;
+}
+
+const char *wl_line_start(void)
+{
+	const char *start = line_start;
+
+	line_start = "";
+	return start;
+}
+
 int wl_error_set(struct wl_error *e, const char *fmt, ...)
 {
 	va_list ap;
@@ -17,9 +34,7 @@ int wl_error_set(struct wl_error *e, const char *fmt, ...)
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);
 	/* The text may quote file names and fields that a file made up. */
-	for (char *p = e->text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	printable_mask(e->text);
 	return -1;
 }
 
@@ -45,13 +60,14 @@ void wl_die_at(const char *file, int line, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(cause, sizeof cause, fmt, ap);
 	va_end(ap);
+	printable_mask(cause);
 	wl_clean_up();
 	MPI_Initialized(&up);
 	MPI_Finalized(&down);
 	if (up && !down) {
 		MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-		fprintf(stderr, "waferllm: rank %d: %s (%s:%d)\n", rank, cause,
-		        file, line);
+		fprintf(stderr, "%swaferllm: rank %d: %s (%s:%d)\n",
+		        wl_line_start(), rank, cause, file, line);
 		fflush(stderr);
 		MPI_Abort(MPI_COMM_WORLD, 1);
 	}

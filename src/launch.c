@@ -1,7 +1,11 @@
 #include "config.h"
 #include "launch.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A whole number above 0; 0: it is none. */
@@ -64,8 +68,114 @@ double launch_patience(void)
 	return getenv("OMPI_COMM_WORLD_SIZE") ? 0.8 : 10;
 }
 
+/* --- Where output comes out --- */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* The process that started another; 0: there is none to be seen. */
+static int parent_of(int process)
+{
+	char path[40], line[512], *end;
+	size_t n = 0;
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", process);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	n = fread(line, 1, sizeof line - 1, f);
+	fclose(f);
+	line[n] = '\0';
+	/* The program's name, in parentheses, may hold anything. */
+	end = strrchr(line, ')');
+	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* The path of the launcher's descriptor fd: that of the nearest process above
+ * this one that has another file there. Scripts between the two have the same
+ * one. False: it cannot be seen. */
+static bool find_launchers(int fd, char *path, size_t size, struct stat *st)
+{
+	struct stat own;
+	int process = getppid();
+
+	if (fstat(fd, &own))
+		return false;
+	for (; process > 1; process = parent_of(process)) {
+		snprintf(path, size, "/proc/%d/fd/%d", process, fd);
+		if (stat(path, st))
+			return false;
+		if (!same_file(st, &own))
+			return true;
+	}
+	return false;
+}
+
+static bool is_terminal(const char *path, const struct stat *st)
+{
+	bool is = false;
+	int fd;
+
+	/* Opening a pipe would add a writer to it. */
+	if (!S_ISCHR(st->st_mode))
+		return false;
+	fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0) {
+		is = isatty(fd);
+		close(fd);
+	}
+	return is;
+}
+
+/* Behind mpirun. */
+static struct launch_streams launched_streams(void)
+{
+	struct launch_streams s = { .shared = true };
+	struct stat out, err;
+	char path[40];
+
+	if (!find_launchers(STDOUT_FILENO, path, sizeof path, &out))
+		return s;
+	s.terminal = isatty(STDOUT_FILENO) && is_terminal(path, &out);
+	if (find_launchers(STDERR_FILENO, path, sizeof path, &err))
+		s.shared = same_file(&out, &err);
+	return s;
+}
+
+/* Whether some other launcher passes on what is written: srun, Hydra. */
+static bool is_launched(void)
+{
+	return getenv("SLURM_STEP_ID") || getenv("PMI_RANK") ||
+	       getenv("PMIX_RANK");
+}
+
+static struct launch_streams find_streams(void)
+{
+	struct launch_streams s = { .terminal = isatty(STDOUT_FILENO) };
+	struct stat out, err;
+
+	if (getenv("OMPI_COMM_WORLD_SIZE"))
+		return launched_streams();
+	s.shared = is_launched() || fstat(STDOUT_FILENO, &out) ||
+	           fstat(STDERR_FILENO, &err) || same_file(&out, &err);
+	return s;
+}
+
+/* Of launch_prepare. */
+static struct launch_streams streams;
+
+struct launch_streams launch_streams(void)
+{
+	return streams;
+}
+
 void launch_prepare(void)
 {
+	streams = find_streams();
 	if (launch_local_ranks() > launch_processors())
 		setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
 }

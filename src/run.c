@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "checkpoint.h"
 #include "datafile.h"
 #include "deliver.h"
@@ -57,6 +58,7 @@ struct run {
 	/* leader only */
 	struct tokenizer *tokenizer;
 	struct prompt prompt;
+	struct answer answer;
 	struct h5file *logits_file;
 	float *logits;               /* [vocab]; NULL where not wanted */
 	int32_t *tokens;             /* [new_tokens], for the file of logits */
@@ -78,7 +80,7 @@ static void say(const struct run *r, const char *fmt, ...)
 	if (!r->leader || r->o->quiet)
 		return;
 	va_start(ap, fmt);
-	fputs("waferllm: ", stderr);
+	fprintf(stderr, "%swaferllm: ", wl_line_start());
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 	fflush(stderr);
@@ -310,11 +312,10 @@ static int load(struct run *r)
 	return rc;
 }
 
-/* Writes bytes of the answer; a reader that is gone ends the job. */
-static void print(const struct run *r, const char *text, size_t len)
+/* A reader of the answer that is gone ends the job. */
+static void check_answer(struct run *r, int rc)
 {
-	if (!r->leader || (fwrite(text, 1, len, stdout) == len &&
-	                   !fflush(stdout)))
+	if (!rc)
 		return;
 	h5file_close(r->logits_file);
 	wl_die("standard output cannot be written");
@@ -409,6 +410,18 @@ static const char *find_end(struct run *r, int id)
 	return signals_name(r->signal);
 }
 
+/* Prints the text of token id, which follows token prev. */
+static void print_token(struct run *r, int prev, int id)
+{
+	size_t len;
+
+	if (!r->leader)
+		return;
+	const char *piece = tokenizer_decode(r->tokenizer, prev, id, &len);
+
+	check_answer(r, answer_print(&r->answer, piece, len));
+}
+
 /* Prefill, transition, decode; prints as tokens are chosen. The same result
  * on all ranks. */
 static int generate(struct run *r)
@@ -420,20 +433,17 @@ static int generate(struct run *r)
 	leave_operator(r, 0);
 	lead_start(&r->lead, r->mesh.control);
 	progress_start(&r->progress);
-	print(r, r->prompt.text, r->prompt.len);
 	r->wafer.progress = prefill_progress;
 	r->wafer.progress_ctx = r;
 	int id = choose(r, prefill_run(&r->wafer, r->ids, n), 0);
 
 	r->host.prefill = host_seconds() - start;
+	if (r->leader)
+		check_answer(r, answer_print(&r->answer, r->prompt.text,
+		                             r->prompt.len));
 	for (r->generated = 1; id >= 0 && !model_stops_at(m, id);
 	     r->generated++) {
-		size_t len = 0;
-		const char *piece = NULL;
-
-		if (r->leader)
-			piece = tokenizer_decode(r->tokenizer, prev, id, &len);
-		print(r, piece, len);
+		print_token(r, prev, id);
 		if (r->generated == r->plan.new_tokens || r->lead.stop)
 			break;
 		say_progress(r, "decode", r->generated, r->plan.new_tokens,
@@ -451,7 +461,8 @@ static int generate(struct run *r)
 	if (r->generated > 1)
 		r->host.decode = host_seconds() - start;
 	r->host.ended_by = find_end(r, id);
-	print(r, "\n", 1);
+	if (r->leader)
+		check_answer(r, answer_end(&r->answer));
 	if (id >= 0)
 		return 0;
 	return wl_error_set(r->err, "%s: the logits of new token %d are not "
@@ -569,7 +580,8 @@ static int run_dry(struct run *r)
 
 int run(const struct options *o, int *signal, struct wl_error *err)
 {
-	struct run r = { .o = o, .err = err, .start = host_seconds() };
+	struct run r = { .o = o, .err = err, .start = host_seconds(),
+	                 .answer.to = launch_streams() };
 	int rank;
 
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
