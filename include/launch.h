@@ -9,8 +9,8 @@
  * started more ranks here than there are processors for them: mpirun finds that
  * out for itself where the slots that it was told of are right, srun never
  * does, and ranks that poll in turns of the scheduler take milliseconds for a
- * message. What the user has set stays. Finds out about launch_streams, too.
- * Before MPI_Init; changes the environment. */
+ * message. What the user has set stays. Sees to launch_streams, too. Before
+ * MPI_Init; changes the environment. */
 void launch_prepare(void);
 
 /* How many ranks the launcher says to have started on this host; 0: it does
@@ -33,10 +33,11 @@ struct launch_streams {
 	bool shared;   /* both in one place, or that cannot be told */
 };
 
-/* As launch_prepare found them. mpirun gives each rank a
+/* As launch_prepare found them, and ordered where it could. mpirun gives each rank a
  * terminal and passes on what is written there, wherever its own output goes;
  * so for a rank on mpirun's host mpirun's descriptors decide. For a rank
- * elsewhere `terminal` is false: a file gets the bytes as they are. */
+ * elsewhere, and with --output-filename, `terminal` is false: a file gets the
+ * bytes as they are. */
 struct launch_streams launch_streams(void);
 
 #endif

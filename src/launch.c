@@ -95,35 +95,42 @@ static int parent_of(int process)
 	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
-/* The path of the launcher's descriptor fd: that of the nearest process above
- * this one that has another file there. Scripts between the two have the same
- * one. False: it cannot be seen. */
-static bool find_launchers(int fd, char *path, size_t size, struct stat *st)
+/* A descriptor of the process that passes our output on. */
+struct outlet {
+	int process;
+	char path[40];
+	struct stat file;
+};
+
+/* That of descriptor fd: of the nearest process above this one which has
+ * another file there; scripts between the two have the same one. False: it
+ * cannot be seen. */
+static bool find_outlet(int fd, struct outlet *o)
 {
 	struct stat own;
-	int process = getppid();
 
 	if (fstat(fd, &own))
 		return false;
-	for (; process > 1; process = parent_of(process)) {
-		snprintf(path, size, "/proc/%d/fd/%d", process, fd);
-		if (stat(path, st))
+	for (int p = getppid(); p > 1; p = parent_of(p)) {
+		o->process = p;
+		snprintf(o->path, sizeof o->path, "/proc/%d/fd/%d", p, fd);
+		if (stat(o->path, &o->file))
 			return false;
-		if (!same_file(st, &own))
+		if (!same_file(&o->file, &own))
 			return true;
 	}
 	return false;
 }
 
-static bool is_terminal(const char *path, const struct stat *st)
+static bool is_terminal(const struct outlet *o)
 {
 	bool is = false;
 	int fd;
 
 	/* Opening a pipe would add a writer to it. */
-	if (!S_ISCHR(st->st_mode))
+	if (!S_ISCHR(o->file.st_mode))
 		return false;
-	fd = open(path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	fd = open(o->path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd >= 0) {
 		is = isatty(fd);
 		close(fd);
@@ -131,18 +138,44 @@ static bool is_terminal(const char *path, const struct stat *st)
 	return is;
 }
 
-/* Behind mpirun. */
+/* Whether mpirun was told to put each stream in a file of its own, too. */
+static bool splits_output(int process)
+{
+	char path[40], *arg = NULL;
+	size_t size = 0;
+	bool splits = getenv("OMPI_MCA_orte_output_filename");
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/cmdline", process);
+	f = fopen(path, "r");
+	if (!f)
+		return true;
+	while (!splits && getdelim(&arg, &size, '\0', f) > 0)
+		splits = strstr(arg, "output-filename") ||
+		         strstr(arg, "output_filename") ||
+		         !strcmp(arg, "--output");
+	free(arg);
+	fclose(f);
+	return splits;
+}
+
+/* Behind mpirun. It does not keep the order of what comes by a terminal and by
+ * a pipe: where both come out in one place, both go by the terminal. */
 static struct launch_streams launched_streams(void)
 {
 	struct launch_streams s = { .shared = true };
-	struct stat out, err;
-	char path[40];
+	struct outlet out, err;
+	bool passes;
 
-	if (!find_launchers(STDOUT_FILENO, path, sizeof path, &out))
+	if (!find_outlet(STDOUT_FILENO, &out))
 		return s;
-	s.terminal = isatty(STDOUT_FILENO) && is_terminal(path, &out);
-	if (find_launchers(STDERR_FILENO, path, sizeof path, &err))
-		s.shared = same_file(&out, &err);
+	passes = isatty(STDOUT_FILENO) && !splits_output(out.process);
+	s.terminal = passes && is_terminal(&out);
+	if (!find_outlet(STDERR_FILENO, &err))
+		return s;
+	s.shared = same_file(&out.file, &err.file);
+	if (s.shared && passes && out.process == err.process)
+		dup2(STDOUT_FILENO, STDERR_FILENO);
 	return s;
 }
 
