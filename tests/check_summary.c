@@ -166,7 +166,7 @@ START_TEST(columns_do_not_touch)
 	p->regions_needed = 0;
 	p->paths = 1440;
 	text = summary(&lines);
-	shows(text, "\nprefill     4096x4096  745500   none 745500 ");
+	shows(text, "\nprefill    4096x4096  745500   none 745500 ");
 	shows(text, "kB 1440/32 100.0%\n");
 	free(text);
 	free_lab();
