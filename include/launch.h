@@ -33,11 +33,12 @@ struct launch_streams {
 	bool shared;   /* both in one place, or that cannot be told */
 };
 
-/* As launch_prepare found them, and ordered where it could. mpirun gives each rank a
- * terminal and passes on what is written there, wherever its own output goes;
- * so for a rank on mpirun's host mpirun's descriptors decide. For a rank
- * elsewhere, and with --output-filename, `terminal` is false: a file gets the
- * bytes as they are. */
+/* As launch_prepare found them. mpirun gives each rank a terminal and passes on
+ * what is written there, wherever its own output goes; so for a rank on
+ * mpirun's host mpirun's descriptors decide, and where both of them are one,
+ * launch_prepare sends standard error through the rank's terminal, too, which
+ * keeps the order. For a rank elsewhere, and with --output-filename, `terminal`
+ * is false: a file gets the bytes as they are. */
 struct launch_streams launch_streams(void);
 
 #endif

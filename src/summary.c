@@ -232,7 +232,8 @@ static void say_phase(FILE *out, const struct phase_row *r)
 		snprintf(tokens.s, sizeof tokens.s, "%d", r->tokens);
 	say_row(out, r->name, (const char *const[PHASES_COLUMNS]){
 		tokens.s, count(r->cycles, "").s, seconds(r->seconds).s,
-		rate(r->tokens_per_s).s, percent(r->compute_cycles, r->cycles).s,
+		rate(r->tokens_per_s).s,
+		percent(r->compute_cycles, r->cycles).s,
 		joules(r->envelope).s, joules(r->bottom_up).s },
 		phases_width, PHASES_COLUMNS);
 }
