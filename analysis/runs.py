@@ -31,6 +31,16 @@ def find_program(named):
     return next((path for path in found if path), None)
 
 
+def error_line(said):
+    """The line of a failed run's standard error that tells why: the program's
+    own last one; else the first that is no ruler, for Open MPI begins with the
+    cause and goes on with what may follow from it."""
+    lines = [line.strip() for line in said.splitlines()
+             if any(map(str.isalnum, line))]
+    own = [line for line in lines if line.startswith("waferllm: ")]
+    return own[-1] if own else lines[0] if lines else "no reason given"
+
+
 def make_report(program, arguments, path):
     """The report of one run on one process, as a dict; path is scratch.
     Nothing else knows how a run is made."""
@@ -42,8 +52,7 @@ def make_report(program, arguments, path):
         if done.returncode == 0:
             with open(path, encoding="utf-8") as file:
                 return json.load(file)
-        said = done.stderr.strip().splitlines() or ["nothing"]
-        why = f"status {done.returncode}: {said[0]}"
+        why = f"status {done.returncode}: {error_line(done.stderr)}"
     except subprocess.TimeoutExpired:
         why = f"not done after {SECONDS} s"
     except (OSError, ValueError) as error:

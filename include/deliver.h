@@ -1,5 +1,6 @@
-/* What comes at the end of a run, dry or not: the account as a summary on
- * standard error and as a report. The leader only, not collective. */
+/* What comes at the end of a run: the account as a summary, on standard error
+ * or, of a dry run, on standard output, and as a report. The leader only, not
+ * collective. */
 #ifndef WL_DELIVER_H
 #define WL_DELIVER_H
 

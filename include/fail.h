@@ -38,6 +38,13 @@ int wl_error_system(struct wl_error *e, int errnum, const char *fmt, ...)
 _Noreturn void wl_die(const char *fmt, ...)
 	__attribute__((format(printf, 1, 2)));
 
+/* What the next line on standard error begins with (borrowed): "\n" while the
+ * answer stands in the middle of a line on the same screen, else "". Not
+ * collective. */
+void wl_start_lines(const char *with);
+/* Returns it, once: the line that is printed ends the one that was open. */
+const char *wl_line_start(void);
+
 /* The temporary file that there is (borrowed), a name in the folder that dir
  * is open on, or NULL: it is removed when the job ends early, by wl_die and,
  * after a signal, by wl_clean_up, which does only what a signal handler may.

@@ -1,13 +1,16 @@
-/* What must be known before MPI starts: how many ranks share this host. */
+/* What must be known before MPI starts: how many ranks share this host, and
+ * where their output goes. */
 #ifndef WL_LAUNCH_H
 #define WL_LAUNCH_H
+
+#include <stdbool.h>
 
 /* Tells Open MPI to give the processor away while it waits, if the launcher has
  * started more ranks here than there are processors for them: mpirun finds that
  * out for itself where the slots that it was told of are right, srun never
  * does, and ranks that poll in turns of the scheduler take milliseconds for a
- * message. What the user has set stays. Before MPI_Init; changes the
- * environment. */
+ * message. What the user has set stays. Sees to launch_streams, too. Before
+ * MPI_Init; changes the environment. */
 void launch_prepare(void);
 
 /* How many ranks the launcher says to have started on this host; 0: it does
@@ -23,5 +26,19 @@ int launch_processors(void);
  * a job that has lost a rank, which can come to no end in order, so many are
  * waited for in vain. */
 double launch_patience(void);
+
+/* Where standard output and standard error come out. */
+struct launch_streams {
+	bool terminal; /* standard output on a terminal, as far as is known */
+	bool shared;   /* both in one place, or that cannot be told */
+};
+
+/* As launch_prepare found them. mpirun gives each rank a terminal and passes on
+ * what is written there, wherever its own output goes; so for a rank on
+ * mpirun's host mpirun's descriptors decide, and where both of them are one,
+ * launch_prepare sends standard error through the rank's terminal, too, which
+ * keeps the order. For a rank elsewhere, and with --output-filename, `terminal`
+ * is false: a file gets the bytes as they are. */
+struct launch_streams launch_streams(void);
 
 #endif

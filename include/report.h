@@ -3,13 +3,15 @@
  * content.
  *
  * In an HDF5 file objects are groups; strings, integers (int64), reals
- * (double) and booleans (one byte) are attributes, and what is null is absent.
- * An array of numbers is a dataset of one dimension, as is an empty array; an
- * array of strings a group whose attributes are named by index. An array of
- * objects is a group with the attribute "rows" and one array for each key
- * (column), "P.ok" for the key ok of objects under the key P; in a column null
- * is NaN, 255 (booleans) or absent (strings). "units" is one attribute of the
- * root, a line "field: unit" for each field.
+ * (double) and booleans (one byte, 0 or 1) are attributes, and what is null is
+ * absent. An array of numbers or booleans is a dataset of one dimension, as is
+ * an empty array; an array of strings a group whose attributes are named by
+ * index. An array of objects is a group with the attribute "rows" and one array
+ * for each key (column), "P.ok" for the key ok of objects under the key P. In a
+ * column of strings null is absent. A column of numbers or booleans with a null
+ * in it is one of doubles, booleans as 0 and 1, in which null is NaN. A
+ * column of nulls is absent. "units" is one attribute of the root, a line
+ * "field: unit" for each field.
  *
  * On the leader only, not collective. */
 #ifndef WL_REPORT_H

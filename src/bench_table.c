@@ -2,7 +2,10 @@
 #include "config.h"
 #include "bench.h"
 
+#include <stdint.h>
 #include <stdio.h>
+
+#include "row.h"
 
 /* "PLMR" with a dot for each letter that fails. */
 static void letters(const struct bench_result *r, char text[NPLMR + 1])
@@ -17,50 +20,96 @@ static void letters(const struct bench_result *r, char text[NPLMR + 1])
 	text[NPLMR] = '\0';
 }
 
-static void print_emulated(const struct bench_result *r)
+/* A share in percent; one that is not 0 does not look like it. */
+static void add_share(struct row *row, double share)
+{
+	if (share > 0 && share < 0.005)
+		row_add(row, 6, "<1%%");
+	else
+		row_add(row, 6, "%.0f%%", 100 * share);
+}
+
+static void add_count(struct row *row, int width, uint64_t n)
+{
+	row_add(row, width, "%llu", (unsigned long long)n);
+}
+
+static void add_emulated(struct row *row, const struct bench_result *r)
 {
 	const struct charge *c = &r->charge;
 	char plmr[NPLMR + 1];
 
 	letters(r, plmr);
-	printf("%12llu %12llu %12llu %4.0f%% %4.0f%% %8llu %5d %4s",
-	       (unsigned long long)c->cycles,
-	       (unsigned long long)c->compute_cycles,
-	       (unsigned long long)c->comm_cycles, 100 * r->efficiency,
-	       100 * r->peak_share, (unsigned long long)r->sram_bytes,
-	       r->routes, plmr);
+	add_count(row, 13, c->cycles);
+	add_count(row, 13, c->compute_cycles);
+	add_count(row, 13, c->comm_cycles);
+	add_share(row, r->efficiency);
+	add_share(row, r->peak_share);
+	add_count(row, 9, r->sram_bytes);
+	row_add(row, 6, "%d", r->routes);
+	row_add(row, 5, "%s", plmr);
+}
+
+/* The heads of the same columns, or dashes. */
+static void add_words(struct row *row, const char *const word[8])
+{
+	static const int width[8] = { 13, 13, 13, 6, 6, 9, 6, 5 };
+
+	for (int i = 0; i < 8; i++)
+		row_add(row, width[i], "%s", word[i]);
+}
+
+static void print_head(const struct bench *b)
+{
+	static const char *const names[8] = {
+		"cycles", "compute", "exchange", "eff.", "peak", "bytes",
+		"paths", "PLMR" };
+	const struct options *o = b->options;
+	struct row row = { 0 };
+
+	printf("bench %s, %dx%d cores, emulated on %s, %s elements\n",
+	       b->kernel->name, o->grid.rows, o->grid.cols, b->device->name,
+	       wl_type_name(o->type < 0 ? WL_F16 : o->type));
+	row_add(&row, -11, "algorithm");
+	add_words(&row, names);
+	if (!o->dry_run) {
+		row_add(&row, 14, "host seconds");
+		row_add(&row, 9, "GFLOP/s");
+	}
+	if (o->check) {
+		row_add(&row, 10, "error");
+		row_add(&row, 10, "allowed");
+	}
+	puts(row.text);
+}
+
+static void print_result(const struct options *o, const struct bench_result *r)
+{
+	static const char *const none[8] = { "-", "-", "-", "-", "-", "-", "-",
+	                                     "-" };
+	struct row row = { 0 };
+
+	row_add(&row, -11, "%s", r->algorithm);
+	if (r->emulated)
+		add_emulated(&row, r);
+	else
+		add_words(&row, none);
+	if (!o->dry_run) {
+		row_add(&row, 14, "%.6f", r->host_median);
+		row_add(&row, 9, r->host_gflops < 0.995 ? "%.3g" : "%.2f",
+		        r->host_gflops);
+	}
+	if (o->check) {
+		row_add(&row, 10, "%.2e", r->error);
+		row_add(&row, 10, "%.2e", r->allowed);
+	}
+	puts(row.text);
 }
 
 void bench_print(const struct bench *b, const struct bench_result *results,
                  size_t n)
 {
-	const struct options *o = b->options;
-
-	printf("bench %s, %dx%d cores, emulated on %s, %s elements\n"
-	       "%-11s %12s %12s %12s %5s %5s %8s %5s %4s", b->kernel->name,
-	       o->grid.rows, o->grid.cols, b->device->name,
-	       wl_type_name(o->type < 0 ? WL_F16 : o->type), "algorithm",
-	       "cycles", "compute", "exchange", "eff.", "peak", "bytes",
-	       "paths", "PLMR");
-	if (!o->dry_run)
-		printf("  %12s %8s", "host seconds", "GFLOP/s");
-	if (o->check)
-		printf(" %9s %9s", "error", "allowed");
-	putchar('\n');
-	for (size_t i = 0; i < n; i++) {
-		const struct bench_result *r = &results[i];
-
-		printf("%-11s ", r->algorithm);
-		if (r->emulated)
-			print_emulated(r);
-		else
-			printf("%12s %12s %12s %5s %5s %8s %5s %4s", "-", "-",
-			       "-", "-", "-", "-", "-", "-");
-		if (!o->dry_run)
-			printf("  %12.6f %8.2f", r->host_median,
-			       r->host_gflops);
-		if (o->check)
-			printf(" %9.2e %9.2e", r->error, r->allowed);
-		putchar('\n');
-	}
+	print_head(b);
+	for (size_t i = 0; i < n; i++)
+		print_result(b->options, &results[i]);
 }

@@ -12,8 +12,9 @@ int deliver_account(const struct report *r, const struct wafer *w,
 
 	account_make(&a, w, prompt_tokens, new_tokens);
 	whole.account = &a;
+	/* The summary is all that a dry run has to say. */
 	if (!o->quiet)
-		summary_print(&whole, stderr);
+		summary_print(&whole, r->host.dry ? stdout : stderr);
 	if (o->report && report_write(&whole, o->report, err))
 		return -1;
 	/* A muted ledger's memory and routes are no account: options.c keeps

@@ -11,12 +11,21 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The text may quote file names and fields that a file made up. */
-static void make_printable(char *text)
+#include "printable.h"
+
+static const char *line_start = "";
+
+void wl_start_lines(const char *with)
 {
-	for (; *text; text++)
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
+	line_start = with;
+}
+
+const char *wl_line_start(void)
+{
+	const char *start = line_start;
+
+	line_start = "";
+	return start;
 }
 
 int wl_error_set(struct wl_error *e, const char *fmt, ...)
@@ -27,7 +36,8 @@ int wl_error_set(struct wl_error *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);
-	make_printable(e->text);
+	/* The text may quote file names and fields that a file made up. */
+	printable_mask(e->text);
 	return -1;
 }
 
@@ -56,7 +66,7 @@ int wl_error_system(struct wl_error *e, int errnum, const char *fmt, ...)
 	va_end(ap);
 	n = strlen(e->text);
 	snprintf(e->text + n, sizeof e->text - n, ": %s", strerror(errnum));
-	make_printable(e->text);
+	printable_mask(e->text);
 	return -1;
 }
 
@@ -85,12 +95,14 @@ void wl_die(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(cause, sizeof cause, fmt, ap);
 	va_end(ap);
+	printable_mask(cause);
 	wl_clean_up();
 	MPI_Initialized(&up);
 	MPI_Finalized(&down);
 	if (up && !down) {
 		MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-		fprintf(stderr, "waferllm: rank %d: %s\n", rank, cause);
+		fprintf(stderr, "%swaferllm: rank %d: %s\n",
+		        wl_line_start(), rank, cause);
 		fflush(stderr);
 		MPI_Abort(MPI_COMM_WORLD, WL_EXIT_FAULT);
 	}

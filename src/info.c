@@ -2,8 +2,10 @@
 #include "info.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "checkpoint.h"
+#include "printable.h"
 #include "vocab.h"
 
 /* Sums over all tensors. */
@@ -39,11 +41,11 @@ static int add_tensor(void *ctx, enum tensor_kind kind, int layer)
 /* Text out of a file may hold anything; a terminal must not obey it. */
 static void print_text(FILE *out, const char *name, const char *text)
 {
-	fprintf(out, "%-14s ", name);
-	for (; *text; text++)
-		fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text,
-		      out);
-	fputc('\n', out);
+	char *line = wl_strdup(text);
+
+	printable_mask(line);
+	fprintf(out, "%-14s %s\n", name, line);
+	free(line);
 }
 
 /* n with a unit that keeps it short: 1056256 bytes are "1.0 MB". */

@@ -1,7 +1,11 @@
 #include "config.h"
 #include "launch.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A whole number above 0; 0: it is none. */
@@ -64,8 +68,147 @@ double launch_patience(void)
 	return getenv("OMPI_COMM_WORLD_SIZE") ? 0.8 : 10;
 }
 
+/* --- Where output comes out --- */
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+/* The process that started another; 0: there is none to be seen. */
+static int parent_of(int process)
+{
+	char path[40], line[512], *end;
+	size_t n = 0;
+	int parent = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/stat", process);
+	f = fopen(path, "r");
+	if (!f)
+		return 0;
+	n = fread(line, 1, sizeof line - 1, f);
+	fclose(f);
+	line[n] = '\0';
+	/* The program's name, in parentheses, may hold anything. */
+	end = strrchr(line, ')');
+	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* A descriptor of the process that passes our output on. */
+struct outlet {
+	int process;
+	char path[40];
+	struct stat file;
+};
+
+/* That of descriptor fd: of the nearest process above this one which has
+ * another file there; scripts between the two have the same one. False: it
+ * cannot be seen. */
+static bool find_outlet(int fd, struct outlet *o)
+{
+	struct stat own;
+
+	if (fstat(fd, &own))
+		return false;
+	for (int p = getppid(); p > 1; p = parent_of(p)) {
+		o->process = p;
+		snprintf(o->path, sizeof o->path, "/proc/%d/fd/%d", p, fd);
+		if (stat(o->path, &o->file))
+			return false;
+		if (!same_file(&o->file, &own))
+			return true;
+	}
+	return false;
+}
+
+static bool is_terminal(const struct outlet *o)
+{
+	bool is = false;
+	int fd;
+
+	/* Opening a pipe would add a writer to it. */
+	if (!S_ISCHR(o->file.st_mode))
+		return false;
+	fd = open(o->path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0) {
+		is = isatty(fd);
+		close(fd);
+	}
+	return is;
+}
+
+/* Whether mpirun was told to put each stream in a file of its own, too. */
+static bool splits_output(int process)
+{
+	char path[40], *arg = NULL;
+	size_t size = 0;
+	bool splits = getenv("OMPI_MCA_orte_output_filename");
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/%d/cmdline", process);
+	f = fopen(path, "r");
+	if (!f)
+		return true;
+	while (!splits && getdelim(&arg, &size, '\0', f) > 0)
+		splits = strstr(arg, "output-filename") ||
+		         strstr(arg, "output_filename") ||
+		         !strcmp(arg, "--output");
+	free(arg);
+	fclose(f);
+	return splits;
+}
+
+/* Behind mpirun. It does not keep the order of what comes by a terminal and by
+ * a pipe: where both come out in one place, both go by the terminal. */
+static struct launch_streams launched_streams(void)
+{
+	struct launch_streams s = { .shared = true };
+	struct outlet out, err;
+	bool passes;
+
+	if (!find_outlet(STDOUT_FILENO, &out))
+		return s;
+	passes = isatty(STDOUT_FILENO) && !splits_output(out.process);
+	s.terminal = passes && is_terminal(&out);
+	if (!find_outlet(STDERR_FILENO, &err))
+		return s;
+	s.shared = same_file(&out.file, &err.file);
+	if (s.shared && passes && out.process == err.process)
+		dup2(STDOUT_FILENO, STDERR_FILENO);
+	return s;
+}
+
+/* Whether some other launcher passes on what is written: srun, Hydra. */
+static bool is_launched(void)
+{
+	return getenv("SLURM_STEP_ID") || getenv("PMI_RANK") ||
+	       getenv("PMIX_RANK");
+}
+
+static struct launch_streams find_streams(void)
+{
+	struct launch_streams s = { .terminal = isatty(STDOUT_FILENO) };
+	struct stat out, err;
+
+	if (getenv("OMPI_COMM_WORLD_SIZE"))
+		return launched_streams();
+	s.shared = is_launched() || fstat(STDOUT_FILENO, &out) ||
+	           fstat(STDERR_FILENO, &err) || same_file(&out, &err);
+	return s;
+}
+
+/* Of launch_prepare. */
+static struct launch_streams streams;
+
+struct launch_streams launch_streams(void)
+{
+	return streams;
+}
+
 void launch_prepare(void)
 {
+	streams = find_streams();
 	/* Nothing here shares a file pointer, and Open MPI's lockedfile leaves
 	 * a file beside each one that is opened, after a copy of its name into
 	 * too short a buffer. */

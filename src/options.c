@@ -164,7 +164,9 @@ static const struct verb_doc verb_text[NVERBS] = {
 	[VERB_RUN] = { "run", "[MODEL.h5]",
 		"Run a model on the emulated wafer. The prompt and its\n"
 		"continuation go to standard output, all else to standard"
-		" error.\nStart it with mpirun or srun to use several ranks." },
+		" error;\nof a dry run, which has no text, the tables go to"
+		" standard output.\nStart it with mpirun or srun to use several"
+		" ranks." },
 	[VERB_BENCH] = { "bench", "gemm|gemm-t|gemv|allreduce|shift|host",
 		"Run one kernel on the emulated wafer by one or several\n"
 		"algorithms, and account for it. Start it with mpirun or srun"

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "ledger.h"
+#include "row.h"
 
 #define PREFIX "waferllm: "
 
@@ -36,11 +37,9 @@ static int digits(double v)
 	return v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
 }
 
-/* A line of a table: a cell for each kind. */
-static void print_cell(FILE *out, int i, const char *cell)
-{
-	fprintf(out, i + 1 < PROFILE_KINDS ? " %-18s" : " %s\n", cell);
-}
+/* A line of a table: what it is, then a cell for each kind. */
+#define NAME_WIDTH (-15)
+#define CELL_WIDTH (-19)
 
 /* Less than this is shown as none. */
 #define LEAST 0.005
@@ -48,7 +47,9 @@ static void print_cell(FILE *out, int i, const char *cell)
 static void print_row(FILE *out, const char *name, const struct profile_row *r,
                       int ranks, const struct unit *u)
 {
-	fprintf(out, PREFIX "%-14.14s", name);
+	struct row row = { 0 };
+
+	row_add(&row, NAME_WIDTH, "%.14s", name);
 	for (int i = 0; i < PROFILE_KINDS; i++) {
 		const struct profile_figure *f = &r->column[i];
 		double min = f->min * u->per_second;
@@ -62,8 +63,9 @@ static void print_row(FILE *out, const char *name, const struct profile_row *r,
 			snprintf(cell, sizeof cell, "%.*f/%.*f/%.*f@%d",
 			         digits(min), min, digits(mean), mean,
 			         digits(max), max, f->rank);
-		print_cell(out, i, cell);
+		row_add(&row, CELL_WIDTH, "%s", cell);
 	}
+	fprintf(out, PREFIX "%s\n", row.text);
 }
 
 /* The operator with the most time among those that are not in done; or
@@ -92,12 +94,12 @@ static void print_phase(FILE *out, const char *name,
 {
 	struct unit u = unit_for(p->all.column[TOGETHER].max);
 	unsigned done = p->minor;
-	char title[40];
+	struct row title = { 0 };
 
-	snprintf(title, sizeof title, "%s, %s", name, u.name);
-	fprintf(out, PREFIX "%-14s", title);
+	row_add(&title, NAME_WIDTH, "%s, %s", name, u.name);
 	for (int i = 0; i < PROFILE_KINDS; i++)
-		print_cell(out, i, profile_column_name(i));
+		row_add(&title, CELL_WIDTH, "%s", profile_column_name(i));
+	fprintf(out, PREFIX "%s\n", title.text);
 	/* Loading has but one row, the same as all. */
 	if (is_all(p, next_op(p, done)))
 		done = ~0u;

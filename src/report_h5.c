@@ -10,8 +10,6 @@
 
 #include "h5file.h"
 
-#define NULL_BOOL 255 /* a boolean in a column that is null */
-
 struct out {
 	struct h5file *f;
 	struct wl_error *err;
@@ -74,7 +72,7 @@ static int put_bools(const struct out *o, const char *path,
 	int rc;
 
 	json_array_foreach(array, i, v)
-		data[i] = json_is_null(v) ? NULL_BOOL : json_is_true(v);
+		data[i] = json_is_true(v);
 	rc = h5file_write(o->f, path, info, data, o->err);
 	free(data);
 	return rc;
@@ -95,6 +93,14 @@ static int put_integers(const struct out *o, const char *path,
 	return rc;
 }
 
+/* A number; 0 or 1 of a boolean, NaN of null. */
+static double real_of(const json_t *v)
+{
+	if (json_is_null(v))
+		return NAN;
+	return json_is_boolean(v) ? json_is_true(v) : json_number_value(v);
+}
+
 static int put_reals(const struct out *o, const char *path,
                      const json_t *array, const struct h5_info *info)
 {
@@ -104,7 +110,7 @@ static int put_reals(const struct out *o, const char *path,
 	int rc;
 
 	json_array_foreach(array, i, v)
-		data[i] = json_is_null(v) ? NAN : json_number_value(v);
+		data[i] = real_of(v);
 	rc = h5file_write(o->f, path, info, data, o->err);
 	free(data);
 	return rc;
@@ -118,7 +124,7 @@ static int put_scalars(const struct out *o, const char *path,
 
 	if (held & HAS(JSON_STRING))
 		return put_strings(o, path, array);
-	if (held & BOOLS) {
+	if (held && !(held & ~BOOLS)) {
 		info.type = H5_U8;
 		return put_bools(o, path, array, &info);
 	}

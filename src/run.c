@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
 #include "checkpoint.h"
 #include "deliver.h"
 #include "dry_run.h"
@@ -58,6 +59,7 @@ struct run {
 	/* leader only */
 	struct tokenizer *tokenizer;
 	struct prompt prompt;
+	struct answer answer;
 	struct logits *file;         /* of --logits, or NULL */
 	float *logits;               /* [vocab], borrowed; NULL: not wanted */
 	float *sampled;              /* the same where file has no room for it */
@@ -80,7 +82,7 @@ static void say(const struct run *r, const char *fmt, ...)
 	if (!r->leader || r->o->quiet)
 		return;
 	va_start(ap, fmt);
-	fputs("waferllm: ", stderr);
+	fprintf(stderr, "%swaferllm: ", wl_line_start());
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 	fflush(stderr);
@@ -308,11 +310,10 @@ static void give_up(struct run *r)
 	r->lead.failed = true;
 }
 
-/* Writes bytes of the answer. */
-static void print(struct run *r, const char *text, size_t len)
+/* The answer could not be printed, unless rc is 0: its reader is gone, say. */
+static void check_answer(struct run *r, int rc)
 {
-	if (!r->leader || r->failed ||
-	    (fwrite(text, 1, len, stdout) == len && !fflush(stdout)))
+	if (!rc || r->failed)
 		return;
 	wl_error_system(r->err, errno, "standard output cannot be written");
 	r->err->status = WL_EXIT_FAULT;
@@ -395,6 +396,18 @@ static const char *find_end(struct run *r, int id)
 	return signals_name(r->signal);
 }
 
+/* Prints the text of token id, which follows token prev. */
+static void print_token(struct run *r, int prev, int id)
+{
+	size_t len;
+
+	if (!r->leader)
+		return;
+	const char *piece = tokenizer_decode(r->tokenizer, prev, id, &len);
+
+	check_answer(r, answer_print(&r->answer, piece, len));
+}
+
 /* Prefill, transition, decode; prints as tokens are chosen. */
 static int generate(struct run *r)
 {
@@ -405,20 +418,17 @@ static int generate(struct run *r)
 	leave_operator(r, 0);
 	lead_start(&r->lead, r->mesh.control);
 	progress_start(&r->progress);
-	print(r, r->prompt.text, r->prompt.len);
 	r->wafer.progress = prefill_progress;
 	r->wafer.progress_ctx = r;
 	int id = choose(r, prefill_run(&r->wafer, r->ids, n), 0);
 
 	r->host.prefill = host_seconds() - start;
+	if (r->leader)
+		check_answer(r, answer_print(&r->answer, r->prompt.text,
+		                             r->prompt.len));
 	for (r->generated = 1; id >= 0 && !model_stops_at(m, id);
 	     r->generated++) {
-		size_t len = 0;
-		const char *piece = NULL;
-
-		if (r->leader)
-			piece = tokenizer_decode(r->tokenizer, prev, id, &len);
-		print(r, piece, len);
+		print_token(r, prev, id);
 		if (r->generated == r->plan.new_tokens || r->lead.stop)
 			break;
 		say_progress(r, "decode", r->generated, r->plan.new_tokens,
@@ -436,7 +446,8 @@ static int generate(struct run *r)
 	if (r->generated > 1)
 		r->host.decode = host_seconds() - start;
 	r->host.ended_by = find_end(r, id);
-	print(r, "\n", 1);
+	if (r->leader)
+		check_answer(r, answer_end(&r->answer));
 	if (r->failed)
 		return -1;
 	if (id >= 0)
@@ -559,7 +570,8 @@ static int run_dry(struct run *r)
 
 int run(const struct options *o, int *signal, struct wl_error *err)
 {
-	struct run r = { .o = o, .err = err, .start = host_seconds() };
+	struct run r = { .o = o, .err = err, .start = host_seconds(),
+	                 .answer.to = launch_streams() };
 	int rank;
 
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);

@@ -5,6 +5,9 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "printable.h"
+#include "row.h"
+
 #define PREFIX "waferllm: "
 #define WIDTH (80 - (int)sizeof PREFIX + 1)
 /* Where a long line goes on: below the second column of the tables. */
@@ -27,6 +30,9 @@ static int piece(const char *s, int width)
 		if (strchr(",;:", s[i - 1]))
 			comma = i;
 	}
+	/* Not within a UTF-8 character. */
+	while (width > 1 && ((unsigned char)s[width] & 0xc0) == 0x80)
+		width--;
 	/* A piece that is all too short wastes the line. */
 	if (comma > width / 3)
 		return comma;
@@ -44,9 +50,7 @@ static void say(FILE *out, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	for (char *p = text; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			*p = '?';
+	printable_mask(text);
 	while (*s) {
 		int n = piece(s, WIDTH - indent);
 
@@ -57,45 +61,77 @@ static void say(FILE *out, const char *fmt, ...)
 	}
 }
 
-/* A figure as text: three digits, and a prefix to its unit. */
+/* A figure as text, with three digits. */
 struct text {
-	char s[32];
+	char s[48];
 };
 
-static struct text si(double v, const char *unit)
+/* Plain digits up to six of them, then a power of ten. */
+static struct text plain(double v, const char *unit)
 {
-	static const char *const prefix[] = { "p", "n", "u", "m", "", "k", "M",
-	                                      "G", "T", "P", "E" };
-	size_t at = 4;
+	int digits = v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
+	const char *gap = *unit ? " " : "";
 	struct text t;
-	int digits;
 
-	while (v >= 999.5 && at + 1 < sizeof prefix / sizeof *prefix) {
-		v /= 1000;
-		at++;
-	}
-	while (v > 0 && v < 0.9995 && at > 0) {
-		v *= 1000;
-		at--;
-	}
-	digits = v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
-	if (at == 4 && v == floor(v))
-		digits = 0;
-	snprintf(t.s, sizeof t.s, "%.*f%s%s%s", digits, v,
-	         *prefix[at] || *unit ? " " : "", prefix[at], unit);
+	if (v == 0 || (v < 999999.5 && v == floor(v)))
+		snprintf(t.s, sizeof t.s, "%.0f%s%s", v, gap, unit);
+	else if (v >= 999999.5 || v < 0.9995)
+		snprintf(t.s, sizeof t.s, "%#.3g%s%s", v, gap, unit);
+	else
+		snprintf(t.s, sizeof t.s, "%.*f%s%s", digits, v, gap, unit);
 	return t;
 }
 
-/* A dash where there is none. */
-static struct text some(double v, const char *unit)
+/* With a prefix to its unit from that of 1000^low to that of 1000^high. */
+static struct text prefixed(double v, const char *unit, int low, int high)
 {
-	return v > 0 ? si(v, unit) : (struct text){ "-" };
+	static const char *const prefix[] = { "p", "n", "u", "m", "", "k", "M",
+	                                      "G", "T" };
+	const int one = 4;
+	double scaled = v;
+	struct text t;
+	int at = 0, digits;
+
+	for (; scaled >= 999.5 && at <= high; at++)
+		scaled /= 1000;
+	for (; scaled > 0 && scaled < 0.9995 && at > low; at--)
+		scaled *= 1000;
+	if (at == 0 || at > high)
+		return plain(v, unit);
+	digits = scaled >= 99.95 ? 0 : scaled >= 9.995 ? 1 : 2;
+	snprintf(t.s, sizeof t.s, "%.*f %s%s", digits, scaled,
+	         prefix[one + at], unit);
+	return t;
+}
+
+/* Whole numbers: cycles, bytes, routes. */
+static struct text count(double v, const char *unit)
+{
+	return prefixed(v, unit, 0, 4);
+}
+
+/* A dash where there is none. */
+static struct text rate(double v)
+{
+	return v > 0 ? prefixed(v, "", 0, 3) : (struct text){ "-" };
+}
+
+static struct text seconds(double v)
+{
+	return prefixed(v, "s", -4, 0);
+}
+
+static struct text joules(double v)
+{
+	return prefixed(v, "J", -4, 3);
 }
 
 static struct text percent(double part, double all)
 {
 	struct text t = { "-" };
 
+	if (part > 0 && part < 0.0005 * all)
+		return (struct text){ "<0.1%" };
 	if (all > 0)
 		snprintf(t.s, sizeof t.s, "%.1f%%", 100 * part / all);
 	return t;
@@ -168,65 +204,103 @@ static void say_choice(const struct report *r, FILE *out)
 
 /* --- Tables --- */
 
-static void say_row(FILE *out, const char *name, const char *tokens,
-                    const struct charge *c, double seconds, double rate,
-                    double envelope, double bottom_up)
+static void say_row(FILE *out, const char *name, const char *const cell[],
+                    const int width[], int n)
 {
-	say(out, "%-10s%8s%7s%9s%9s%8s%10s%9s", name, tokens,
-	    si(c->cycles, "").s, si(seconds, "s").s, some(rate, "").s,
-	    percent(c->compute_cycles, c->cycles).s, si(envelope, "J").s,
-	    si(bottom_up, "J").s);
+	struct row row = { 0 };
+
+	row_add(&row, -10, "%s", name);
+	for (int i = 0; i < n; i++)
+		row_add(&row, width[i], "%s", cell[i]);
+	say(out, "%s", row.text);
+}
+
+/* Of the table of phases: tokens, cycles, time, tokens/s, compute, joules by
+ * the device's power and by work. */
+#define PHASES_COLUMNS 7
+
+static const int phases_width[PHASES_COLUMNS] = { 8, 7, 9, 9, 8, 10, 9 };
+
+/* One phase, or all. */
+struct phase_row {
+	const char *name;
+	int tokens; /* 0: it has none */
+	double cycles, compute_cycles, seconds, tokens_per_s;
+	double envelope, bottom_up; /* joules */
+};
+
+static void say_phase(FILE *out, const struct phase_row *r)
+{
+	struct text tokens = { "-" };
+
+	if (r->tokens)
+		snprintf(tokens.s, sizeof tokens.s, "%d", r->tokens);
+	say_row(out, r->name, (const char *const[PHASES_COLUMNS]){
+		tokens.s, count(r->cycles, "").s, seconds(r->seconds).s,
+		rate(r->tokens_per_s).s,
+		percent(r->compute_cycles, r->cycles).s,
+		joules(r->envelope).s, joules(r->bottom_up).s },
+		phases_width, PHASES_COLUMNS);
 }
 
 static void say_phases(const struct report *r, FILE *out)
 {
 	const struct account *a = r->account;
-	struct charge all = { 0 };
-	double envelope = 0, bottom_up = 0;
-	char tokens[16];
+	struct phase_row all = { .name = "request", .tokens = a->new_tokens,
+	                         .seconds = a->seconds,
+	                         .tokens_per_s = a->tokens_per_s_request };
 
-	say(out, "%-10s%8s%7s%9s%9s%8s%10s%9s", "emulated", "tokens", "cycles",
-	    "time", "tokens/s", "compute", "nameplate", "by work");
+	say_row(out, "emulated", (const char *const[PHASES_COLUMNS]){
+		"tokens", "cycles", "time", "tokens/s", "compute", "nameplate",
+		"by work" }, phases_width, PHASES_COLUMNS);
 	for (int p = PHASE_PREFILL; p < NPHASES; p++) {
 		const struct phase_account *f = phase(r, p);
-		double work = report_bottom_up(&f->energy);
+		struct phase_row row = { phase_name(p), f->tokens,
+			f->total.cycles, f->total.compute_cycles, f->seconds,
+			f->tokens_per_s, f->energy.envelope,
+			report_bottom_up(&f->energy) };
 
-		snprintf(tokens, sizeof tokens, "%d", f->tokens);
 		if (has_run(r, p))
-			say_row(out, phase_name(p), f->tokens ? tokens : "-",
-			        &f->total, f->seconds, f->tokens_per_s,
-			        f->energy.envelope, work);
-		all.cycles += f->total.cycles;
-		all.compute_cycles += f->total.compute_cycles;
-		envelope += f->energy.envelope;
-		bottom_up += work;
+			say_phase(out, &row);
+		all.cycles += row.cycles;
+		all.compute_cycles += row.compute_cycles;
+		all.envelope += row.envelope;
+		all.bottom_up += row.bottom_up;
 	}
-	snprintf(tokens, sizeof tokens, "%d", a->new_tokens);
-	say_row(out, "request", tokens, &all, a->seconds,
-	        a->tokens_per_s_request, envelope, bottom_up);
+	say_phase(out, &all);
 }
+
+/* Of the table of grids: cores, regions, regions needed and held, bytes of a
+ * core, its routes, cores busy. */
+#define GRIDS_COLUMNS 7
+
+static const int grids_width[GRIDS_COLUMNS] = { 10, 8, 7, 6, 15, 7, 7 };
 
 static void say_grid(const struct report *r, enum phase p, FILE *out)
 {
 	const struct phase_account *f = phase(r, p);
 	const struct device *d = r->account->wafer->ledger.device;
-	char cores[24], needed[16] = "none", sram[72], routes[32];
+	char cores[24], regions[16], needed[16] = "none", held[16];
+	char sram[100], routes[32];
 
 	snprintf(cores, sizeof cores, "%dx%d", f->grid.rows, f->grid.cols);
+	snprintf(regions, sizeof regions, "%d", f->regions);
 	if (f->regions_needed)
 		snprintf(needed, sizeof needed, "%d", f->regions_needed);
-	snprintf(sram, sizeof sram, "%s/%s", si(f->core_bytes, "").s,
-	         si(account_room(d), "B").s);
+	snprintf(held, sizeof held, "%d", f->regions_held);
+	snprintf(sram, sizeof sram, "%s/%s", count(f->core_bytes, "").s,
+	         count(account_room(d), "B").s);
 	snprintf(routes, sizeof routes, "%d/%.0f", f->paths, d->routes);
-	say(out, "%-10s%10s%8d%8s%6d%15s%7s%6s", phase_name(p), cores,
-	    f->regions, needed, f->regions_held, sram, routes,
-	    percent(f->cores_busy, 1).s);
+	say_row(out, phase_name(p), (const char *const[GRIDS_COLUMNS]){
+		cores, regions, needed, held, sram, routes,
+		percent(f->cores_busy, 1).s }, grids_width, GRIDS_COLUMNS);
 }
 
 static void say_grids(const struct report *r, FILE *out)
 {
-	say(out, "%-10s%10s%8s%8s%6s%15s%7s%6s", "emulated", "cores",
-	    "regions", "needed", "held", "SRAM per core", "routes", "busy");
+	say_row(out, "emulated", (const char *const[GRIDS_COLUMNS]){
+		"cores", "regions", "needed", "held", "SRAM per core", "routes",
+		"busy" }, grids_width, GRIDS_COLUMNS);
 	for (int p = PHASE_PREFILL; p < NPHASES; p++)
 		if (has_run(r, p) && phase(r, p)->grid.rows)
 			say_grid(r, p, out);
@@ -292,6 +366,32 @@ static double excess(const struct verdict *v, enum plmr letter)
 	return letter == PLMR_P ? v->limit / v->figure : v->figure / v->limit;
 }
 
+/* "43.1 k > 43.0 kB", or all digits where three do not tell them apart. */
+static struct text compare_counts(double figure, double limit,
+                                  const char *unit)
+{
+	struct text t, f = count(figure, ""), l = count(limit, "");
+
+	if (strcmp(f.s, l.s))
+		snprintf(t.s, sizeof t.s, "%.9s > %.19s", f.s,
+		         count(limit, unit).s);
+	else
+		snprintf(t.s, sizeof t.s, "%.10g > %.10g %s", figure, limit,
+		         unit);
+	return t;
+}
+
+/* "40.0% < 50%", or more digits likewise. */
+static struct text compare_shares(double share, double limit)
+{
+	int digits = 100 * share < 100 * limit - 0.05 ? 1 : 4;
+	struct text t;
+
+	snprintf(t.s, sizeof t.s, "%.*f%% < %.3g%%", digits, 100 * share,
+	         100 * limit);
+	return t;
+}
+
 /* The letter, and what is wrong with the worst of the phase's kernels. */
 static struct text judge(const struct report *r, enum phase p,
                          enum plmr letter, enum op *worst)
@@ -309,12 +409,8 @@ static struct text judge(const struct report *r, enum phase p,
 			*worst = op;
 		}
 	if (w.applies && letter == PLMR_P)
-		snprintf(t.s, sizeof t.s, "%.1f%% < %.0f%%", 100 * w.figure,
-		         100 * w.limit);
-	else if (w.applies)
-		snprintf(t.s, sizeof t.s, "%.9s > %.12s", si(w.figure, "").s,
-		         si(w.limit, unit[letter]).s);
-	return t;
+		return compare_shares(w.figure, w.limit);
+	return w.applies ? compare_counts(w.figure, w.limit, unit[letter]) : t;
 }
 
 static void say_plmr(const struct report *r, FILE *out)
@@ -339,6 +435,18 @@ static void say_plmr(const struct report *r, FILE *out)
 	}
 }
 
+/* Before the figures, which hold only for a device that can do it. */
+static void say_violations(const struct report *r, FILE *out)
+{
+	const struct account *a = r->account;
+
+	for (int i = 0; i < a->n_violations; i++)
+		say(out, "violation: %s", a->violation[i].text);
+	if (a->n_violations)
+		say(out, "emulated: the figures below assume a device without "
+		    "these limits");
+}
+
 static void say_limits(const struct report *r, FILE *out)
 {
 	const struct account *a = r->account;
@@ -347,11 +455,18 @@ static void say_limits(const struct report *r, FILE *out)
 		say(out, "emulated decode holds %lld more tokens by shift, %lld"
 		    " by concatenation", (long long)a->longest_shift,
 		    (long long)a->longest_concat);
-	for (int i = 0; i < a->n_violations; i++)
-		say(out, "violation: %s", a->violation[i].text);
 }
 
 /* --- The host --- */
+
+/* Tokens a second of the host, to a tenth; small ones to three digits. */
+static struct text host_rate(double v)
+{
+	struct text t;
+
+	snprintf(t.s, sizeof t.s, v < 0.9995 ? "%#.3g" : "%.1f", v);
+	return t;
+}
 
 /* Where ranks run, and what stands between those that are neighbours. */
 static void say_nodes(const struct seating *s, FILE *out)
@@ -370,18 +485,19 @@ static void say_host(const struct report *r, FILE *out)
 {
 	const struct host_times *h = &r->host;
 	int decoded = r->account->new_tokens - 1;
-	char decode[40] = "";
+	char decode[80] = "";
 
 	if (!h->dry)
 		say(out, "host: load %.2f s, prefill %.2f s, transition %.2f s,"
 		    " decode %.2f s", h->load, h->prefill, h->transition,
 		    h->decode);
 	if (decoded > 0 && h->decode > 0)
-		snprintf(decode, sizeof decode, ", decode %.1f tokens/s",
-		         decoded / h->decode);
+		snprintf(decode, sizeof decode, ", decode %s tokens/s",
+		         host_rate(decoded / h->decode).s);
 	if (!h->dry && h->prefill > 0)
-		say(out, "host: prefill %.1f tokens/s%s",
-		    r->account->prompt_tokens / h->prefill, decode);
+		say(out, "host: prefill %s tokens/s%s",
+		    host_rate(r->account->prompt_tokens / h->prefill).s,
+		    decode);
 	say(out, "host: ranks %dx%d of %d, %.2f s; largest rank %.0f MiB",
 	    h->rank_rows, h->rank_cols, h->ranks, h->seconds,
 	    h->peak_memory / (1 << 20));
@@ -394,6 +510,7 @@ static void say_account(const struct report *r, FILE *out)
 	say_what(r, out);
 	say_system(r, out);
 	say_choice(r, out);
+	say_violations(r, out);
 	say_phases(r, out);
 	say_grids(r, out);
 	say_cycles(r, out);

@@ -568,7 +568,7 @@ static void same_string(struct h5file *f, const char *group, const char *name,
 	ck_assert_str_eq(text, json_string_value(v));
 }
 
-/* Element i of a dataset, which is NaN or 255 where v is null. */
+/* Element i of a dataset, which is NaN where v is null. */
 static void same_element(struct h5file *f, const char *path, size_t i,
                          json_t *v)
 {
@@ -585,10 +585,11 @@ static void same_element(struct h5file *f, const char *path, size_t i,
 		ck_assert(json_is_integer(v) &&
 		          e.integer == json_integer_value(v));
 	else if (info.type == H5_U8)
-		ck_assert_int_eq(e.byte, json_is_null(v) ? 255
-		                                         : json_is_true(v));
+		ck_assert(json_is_boolean(v) && e.byte == json_is_true(v));
 	else if (json_is_null(v))
 		ck_assert(isnan(e.real));
+	else if (json_is_boolean(v))
+		ck_assert(e.real == json_is_true(v));
 	else
 		ck_assert(json_is_real(v) && e.real == json_real_value(v));
 }

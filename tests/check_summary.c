@@ -120,6 +120,90 @@ START_TEST(figures_have_three_digits)
 }
 END_TEST
 
+/* Rates, counts and times that no prefix makes readable; and figures that
+ * three digits do not tell from their limits. */
+START_TEST(figures_fit_their_units)
+{
+	struct phase_account *p = &lab.account.phase[PHASE_PREFILL];
+	char *text;
+	int lines;
+
+	make_lab("clock=1100", 1);
+	p->tokens_per_s = 0.87;
+	p->seconds = 15169.2;
+	p->cores_busy = 0.0001;
+	lab.account.seconds = 1.5e9;
+	lab.account.tokens_per_s_request = 1.234e-7;
+	lab.report.host.dry = false;
+	lab.report.host.prefill = 700;
+	text = summary(&lines);
+	shows(text, " 15169 s    0.870 ");
+	shows(text, " 1.50e+09 s 1.23e-07 ");
+	shows(text, " <0.1%");
+	shows(text, "\nhost: prefill 0.0100 tokens/s\n");
+	free(text);
+	p->tokens_per_s = 2.5e13;
+	p->seconds = 0.9996;
+	p->energy.envelope = 4e14;
+	text = summary(&lines);
+	shows(text, "  1.00 s 2.50e+13 ");
+	shows(text, " 4.00e+14 J");
+	free(text);
+	free_lab();
+}
+END_TEST
+
+/* Whole blanks between columns, whatever they hold. */
+START_TEST(columns_do_not_touch)
+{
+	struct phase_account *p = &lab.account.phase[PHASE_PREFILL];
+	char *text;
+	int lines;
+
+	make_lab("clock=1100", 1);
+	p->cores_busy = 1;
+	p->paths = 20;
+	text = summary(&lines);
+	shows(text, "kB  20/32 100.0%\n");
+	free(text);
+	p->grid = (struct rxc){ 4096, 4096 };
+	p->regions = p->regions_held = 745500;
+	p->regions_needed = 0;
+	p->paths = 1440;
+	text = summary(&lines);
+	shows(text, "\nprefill    4096x4096  745500   none 745500 ");
+	shows(text, "kB 1440/32 100.0%\n");
+	free(text);
+	free_lab();
+}
+END_TEST
+
+/* How far into the text the words are. */
+static size_t place(const char *text, const char *words)
+{
+	shows(text, words);
+	return strstr(text, words) - text;
+}
+
+START_TEST(violations_come_first)
+{
+	char *text;
+	int lines;
+
+	make_lab("routes=5", NEW);
+	ck_assert_int_gt(lab.account.n_violations, 0);
+	text = summary(&lines);
+	ck_assert_uint_lt(place(text, "\nviolation: "),
+	                  place(text, "\nemulated: the figures below assume a "
+	                        "device without these limits\n"));
+	ck_assert_uint_lt(place(text, "without these limits\n"),
+	                  place(text, "tokens/s"));
+	ck_assert_ptr_null(strstr(strstr(text, "tokens/s"), "violation"));
+	free(text);
+	free_lab();
+}
+END_TEST
+
 START_TEST(long_lines_break_at_commas)
 {
 	char *text;
@@ -171,6 +255,11 @@ START_TEST(operators_stand_by_weight)
 	      "(0+10)\n");
 	shows(text, "\nprefill    P ok, L ok, M ok, R scores 11 > 5 routes\n");
 	free(text);
+	lab.wafer.ledger.sram[PHASE_PREFILL][OP_QKV] = 43009;
+	text = summary(&lines);
+	shows(text, "M qkv 43009 > 43008 B");
+	free(text);
+	lab.wafer.ledger.sram[PHASE_PREFILL][OP_QKV] = 1;
 	for (int op = 0; op < NOPS; op++)
 		set_op(op, 10, 40, 0);
 	text = summary(&lines);
@@ -232,6 +321,9 @@ int main(void)
 
 	tcase_add_test(t, summary_is_a_screenful);
 	tcase_add_test(t, figures_have_three_digits);
+	tcase_add_test(t, figures_fit_their_units);
+	tcase_add_test(t, columns_do_not_touch);
+	tcase_add_test(t, violations_come_first);
 	tcase_add_test(t, long_lines_break_at_commas);
 	tcase_add_test(t, operators_stand_by_weight);
 	tcase_add_test(t, summary_keeps_its_width);

@@ -64,7 +64,7 @@ run() {
 	case $1 in
 	*import\ * | *'>'*) ;;
 	*\ run\ --dry-run\ *)
-		if ! grep -q '^waferllm: decode ' "$work/err"; then
+		if ! grep -q '^waferllm: decode ' "$work/out"; then
 			echo "no account: $1"
 			failed=1
 		fi ;;
