@@ -33,8 +33,8 @@ struct made_gguf {
 	size_t alignment;            /* of the data; no key says so */
 	struct made_bytes pairs, tensors, data;
 	const char *skip;
-	int part, parts;             /* parts > 0: only every parts-th tensor, */
-	int seen;                    /* counted here, is written */
+	int part, parts; /* parts > 0: of these, only this one's tensors */
+	int seen;        /* tensors of all parts */
 };
 
 static inline void made_put(struct made_bytes *b, const void *p, size_t n)

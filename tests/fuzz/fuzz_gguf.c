@@ -44,8 +44,7 @@ static const char *put_parts(const uint8_t *data, size_t size)
 	while (first < size && (size - first < 4 ||
 	                        memcmp(data + first, "GGUF", 4) != 0))
 		first++;
-	if (first > size)
-		first = size;
+	first = first < size ? first : size;
 	fuzz_file(0, data, first);
 	fuzz_file(1, data + first, size - first);
 	return link_path[0];
