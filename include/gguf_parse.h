@@ -1,5 +1,5 @@
-/* What gguf_parse.c makes of a GGUF file's first bytes, and gguf.c answers
- * from: for these two alone. */
+/* What gguf_parse.c makes of a GGUF file's first bytes, for gguf.c and
+ * gguf_split.c alone. */
 #ifndef WL_GGUF_PARSE_H
 #define WL_GGUF_PARSE_H
 
@@ -33,6 +33,7 @@ struct gguf_pair {
 	bool array;
 	uint64_t n;                 /* values: 1 unless an array */
 	const unsigned char *value; /* the first */
+	size_t bytes;               /* of all values */
 };
 
 struct gguf_tensor {

@@ -11,16 +11,13 @@
 #include "fail.h"
 #include "model.h"
 
-/* Element types of foreign tensors, little-endian. The last three are GGUF's
- * blocks along a row:
- *   Q8_0  32 elements, 34 bytes: a binary16 scale, then int8
- *   Q4_0  32 elements, 18 bytes: a binary16 scale, then 4-bit numbers less 8,
- *         byte b holding elements b (low) and b + 16
- *   Q6_K  256 elements, 210 bytes: see source.c; quantizers use it for the
- *         head of a Q4_0 model */
+/* Element types of foreign tensors, little-endian. From Q8_0 on they are GGUF's
+ * packed ones, blocks of elements along a row: see unpack.h. */
 enum source_type {
 	SOURCE_F32, SOURCE_F16, SOURCE_BF16, SOURCE_Q8_0, SOURCE_Q4_0,
-	SOURCE_Q6_K, SOURCE_NTYPES
+	SOURCE_Q4_1, SOURCE_Q5_0, SOURCE_Q5_1, SOURCE_Q2_K, SOURCE_Q3_K,
+	SOURCE_Q4_K, SOURCE_Q5_K, SOURCE_Q6_K, SOURCE_IQ4_NL, SOURCE_IQ4_XS,
+	SOURCE_NTYPES
 };
 
 /* The checkpoint type that holds every value of t exactly. */
@@ -29,7 +26,7 @@ const char *source_type_name(enum source_type t);
 /* Bytes of a row of n elements; 0 when n is no whole number of blocks.
  * n < 2^59. */
 uint64_t source_row_bytes(enum source_type t, uint64_t n);
-/* n elements, whole blocks, to floats: exact. */
+/* n elements, whole blocks, to floats: the values that the type defines. */
 void source_to_f32(float *to, const void *from, enum source_type t, size_t n);
 
 struct source_tensor {

@@ -3,6 +3,7 @@
 #include "gguf.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,9 @@ static const char *const tensor_types[] = {
 	[19] = "IQ1_S", [20] = "IQ4_NL", [21] = "IQ3_S", [22] = "IQ2_S",
 	[23] = "IQ4_XS", [24] = "I8", [25] = "I16", [26] = "I32",
 	[27] = "I64", [28] = "F64", [29] = "IQ1_M", [30] = "BF16",
-	[34] = "TQ1_0", [35] = "TQ2_0", [39] = "MXFP4",
+	[31] = "Q4_0_4_4", [32] = "Q4_0_4_8", [33] = "Q4_0_8_8",
+	[34] = "TQ1_0", [35] = "TQ2_0", [39] = "MXFP4", [40] = "NVFP4",
+	[41] = "Q1_0", [42] = "Q2_0",
 };
 #define N_TENSOR_TYPES (sizeof tensor_types / sizeof *tensor_types)
 
@@ -317,12 +320,24 @@ int32_t gguf_next_int(struct gguf_walk *w)
 
 /* --- Tensors --- */
 
+/* "F32, F16 and ..." */
+static void known_types(char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (int k = 0; k < SOURCE_NTYPES && n < size; k++)
+		n += snprintf(text + n, size - n, "%s%s",
+		              k == 0 ? "" : k + 1 < SOURCE_NTYPES ? ", " :
+		              " and ", source_type_name(k));
+}
+
 /* An enum source_type, or -1 and err. */
 static int known_type(const struct gguf *g, const struct gguf_tensor *t,
                       struct wl_error *err)
 {
 	const char *name = t->type < N_TENSOR_TYPES ? tensor_types[t->type]
 	                                            : NULL;
+	char known[16 * SOURCE_NTYPES];
 
 	if (!name)
 		return wl_error_set(err, "%s: %s: unknown tensor type %" PRIu32,
@@ -330,9 +345,9 @@ static int known_type(const struct gguf *g, const struct gguf_tensor *t,
 	for (int k = 0; k < SOURCE_NTYPES; k++)
 		if (strcmp(name, source_type_name(k)) == 0)
 			return k;
+	known_types(known, sizeof known);
 	return wl_error_set(err, "%s: %s: tensor type %s is not supported, only"
-	                    " F32, F16, BF16, Q8_0, Q4_0 and Q6_K", g->path,
-	                    t->name, name);
+	                    " %s", g->path, t->name, name, known);
 }
 
 int gguf_add_tensors(const struct gguf *g, struct sources *s,

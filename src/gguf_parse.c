@@ -194,6 +194,7 @@ static int take_pair(struct parser *p)
 	pair.value = p->head + p->at;
 	if (skip_values(p, pair.type, pair.n))
 		return -1;
+	pair.bytes = p->head + p->at - pair.value;
 	if (g->n_pairs == g->pair_room) {
 		g->pair_room = 2 * g->pair_room + 64;
 		g->pair = wl_realloc(g->pair, g->pair_room, sizeof *g->pair);

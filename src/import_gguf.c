@@ -12,6 +12,7 @@
 
 #include "convert.h"
 #include "gguf.h"
+#include "gguf_split.h"
 
 #define EMBEDDING "token_embd.weight"
 #define HEAD "output.weight"
@@ -94,21 +95,6 @@ static int get_real_or(struct reader *r, const char *name, double otherwise,
 	if (!gguf_has(r->g, key(r, name)))
 		return 0;
 	return gguf_get_real(r->g, r->key, v, r->err);
-}
-
-static int refuse_split(const struct reader *r)
-{
-	int64_t count = 1;
-
-	if (gguf_has(r->g, "split.count") &&
-	    gguf_get_int(r->g, "split.count", 0, INT_MAX, &count, r->err))
-		return -1;
-	if (count > 1)
-		return wl_error_set(r->err, "%s: split.count is %lld: a model"
-		                    " split over several files is not"
-		                    " supported", gguf_path(r->g),
-		                    (long long)count);
-	return 0;
 }
 
 static int read_architecture(struct reader *r)
@@ -368,10 +354,10 @@ static int read_model(struct reader *r)
 	struct import_model *m = r->m;
 	char bias[64];
 
-	if (refuse_split(r) || read_architecture(r) ||
-	    refuse_unknown_keys(r) || read_shape(r) ||
+	if (read_architecture(r) || refuse_unknown_keys(r) ||
+	    read_shape(r) ||
 	    vocab_read_gguf(r->g, &m->vocab, r->err) ||
-	    gguf_add_tensors(r->g, &m->sources, r->err) ||
+	    gguf_split_add_tensors(r->g, &m->sources, r->err) ||
 	    source_index(&m->sources, r->err) || read_vocab_size(r) ||
 	    read_stops(r))
 		return -1;
@@ -390,8 +376,8 @@ int import_read_gguf(const char *path, struct import_model *m,
                      struct wl_error *err)
 {
 	struct reader r = { .m = m, .err = err };
-	struct gguf *g = gguf_open(path, err);
-	const char *slash = strrchr(path, '/');
+	struct gguf *g = gguf_split_open(path, err);
+	const char *slash;
 	int rc;
 
 	*m = (struct import_model){ .names = &names };
@@ -399,6 +385,8 @@ int import_read_gguf(const char *path, struct import_model *m,
 		return -1;
 	r.g = g;
 	rc = read_model(&r);
+	path = gguf_path(g);
+	slash = strrchr(path, '/');
 	if (rc == 0)
 		snprintf(m->origin, sizeof m->origin, "GGUF file %.400s (%s)",
 		         slash ? slash + 1 : path, r.arch->name);

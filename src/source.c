@@ -9,62 +9,31 @@
 #include <unistd.h>
 
 #include "convert.h"
+#include "unpack.h"
 
 /* --- Types --- */
-
-static float scale_at(const unsigned char *p)
-{
-	return wl_f16_to_f32(p[0] | p[1] << 8);
-}
-
-static void unpack_q8_0(float *to, const unsigned char *p)
-{
-	float scale = scale_at(p);
-
-	for (int i = 0; i < 32; i++)
-		to[i] = scale * (int8_t)p[2 + i];
-}
-
-static void unpack_q4_0(float *to, const unsigned char *p)
-{
-	float scale = scale_at(p);
-
-	for (int i = 0; i < 16; i++) {
-		to[i] = scale * ((p[2 + i] & 15) - 8);
-		to[i + 16] = scale * ((p[2 + i] >> 4) - 8);
-	}
-}
-
-/* 256 numbers of 6 bits less 32: the low 4 bits of all in 128 bytes, the high
- * 2 bits in 64, then an int8 scale for every 16 elements and a binary16 scale
- * of those. In each half of the block element 32 q + i has its low bits in
- * byte 32 (q % 2) + i, nibble q / 2, and its high ones in byte i, pair q. */
-static void unpack_q6_k(float *to, const unsigned char *p)
-{
-	float scale = scale_at(p + 208);
-
-	for (int e = 0; e < 256; e++) {
-		int half = e / 128, q = e % 128 / 32, i = e % 32;
-		int low = p[half * 64 + q % 2 * 32 + i] >> q / 2 * 4 & 15;
-		int high = p[128 + half * 32 + i] >> 2 * q & 3;
-
-		to[e] = scale * (int8_t)p[192 + e / 16] *
-		        ((high << 4 | low) - 32);
-	}
-}
 
 static const struct {
 	const char *name;
 	unsigned elements, bytes; /* of a block; plain types: of one */
 	enum wl_type exact;
-	void (*unpack)(float *to, const unsigned char *block);
+	unpack_block *unpack;
 } types[SOURCE_NTYPES] = {
 	[SOURCE_F32] = { "F32", 1, 4, WL_F32, NULL },
 	[SOURCE_F16] = { "F16", 1, 2, WL_F16, NULL },
 	[SOURCE_BF16] = { "BF16", 1, 2, WL_BF16, NULL },
 	[SOURCE_Q8_0] = { "Q8_0", 32, 34, WL_F32, unpack_q8_0 },
 	[SOURCE_Q4_0] = { "Q4_0", 32, 18, WL_F32, unpack_q4_0 },
+	[SOURCE_Q4_1] = { "Q4_1", 32, 20, WL_F32, unpack_q4_1 },
+	[SOURCE_Q5_0] = { "Q5_0", 32, 22, WL_F32, unpack_q5_0 },
+	[SOURCE_Q5_1] = { "Q5_1", 32, 24, WL_F32, unpack_q5_1 },
+	[SOURCE_Q2_K] = { "Q2_K", 256, 84, WL_F32, unpack_q2_k },
+	[SOURCE_Q3_K] = { "Q3_K", 256, 110, WL_F32, unpack_q3_k },
+	[SOURCE_Q4_K] = { "Q4_K", 256, 144, WL_F32, unpack_q4_k },
+	[SOURCE_Q5_K] = { "Q5_K", 256, 176, WL_F32, unpack_q5_k },
 	[SOURCE_Q6_K] = { "Q6_K", 256, 210, WL_F32, unpack_q6_k },
+	[SOURCE_IQ4_NL] = { "IQ4_NL", 32, 18, WL_F32, unpack_iq4_nl },
+	[SOURCE_IQ4_XS] = { "IQ4_XS", 256, 136, WL_F32, unpack_iq4_xs },
 };
 
 enum wl_type source_exact(enum source_type t)

@@ -385,9 +385,11 @@ START_TEST(bad_tensors)
 		{ { 1, { 0 }, 0, 0 }, "t: dimension 0 is 0" },
 		{ { 1, { 4 }, 0, 8 }, "t: its offset 8 is no multiple of the"
 		  " alignment 32" },
-		{ { 1, { 4 }, 3, 0 }, "t: tensor type Q4_1 is not supported" },
-		{ { 1, { 4 }, 12, 0 }, "t: tensor type Q4_K is not" },
-		{ { 1, { 4 }, 23, 0 }, "t: tensor type IQ4_XS is not" },
+		{ { 1, { 4 }, 16, 0 }, "t: tensor type IQ2_XXS is not supported"
+		  ", only F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K,"
+		  " Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL and IQ4_XS" },
+		{ { 1, { 4 }, 15, 0 }, "t: tensor type Q8_K is not" },
+		{ { 1, { 4 }, 33, 0 }, "t: tensor type Q4_0_8_8 is not" },
 		{ { 1, { 4 }, 28, 0 }, "t: tensor type F64 is not" },
 		{ { 1, { 4 }, 4, 0 }, "t: unknown tensor type 4" },
 		{ { 1, { 4 }, 4000000000, 0 }, "unknown tensor type 4000" },
@@ -400,6 +402,11 @@ START_TEST(bad_tensors)
 		  "absurd extents" },
 		{ { 1, { 48 }, 8, 0 }, "no whole Q8_0 blocks" },
 		{ { 2, { 31, 1 }, 2, 0 }, "no whole Q4_0 blocks" },
+		{ { 1, { 48 }, 3, 0 }, "no whole Q4_1 blocks" },
+		{ { 1, { 128 }, 12, 0 }, "no whole Q4_K blocks" },
+		{ { 1, { 32 }, 23, 0 }, "no whole IQ4_XS blocks" },
+		{ { 1, { 256 }, 10, 0 }, "t: its 84 bytes" },
+		{ { 2, { 256, 2 }, 13, 0 }, "t: its 352 bytes" },
 	};
 	struct made_gguf g;
 	struct sources s = { 0 };
@@ -413,7 +420,7 @@ START_TEST(bad_tensors)
 	sources_fini(&s);
 }
 END_TEST
-#define N_BAD_TENSORS 21
+#define N_BAD_TENSORS 26
 
 START_TEST(two_tensors)
 {

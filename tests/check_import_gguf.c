@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "checkpoint.h"
@@ -176,6 +177,15 @@ static void put_shape(struct made_gguf *g)
 	made_gguf_real(g, arch("attention.layer_norm_rms_epsilon"), 0x1p-17f);
 }
 
+static void put_tensors(struct made_gguf *g)
+{
+	put_tensor(g, "token_embd.weight", T_EMBEDDING, 0, V, E);
+	for (int l = 0; l < L; l++)
+		put_layer(g, l);
+	put_tensor(g, "output_norm.weight", T_NORM, 0, 0, E);
+	put_tensor(g, "output.weight", T_HEAD, 0, V, E);
+}
+
 /* The whole model, without what is called skip. */
 static void put_model(struct made_gguf *g, const char *skip)
 {
@@ -183,11 +193,7 @@ static void put_model(struct made_gguf *g, const char *skip)
 	g->skip = skip;
 	put_shape(g);
 	put_vocab(g);
-	put_tensor(g, "token_embd.weight", T_EMBEDDING, 0, V, E);
-	for (int l = 0; l < L; l++)
-		put_layer(g, l);
-	put_tensor(g, "output_norm.weight", T_NORM, 0, 0, E);
-	put_tensor(g, "output.weight", T_HEAD, 0, V, E);
+	put_tensors(g);
 	g->skip = NULL;
 }
 
@@ -347,7 +353,10 @@ static const struct change bad_model[] = {
 	{ 0, "general.architecture", '-', 0, 0, "architecture is missing" },
 	{ 0, "general.architecture", 's', 0, "gpt2", "\"gpt2\" is not" },
 	{ 0, "general.architecture", 's', 0, "llama4", "\"llama4\" is not" },
-	{ 0, "split.count", 'i', 2, 0, "split.count is 2" },
+	{ 0, "split.count", 'i', 2, 0, "split.no is missing" },
+	{ 0, "split.count", 'i', 65536, 0, "is 65536, must be 0..65535" },
+	{ 0, "split.count", 'i', -1, 0, "split.count is -1, must be 0..6" },
+	{ 0, "split.count", 'i', 0, 0, NULL },
 	{ 0, "split.count", 's', 0, "2", "split.count is of type string" },
 	{ 0, "split.count", 'i', 1, 0, NULL },
 	{ 0, "llama.embedding_length", '-', 0, 0, "length is missing" },
@@ -494,6 +503,216 @@ START_TEST(bad_model_tensors)
 }
 END_TEST
 
+/* --- Models in several files --- */
+
+/* Until the next call. */
+static const char *part_path(int no, int count)
+{
+	static char path[256];
+
+	snprintf(path, sizeof path, "%s/m-%05d-of-%05d.gguf", dir, no + 1,
+	         count);
+	return path;
+}
+
+enum { N_LLAMA_TENSORS = 3 + 9 * L };
+
+/* Part `no` of count: the first has the metadata. */
+static void put_part(struct made_gguf *g, int no, int count, const char *skip)
+{
+	made_gguf_init(g);
+	g->skip = skip;
+	g->part = no;
+	g->parts = count;
+	if (no == 0) {
+		put_shape(g);
+		put_vocab(g);
+	}
+	made_gguf_int(g, "split.no", no);
+	made_gguf_int(g, "split.count", count);
+	made_gguf_int(g, "split.tensors.count", N_LLAMA_TENSORS);
+	put_tensors(g);
+	g->skip = NULL;
+	g->parts = 0;
+}
+
+static void save_parts(int count)
+{
+	struct made_gguf g;
+
+	qwen = false;
+	for (int no = 0; no < count; no++) {
+		put_part(&g, no, count, NULL);
+		made_gguf_save(&g, part_path(no, count));
+		made_gguf_fini(&g);
+	}
+}
+
+static void remove_parts(int count)
+{
+	for (int no = 0; no < count; no++)
+		unlink(part_path(no, count));
+}
+
+static int import_part(int no, int count, struct wl_error *err)
+{
+	struct import_options o = { .source = part_path(no, count),
+	                            .dest = dest, .type = -1, .quiet = 1 };
+
+	*err = (struct wl_error){ "" };
+	unlink(dest);
+	return import_run(&o, err);
+}
+
+/* Given by any of its parts; also where parts have no tensors. */
+START_TEST(split_model)
+{
+	const int count = (int[]){ 2, 3, N_LLAMA_TENSORS + 2 }[_i];
+	struct checkpoint *c;
+	struct wl_error err;
+
+	save_parts(count);
+	for (int no = 0; no < count; no += count > 3 ? 9 : 1) {
+		ck_assert_msg(!import_part(no, count, &err), "%s", err.text);
+		c = checkpoint_open(dest, MPI_COMM_NULL, &err);
+		ck_assert_msg(c, "%s", err.text);
+		ck_assert_int_eq(model_each_tensor(checkpoint_model(c),
+		                                   check_tensor, c), 0);
+		ck_assert(strstr(checkpoint_origin(c), "m-00001-of-0"));
+		checkpoint_close(c);
+	}
+	remove_parts(count);
+}
+END_TEST
+
+/* A change in one of three parts, the part that is given to import, and the
+ * one that the message must name. */
+static const struct {
+	int part, given, named;
+	struct change c;
+} bad_part[] = {
+	{ 0, 0, 0, { 0, "split.no", '-', 0, 0, "split.no is missing" } },
+	{ 0, 0, 0, { 0, "split.no", 'i', 3, 0,
+	  "split.no is 3, must be 0..2" } },
+	{ 0, 0, 0, { 0, "split.no", 'i', 1, 0, "must end in -00002-of-0000" } },
+	{ 0, 2, 0, { 0, "split.no", 'i', 1, 0,
+	  "is part 2 of 3 (split.no, sp" } },
+	{ 0, 0, 0, { 0, "split.count", 'i', 2, 0,
+	  "must end in -00001-of-00002" } },
+	{ 0, 0, 0, { 0, "split.count", 'i', 0, 0,
+	  "blk.0.attn_norm.weight is mi" } },
+	{ 0, 0, 0, { 0, "split.count", 'i', 65535, 0,
+	  "end in -00001-of-65535" } },
+	{ 0, 0, 0, { 0, "split.count", 'i', 1 << 30, 0, "must be 0..65535" } },
+	{ 0, 0, 0, { 0, "split.count", 'f', 3, 0, "must be an integer" } },
+	{ 0, 1, 0, { 0, "split.count", '-', 0, 0,
+	  "is part 1 of 1 (split.no" } },
+	{ 0, 0, 0, { 0, "split.tensors.count", '-', 0, 0,
+	  "count is missing" } },
+	{ 0, 0, 0, { 0, "split.tensors.count", 'i', 22, 0,
+	  "split.tensors.count is 22, but the 3 parts hold 21" } },
+	{ 0, 0, 0, { 0, "split.tensors.count", 'i', 0, 0, "parts hold 21" } },
+	{ 1, 0, 1, { 0, "split.no", '-', 0, 0, "split.no is missing" } },
+	{ 1, 0, 1, { 0, "split.no", 'i', 0, 0,
+	  "is part 1 of 3 (split.no, split.count), not 2 of 3" } },
+	{ 1, 0, 1, { 0, "split.no", 'i', 2, 0, "is part 3 of 3" } },
+	{ 1, 0, 1, { 0, "split.count", '-', 0, 0, "is part 1 of 1" } },
+	{ 1, 0, 1, { 0, "split.count", 'i', 0, 0, "is part 1 of 1" } },
+	{ 1, 1, 1, { 0, "split.count", 'i', 0, 0,
+	  "general.architecture is mi" } },
+	{ 2, 1, 2, { 0, "split.count", 'i', 4, 0, "is part 3 of 4" } },
+	{ 2, 2, 2, { 0, "split.no", 'i', 0, 0, "general.architecture is mi" } },
+	{ 2, 0, 2, { 0, "llama.block_count", 'i', 3, 0,
+	  "llama.block_count differs from " } },
+	{ 2, 0, 2, { 0, "llama.block_count", 'I', 2, 0,
+	  "block_count differs" } },
+	{ 2, 0, 2, { 0, "llama.attention.scale", 'f', 2, 0, "scale differs" } },
+	{ 2, 0, -1, { 0, "llama.block_count", 'i', 2, 0, NULL } },
+	{ 2, 0, -1, { 0, "general.architecture", 's', 0, "llama", NULL } },
+	{ 2, 0, 2, { 0, "general.architecture", 's', 0, "qwen2", "differs" } },
+	{ 2, 0, -1, { 0, "general.alignment", 'i', 32, 0, NULL } },
+};
+#define N_BAD_PARTS (int)(sizeof bad_part / sizeof *bad_part)
+
+START_TEST(bad_parts)
+{
+	const struct change *c = &bad_part[_i].c;
+	int part = bad_part[_i].part, rc, before;
+	struct made_gguf g;
+	struct wl_error err;
+
+	save_parts(3);
+	put_part(&g, part, 3, c->key);
+	put_change(&g, c);
+	made_gguf_save(&g, part_path(part, 3));
+	made_gguf_fini(&g);
+	unlink(dest);
+	before = files_in(dir);
+	rc = import_part(bad_part[_i].given, 3, &err);
+	ck_assert_msg(rc == (c->says ? -1 : 0), "%d: %s", _i, err.text);
+	if (c->says) {
+		one_line(&err, part_path(bad_part[_i].named, 3), c->says);
+		ck_assert_int_eq(files_in(dir), before);
+	}
+	remove_parts(3);
+}
+END_TEST
+
+/* Parts that are not there, or are another one. */
+START_TEST(bad_part_files)
+{
+	char first[256], other[256];
+	struct wl_error err;
+
+	save_parts(3);
+	strcpy(first, part_path(0, 3));
+	strcpy(other, part_path(1, 3));
+	unlink(other);
+	ck_assert_int_eq(import_part(0, 3, &err), -1);
+	one_line(&err, other, "is missing: ");
+	ck_assert(strstr(err.text, "m-00001-of-00003.gguf is part 1 of 3"));
+	ck_assert_int_eq(symlink(other, other), 0);
+	ck_assert_int_eq(import_part(2, 3, &err), -1);
+	one_line(&err, other, "symbolic links");
+	unlink(other);
+	ck_assert_int_eq(symlink(first, other), 0);
+	ck_assert_int_eq(import_part(0, 3, &err), -1);
+	one_line(&err, other, "is part 1 of 3 (split.no, split.count), not 2");
+	unlink(other);
+	ck_assert_int_eq(mkfifo(other, 0600), 0);
+	ck_assert_int_eq(import_part(0, 3, &err), -1);
+	one_line(&err, other, "not a regular file");
+	unlink(other);
+	ck_assert_int_eq(rename(first, other), 0);
+	ck_assert_int_eq(import_part(2, 3, &err), -1);
+	one_line(&err, first, "is missing: ");
+	ck_assert_int_eq(import_part(1, 3, &err), -1);
+	one_line(&err, other, "must end in -00001-of-00003.gguf");
+	remove_parts(3);
+}
+END_TEST
+
+/* A tensor that two parts have. */
+START_TEST(tensor_in_two_parts)
+{
+	struct made_gguf g;
+	struct wl_error err;
+
+	save_parts(3);
+	put_part(&g, 2, 3, NULL);
+	put_tensor(&g, "token_embd.weight", T_EMBEDDING, 0, V, E);
+	made_gguf_save(&g, part_path(2, 3));
+	made_gguf_fini(&g);
+	put_part(&g, 0, 3, "split.tensors.count");
+	made_gguf_int(&g, "split.tensors.count", N_LLAMA_TENSORS + 1);
+	made_gguf_save(&g, part_path(0, 3));
+	made_gguf_fini(&g);
+	ck_assert_int_eq(import_part(0, 3, &err), -1);
+	one_line(&err, dir, "token_embd.weight is there twice");
+	remove_parts(3);
+}
+END_TEST
+
 /* A scale of a block that is not finite. */
 START_TEST(infinite_block)
 {
@@ -617,6 +836,10 @@ static void add_tests(Suite *s)
 	tcase_add_loop_test(t, bad_models, 0, N_BAD_MODEL);
 	tcase_add_test(t, windows_cap_the_context);
 	tcase_add_loop_test(t, bad_model_tensors, 0, 9);
+	tcase_add_loop_test(t, split_model, 0, 3);
+	tcase_add_loop_test(t, bad_parts, 0, N_BAD_PARTS);
+	tcase_add_test(t, bad_part_files);
+	tcase_add_test(t, tensor_in_two_parts);
 	tcase_add_loop_test(t, infinite_block, 0, 2);
 	tcase_add_loop_test(t, rope_factors, 0, 4);
 	tcase_add_test(t, other_models);

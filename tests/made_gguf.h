@@ -33,6 +33,8 @@ struct made_gguf {
 	size_t alignment;            /* of the data; no key says so */
 	struct made_bytes pairs, tensors, data;
 	const char *skip;
+	int part, parts; /* parts > 0: of these, only this one's tensors */
+	int seen;        /* tensors of all parts */
 };
 
 static inline void made_put(struct made_bytes *b, const void *p, size_t n)
@@ -130,13 +132,15 @@ static inline bool made_gguf_array(struct made_gguf *g, const char *key,
 	return true;
 }
 
-/* A tensor whose data are to follow in g->data; false: left out. rows 0: a
- * vector. */
+/* A tensor whose data are to follow in g->data; false: left out, or in another
+ * part. rows 0: a vector. */
 static inline bool made_gguf_tensor(struct made_gguf *g, const char *name,
                                     uint32_t type, uint64_t rows,
                                     uint64_t cols)
 {
 	if (g->skip && strcmp(name, g->skip) == 0)
+		return false;
+	if (g->parts && g->seen++ % g->parts != g->part)
 		return false;
 	while (g->data.n % g->alignment)
 		made_put(&g->data, "", 1);

@@ -22,7 +22,17 @@ import shutil
 import struct
 import sys
 
-GGML = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "BF16": 30}
+GGML = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7,
+        "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14,
+        "IQ4_NL": 20, "IQ4_XS": 23, "BF16": 30}
+
+# Packed types: elements and bytes of a block, where its binary16 are.
+BLOCK = {"Q8_0": (32, 34, [0]), "Q4_0": (32, 18, [0]),
+         "Q4_1": (32, 20, [0, 2]), "Q5_0": (32, 22, [0]),
+         "Q5_1": (32, 24, [0, 2]), "Q2_K": (256, 84, [80, 82]),
+         "Q3_K": (256, 110, [108]), "Q4_K": (256, 144, [0, 2]),
+         "Q5_K": (256, 176, [0, 2]), "Q6_K": (256, 210, [208]),
+         "IQ4_NL": (32, 18, [0]), "IQ4_XS": (256, 136, [0])}
 
 
 # --- safetensors ---
@@ -99,6 +109,20 @@ def write_gguf(path, meta, tensors, alignment=32):
         data += raw + b"\0" * (-len(raw) % alignment)
     with open(path, "wb") as f:
         f.write(head + b"\0" * (-len(head) % alignment) + data)
+
+
+def split_gguf(path, meta, tensors):
+    """Two parts of a model, the second behind the first in one file."""
+    names, data = list(tensors), b""
+    for no in range(2):
+        write_gguf(path, {**(meta if no == 0 else {}), "split.no": no,
+                          "split.count": 2,
+                          "split.tensors.count": len(names)},
+                   {name: tensors[name] for name in names[no::2]})
+        with open(path, "rb") as f:
+            data += f.read()
+    with open(path, "wb") as f:
+        f.write(data)
 
 
 GGUF_NAME = {
@@ -337,11 +361,14 @@ def numbers(n, key):
 
 
 def weights(dtype, n, key):
-    if dtype in ("Q8_0", "Q4_0"):
-        size = 32 if dtype == "Q8_0" else 16
-        return b"".join(struct.pack("<e", 0.01) + bytes(
-            int(x * 127) % 256 for x in numbers(size, key + b))
-            for b in range(n // 32))
+    if dtype in BLOCK:
+        elements, size, halves = BLOCK[dtype]
+        raw = bytearray(int(x * 127) % 256
+                        for x in numbers(n // elements * size, key))
+        for block in range(0, len(raw), size):
+            for at in halves:
+                struct.pack_into("<e", raw, block + at, 0.001)
+        return bytes(raw)
     values = numbers(n, key)
     if dtype == "BF16":
         return b"".join(struct.pack("<f", x)[2:] for x in values)
@@ -376,6 +403,8 @@ def tensors_of(config, matrix="F16", bias=False):
     out = {}
     for key, (name, s) in enumerate(shapes_of(config, bias).items()):
         dtype = matrix if len(s) == 2 else "F32"
+        if s[-1] % BLOCK.get(dtype, (1,))[0]:
+            dtype = "F16"
         n = s[0] * (s[1] if len(s) == 2 else 1)
         out[name] = (dtype, s, weights(dtype, n, key))
     return out
@@ -389,12 +418,18 @@ def put(out, name, file, data):
 
 def gguf_seeds(out):
     os.makedirs(os.path.join(out, "gguf"))
-    big = dict(CONFIG, hidden_size=32, intermediate_size=32)
-    for matrix in "F32", "F16", "BF16", "Q8_0", "Q4_0":
-        c = big if matrix[0] == "Q" else CONFIG
+    for matrix in "F32", "F16", "BF16", *BLOCK:
+        row = BLOCK[matrix][0] if matrix in BLOCK else 8
+        c = dict(CONFIG, hidden_size=row, head_dim=2,
+                 intermediate_size=2)
+        tensors = gguf_tensors(c, tensors_of(c, matrix))
         write_gguf(os.path.join(out, "gguf", matrix),
-                   {**gguf_shape(c), **gguf_spm(SPM_JSON)},
-                   gguf_tensors(c, tensors_of(c, matrix)))
+                   {**gguf_shape(c), **gguf_spm(SPM_JSON),
+                    "llama.attention.key_length": 2,
+                    "llama.attention.value_length": 2}, tensors)
+    split_gguf(os.path.join(out, "gguf", "split"),
+               {**gguf_shape(CONFIG), **gguf_spm(SPM_JSON)},
+               gguf_tensors(CONFIG, tensors_of(CONFIG)))
     write_gguf(os.path.join(out, "gguf", "no-bos"),
                {**gguf_shape(CONFIG), **gguf_spm(SPM_JSON),
                 "tokenizer.ggml.add_bos_token": False},
