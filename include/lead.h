@@ -6,12 +6,16 @@
 #include <mpi.h>
 #include <stdbool.h>
 
+/* Ends a run as a signal does, which are above 0. */
+#define LEAD_LOST (-1)
+
 struct lead {
 	MPI_Comm control;    /* borrowed; rank 0 leads */
 	bool leader;
 	int last, next;      /* steps after which it spoke, and speaks */
 	double when;         /* it spoke, host seconds; leader only */
-	int stop;            /* the signal that ends the run, or 0 */
+	bool lost;           /* nobody reads the answer; leader only */
+	int stop;            /* the signal that ends the run, LEAD_LOST, or 0 */
 };
 
 /* Before step 0, after which the leader speaks. Not collective. */

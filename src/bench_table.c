@@ -17,13 +17,13 @@ static void letters(const struct bench_result *r, char text[NPLMR + 1])
 	text[NPLMR] = '\0';
 }
 
-static void print_emulated(const struct bench_result *r)
+static void print_emulated(const struct bench_result *r, FILE *out)
 {
 	const struct charge *c = &r->charge;
 	char plmr[NPLMR + 1];
 
 	letters(r, plmr);
-	printf("%12llu %12llu %12llu %4.0f%% %4.0f%% %8llu %5d %4s",
+	fprintf(out, "%12llu %12llu %12llu %4.0f%% %4.0f%% %8llu %5d %4s",
 	       (unsigned long long)c->cycles,
 	       (unsigned long long)c->compute_cycles,
 	       (unsigned long long)c->comm_cycles, 100 * r->efficiency,
@@ -32,35 +32,35 @@ static void print_emulated(const struct bench_result *r)
 }
 
 void bench_print(const struct bench *b, const struct bench_result *results,
-                 size_t n)
+                 size_t n, FILE *out)
 {
 	const struct options *o = b->options;
 
-	printf("bench %s, %dx%d cores, emulated on %s, %s elements\n"
+	fprintf(out, "bench %s, %dx%d cores, emulated on %s, %s elements\n"
 	       "%-11s %12s %12s %12s %5s %5s %8s %5s %4s", b->kernel->name,
 	       o->grid.rows, o->grid.cols, b->device->name,
 	       wl_type_name(o->type < 0 ? WL_F16 : o->type), "algorithm",
 	       "cycles", "compute", "exchange", "eff.", "peak", "bytes",
 	       "paths", "PLMR");
 	if (!o->dry_run)
-		printf("  %12s %8s", "host seconds", "GFLOP/s");
+		fprintf(out, "  %12s %8s", "host seconds", "GFLOP/s");
 	if (o->check)
-		printf(" %9s %9s", "error", "allowed");
-	putchar('\n');
+		fprintf(out, " %9s %9s", "error", "allowed");
+	fputc('\n', out);
 	for (size_t i = 0; i < n; i++) {
 		const struct bench_result *r = &results[i];
 
-		printf("%-11s ", r->algorithm);
+		fprintf(out, "%-11s ", r->algorithm);
 		if (r->emulated)
-			print_emulated(r);
+			print_emulated(r, out);
 		else
-			printf("%12s %12s %12s %5s %5s %8s %5s %4s", "-", "-",
+			fprintf(out, "%12s %12s %12s %5s %5s %8s %5s %4s", "-", "-",
 			       "-", "-", "-", "-", "-", "-");
 		if (!o->dry_run)
-			printf("  %12.6f %8.2f", r->host_median,
+			fprintf(out, "  %12.6f %8.2f", r->host_median,
 			       r->host_gflops);
 		if (o->check)
-			printf(" %9.2e %9.2e", r->error, r->allowed);
-		putchar('\n');
+			fprintf(out, " %9.2e %9.2e", r->error, r->allowed);
+		fputc('\n', out);
 	}
 }

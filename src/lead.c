@@ -42,7 +42,7 @@ int lead_token(struct lead *l, int id, int step)
 	struct word w = { id, 0, 0 };
 
 	if (l->leader) {
-		w.stop = signals_stop();
+		w.stop = l->lost ? LEAD_LOST : signals_stop();
 		w.next = step + choose_steps(l, step);
 	}
 	MPI_Bcast(&w, sizeof w / sizeof(int), MPI_INT, 0, l->control);

@@ -24,6 +24,7 @@
 #include "prompt.h"
 #include "sampler.h"
 #include "signals.h"
+#include "streams.h"
 #include "system.h"
 #include "tokenizer.h"
 #include "wafer.h"
@@ -310,14 +311,15 @@ static int load(struct run *r)
 	return rc;
 }
 
-/* Writes bytes of the answer; a reader that is gone ends the job. */
-static void print(const struct run *r, const char *text, size_t len)
+/* Writes bytes of the answer. Where that fails the leader's next word ends the
+ * run. */
+static void print(struct run *r, const char *text, size_t len)
 {
 	if (!r->leader || (fwrite(text, 1, len, stdout) == len &&
 	                   !fflush(stdout)))
 		return;
-	h5file_close(r->logits_file);
-	wl_die("standard output cannot be written");
+	streams_note();
+	r->lead.lost = true;
 }
 
 /* Keeps a step's logits and choice. A disk that fills up ends the job: the
@@ -526,6 +528,9 @@ static int work(struct run *r)
 		rc = generate(r);
 	profile_stop(r->profile);
 	MPI_Pcontrol(2);
+	if (!rc)
+		rc = mesh_agree(r->mesh.control,
+		                r->leader ? streams_check(r->err) : 0, r->err);
 	/* The answer first: the account must not cost it. */
 	if (!rc)
 		rc = mesh_agree(r->mesh.control, finish_logits(r), r->err);
