@@ -81,10 +81,16 @@ static void remember(int signal)
 		wanted = signal;
 }
 
+/* A file that grows too large is a write that fails. Not SIG_IGN, which the
+ * daemon that MPI_Init starts would inherit: its own writes would then fail for
+ * ever, and fill the memory. */
+static void let_write_fail(int signal)
+{
+	(void)signal;
+}
+
 void signals_catch(double patience)
 {
-	/* A file that grows too large is a write that fails. */
-	signal(SIGXFSZ, SIG_IGN);
 	for (int s = 1; s < NSIG; s++) {
 		if (is_in(harmless, LENGTH(harmless), s) ||
 		    is_in(crash, LENGTH(crash), s) || !is_free(s, false))
@@ -93,6 +99,8 @@ void signals_catch(double patience)
 			set(s, lose_patience, 0);
 		else if (patience > 0 && (s == SIGUSR1 || s == SIGTERM))
 			set(s, remember, SA_RESTART);
+		else if (s == SIGXFSZ)
+			set(s, let_write_fail, SA_RESTART);
 		else
 			catch_mortal(s);
 	}
