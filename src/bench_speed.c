@@ -106,15 +106,16 @@ static void print_figure(const char *what, double value, const char *unit,
                          int ranks, FILE *out)
 {
 	fprintf(out, "%-17s %10.2f %-8s %10.2f a rank\n", what, value, unit,
-	       value / ranks);
+	        value / ranks);
 }
 
 static void print(const struct speed *s, FILE *out)
 {
-	fprintf(out, "bench host, %d rank%s on %d cores%s, %zu MiB a rank, %s\n",
-	       s->ranks, s->ranks > 1 ? "s" : "", s->cores,
-	       s->ranks > s->cores ? " (oversubscribed)" : "",
-	       s->bytes >> 20, host_speed_unit());
+	fprintf(out,
+	        "bench host, %d rank%s on %d cores%s, %zu MiB a rank, %s\n",
+	        s->ranks, s->ranks > 1 ? "s" : "", s->cores,
+	        s->ranks > s->cores ? " (oversubscribed)" : "",
+	        s->bytes >> 20, host_speed_unit());
 	print_figure("memory read", s->read / 1e9, "GB/s", s->ranks, out);
 	print_figure("fp32 peak", s->compute / 1e9, "GFLOP/s", s->ranks, out);
 }

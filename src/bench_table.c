@@ -24,11 +24,11 @@ static void print_emulated(const struct bench_result *r, FILE *out)
 
 	letters(r, plmr);
 	fprintf(out, "%12llu %12llu %12llu %4.0f%% %4.0f%% %8llu %5d %4s",
-	       (unsigned long long)c->cycles,
-	       (unsigned long long)c->compute_cycles,
-	       (unsigned long long)c->comm_cycles, 100 * r->efficiency,
-	       100 * r->peak_share, (unsigned long long)r->sram_bytes,
-	       r->routes, plmr);
+	        (unsigned long long)c->cycles,
+	        (unsigned long long)c->compute_cycles,
+	        (unsigned long long)c->comm_cycles, 100 * r->efficiency,
+	        100 * r->peak_share, (unsigned long long)r->sram_bytes,
+	        r->routes, plmr);
 }
 
 void bench_print(const struct bench *b, const struct bench_result *results,
@@ -37,11 +37,11 @@ void bench_print(const struct bench *b, const struct bench_result *results,
 	const struct options *o = b->options;
 
 	fprintf(out, "bench %s, %dx%d cores, emulated on %s, %s elements\n"
-	       "%-11s %12s %12s %12s %5s %5s %8s %5s %4s", b->kernel->name,
-	       o->grid.rows, o->grid.cols, b->device->name,
-	       wl_type_name(o->type < 0 ? WL_F16 : o->type), "algorithm",
-	       "cycles", "compute", "exchange", "eff.", "peak", "bytes",
-	       "paths", "PLMR");
+	        "%-11s %12s %12s %12s %5s %5s %8s %5s %4s", b->kernel->name,
+	        o->grid.rows, o->grid.cols, b->device->name,
+	        wl_type_name(o->type < 0 ? WL_F16 : o->type), "algorithm",
+	        "cycles", "compute", "exchange", "eff.", "peak", "bytes",
+	        "paths", "PLMR");
 	if (!o->dry_run)
 		fprintf(out, "  %12s %8s", "host seconds", "GFLOP/s");
 	if (o->check)
@@ -54,11 +54,11 @@ void bench_print(const struct bench *b, const struct bench_result *results,
 		if (r->emulated)
 			print_emulated(r, out);
 		else
-			fprintf(out, "%12s %12s %12s %5s %5s %8s %5s %4s", "-", "-",
-			       "-", "-", "-", "-", "-", "-");
+			fprintf(out, "%12s %12s %12s %5s %5s %8s %5s %4s", "-",
+			        "-", "-", "-", "-", "-", "-", "-");
 		if (!o->dry_run)
 			fprintf(out, "  %12.6f %8.2f", r->host_median,
-			       r->host_gflops);
+			        r->host_gflops);
 		if (o->check)
 			fprintf(out, " %9.2e %9.2e", r->error, r->allowed);
 		fputc('\n', out);

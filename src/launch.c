@@ -17,8 +17,8 @@ static int whole(const char *text)
  * interactive shell. */
 #define SLURM_NO_STEP 0xfffffff0
 
-/* Tasks of srun's step; 0: this is none of them. A batch script has SLURM_PROCID
- * and the job's SLURM_NTASKS, too. */
+/* Tasks of srun's step; 0: this is none of them. A batch script, too, has
+ * SLURM_PROCID and the job's SLURM_NTASKS. */
 static int step_tasks(void)
 {
 	const char *step = getenv("SLURM_STEP_ID");

@@ -384,21 +384,25 @@ static const char *const run_options[] = {
 	"--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
 	"--dtype TYPE", "--report FILE", "--strict", "--profile",
 	"--no-account", "--logits FILE", "--no-verify", "--no-shared-memory",
-	"--quiet", "--help", "-h", "--version", NULL,
+	"--quiet", "--help", "-h", "--version",
+	NULL,
 };
 static const char *const import_options[] = {
 	"--seed S", "--quiet", "--tokenizer FILE", "--random SHAPE",
-	"--dtype TYPE", "--help", "-h", "--version", NULL,
+	"--dtype TYPE", "--help", "-h", "--version",
+	NULL,
 };
 static const char *const bench_options[] = {
 	"--dry-run", "--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
 	"--dtype TYPE", "--report FILE", "--strict", "--grid RxC", "-m M",
 	"-k K", "-n N", "--words W", "--hops L", "--algo NAME,...", "--check",
-	"--repeat R", "--no-shared-memory", "--quiet", "--help", "-h", "--version",
+	"--repeat R", "--no-shared-memory", "--quiet", "--help", "-h",
+	"--version",
 	NULL,
 };
 static const char *const host_options[] = {
-	"--report FILE", "--repeat R", "--quiet", "--help", "-h", "--version", NULL,
+	"--report FILE", "--repeat R", "--quiet", "--help", "-h", "--version",
+	NULL,
 };
 static const char *const info_options[] = { "--help", "-h", "--version", NULL };
 

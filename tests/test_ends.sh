@@ -3,6 +3,7 @@
 # be written, streams that are closed, any signal, a limit, a launcher that
 # starts several processes of a verb for one, or that MPI does not know.
 # timeout: 120
+# shellcheck disable=SC2030,SC2031 # failures of a subshell count as one
 set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
@@ -229,7 +230,8 @@ test_once() {
 	local step='SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=4 SLURM_PROCID' verb
 	task SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=4 SLURM_PROCID=0 -- info
 	same 'info of task 0' '0 1' "$status $(grep -c ^waferllm "$out")"
-	for verb in info --help "info $scratch/none.h5" "${import[*]}" import; do
+	for verb in info --help "info $scratch/none.h5" "${import[*]}" \
+		import; do
 		# shellcheck disable=SC2086 # words
 		task $step=1 -- $verb
 		same "$verb of task 1" '0  ' \
