@@ -5,6 +5,7 @@
 #define WL_BENCH_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "account.h"
 #include "gemm.h"
@@ -130,9 +131,9 @@ struct bench_result bench_run_data(struct bench *b, size_t choice);
 int bench_run_scalapack(struct bench *b, struct bench_result *r,
                         struct wl_error *err);
 
-/* A table of n results on standard output. */
+/* A table of n results. */
 void bench_print(const struct bench *b, const struct bench_result *results,
-                 size_t n);
+                 size_t n, FILE *out);
 
 /* The report of n results, which the caller frees. seconds: of the host, in
  * all; ranks: that ran. */

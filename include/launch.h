@@ -1,9 +1,12 @@
-/* What must be known before MPI starts: how many ranks share this host, and
- * where their output goes. */
+/* What launchers say in the environment: how many tasks they have started, on
+ * this host and in all; and where the output of this process goes. Not
+ * collective. */
 #ifndef WL_LAUNCH_H
 #define WL_LAUNCH_H
 
 #include <stdbool.h>
+
+#include "fail.h"
 
 /* Tells Open MPI to give the processor away while it waits, if the launcher has
  * started more ranks here than there are processors for them: mpirun finds that
@@ -20,6 +23,16 @@ int launch_local_ranks(void);
 /* Processors that these ranks share, at least 1: those of the host, or what
  * Slurm gave of it to the job. */
 int launch_processors(void);
+
+/* This process's number among the tasks that one launcher has started; 0 where
+ * there is one task, or no launcher. Of launchers that have started each other
+ * the innermost counts. For what does without MPI. */
+int launch_task(void);
+
+/* For a process that MPI takes for the only rank. 0; or -1 and err, which names
+ * the cure, if a launcher has started several such: then MPI and the launcher
+ * do not know each other, and each task would do all of the work. */
+int launch_check_alone(struct wl_error *err);
 
 /* Seconds that a process has between SIGTERM and SIGKILL: mpirun leaves one,
  * Slurm thirty unless a site has it otherwise, people as many as they like; of

@@ -21,8 +21,15 @@ enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
 /* Most --set that a command line may have. */
 #define OPTIONS_SETS 32
 
+/* The word that asks for help where a verb stands. */
+#define OPTIONS_HELP "help"
+
+/* As a file to write: standard output, which then holds nothing else. */
+#define OPTIONS_STDOUT "-"
+
 struct options {
 	enum verb verb;
+	bool verb_named;          /* else it is run, which needs no name */
 	bool help, version;
 	uint64_t given;           /* a bit for each option that was named */
 	/* run, info: NULL for run means the default checkpoint */
@@ -46,7 +53,7 @@ struct options {
 	/* the account: run and bench */
 	const char *device;
 	const char *set[OPTIONS_SETS + 1]; /* ends with NULL */
-	const char *report;
+	const char *report;       /* OPTIONS_STDOUT: standard output */
 	bool strict;
 	bool no_account, profile; /* run */
 	bool dry_run;
@@ -76,6 +83,14 @@ struct options {
  * not checked. */
 int options_parse(int argc, char **argv, struct options *o,
                   struct wl_error *err);
+
+/* Where tables go that are an answer: standard output, unless the report goes
+ * there. */
+FILE *options_tables(const struct options *o);
+
+/* For a run that has failed, by err. If its model is not there, and no verb was
+ * named, but the model's name is nearly one: err names that verb instead. */
+void options_suggest_verb(const struct options *o, struct wl_error *err);
 
 /* Whether it is bench host, which emulates nothing and has options of its
  * own. */

@@ -66,14 +66,16 @@ struct report {
 
 extern const struct output_kind report_output;
 
-/* Whether a report can be written to path: it ends in .json, .h5 or .hdf5, or
- * is a device or pipe, which gets JSON, and output_check allows it. To be
- * called before the run begins. 0, or -1 and err, which names --report. */
+/* Whether a report can be written to path: it is OPTIONS_STDOUT; or ends in
+ * .json, .h5 or .hdf5, or is a device or pipe, which gets JSON, and
+ * output_check allows it. To be called before the run begins. 0, or -1 and err,
+ * which names --report. */
 int report_check_path(const char *path, struct wl_error *err);
 
-/* Writes the report through a temporary file, so that path holds all of it or
- * what it held before. No file of h5file_create may be open: there is one
- * temporary file at a time. 0, or -1 and err. */
+/* Writes the report, to OPTIONS_STDOUT as JSON, else through a temporary file,
+ * so that path holds all of it or what it held before. No file of
+ * h5file_create may be open: there is one temporary file at a time. 0, or -1
+ * and err. */
 int report_write(const struct report *r, const char *path,
                  struct wl_error *err);
 

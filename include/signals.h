@@ -2,11 +2,16 @@
 #ifndef WL_SIGNALS_H
 #define WL_SIGNALS_H
 
-/* From now on a mortal signal leaves no temporary file behind. patience > 0:
- * SIGUSR1 and SIGTERM are remembered instead, for signals_stop; a process that
- * has not ended so many seconds after SIGTERM, or gets it twice, dies of it.
- * What the process was started to ignore stays so. Once, at the start. */
+/* From now on no signal that ends the process leaves a temporary file behind,
+ * and a file that outgrows its limit (ulimit -f) makes a write fail. patience
+ * > 0: SIGUSR1 and SIGTERM are remembered instead, for signals_stop; a process
+ * that has not ended so many seconds after SIGTERM, or gets it twice, dies of
+ * it. What the process was started to ignore stays so. Once, at the start. */
 void signals_catch(double patience);
+
+/* The same for the signals of a crash: after MPI_Init, which has its own
+ * handlers of these and warns where it finds others. */
+void signals_catch_crashes(void);
 
 /* The signal that asks for an end after the current token, or 0. SIGTERM
  * counts more. */

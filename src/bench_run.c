@@ -11,6 +11,7 @@
 #include "host.h"
 #include "report.h"
 #include "scalapack.h"
+#include "streams.h"
 
 /* --strict: what the device cannot do. */
 static int refuse_violation(const struct bench *b,
@@ -46,8 +47,9 @@ static int deliver(const struct bench *b, const struct bench_result *r,
 			return wl_error_set(err, "bench: so large a kernel "
 			                    "cannot be counted in 64 bits");
 	if (!o->quiet)
-		bench_print(b, r, n);
-	fflush(stdout);
+		bench_print(b, r, n, options_tables(o));
+	if (streams_check(err))
+		return -1;
 	if (o->report) {
 		json_t *tree = bench_tree(b, r, n, seconds, ranks);
 

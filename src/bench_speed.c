@@ -10,6 +10,7 @@
 #include "host_speed.h"
 #include "mesh.h"
 #include "report.h"
+#include "streams.h"
 #include "tree.h"
 
 /* What a rank reads at most, far more than a core's caches; times that it
@@ -102,20 +103,21 @@ static void measure(struct speed *s, int passes)
 }
 
 static void print_figure(const char *what, double value, const char *unit,
-                         int ranks)
+                         int ranks, FILE *out)
 {
-	printf("%-17s %10.2f %-8s %10.2f a rank\n", what, value, unit,
-	       value / ranks);
+	fprintf(out, "%-17s %10.2f %-8s %10.2f a rank\n", what, value, unit,
+	        value / ranks);
 }
 
-static void print(const struct speed *s)
+static void print(const struct speed *s, FILE *out)
 {
-	printf("bench host, %d rank%s on %d cores%s, %zu MiB a rank, %s\n",
-	       s->ranks, s->ranks > 1 ? "s" : "", s->cores,
-	       s->ranks > s->cores ? " (oversubscribed)" : "",
-	       s->bytes >> 20, host_speed_unit());
-	print_figure("memory read", s->read / 1e9, "GB/s", s->ranks);
-	print_figure("fp32 peak", s->compute / 1e9, "GFLOP/s", s->ranks);
+	fprintf(out,
+	        "bench host, %d rank%s on %d cores%s, %zu MiB a rank, %s\n",
+	        s->ranks, s->ranks > 1 ? "s" : "", s->cores,
+	        s->ranks > s->cores ? " (oversubscribed)" : "",
+	        s->bytes >> 20, host_speed_unit());
+	print_figure("memory read", s->read / 1e9, "GB/s", s->ranks, out);
+	print_figure("fp32 peak", s->compute / 1e9, "GFLOP/s", s->ranks, out);
 }
 
 static json_t *host_of(const struct speed *s, double seconds)
@@ -161,8 +163,9 @@ static int deliver(const struct speed *s, const struct options *o,
 	int rc;
 
 	if (!o->quiet)
-		print(s);
-	fflush(stdout);
+		print(s, options_tables(o));
+	if (streams_check(err))
+		return -1;
 	if (!o->report)
 		return 0;
 	tree = tree_of(s, o, seconds);

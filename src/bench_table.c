@@ -59,7 +59,7 @@ static void add_words(struct row *row, const char *const word[8])
 		row_add(row, width[i], "%s", word[i]);
 }
 
-static void print_head(const struct bench *b)
+static void print_head(const struct bench *b, FILE *out)
 {
 	static const char *const names[8] = {
 		"cycles", "compute", "exchange", "eff.", "peak", "bytes",
@@ -67,7 +67,7 @@ static void print_head(const struct bench *b)
 	const struct options *o = b->options;
 	struct row row = { 0 };
 
-	printf("bench %s, %dx%d cores, emulated on %s, %s elements\n",
+	fprintf(out, "bench %s, %dx%d cores, emulated on %s, %s elements\n",
 	       b->kernel->name, o->grid.rows, o->grid.cols, b->device->name,
 	       wl_type_name(o->type < 0 ? WL_F16 : o->type));
 	row_add(&row, -11, "algorithm");
@@ -80,10 +80,11 @@ static void print_head(const struct bench *b)
 		row_add(&row, 10, "error");
 		row_add(&row, 10, "allowed");
 	}
-	puts(row.text);
+	fprintf(out, "%s\n", row.text);
 }
 
-static void print_result(const struct options *o, const struct bench_result *r)
+static void print_result(const struct options *o,
+                         const struct bench_result *r, FILE *out)
 {
 	static const char *const none[8] = { "-", "-", "-", "-", "-", "-", "-",
 	                                     "-" };
@@ -103,13 +104,13 @@ static void print_result(const struct options *o, const struct bench_result *r)
 		row_add(&row, 10, "%.2e", r->error);
 		row_add(&row, 10, "%.2e", r->allowed);
 	}
-	puts(row.text);
+	fprintf(out, "%s\n", row.text);
 }
 
 void bench_print(const struct bench *b, const struct bench_result *results,
-                 size_t n)
+                 size_t n, FILE *out)
 {
-	print_head(b);
+	print_head(b, out);
 	for (size_t i = 0; i < n; i++)
-		print_result(b->options, &results[i]);
+		print_result(b->options, &results[i], out);
 }

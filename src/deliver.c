@@ -14,7 +14,7 @@ int deliver_account(const struct report *r, const struct wafer *w,
 	whole.account = &a;
 	/* The summary is all that a dry run has to say. */
 	if (!o->quiet)
-		summary_print(&whole, r->host.dry ? stdout : stderr);
+		summary_print(&whole, r->host.dry ? options_tables(o) : stderr);
 	if (o->report && report_write(&whole, o->report, err))
 		return -1;
 	/* A muted ledger's memory and routes are no account: options.c keeps

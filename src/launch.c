@@ -17,6 +17,70 @@ static int whole(const char *text)
 	return v < 1 || v > 1 << 24 || *end ? 0 : (int)v;
 }
 
+/* srun's name for what is no step of tasks begins here: a batch script, an
+ * interactive shell. */
+#define SLURM_NO_STEP 0xfffffff0
+
+/* Tasks of srun's step; 0: this is none of them. A batch script, too, has
+ * SLURM_PROCID and the job's SLURM_NTASKS. */
+static int step_tasks(void)
+{
+	const char *step = getenv("SLURM_STEP_ID");
+	int tasks = whole(getenv("SLURM_STEP_NUM_TASKS"));
+
+	if (!step || !getenv("SLURM_PROCID") ||
+	    strtoul(step, NULL, 10) >= SLURM_NO_STEP)
+		return 0;
+	return tasks ? tasks : whole(getenv("SLURM_NTASKS"));
+}
+
+/* How launchers tell their tasks how many there are, and which one each is;
+ * first those that others start. */
+static const struct launcher {
+	const char *name, *tasks, *task;
+} launchers[] = {
+	{ "the mpirun of another Open MPI", "OMPI_COMM_WORLD_SIZE",
+	  "OMPI_COMM_WORLD_RANK" },
+	{ "the launcher of MVAPICH", "MV2_COMM_WORLD_SIZE",
+	  "MV2_COMM_WORLD_RANK" },
+	{ "the launcher of another MPI", "PMI_SIZE", "PMI_RANK" },
+	{ "srun", NULL, "SLURM_PROCID" },
+};
+
+/* The innermost launcher, and how many tasks it has started; NULL: there is
+ * none. */
+static const struct launcher *find_launcher(int *tasks)
+{
+	for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
+		const struct launcher *l = &launchers[i];
+
+		*tasks = l->tasks ? whole(getenv(l->tasks)) : step_tasks();
+		if (*tasks)
+			return l;
+	}
+	return NULL;
+}
+
+int launch_task(void)
+{
+	int tasks;
+	const struct launcher *l = find_launcher(&tasks);
+
+	return l && tasks > 1 ? whole(getenv(l->task)) : 0;
+}
+
+int launch_check_alone(struct wl_error *err)
+{
+	int tasks;
+	const struct launcher *l = find_launcher(&tasks);
+
+	if (!l || tasks == 1)
+		return 0;
+	return wl_error_set(err, "%s has started %d tasks, but to Open MPI each"
+	                    " is a job of its own: use srun --mpi=pmix, or"
+	                    " Open MPI's mpirun", l->name, tasks);
+}
+
 /* The entry of one node in Slurm's list of counts, "8(x2),4": two nodes of 8,
  * then one of 4. 0: there is none. */
 static int count_of_node(const char *list, int node)

@@ -23,6 +23,7 @@
 #include "scalapack.h"
 #include "signals.h"
 #include "simd.h"
+#include "streams.h"
 #include "words.h"
 
 static int print_version(void)
@@ -42,14 +43,21 @@ static int print_version(void)
 	return 0;
 }
 
-static int complain(const struct wl_error *err)
+/* What the process leaves with, once it has said what went wrong. */
+static int conclude(int rc, struct wl_error *err)
 {
-	fprintf(stderr, "waferllm: %s\n", err->text);
+	int status;
+
+	if (!rc)
+		rc = streams_check(err);
+	status = rc ? err->status : 0;
+	if (status)
+		fprintf(stderr, "waferllm: %s\n", err->text);
 	fflush(stderr);
-	return err->status;
+	return status;
 }
 
-/* Import and info: one process, no MPI. */
+/* What one process does, without MPI. */
 static int serial_verb(const struct options *o, struct wl_error *err)
 {
 	struct import_options import = {
@@ -57,30 +65,62 @@ static int serial_verb(const struct options *o, struct wl_error *err)
 		.tokenizer = o->tokenizer, .random_shape = o->random_shape,
 		.type = o->type, .seed = o->seed, .quiet = o->quiet };
 
+	if (o->help) {
+		options_help(stdout, o->verb_named ? o->verb : NVERBS);
+		return 0;
+	}
+	if (o->version || (o->verb == VERB_INFO && !o->model))
+		return print_version();
 	if (o->verb == VERB_INFO)
 		return info_print(o->model, stdout, err);
 	return import_run(&import, err);
+}
+
+/* Of several processes that a launcher has started, the first does it. */
+static int run_serial(int rc, const struct options *o, struct wl_error *err)
+{
+	if (launch_task() > 0) {
+		/* One of them tells those who meant N imports. */
+		if (launch_task() == 1 && o->verb == VERB_IMPORT && !o->help &&
+		    !o->quiet)
+			fprintf(stderr, "waferllm: import does its work once, "
+			        "in the first process\n");
+		return 0;
+	}
+	signals_catch(0);
+	signals_catch_crashes();
+	return conclude(rc ? rc : serial_verb(o, err), err);
 }
 
 /* All ranks leave together, after the leader has spoken: if another were
  * first, mpirun would kill the leader and its line would be lost. */
 static int run_verb(int rc, const struct options *o, struct wl_error *err)
 {
-	int rank, status = 0, signal_got = 0;
+	int rank, ranks, status = 0, signal_got = 0;
 
+	signals_catch(o->verb == VERB_RUN && !o->dry_run ? launch_patience()
+	                                                 : 0);
 	/* A reader that is gone shows as a failed write, so that nothing is
 	 * left half-written. */
 	signal(SIGPIPE, SIG_IGN);
 	launch_prepare();
 	MPI_Init(NULL, NULL);
+	signals_catch_crashes();
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+	MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+	if (!rc && ranks == 1)
+		rc = launch_check_alone(err);
 	if (!rc && o->verb == VERB_RUN)
 		rc = run(o, &signal_got, err);
 	else if (!rc)
 		rc = bench_run(o, err);
-	if (rc && rank == 0)
-		status = complain(err);
-	else if (rank == 0 && signal_got == SIGTERM)
+	if (rc && o->verb == VERB_RUN)
+		options_suggest_verb(o, err);
+	if (ranks == 1 && launch_task() > 0)
+		status = WL_EXIT_USER;
+	else if (rank == 0)
+		status = conclude(rc, err);
+	if (status == 0 && signal_got == SIGTERM && rank == 0)
 		status = 128 + SIGTERM;
 	mesh_join(MPI_COMM_WORLD);
 	MPI_Finalize();
@@ -91,24 +131,15 @@ int main(int argc, char **argv)
 {
 	struct options o;
 	struct wl_error err;
-	int rc = options_parse(argc, argv, &o, &err);
+	int rc;
 
-	if (!rc && (o.version ||
-	            (o.verb == VERB_INFO && !o.model && !o.help)))
-		return print_version();
-	if (!rc && o.help) {
-		bool verb_named = argc > 2;
-
-		options_help(stdout, verb_named ? o.verb : NVERBS);
-		return 0;
-	}
+	streams_open();
+	host_keep_memory();
+	rc = options_parse(argc, argv, &o, &err);
 	for (size_t i = 0; i < options_inputs(); i++)
 		output_spare(options_input(&o, i));
-	signals_catch(o.verb == VERB_RUN && !o.dry_run ? launch_patience() : 0);
-	host_keep_memory();
-	if (o.verb == VERB_RUN || o.verb == VERB_BENCH)
-		return run_verb(rc, &o, &err);
-	if (rc || serial_verb(&o, &err))
-		return complain(&err);
-	return 0;
+	if (o.help || o.version || o.verb == VERB_IMPORT ||
+	    o.verb == VERB_INFO)
+		return run_serial(rc, &o, &err);
+	return run_verb(rc, &o, &err);
 }

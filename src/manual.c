@@ -127,6 +127,8 @@ static void put_synopsis(enum verb verb)
 			puts(".br");
 		put_usage(v);
 	}
+	if (verb == NVERBS)
+		puts(".br\n\\fBwaferllm " OPTIONS_HELP "\\fR [\\fIVERB\\fR]");
 }
 
 static void put_description(enum verb verb)

@@ -139,7 +139,7 @@ static void print_verb(FILE *out)
 	open_function(out, "verb", "$verb:$1");
 	for (int v = 0; v < NVERBS; v++)
 		fprintf(out, "%s:%s", v ? " | " : "\t", options_verb(v)->name);
-	fprintf(out, ") verb=$1 ;;\n\t:*) verb=%s ;;\n\tbench:",
+	fprintf(out, " | :" OPTIONS_HELP ") verb=$1 ;;\n\t:*) verb=%s ;;\n\tbench:",
 	        options_verb(VERB_RUN)->name);
 	print_choices(out, options_verb(VERB_BENCH)->operands, " | bench:");
 	fprintf(out, ") verb=\"bench $1\" ;;\n");
@@ -177,6 +177,9 @@ static void print_operands(FILE *out)
 {
 	open_function(out, "operands", "$1");
 	fprintf(out, "\t'') words='");
+	for (int v = 0; v < NVERBS; v++)
+		fprintf(out, "%s ", options_verb(v)->name);
+	fprintf(out, OPTIONS_HELP "' ;;\n\t" OPTIONS_HELP ") words='");
 	for (int v = 0; v < NVERBS; v++)
 		fprintf(out, "%s%s", v ? " " : "", options_verb(v)->name);
 	fprintf(out, "' ;;\n\tbench) words='");

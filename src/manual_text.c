@@ -135,7 +135,8 @@ const char manual_environment[] =
 
 const struct manual_item manual_status[] = {
 	{ "0", "Done." },
-	{ "1", "A fault of the machine: a rank died, a disk filled up." },
+	{ "1", "A fault of the machine: a rank died, a disk filled up, standard\n"
+	       "output cannot be written." },
 	{ "2", "Something that you named is wrong; a line on standard error\n"
 	       "says what. With --strict: the device cannot do it." },
 	{ "143", "SIGTERM ended it." },

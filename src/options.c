@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model.h"
+#include "nearest.h"
 
 /* INPUT: the name of a file that is read. */
 enum kind { FLAG, STRING, INPUT, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID, AUTO,
@@ -108,7 +110,8 @@ static const struct option table[] = {
 	  "elements the account charges: f32, f16, bf16 (default: f16);\n"
 	  "the host computes in f32" },
 	{ RUN | BENCH | HOST, "--report", STRING, AT(report), "FILE", NULL, 0, 0,
-	  "write the account to a .json or .h5 file" },
+	  "write the account to a .json or .h5 file; -: as JSON to\n"
+	  "standard output, alone (not of a run that prints its text)" },
 	{ RUN | BENCH, "--strict", FLAG, AT(strict), NULL, NULL, 0, 0,
 	  "what the device cannot do is an error: exit status 2" },
 	{ RUN, "--profile", FLAG, AT(profile), NULL, NULL, 0, 0,
@@ -142,7 +145,7 @@ static const struct option table[] = {
 	{ RUN | BENCH, "--no-shared-memory", FLAG, AT(no_shared_memory), NULL,
 	  NULL, 0, 0, "ranks of one host send messages, too" },
 	{ RUN | BENCH | HOST | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
-	  "nothing on standard error but errors" },
+	  "no tables, and nothing on standard error but errors" },
 	{ IMPORT, "--tokenizer", INPUT, AT(tokenizer), "FILE", NULL, 0, 0,
 	  "the tokenizer.bin of a llama2.c checkpoint" },
 	{ IMPORT, "--random", INPUT, AT(random_shape), "SHAPE", NULL, 0, 0,
@@ -151,6 +154,8 @@ static const struct option table[] = {
 	  "store weights as f32, f16, bf16 (default: as SOURCE)" },
 	{ ALL, "--help", FLAG, AT(help), NULL, NULL, 0, 0,
 	  "this text" },
+	{ ALL, "-h", FLAG, AT(help), NULL, NULL, 0, 0,
+	  "the same" },
 	{ ALL, "--version", FLAG, AT(version), NULL, NULL, 0, 0,
 	  "version of waferllm, and what it was built with" },
 };
@@ -359,25 +364,6 @@ static void set_defaults(struct options *o)
 			       err.text);
 }
 
-/* Operand number i of the verb; -1 when it takes no more. */
-static int set_operand(struct options *o, int i, const char *arg,
-                       struct wl_error *err)
-{
-	const char **field[NVERBS][2] = {
-		[VERB_RUN] = { &o->model, NULL },
-		[VERB_BENCH] = { &o->kernel, NULL },
-		[VERB_IMPORT] = { &o->source, &o->dest },
-		[VERB_INFO] = { &o->model, NULL },
-	};
-
-	if (i > 1 || !field[o->verb][i])
-		return wl_error_set(err, "unexpected argument \"%s\" (see "
-		                    "waferllm %s --help)", arg,
-		                    verb_text[o->verb].name);
-	*field[o->verb][i] = arg;
-	return 0;
-}
-
 /* What makes sense in a dry run only, and what does not in one. */
 static int check_dry_run(const struct options *o, struct wl_error *err)
 {
@@ -413,6 +399,11 @@ static int check_dry_run(const struct options *o, struct wl_error *err)
 	return 0;
 }
 
+static bool is_report_on_stdout(const struct options *o)
+{
+	return o->report && !strcmp(o->report, OPTIONS_STDOUT);
+}
+
 static int check_run(const struct options *o, struct wl_error *err)
 {
 	if (o->no_account && (o->report || o->strict))
@@ -427,6 +418,10 @@ static int check_run(const struct options *o, struct wl_error *err)
 		                    "each other", o->prompt ? "--prompt" :
 		                    o->prompt_file ? "--prompt-file" :
 		                    "--special");
+	if (is_report_on_stdout(o) && !o->dry_run)
+		return wl_error_set(err, "option --report: standard output has"
+		                    " the text of a run: name a file (- is for"
+		                    " --dry-run)");
 	if (o->shape && o->model)
 		return wl_error_set(err, "option --shape and MODEL.h5 exclude "
 		                    "each other");
@@ -437,6 +432,11 @@ static int check_run(const struct options *o, struct wl_error *err)
 		                    "--prefill-grid and --decode-grid, and "
 		                    "regions");
 	return check_dry_run(o, err);
+}
+
+FILE *options_tables(const struct options *o)
+{
+	return is_report_on_stdout(o) ? stderr : stdout;
 }
 
 bool options_bench_host(const struct options *o)
@@ -457,6 +457,17 @@ static int check_host(const struct options *o, struct wl_error *err)
 	return 0;
 }
 
+static int check_bench(const struct options *o, struct wl_error *err)
+{
+	if (o->dry_run && o->check)
+		return wl_error_set(err, "options --dry-run and --check "
+		                    "exclude each other");
+	if (o->report && o->algo && !strcmp(o->algo, "list"))
+		return wl_error_set(err, "options --algo list and --report "
+		                    "exclude each other");
+	return 0;
+}
+
 /* What must hold between options. */
 static int check(struct options *o, int operands, struct wl_error *err)
 {
@@ -464,9 +475,8 @@ static int check(struct options *o, int operands, struct wl_error *err)
 		return check_run(o, err);
 	if (options_bench_host(o))
 		return check_host(o, err);
-	if (o->verb == VERB_BENCH && o->dry_run && o->check)
-		return wl_error_set(err, "options --dry-run and --check "
-		                    "exclude each other");
+	if (o->verb == VERB_BENCH)
+		return check_bench(o, err);
 	if (o->verb != VERB_IMPORT)
 		return 0;
 	if (o->random_shape) {
@@ -487,48 +497,201 @@ static int check(struct options *o, int operands, struct wl_error *err)
 	return 0;
 }
 
+/* ---- Words that are none of the table's ---- */
+
+/* The option of the verb that is most like the word; NULL: none is. */
+static const char *nearest_option(enum verb verb, const char *word)
+{
+	struct nearest n = nearest_start(word + strspn(word, "-"));
+
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (table[i].verbs & 1u << verb)
+			nearest_offer(&n, table[i].name,
+			              table[i].name + strspn(table[i].name,
+			                                     "-"));
+	return n.best;
+}
+
+/* The same of verbs. A word with a dot or a slash is a file's name. */
+static const char *nearest_verb(const char *word)
+{
+	struct nearest n = nearest_start(word);
+
+	if (strpbrk(word, "./"))
+		return NULL;
+	for (int v = 0; v < NVERBS; v++)
+		nearest_offer(&n, verb_text[v].name, verb_text[v].name);
+	nearest_offer(&n, OPTIONS_HELP, OPTIONS_HELP);
+	return n.best;
+}
+
+/* The first word, where it must be taken for a model. */
+static bool is_no_model(const struct options *o)
+{
+	return !o->verb_named && o->verb == VERB_RUN && o->model &&
+	       access(o->model, F_OK) < 0;
+}
+
+/* A model that is not there, and whose name is nearly a verb's. */
+static const char *meant_verb(const struct options *o)
+{
+	return is_no_model(o) ? nearest_verb(o->model) : NULL;
+}
+
+static int suggest_verb(const struct options *o, struct wl_error *err)
+{
+	const char *verb = meant_verb(o);
+
+	if (!strcmp(verb, o->model))
+		return wl_error_set(err, "the verb, %s, must be the first word"
+		                    " (see waferllm --help)", verb);
+	return wl_error_set(err, "unknown verb or model \"%s\": did you mean "
+	                    "%s?", o->model, verb);
+}
+
+void options_suggest_verb(const struct options *o, struct wl_error *err)
+{
+	if (meant_verb(o))
+		suggest_verb(o, err);
+}
+
+static int refuse_operand(const struct options *o, const char *arg,
+                          struct wl_error *err)
+{
+	if (meant_verb(o))
+		return suggest_verb(o, err);
+	if (is_no_model(o))
+		return wl_error_set(err, "unknown verb or model \"%.500s\", or "
+		                    "unexpected argument \"%.300s\" (see "
+		                    "waferllm --help)", o->model, arg);
+	return wl_error_set(err, "unexpected argument \"%s\" (see "
+	                    "waferllm %s --help)", arg,
+	                    verb_text[o->verb].name);
+}
+
+static int refuse_option(const struct options *o, const char *arg,
+                         size_t length, struct wl_error *err)
+{
+	char word[64];
+	const char *option;
+	/* Of "-n=3" all of it is wrong. */
+	int shown = arg[1] == '-' && length < 500 ? length : 500;
+
+	if (meant_verb(o))
+		return suggest_verb(o, err);
+	snprintf(word, sizeof word, "%.*s", shown, arg);
+	word[strcspn(word, "=")] = '\0';
+	option = nearest_option(o->verb, word);
+	if (option)
+		return wl_error_set(err, "unknown option %.*s: did you mean "
+		                    "%s?", shown, arg, option);
+	return wl_error_set(err, "unknown option %.*s (see waferllm %s --help)",
+	                    shown, arg, verb_text[o->verb].name);
+}
+
+/* ---- Words of the command line ---- */
+
+/* Operand number i of the verb; -1 when it takes no more. */
+static int set_operand(struct options *o, int i, const char *arg,
+                       struct wl_error *err)
+{
+	const char **field[NVERBS][2] = {
+		[VERB_RUN] = { &o->model, NULL },
+		[VERB_BENCH] = { &o->kernel, NULL },
+		[VERB_IMPORT] = { &o->source, &o->dest },
+		[VERB_INFO] = { &o->model, NULL },
+	};
+
+	if (i > 1 || !field[o->verb][i])
+		return refuse_operand(o, arg, err);
+	*field[o->verb][i] = arg;
+	return 0;
+}
+
+/* How much of the word is an option's name: "--grid=4x4", "-n3". */
+static size_t name_length(const char *arg)
+{
+	if (arg[1] != '-' && arg[2] && strchr("0123456789+-.", arg[2]))
+		return 2;
+	return strcspn(arg, "=");
+}
+
 /* One option at argv[*i]; steps over its argument. */
 static int parse_option(int argc, char **argv, int *i, struct options *o,
                         struct wl_error *err)
 {
-	const char *arg = argv[*i], *equal = NULL;
+	const char *arg = argv[*i], *rest;
+	size_t length = name_length(arg);
+	const struct option *opt = find(o->verb, arg, length);
 
-	if (arg[1] == '-')
-		equal = strchr(arg, '=');
-	const struct option *opt = find(o->verb, arg, equal
-	                                ? (size_t)(equal - arg) : strlen(arg));
-
-	if (!opt)
-		return wl_error_set(err, "unknown option %s (see waferllm %s "
-		                    "--help)", arg, verb_text[o->verb].name);
+	if (!opt || (arg[length] == '=' && arg[1] != '-'))
+		return refuse_option(o, arg, length, err);
+	rest = arg[length] ? arg + length + (arg[length] == '=') : NULL;
 	o->given |= (uint64_t)1 << (opt - table);
 	if (opt->kind == FLAG) {
-		if (equal)
+		if (rest)
 			return wl_error_set(err, "option %s takes no argument",
 			                    opt->name);
 		return set(opt, NULL, o, err);
 	}
-	if (equal)
-		return set(opt, equal + 1, o, err);
+	if (rest)
+		return set(opt, rest, o, err);
 	if (*i + 1 >= argc)
 		return wl_error_set(err, "option %s needs an argument (%s)",
 		                    opt->name, opt->argument);
 	return set(opt, argv[++*i], o, err);
 }
 
+/* An enum verb; -1: the word names none. */
+static int find_verb(const char *word)
+{
+	for (int v = 0; v < NVERBS; v++)
+		if (!strcmp(word, verb_text[v].name))
+			return v;
+	return -1;
+}
+
+/* help, help VERB. */
+static int parse_help(int argc, char **argv, struct options *o,
+                      struct wl_error *err)
+{
+	const char *word = argc > 2 ? argv[2] : OPTIONS_HELP, *meant;
+	int verb = find_verb(word);
+
+	o->help = true;
+	o->verb_named = verb >= 0;
+	if (verb >= 0)
+		o->verb = verb;
+	if (verb >= 0 || word[0] == '-' || !strcmp(word, OPTIONS_HELP))
+		return 0;
+	meant = nearest_verb(word);
+	return wl_error_set(err, "unknown verb \"%.500s\"%s%s%s", word,
+	                    meant ? ": did you mean " : "", meant ? meant :
+	                    " (see waferllm --help)", meant ? "?" : "");
+}
+
+/* The verb, if the first word is one; the number of the next word. */
+static int parse_verb(int argc, char **argv, struct options *o)
+{
+	int verb = argc > 1 ? find_verb(argv[1]) : -1;
+
+	if (verb < 0)
+		return 1;
+	o->verb = verb;
+	o->verb_named = true;
+	return 2;
+}
+
 int options_parse(int argc, char **argv, struct options *o,
                   struct wl_error *err)
 {
-	int i = 1, operands = 0;
+	int i, operands = 0;
 	bool literal = false; /* after -- */
 
 	set_defaults(o);
-	for (int v = 0; argc > 1 && v < NVERBS; v++)
-		if (!strcmp(argv[1], verb_text[v].name)) {
-			o->verb = v;
-			i = 2;
-		}
-	for (; i < argc; i++) {
+	if (argc > 1 && !strcmp(argv[1], OPTIONS_HELP))
+		return parse_help(argc, argv, o, err);
+	for (i = parse_verb(argc, argv, o); i < argc; i++) {
 		int rc;
 
 		if (!literal && !strcmp(argv[i], "--")) {
@@ -542,7 +705,7 @@ int options_parse(int argc, char **argv, struct options *o,
 		if (rc)
 			return rc;
 		if (o->help || o->version)
-			return 0;
+			return meant_verb(o) ? suggest_verb(o, err) : 0;
 	}
 	return check(o, operands, err);
 }
@@ -582,9 +745,10 @@ void options_help(FILE *out, enum verb verb)
 	for (int v = VERB_RUN + 1; v < NVERBS; v++)
 		fprintf(out, "       waferllm %s %s [options]\n",
 		        verb_text[v].name, verb_text[v].operands);
-	fprintf(out, "\nRuns Llama-family models on an emulated wafer-scale "
+	fprintf(out, "       waferllm %s [VERB]\n"
+	        "\nRuns Llama-family models on an emulated wafer-scale "
 	        "chip.\nwaferllm VERB --help tells about a verb; the default "
-	        "verb is run:\n\n");
+	        "verb is run:\n\n", OPTIONS_HELP);
 	help_options(out, VERB_RUN);
 }
 

@@ -7,6 +7,7 @@
 
 #include "h5file.h"
 #include "output.h"
+#include "streams.h"
 
 /* Digits of a real number that bring back all of its bits. */
 #define REAL_DIGITS 17
@@ -57,8 +58,15 @@ static int check_ending(const char *path, struct wl_error *err)
 	                    " .json, .h5 or .hdf5", path);
 }
 
+static bool is_stdout(const char *path)
+{
+	return !strcmp(path, OPTIONS_STDOUT);
+}
+
 int report_check_path(const char *path, struct wl_error *err)
 {
+	if (is_stdout(path))
+		return 0;
 	if (check_ending(path, err))
 		return -1;
 	return output_check(path, &report_output, err);
@@ -66,20 +74,35 @@ int report_check_path(const char *path, struct wl_error *err)
 
 /* --- JSON --- */
 
-static int save_json(json_t *tree, const char *path, struct wl_error *err)
+/* The tree as text, which the caller frees. */
+static char *json_text(json_t *tree)
 {
 	char *text = json_dumps(tree, JSON_INDENT(1) |
 	                        JSON_REAL_PRECISION(REAL_DIGITS));
-	struct output *o;
-	int failure;
 
 	if (!text)
 		wl_die("out of memory: a report");
-	o = output_begin(path, &report_output, err);
-	if (!o) {
-		free(text);
+	return text;
+}
+
+static int print_json(json_t *tree, struct wl_error *err)
+{
+	char *text = json_text(tree);
+
+	puts(text);
+	free(text);
+	return streams_check(err);
+}
+
+static int save_json(json_t *tree, const char *path, struct wl_error *err)
+{
+	struct output *o = output_begin(path, &report_output, err);
+	char *text;
+	int failure;
+
+	if (!o)
 		return -1;
-	}
+	text = json_text(tree);
 	failure = output_write(o, text, strlen(text), 0);
 	if (!failure)
 		failure = output_write(o, "\n", 1, strlen(text));
@@ -93,6 +116,8 @@ static int save_json(json_t *tree, const char *path, struct wl_error *err)
 
 int report_save(json_t *tree, const char *path, struct wl_error *err)
 {
+	if (is_stdout(path))
+		return print_json(tree, err);
 	if (check_ending(path, err))
 		return -1;
 	return is_h5(path) ? report_save_h5(tree, path, err)

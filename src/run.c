@@ -4,7 +4,6 @@
 #include "config.h"
 #include "run.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include "prompt.h"
 #include "sampler.h"
 #include "signals.h"
+#include "streams.h"
 #include "system.h"
 #include "tokenizer.h"
 #include "wafer.h"
@@ -315,8 +315,8 @@ static void check_answer(struct run *r, int rc)
 {
 	if (!rc || r->failed)
 		return;
-	wl_error_system(r->err, errno, "standard output cannot be written");
-	r->err->status = WL_EXIT_FAULT;
+	streams_note();
+	streams_check(r->err);
 	give_up(r);
 }
 
@@ -448,7 +448,7 @@ static int generate(struct run *r)
 	r->host.ended_by = find_end(r, id);
 	if (r->leader)
 		check_answer(r, answer_end(&r->answer));
-	if (r->failed)
+	if (r->failed || (r->leader && streams_check(r->err)))
 		return -1;
 	if (id >= 0)
 		return 0;

@@ -2,6 +2,7 @@
 #include "signals.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/time.h>
 
@@ -9,36 +10,63 @@
 
 static volatile sig_atomic_t wanted;
 static struct itimerval limit;
+/* What each signal did before it was caught. */
+static struct sigaction before[NSIG];
+
+/* What ends no process unless it is caught, and what cannot be. */
+static const int harmless[] = { SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU,
+                                SIGURG, SIGWINCH, SIGKILL, SIGSTOP };
+/* MPI_Init catches these, unless others have, to show where they came from. */
+static const int crash[] = { SIGABRT, SIGBUS, SIGFPE, SIGSEGV };
+
+#define LENGTH(list) (sizeof (list) / sizeof *(list))
+
+static bool is_in(const int *list, size_t n, int signal)
+{
+	while (n > 0 && list[n - 1] != signal)
+		n--;
+	return n > 0;
+}
 
 /* Leaves no temporary file behind, then dies of the signal all the same. */
 static void die_of(int signal)
 {
 	wl_clean_up();
+	sigaction(signal, &before[signal], NULL);
 	raise(signal);
 }
 
-static void catch(int signal, void (*handler)(int), int flags)
+static void set(int signal, void (*handler)(int), int flags)
 {
-	struct sigaction a = { .sa_handler = handler, .sa_flags = flags }, old;
+	struct sigaction a = { .sa_handler = handler, .sa_flags = flags };
 
 	/* One of the two at a time looks at what is wanted. */
 	sigemptyset(&a.sa_mask);
 	sigaddset(&a.sa_mask, SIGUSR1);
 	sigaddset(&a.sa_mask, SIGTERM);
-	/* What nohup has had ignored stays so. */
-	if (sigaction(signal, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
-		sigaction(signal, &a, NULL);
+	sigaction(signal, &a, NULL);
+}
+
+/* What nohup has had ignored stays so, as does the handler of a tool that is
+ * linked in; but a crash is handed on to it. */
+static bool is_free(int signal, bool crashes)
+{
+	if (sigaction(signal, NULL, &before[signal]) < 0 ||
+	    before[signal].sa_handler == SIG_IGN)
+		return false;
+	return crashes || before[signal].sa_handler == SIG_DFL;
 }
 
 static void catch_mortal(int signal)
 {
-	catch(signal, die_of, SA_RESETHAND | SA_NODEFER);
+	set(signal, die_of, SA_NODEFER);
 }
 
 /* The alarm that comes too late for an end in order. */
 static void lose_patience(int signal)
 {
-	(void)signal;
+	if (wanted != SIGTERM)
+		die_of(signal);
 	catch_mortal(SIGTERM);
 	raise(SIGTERM);
 }
@@ -53,19 +81,40 @@ static void remember(int signal)
 		wanted = signal;
 }
 
+/* A file that grows too large is a write that fails. Not SIG_IGN, which the
+ * daemon that MPI_Init starts would inherit: its own writes would then fail for
+ * ever, and fill the memory. */
+static void let_write_fail(int signal)
+{
+	(void)signal;
+}
+
 void signals_catch(double patience)
 {
-	static const int mortal[] = { SIGHUP, SIGINT, SIGPIPE, SIGTERM };
+	for (int s = 1; s < NSIG; s++) {
+		if (is_in(harmless, LENGTH(harmless), s) ||
+		    is_in(crash, LENGTH(crash), s) || !is_free(s, false))
+			continue;
+		if (patience > 0 && s == SIGALRM)
+			set(s, lose_patience, 0);
+		else if (patience > 0 && (s == SIGUSR1 || s == SIGTERM))
+			set(s, remember, SA_RESTART);
+		else if (s == SIGXFSZ)
+			set(s, let_write_fail, SA_RESTART);
+		else
+			catch_mortal(s);
+	}
+	if (patience > 0) {
+		limit.it_value.tv_sec = (time_t)patience;
+		limit.it_value.tv_usec = 1e6 * (patience - (time_t)patience);
+	}
+}
 
-	for (size_t i = 0; i < sizeof mortal / sizeof *mortal; i++)
-		catch_mortal(mortal[i]);
-	if (patience <= 0)
-		return;
-	limit.it_value.tv_sec = (time_t)patience;
-	limit.it_value.tv_usec = 1e6 * (patience - (time_t)patience);
-	catch(SIGALRM, lose_patience, 0);
-	catch(SIGUSR1, remember, SA_RESTART);
-	catch(SIGTERM, remember, SA_RESTART);
+void signals_catch_crashes(void)
+{
+	for (size_t i = 0; i < LENGTH(crash); i++)
+		if (is_free(crash[i], true))
+			catch_mortal(crash[i]);
 }
 
 int signals_stop(void)

@@ -4,6 +4,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "suite.h"
@@ -13,7 +14,9 @@
 static const char *const names[] = {
 	"OMPI_COMM_WORLD_LOCAL_SIZE", "SLURM_PROCID", "SLURM_NODEID",
 	"SLURM_STEP_TASKS_PER_NODE", "SLURM_TASKS_PER_NODE",
-	"SLURM_CPUS_ON_NODE", "OMPI_COMM_WORLD_SIZE", YIELD };
+	"SLURM_CPUS_ON_NODE", "OMPI_COMM_WORLD_SIZE", YIELD,
+	"OMPI_COMM_WORLD_RANK", "PMI_SIZE", "PMI_RANK", "SLURM_STEP_ID",
+	"SLURM_STEP_NUM_TASKS", "SLURM_NTASKS" };
 
 static void forget(void)
 {
@@ -113,6 +116,41 @@ START_TEST(crowded_ranks_yield)
 }
 END_TEST
 
+/* Of tasks of srun in whose midst mpirun starts ranks, and so on. */
+START_TEST(the_innermost_launcher_counts)
+{
+	struct wl_error err;
+
+	forget();
+	ck_assert_int_eq(launch_task(), 0);
+	ck_assert_int_eq(launch_check_alone(&err), 0);
+	step("0", "8");
+	setenv("SLURM_NTASKS", "8", 1);
+	/* A batch script. */
+	ck_assert_int_eq(launch_task(), 0);
+	ck_assert_int_eq(launch_check_alone(&err), 0);
+	setenv("SLURM_STEP_ID", "4294967291", 1);
+	ck_assert_int_eq(launch_check_alone(&err), 0);
+	setenv("SLURM_STEP_ID", "0", 1);
+	ck_assert_int_eq(launch_task(), 3);
+	ck_assert_int_eq(launch_check_alone(&err), -1);
+	ck_assert_ptr_nonnull(strstr(err.text, "srun --mpi=pmix"));
+	setenv("SLURM_STEP_NUM_TASKS", "1", 1);
+	ck_assert_int_eq(launch_task(), 0);
+	ck_assert_int_eq(launch_check_alone(&err), 0);
+	setenv("SLURM_STEP_NUM_TASKS", "8", 1);
+	setenv("PMI_SIZE", "2", 1);
+	setenv("PMI_RANK", "1", 1);
+	ck_assert_int_eq(launch_task(), 1);
+	ck_assert_int_eq(launch_check_alone(&err), -1);
+	setenv("OMPI_COMM_WORLD_SIZE", "1", 1);
+	setenv("OMPI_COMM_WORLD_RANK", "0", 1);
+	ck_assert_int_eq(launch_task(), 0);
+	ck_assert_int_eq(launch_check_alone(&err), 0);
+	forget();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("launch");
@@ -122,6 +160,7 @@ int main(void)
 	tcase_add_test(t, jobs_have_their_processors);
 	tcase_add_test(t, mpirun_has_little_patience);
 	tcase_add_test(t, crowded_ranks_yield);
+	tcase_add_test(t, the_innermost_launcher_counts);
 	suite_add_tcase(s, t);
 	return run_suite(s);
 }

@@ -150,6 +150,12 @@ START_TEST(words_are_told_apart)
 	ck_assert_str_eq(opts.model, "info");
 	accept("-n", "3", "-n", "4");
 	ck_assert_int_eq(opts.new_tokens, 4);
+	accept("-n5", "--quiet");
+	ck_assert_int_eq(opts.new_tokens, 5);
+	accept("bench", "gemm", "-m64", "-k3", "-n2");
+	ck_assert(opts.m == 64 && opts.k == 3 && opts.n == 2);
+	refuse("option -n: \"-3\" is not between", "-n-3");
+	refuse("option -n: \"3x\" is not a number", "-n3x");
 }
 END_TEST
 
@@ -163,6 +169,86 @@ START_TEST(the_rest_is_not_checked_after_help)
 	accept("--version", "-n");
 	ck_assert(opts.version);
 	refuse("--bogus", "--bogus", "--help");
+	accept("-h", "--bogus");
+	ck_assert(opts.help && !opts.verb_named);
+	accept("info", "m.h5", "-h");
+	ck_assert(opts.help && opts.verb_named);
+	ck_assert_int_eq(opts.verb, VERB_INFO);
+}
+END_TEST
+
+START_TEST(help_is_a_verb)
+{
+	accept("help");
+	ck_assert(opts.help && !opts.verb_named);
+	accept("help", "help");
+	ck_assert(opts.help && !opts.verb_named);
+	accept("help", "bench", "x");
+	ck_assert(opts.help && opts.verb_named);
+	ck_assert_int_eq(opts.verb, VERB_BENCH);
+	refuse("unknown verb \"improt\": did you mean import?", "help",
+	       "improt");
+	refuse("unknown verb \"qqqqq\" (see", "help", "qqqqq");
+	accept("run", "help");
+	ck_assert(!opts.help);
+	ck_assert_str_eq(opts.model, "help");
+}
+END_TEST
+
+/* No file of these names is there. */
+START_TEST(misspelt_words_name_the_nearest)
+{
+	static const char *const verb[][2] = {
+		{ "improt", "import" }, { "inof", "info" },
+		{ "imprt", "import" }, { "IMPORT", "import" },
+		{ "bnech", "bench" }, { "benchmark", "bench" },
+		{ "rnu", "run" }, { "hlep", "help" },
+	}, *const option[][2] = {
+		{ "--promt", "--prompt" }, { "-prompt", "--prompt" },
+		{ "--Prompt", "--prompt" }, { "--temp", "--temperature" },
+		{ "--promt=x", "--prompt" }, { "--n", "-n" },
+		{ "--dryrun", "--dry-run" }, { "-quiet", "--quiet" },
+		{ "--helpp", "--help" },
+	};
+	char text[80];
+
+	for (size_t i = 0; i < sizeof verb / sizeof *verb; i++) {
+		snprintf(text, sizeof text, "unknown verb or model \"%s\": "
+		         "did you mean %s?", verb[i][0], verb[i][1]);
+		refuse(text, verb[i][0], "a", "b");
+		refuse(text, verb[i][0], "--random", "a");
+		refuse(text, verb[i][0], "--help");
+		accept(verb[i][0]);
+		options_suggest_verb(&opts, &err);
+		ck_assert_ptr_nonnull(strstr(err.text, text));
+	}
+	for (size_t i = 0; i < sizeof option / sizeof *option; i++) {
+		snprintf(text, sizeof text, ": did you mean %s?", option[i][1]);
+		refuse(text, option[i][0]);
+	}
+	refuse("\"convert\", or unexpected argument \"a\"", "convert", "a");
+	refuse("the verb, import, must be the first", "--quiet", "import",
+	       "a", "b");
+	refuse("unknown option -x (see", "-x");
+	refuse("unknown option --xyzzy (see", "--xyzzy");
+	accept("runs.h5");
+	options_suggest_verb(&opts, &err);
+	ck_assert_str_eq(err.text, "");
+}
+END_TEST
+
+START_TEST(reports_go_to_standard_output)
+{
+	refuse("standard output", "--report", "-");
+	refuse("standard output", "m.h5", "--report=-");
+	accept("--dry-run", "--prompt-tokens", "3", "--report", "-");
+	ck_assert_ptr_eq(options_tables(&opts), stderr);
+	accept("bench", "gemm", "--report", "-");
+	ck_assert_ptr_eq(options_tables(&opts), stderr);
+	accept("bench", "host", "--report", "r.json");
+	ck_assert_ptr_eq(options_tables(&opts), stdout);
+	refuse("--algo list and --report", "bench", "gemm", "--algo", "list",
+	       "--report", "-");
 }
 END_TEST
 
@@ -312,23 +398,27 @@ static const char *const run_options[] = {
 	"--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
 	"--dtype TYPE", "--report FILE", "--strict", "--profile",
 	"--no-account", "--logits FILE", "--no-verify", "--no-shared-memory",
-	"--quiet", "--help", "--version", NULL,
+	"--quiet", "--help", "-h", "--version",
+	NULL,
 };
 static const char *const import_options[] = {
 	"--seed S", "--quiet", "--tokenizer FILE", "--random SHAPE",
-	"--dtype TYPE", "--help", "--version", NULL,
+	"--dtype TYPE", "--help", "-h", "--version",
+	NULL,
 };
 static const char *const bench_options[] = {
 	"--dry-run", "--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
 	"--dtype TYPE", "--report FILE", "--strict", "--grid RxC", "-m M",
 	"-k K", "-n N", "--words W", "--hops L", "--algo NAME,...", "--check",
-	"--repeat R", "--no-shared-memory", "--quiet", "--help", "--version",
+	"--repeat R", "--no-shared-memory", "--quiet", "--help", "-h",
+	"--version",
 	NULL,
 };
 static const char *const host_options[] = {
-	"--report FILE", "--repeat R", "--quiet", "--help", "--version", NULL,
+	"--report FILE", "--repeat R", "--quiet", "--help", "-h", "--version",
+	NULL,
 };
-static const char *const info_options[] = { "--help", "--version", NULL };
+static const char *const info_options[] = { "--help", "-h", "--version", NULL };
 
 /* Every option of the verb is there, and no other. */
 static void assert_help(enum verb verb, const char *const *option)
@@ -654,6 +744,9 @@ static Suite *suite(void)
 	tcase_add_test(tc, import_and_info_take_theirs);
 	tcase_add_test(tc, words_are_told_apart);
 	tcase_add_test(tc, the_rest_is_not_checked_after_help);
+	tcase_add_test(tc, help_is_a_verb);
+	tcase_add_test(tc, misspelt_words_name_the_nearest);
+	tcase_add_test(tc, reports_go_to_standard_output);
 	tcase_add_test(tc, unknown_words_are_named);
 	tcase_add_test(tc, grids_are_exact);
 	tcase_add_test(tc, numbers_are_exact);

@@ -53,7 +53,7 @@ test_pages() {
 		same "options of $page" "$(help_options "$verb")" \
 			"$(page_options "$page")"
 	done
-	same 'options of all verbs' "$(printf '%s\n' --help --version)" \
+	same 'options of all verbs' "$(printf '%s\n' --help -h --version)" \
 		"$(page_options "$man/man1/waferllm.1")"
 	for page in "$man"/man1/*; do
 		for section in NAME SYNOPSIS DESCRIPTION OPTIONS 'EXIT STATUS' \
@@ -145,7 +145,8 @@ test_completion() {
 	for verb in $verbs; do
 		completes "$(help_options "$verb" | xargs)" "$verb" -
 	done
-	completes "$verbs" ''
+	completes "$verbs help" ''
+	completes "$verbs" help ''
 	completes 'import info' i
 	completes '--prompt --prompt-file --prompt-tokens' --prompt
 	completes '--temperature --top-k --top-p' run model.h5 --t
