@@ -559,7 +559,7 @@ static int import_part(int no, int count, struct wl_error *err)
 	struct import_options o = { .source = part_path(no, count),
 	                            .dest = dest, .type = -1, .quiet = 1 };
 
-	*err = (struct wl_error){ "" };
+	*err = (struct wl_error){ .text = "" };
 	unlink(dest);
 	return import_run(&o, err);
 }
