@@ -81,10 +81,9 @@ static int run_serial(int rc, const struct options *o, struct wl_error *err)
 {
 	if (launch_task() > 0) {
 		/* One of them tells those who meant N imports. */
-		if (launch_task() == 1 && o->verb == VERB_IMPORT && !o->help &&
-		    !o->quiet)
-			fprintf(stderr, "waferllm: import does its work once, "
-			        "in the first process\n");
+		if (!rc && launch_task() == 1 && o->verb == VERB_IMPORT &&
+		    !o->help && !o->quiet)
+			fprintf(stderr, "import: done once, by the first process\n");
 		return 0;
 	}
 	signals_catch(0);

@@ -189,7 +189,7 @@ test_columns() {
 	local grid
 	for grid in 1x1 16x16 660x660; do
 		answer 1 run --dry-run --shape llama3-8b --grid $grid \
-			--prompt-tokens 9999 -n 2
+			--prompt-tokens 8000 -n 2
 		grep -A 2 'emulated *cores' "$out" | tail -n 2 >"$scratch/rows"
 		same "rows of $grid" 2 \
 			"$(grep -c " $grid " "$scratch/rows")"
