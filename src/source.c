@@ -188,8 +188,9 @@ static uint64_t tensor_bytes(const struct source_tensor *t)
 	return t->rows * source_row_bytes(t->type, t->cols);
 }
 
-int source_add(struct sources *s, const struct source_tensor *t,
-               struct wl_error *err)
+/* Whether a tensor that is not odd is sound. */
+static int check_place(const struct sources *s, const struct source_tensor *t,
+                       struct wl_error *err)
 {
 	const struct source_file *f = &s->file[t->file];
 	const uint64_t most = UINT64_C(1) << 31;
@@ -213,12 +214,21 @@ int source_add(struct sources *s, const struct source_tensor *t,
 		                    (unsigned long long)(t->rows * row),
 		                    (unsigned long long)t->at,
 		                    (unsigned long long)f->bytes);
+	return 0;
+}
+
+int source_add(struct sources *s, const struct source_tensor *t,
+               struct wl_error *err)
+{
+	if (!t->odd && check_place(s, t, err))
+		return -1;
 	if (s->n == s->room) {
 		s->room = 2 * s->room + 64;
 		s->tensor = wl_realloc(s->tensor, s->room, sizeof *s->tensor);
 	}
 	s->tensor[s->n] = *t;
 	s->tensor[s->n].name = wl_strdup(t->name);
+	s->tensor[s->n].odd = t->odd ? wl_strdup(t->odd) : NULL;
 	s->n++;
 	return 0;
 }
@@ -269,12 +279,18 @@ int source_index(struct sources *s, struct wl_error *err)
 	return 0;
 }
 
+struct source_tensor *source_peek(const struct sources *s, const char *name)
+{
+	struct source_tensor key = { .name = (char *)name };
+
+	return s->n ? bsearch(&key, s->tensor, s->n, sizeof key, compare_name)
+	            : NULL;
+}
+
 struct source_tensor *source_find(struct sources *s, const char *name)
 {
-	struct source_tensor *t = NULL, key = { .name = (char *)name };
+	struct source_tensor *t = source_peek(s, name);
 
-	if (s->n > 0)
-		t = bsearch(&key, s->tensor, s->n, sizeof key, compare_name);
 	if (t)
 		t->used = true;
 	return t;
@@ -286,8 +302,10 @@ void sources_fini(struct sources *s)
 		close(s->file[i].fd);
 		free(s->file[i].path);
 	}
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		free(s->tensor[i].name);
+		free(s->tensor[i].odd);
+	}
 	free(s->file);
 	free(s->tensor);
 	*s = (struct sources){ 0 };
