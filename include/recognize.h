@@ -28,7 +28,8 @@ enum file_kind {
  * neither a regular file nor a directory. Not collective. */
 enum file_kind recognize(const char *path);
 
-/* After a reader of `wanted` has failed with err: says in err what the file is
+/* After a reader of `wanted` (FILE_UNKNOWN: import, which reads several) has
+ * failed with err: says in err what the file is
  * instead and what to do. Leaves err alone when the file is unknown or of the
  * wanted kind, or any text where JSON was wanted, for then the reader knows
  * better. Not collective. Returns -1. */

@@ -21,7 +21,7 @@ static int read_source(const struct import_options *o, enum file_kind kind,
 		return import_read_gguf(o->source, m, err);
 	if (kind != FILE_UNKNOWN && kind != FILE_LLAMA2C) {
 		wl_error_set(err, "%s: unknown format", o->source);
-		return recognize_explain(o->source, FILE_LLAMA2C, err);
+		return recognize_explain(o->source, FILE_UNKNOWN, err);
 	}
 	return import_read_llama2c(o->source, o->tokenizer, m, err);
 }

@@ -122,6 +122,7 @@ static const struct {
 
 /* What readers call what they want, where it differs from the above. */
 static const char *const wanted_name[FILE_NKINDS] = {
+	[FILE_UNKNOWN] = "a model that import reads",
 	[FILE_JSON] = "JSON",
 	[FILE_HF_DIR] = "a Hugging Face directory (config.json,"
 	                " model.safetensors, tokenizer.json)",

@@ -747,8 +747,9 @@ def odd_files(out, say):
     for name, content, words in kinds:
         put(out, "files", name, content)
         path = os.path.join(out, "files", name)
-        for verb in "run", "import", "tokenizer":
-            say(verb, path, "but " + words)
+        say("run", path, "not an HDF5 file but " + words)
+        say("import", path, "not a model that import reads but " + words)
+        say("tokenizer", path, "not a llama2.c tokenizer but " + words)
         if name != "answer":
             say("shape", path, "not JSON but " + words)
         folder = write_hf(os.path.join(out, "in-" + name), CONFIG, SPM_JSON,
