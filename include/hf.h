@@ -20,9 +20,20 @@
  * not known here. */
 const char *hf_config_read(json_t *config, const char *path,
                            struct import_model *m, struct wl_error *err);
-/* Adds eos_token_id of config.json or generation_config.json to m's stop ids.
- * 0, or -1 and err when they are not in the vocabulary or too many. */
-int hf_config_stops(json_t *config, const char *path, struct model *m,
+/* The keys of config.json that the above does not read, m->model being read:
+ * one that would change the answer is refused by name, others that are not
+ * known are noted. 0, or -1 and err. */
+int hf_keys_check(json_t *config, const char *path, struct import_model *m,
+                  struct wl_error *err);
+
+/* Add to m's stop ids what a file says: eos_token_id (config.json,
+ * generation_config.json), and eos_token (tokenizer_config.json,
+ * special_tokens_map.json) once m->vocab is read. What is not in the
+ * vocabulary is ignored with a note. 0, or -1 and err when they are of another
+ * type or too many. */
+int hf_stops_ids(json_t *config, const char *path, struct import_model *m,
+                 struct wl_error *err);
+int hf_stops_tokens(json_t *file, const char *path, struct import_model *m,
                     struct wl_error *err);
 
 /* tokenizer.json: normalizer, pre_tokenizer and decoder -> v's split, nfc,

@@ -3,6 +3,8 @@
 #ifndef WL_IMPORT_H
 #define WL_IMPORT_H
 
+#include <stdint.h>
+
 #include "fail.h"
 #include "model.h"
 #include "source.h"
@@ -39,9 +41,26 @@ struct import_model {
 	bool rotate_half;           /* RoPE turns channels i and i + head_dim/2
 	                             * of q and k; else 2i and 2i+1 */
 	float *rope_factors;        /* [head_dim/2] where model.rope_scaled */
+	char *made_names;           /* where names is not static; freed */
+	char **note;                /* [n_notes], see import_note */
+	int n_notes;
 };
 
 void import_model_fini(struct import_model *m);
+
+/* Keeps a line for the user about something in the source that is not as
+ * expected and was ignored, e.g. "ignored: config.json: \"x\"". import_write
+ * prints it on stderr behind "import: ", unless quiet, when nothing is wrong
+ * with the source. Control characters become '?'; at most 64 lines are
+ * kept. */
+void import_note(struct import_model *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Adds an id to those that end a text, once; model.vocab_size must be known.
+ * One that the model cannot give, such as -1, is ignored with a note; where:
+ * file and field, for messages. 0, or -1 and err when there are too many. */
+int import_add_stop(struct import_model *m, int64_t id, const char *where,
+                    struct wl_error *err);
 
 /* Readers of the formats: they set all of m, reading no tensor data, and
  * refuse by name what they do not know. 0, or -1 and err; m is to be freed with
@@ -60,9 +79,8 @@ int import_read_gguf(const char *path, struct import_model *m,
 /* Caps the model's context, which the reader has set, at a sliding window of
  * so many tokens, above 0, that some of its layers have. */
 void import_window_cap(struct import_model *m, int window);
-/* Adds to m->origin that the context was capped, and says so on standard error
- * unless quiet. */
-void import_window_tell(struct import_model *m, bool quiet);
+/* Adds to m->origin and to the notes that the context was capped. */
+void import_window_tell(struct import_model *m);
 
 /* The name that the format has for a tensor, in name[size]. False when it has
  * none. */
@@ -70,9 +88,19 @@ bool source_tensor_name(const struct source_names *names,
                         enum tensor_kind kind, int layer, char *name,
                         size_t size);
 
+/* The rule for all formats once every tensor that the model needs is marked as
+ * used: what else the source has is ignored, with a note, where it provably
+ * does not change the answer, and refused by name otherwise. Tensors: RoPE's
+ * tables, biases of zeros, a tied head that equals the embedding. Pieces
+ * beyond the model's ids: those that no text makes; a tokenizer of fewer is
+ * padded. source: for messages. 0, or -1 and err. */
+int import_fit(struct import_model *m, const char *source,
+               struct wl_error *err);
+
 /* Writes m as a checkpoint. Before that every tensor must be there in the
- * model's shape, and no tensor be left over. Weights that are not finite, or
- * not in the type to store, are refused by tensor name. 0, or -1 and err. */
+ * model's shape, and the rest be fit (import_fit). Weights that are not finite,
+ * or not in the type to store, are refused by tensor name. 0, or -1 and
+ * err. */
 int import_write(const struct import_options *o, struct import_model *m,
                  struct wl_error *err);
 

@@ -25,7 +25,7 @@ const char *wl_type_name(enum wl_type t);
 /* The inverse; -1 when unknown. */
 int wl_type_parse(const char *name);
 
-#define WL_MAX_STOP 8
+#define WL_MAX_STOP 64
 
 /* The longest context of a model, tokens. */
 #define MODEL_MAX_CONTEXT (1 << 24)

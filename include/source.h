@@ -35,7 +35,10 @@ struct source_tensor {
 	uint64_t at;          /* byte offset of the first row in the file */
 	enum source_type type;
 	bool vector;          /* 1-D: rows is 1 */
-	uint64_t rows, cols;  /* row-major */
+	uint64_t rows, cols;  /* row-major; 0 with odd */
+	char *odd;            /* why its elements cannot be read; NULL: they
+	                       * can. Such a tensor may lie in the file, but
+	                       * no model can need it. */
 	bool used;            /* looked up by source_find */
 };
 
@@ -61,16 +64,18 @@ int source_read(const struct sources *s, int file, uint64_t at, void *to,
  * caller frees. NULL and err naming path otherwise. */
 void *source_read_whole(const char *path, size_t most, size_t *size,
                         struct wl_error *err);
-/* Adds a tensor (its name is copied). 0, or -1 and err when the extents are
- * zero or above 2^31, a row is no whole number of blocks, or its bytes do not
- * lie within its file. */
+/* Adds a tensor (its name and odd are copied). 0, or -1 and err when the
+ * extents are zero or above 2^31, a row is no whole number of blocks, or its
+ * bytes do not lie within its file; of an odd one nothing is checked. */
 int source_add(struct sources *s, const struct source_tensor *t,
                struct wl_error *err);
 /* Sorts by name. Tensors that share bytes of a file and names that stand
  * there twice are refused. 0, or -1 and err. */
 int source_index(struct sources *s, struct wl_error *err);
-/* The tensor of that name, marked as used; NULL when there is none. */
+/* The tensor of that name, marked as used, or left as it is; NULL when there
+ * is none. */
 struct source_tensor *source_find(struct sources *s, const char *name);
+struct source_tensor *source_peek(const struct sources *s, const char *name);
 void sources_fini(struct sources *s);
 
 #endif

@@ -102,6 +102,8 @@ int vocab_add(struct vocab *v, enum piece_type type, float score,
 void vocab_set_match(struct vocab *v, int id, unsigned match);
 /* Appends unused, empty pieces until there are n (models round up). */
 void vocab_pad(struct vocab *v, int n);
+/* Drops the pieces from id n on, n >= 1, which no merge may name. */
+void vocab_cut(struct vocab *v, int n);
 /* Bytes of piece id's text. */
 size_t vocab_length(const struct vocab *v, int id);
 /* Frees what the fields point to and zeroes v. */
@@ -141,7 +143,8 @@ uint32_t vocab_merge_twice(const struct vocab *v);
  * name is for the message. 0, or -1 and err. Time O(n log n). */
 int vocab_check(const struct vocab *v, const char *name, struct wl_error *err);
 
-/* Reads a llama2.c tokenizer.bin whose vocabulary has n_vocab entries. Every
+/* Reads a llama2.c tokenizer.bin for a model of n_vocab ids, all of its
+ * entries, of which there may be fewer, down to half, but not more. Every
  * count is checked against the file's size. 0, or -1 and err naming path.
  * The caller frees v with vocab_fini. */
 int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,

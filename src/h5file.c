@@ -1,6 +1,7 @@
 #include "config.h"
 #include "h5file.h"
 #include "mesh.h"
+#include "recognize.h"
 
 #include <errno.h>
 #include <hdf5.h>
@@ -416,11 +417,12 @@ static int file_look(struct h5file *f, struct wl_error *err)
 	struct stat st;
 
 	if (stat(f->path, &st) < 0 || access(f->path, R_OK) < 0)
-		return wl_error_set(err, "%s: %s", f->path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return wl_error_set(err, "%s: %s", f->path,
-		                    S_ISDIR(st.st_mode) ? "is a directory" :
-		                                          "not a regular file");
+		return wl_error_system(err, errno, "%s", f->path);
+	if (!S_ISREG(st.st_mode)) {
+		wl_error_set(err, "%s: %s", f->path, S_ISDIR(st.st_mode) ?
+		             "is a directory" : "not a regular file");
+		return recognize_explain(f->path, FILE_HDF5, err);
+	}
 	f->bytes = st.st_size;
 	return 0;
 }
@@ -456,7 +458,8 @@ static int file_open(struct h5file *f, MPI_Comm comm, struct wl_error *err)
 	if (H5Fis_hdf5(f->path) > 0)
 		return wl_error_set(err, "%s: damaged or truncated HDF5 file",
 		                    f->path);
-	return wl_error_set(err, "%s: not an HDF5 file", f->path);
+	wl_error_set(err, "%s: not an HDF5 file", f->path);
+	return recognize_explain(f->path, FILE_HDF5, err);
 }
 
 struct h5file *h5file_open(const char *path, MPI_Comm comm,

@@ -6,22 +6,25 @@
 #include <float.h>
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 #include "jsonfile.h"
 
 /* What the architectures' own defaults are where a file is silent. */
 static const struct arch {
 	const char *name;
+	const char *family; /* "model_type", and what names begin with */
 	int kv_heads;       /* 0: as many as there are query heads */
 	bool bias;          /* q, k and v have biases whatever the file says */
 	bool window;        /* layers have a sliding window, ... */
 	bool window_asked;  /* ... where use_sliding_window is true: those from
 	                     * max_window_layers on, or as layer_types says */
 } archs[] = {
-	{ .name = "LlamaForCausalLM" },
-	{ .name = "MistralForCausalLM", .kv_heads = 8, .window = true },
-	{ .name = "Qwen2ForCausalLM", .kv_heads = 32, .bias = true,
-	  .window = true, .window_asked = true },
+	{ .name = "LlamaForCausalLM", .family = "llama" },
+	{ .name = "MistralForCausalLM", .family = "mistral", .kv_heads = 8,
+	  .window = true },
+	{ .name = "Qwen2ForCausalLM", .family = "qwen2", .kv_heads = 32,
+	  .bias = true, .window = true, .window_asked = true },
 };
 
 #define N_ARCHS (sizeof archs / sizeof *archs)
@@ -34,25 +37,105 @@ static int refuse(const struct jsonfile_at *a, const char *key,
 	                    what);
 }
 
-static const struct arch *read_arch(const struct jsonfile_at *a)
+/* The class of a name in whatever case: old files write LLaMAForCausalLM. The
+ * bare model, without a head, is the same but for that. NULL: unknown. */
+static const struct arch *find_arch(const char *name)
 {
-	json_t *list = jsonfile_get(a->object, "architectures");
-	const char *name = json_string_value(json_array_get(list, 0));
+	static const char *const end[] = { "", "ForCausalLM", "Model" };
 
-	if (json_array_size(list) != 1 || !name) {
-		refuse(a, "architectures", "must hold exactly one name");
-		return NULL;
+	for (size_t i = 0; i < N_ARCHS; i++) {
+		size_t len = strlen(archs[i].family);
+
+		if (strncasecmp(name, archs[i].family, len))
+			continue;
+		for (size_t k = 0; k < sizeof end / sizeof *end; k++)
+			if (strcasecmp(name + len, end[k]) == 0)
+				return &archs[i];
 	}
-	for (size_t i = 0; i < N_ARCHS; i++)
-		if (strcmp(archs[i].name, name) == 0)
-			return &archs[i];
-	wl_error_set(a->err, "%s: \"architectures\" names %.100s, only"
-	             " LlamaForCausalLM, MistralForCausalLM and"
-	             " Qwen2ForCausalLM are supported", a->path, name);
 	return NULL;
 }
 
+static const struct arch *refuse_arch(const struct jsonfile_at *a,
+                                      const char *key, const char *name)
+{
+	wl_error_set(a->err, "%s: \"%s\" names %.100s, only LlamaForCausalLM,"
+	             " MistralForCausalLM and Qwen2ForCausalLM are supported",
+	             a->path, key, name);
+	return NULL;
+}
+
+/* A file without "architectures" has "model_type". */
+static const struct arch *read_model_type(const struct jsonfile_at *a)
+{
+	json_t *type = jsonfile_get(a->object, "model_type");
+	const char *name = json_string_value(type);
+	const struct arch *arch;
+
+	if (!name) {
+		refuse(a, "architectures", type ? "is missing, and \"model_type"
+		       "\" is no string" : "must hold a name, or \"model_type\""
+		       " one");
+		return NULL;
+	}
+	arch = find_arch(name);
+	return arch ? arch : refuse_arch(a, "model_type", name);
+}
+
+static const struct arch *read_arch(const struct jsonfile_at *a)
+{
+	json_t *list = jsonfile_get(a->object, "architectures"), *v;
+	const struct arch *arch = NULL;
+	size_t i;
+
+	if (!list || (json_is_array(list) && json_array_size(list) == 0))
+		return read_model_type(a);
+	if (!json_is_array(list)) {
+		refuse(a, "architectures", "must be a list of names");
+		return NULL;
+	}
+	json_array_foreach(list, i, v) {
+		const char *name = json_string_value(v);
+		const struct arch *next = name ? find_arch(name) : NULL;
+
+		if (!next)
+			return refuse_arch(a, "architectures",
+			                   name ? name : "what is no string");
+		if (arch && next != arch) {
+			refuse(a, "architectures", "must hold exactly one"
+			       " name, or several for one class");
+			return NULL;
+		}
+		arch = next;
+	}
+	return arch;
+}
+
 /* --- The shape --- */
+
+/* A number for all layers, or one for each of them, all equal. */
+static int read_each(const struct jsonfile_at *a, const char *key, int layers,
+                     int *to)
+{
+	json_t *list = json_object_get(a->object, key), *v;
+	struct jsonfile_at one = *a;
+	size_t i;
+	int rc;
+
+	if (!json_is_array(list))
+		return jsonfile_int(a, key, to);
+	if (json_array_size(list) != (size_t)layers)
+		return refuse(a, key, "must be a number, or one for each"
+		              " layer");
+	json_array_foreach(list, i, v)
+		if (!json_equal(v, json_array_get(list, 0)))
+			return refuse(a, key, "differs between layers, which"
+			              " is not supported");
+	one.object = json_object();
+	json_object_set(one.object, key, json_array_get(list, 0));
+	rc = jsonfile_int(&one, key, to);
+	json_decref(one.object);
+	return rc;
+}
 
 static int read_required(const struct jsonfile_at *a, struct model *m)
 {
@@ -60,9 +143,9 @@ static int read_required(const struct jsonfile_at *a, struct model *m)
 		const char *key;
 		int *to;
 	} field[] = {
+		{ "num_hidden_layers", &m->n_layers },
 		{ "hidden_size", &m->dim },
 		{ "intermediate_size", &m->hidden_dim },
-		{ "num_hidden_layers", &m->n_layers },
 		{ "num_attention_heads", &m->n_heads },
 		{ "vocab_size", &m->vocab_size },
 		{ "max_position_embeddings", &m->max_seq_len },
@@ -71,7 +154,7 @@ static int read_required(const struct jsonfile_at *a, struct model *m)
 	for (size_t i = 0; i < sizeof field / sizeof *field; i++) {
 		if (!jsonfile_get(a->object, field[i].key))
 			return refuse(a, field[i].key, "is missing");
-		if (jsonfile_int(a, field[i].key, field[i].to))
+		if (read_each(a, field[i].key, m->n_layers, field[i].to))
 			return -1;
 	}
 	return 0;
@@ -86,7 +169,8 @@ static int read_heads(const struct jsonfile_at *a, const struct arch *arch,
 	if (arch->kv_heads && !json_object_get(a->object,
 	                                       "num_key_value_heads"))
 		m->n_kv_heads = arch->kv_heads;
-	if (jsonfile_int(a, "num_key_value_heads", &m->n_kv_heads) ||
+	if (read_each(a, "num_key_value_heads", m->n_layers,
+	              &m->n_kv_heads) ||
 	    jsonfile_int(a, "head_dim", &m->head_dim))
 		return -1;
 	if (m->head_dim)
@@ -212,14 +296,9 @@ static int check_known(const struct jsonfile_at *a)
 	json_t *quantized = jsonfile_get(a->object, "quantization_config");
 	const char *method = json_string_value(json_object_get(quantized,
 	                                                       "quant_method"));
-	bool mlp_bias = false;
 
-	if (check_activation(a) || check_experts(a) ||
-	    jsonfile_bool(a, "mlp_bias", &mlp_bias))
+	if (check_activation(a) || check_experts(a))
 		return -1;
-	if (mlp_bias)
-		return refuse(a, "mlp_bias", "is true: biases in the FFN are"
-		              " not supported");
 	if (quantized)
 		return wl_error_set(a->err, "%s: \"quantization_config\""
 		                    " (%.100s): quantized weights are not"
@@ -230,11 +309,16 @@ static int check_known(const struct jsonfile_at *a)
 
 /* --- RoPE --- */
 
-enum rope_type { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3, ROPE_NTYPES };
+enum rope_type {
+	ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3,
+	ROPE_DYNAMIC, ROPE_YARN, /* only where they change nothing */
+	ROPE_NTYPES
+};
 
 static const char *const rope_types[ROPE_NTYPES] = {
 	[ROPE_DEFAULT] = "default", [ROPE_LINEAR] = "linear",
-	[ROPE_LLAMA3] = "llama3",
+	[ROPE_LLAMA3] = "llama3", [ROPE_DYNAMIC] = "dynamic",
+	[ROPE_YARN] = "yarn",
 };
 
 struct scaling {
@@ -279,7 +363,7 @@ static int read_numbers(const struct jsonfile_at *a, struct scaling *s)
 		return 0;
 	if (read_positive(a, "factor", &s->factor))
 		return -1;
-	if (s->type == ROPE_LINEAR)
+	if (s->type != ROPE_LLAMA3)
 		return 0;
 	if (read_positive(a, "low_freq_factor", &s->low) ||
 	    read_positive(a, "high_freq_factor", &s->high) ||
@@ -299,8 +383,14 @@ static int read_type(const struct jsonfile_at *a, enum rope_type *type)
 
 	if (!v)
 		v = jsonfile_get(a->object, "type");
-	if (!v)
-		return refuse(a, "rope_type", "is missing");
+	if (!v) {
+		double factor = 1;
+
+		*type = ROPE_DEFAULT;
+		if (jsonfile_real(a, "factor", &factor))
+			return -1;
+		return factor == 1 ? 0 : refuse(a, "rope_type", "is missing");
+	}
 	name = json_string_value(v);
 	if (!name)
 		return refuse(a, "rope_type", "must be a string");
@@ -316,10 +406,13 @@ static int read_type(const struct jsonfile_at *a, enum rope_type *type)
 
 static int refuse_unknown(const struct jsonfile_at *a)
 {
+	/* Those of yarn say nothing where its factor is 1. */
 	static const char *const known[] = {
 		"rope_type", "type", "rope_theta", "factor", "low_freq_factor",
 		"high_freq_factor", "original_max_position_embeddings",
-		"partial_rotary_factor",
+		"partial_rotary_factor", "attention_factor", "attn_factor",
+		"beta_fast", "beta_slow", "mscale", "mscale_all_dim",
+		"truncate", "finetuned",
 	};
 	const size_t n = sizeof known / sizeof *known;
 	const char *key;
@@ -337,6 +430,47 @@ static int refuse_unknown(const struct jsonfile_at *a)
 	return 0;
 }
 
+/* What scores are multiplied by. */
+static int check_attention_factor(const struct jsonfile_at *a)
+{
+	static const char *const key[] = { "attention_factor", "attn_factor" };
+
+	for (int i = 0; i < 2; i++) {
+		double factor = 1;
+
+		if (jsonfile_real(a, key[i], &factor))
+			return -1;
+		if (factor != 1)
+			return refuse(a, key[i], "is not 1, which is not"
+			              " supported");
+	}
+	return 0;
+}
+
+/* Two types that change no angle with a factor of 1; dynamic only changes them
+ * beyond the context, where nothing runs. */
+static int check_neutral(const struct jsonfile_at *a, struct import_model *m,
+                         struct scaling *s)
+{
+	int context = m->model.max_seq_len;
+
+	if (s->type != ROPE_DYNAMIC && s->type != ROPE_YARN)
+		return 0;
+	if (jsonfile_int(a, "original_max_position_embeddings", &context))
+		return -1;
+	if (s->factor != 1 && (s->type == ROPE_YARN ||
+	                       context != m->model.max_seq_len))
+		return wl_error_set(a->err, "%s: \"%srope_type\" is \"%s\","
+		                    " only default, linear and llama3 are"
+		                    " supported", a->path, a->in,
+		                    rope_types[s->type]);
+	import_note(m, "ignored: %s: \"%srope_type\" \"%s\": it changes"
+	            " nothing within %d tokens", a->path, a->in,
+	            rope_types[s->type], m->model.max_seq_len);
+	s->type = ROPE_DEFAULT;
+	return 0;
+}
+
 static int check_partial(const struct jsonfile_at *a)
 {
 	double part = 1;
@@ -350,7 +484,7 @@ static int check_partial(const struct jsonfile_at *a)
 }
 
 /* Older files say "rope_scaling", newer ones "rope_parameters". */
-static int read_scaling(const struct jsonfile_at *a, struct model *m,
+static int read_scaling(const struct jsonfile_at *a, struct import_model *m,
                         struct scaling *s)
 {
 	json_t *old = jsonfile_get(a->object, "rope_scaling");
@@ -371,20 +505,23 @@ static int read_scaling(const struct jsonfile_at *a, struct model *m,
 		return refuse(a, new ? "rope_parameters" : "rope_scaling",
 		              "must be an object");
 	if (read_type(&in, &s->type) || refuse_unknown(&in) ||
-	    check_partial(&in) || jsonfile_real(&in, "rope_theta",
-	                                        &m->rope_theta))
+	    check_attention_factor(&in) || check_partial(&in) ||
+	    jsonfile_real(&in, "rope_theta", &m->model.rope_theta) ||
+	    read_numbers(&in, s))
 		return -1;
-	return read_numbers(&in, s);
+	return check_neutral(&in, m, s);
 }
 
 static void make_factors(struct import_model *m, const struct scaling *s)
 {
 	int pairs = m->model.head_dim / 2;
 
-	m->model.rope_scaled = true;
 	m->rope_factors = wl_malloc(pairs, sizeof *m->rope_factors);
-	for (int i = 0; i < pairs; i++)
+	for (int i = 0; i < pairs; i++) {
 		m->rope_factors[i] = divisor(s, &m->model, i);
+		if (m->rope_factors[i] != 1)
+			m->model.rope_scaled = true;
+	}
 }
 
 const char *hf_config_read(json_t *config, const char *path,
@@ -396,8 +533,9 @@ const char *hf_config_read(json_t *config, const char *path,
 	int window;
 
 	if (!arch || read_shape(&a, arch, &m->model) || check_known(&a) ||
+	    hf_keys_check(config, path, m, err) ||
 	    read_window(&a, arch, &m->model, &window) ||
-	    read_scaling(&a, &m->model, &scaling) ||
+	    read_scaling(&a, m, &scaling) ||
 	    model_check(&m->model, path, err))
 		return NULL;
 	if (window)
@@ -405,39 +543,4 @@ const char *hf_config_read(json_t *config, const char *path,
 	if (scaling.type != ROPE_DEFAULT)
 		make_factors(m, &scaling);
 	return arch->name;
-}
-
-/* --- Where generation ends --- */
-
-static int add_stop(const struct jsonfile_at *a, const json_t *v,
-                    struct model *m)
-{
-	json_int_t id = json_integer_value(v);
-
-	if (!json_is_integer(v) || id < 0 || id >= m->vocab_size)
-		return wl_error_set(a->err, "%s: \"eos_token_id\" must be an"
-		                    " integer in 0..%d, or a list of them",
-		                    a->path, m->vocab_size - 1);
-	if (model_stops_at(m, id))
-		return 0;
-	if (m->n_stop == WL_MAX_STOP)
-		return wl_error_set(a->err, "%s: \"eos_token_id\" names more"
-		                    " than %d ids", a->path, WL_MAX_STOP);
-	m->stop_id[m->n_stop++] = id;
-	return 0;
-}
-
-int hf_config_stops(json_t *config, const char *path, struct model *m,
-                    struct wl_error *err)
-{
-	struct jsonfile_at a = { config, path, "", err };
-	json_t *eos = jsonfile_get(config, "eos_token_id"), *v;
-	size_t i;
-
-	if (eos && !json_is_array(eos))
-		return add_stop(&a, eos, m);
-	json_array_foreach(eos, i, v)
-		if (add_stop(&a, v, m))
-			return -1;
-	return 0;
 }

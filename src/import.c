@@ -2,59 +2,50 @@
 #include "config.h"
 #include "import.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "checkpoint.h"
+#include "recognize.h"
 
-enum format { LLAMA2C, HUGGING_FACE, GGUF };
-
-/* An enum format, or -1 and err. */
-static int recognize(const char *path, struct wl_error *err)
+/* Kinds that are models of this or that format; others are tried as a llama2.c
+ * checkpoint, which has no magic number in its older version. */
+static int read_source(const struct import_options *o, enum file_kind kind,
+                       struct import_model *m, struct wl_error *err)
 {
-	const char *dot = strrchr(path, '.');
-	struct sources s = { 0 };
-	char magic[4] = "";
 	struct stat st;
-	int rc = 0;
 
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return HUGGING_FACE;
-	if (dot && strcmp(dot, ".safetensors") == 0)
-		return wl_error_set(err, "%s: give the directory that holds it"
-		                    " and its config.json", path);
-	if (source_add_file(&s, path, err) < 0)
-		return -1;
-	if (s.file[0].bytes >= sizeof magic)
-		rc = source_read(&s, 0, 0, magic, sizeof magic, err);
-	sources_fini(&s);
-	if (rc)
-		return -1;
-	return memcmp(magic, "GGUF", sizeof magic) == 0 ? GGUF : LLAMA2C;
+	if (stat(o->source, &st) == 0 && S_ISDIR(st.st_mode))
+		return import_read_hf(o->source, m, err);
+	if (kind == FILE_GGUF)
+		return import_read_gguf(o->source, m, err);
+	if (kind != FILE_UNKNOWN && kind != FILE_LLAMA2C) {
+		wl_error_set(err, "%s: unknown format", o->source);
+		return recognize_explain(o->source, FILE_UNKNOWN, err);
+	}
+	return import_read_llama2c(o->source, o->tokenizer, m, err);
 }
 
 static int read_model(const struct import_options *o, struct import_model *m,
                       struct wl_error *err)
 {
-	int format = recognize(o->source, err);
+	enum file_kind kind = recognize(o->source);
+	bool llama2c = kind == FILE_UNKNOWN || kind == FILE_LLAMA2C;
+	struct stat st;
 
-	if (format < 0)
-		return -1;
-	if (format == LLAMA2C && !o->tokenizer)
+	if (stat(o->source, &st) < 0)
+		return wl_error_system(err, errno, "%s", o->source);
+	if (S_ISDIR(st.st_mode))
+		llama2c = false;
+	if (llama2c && S_ISREG(st.st_mode) && !o->tokenizer)
 		return wl_error_set(err, "%s: neither a directory nor a GGUF"
 		                    " file; for a llama2.c checkpoint"
 		                    " --tokenizer FILE is needed", o->source);
-	if (format != LLAMA2C && o->tokenizer)
+	if (o->tokenizer && (kind == FILE_GGUF || S_ISDIR(st.st_mode)))
 		return wl_error_set(err, "option --tokenizer: %s brings its own"
 		                    " tokenizer", o->source);
-	switch (format) {
-	case HUGGING_FACE:
-		return import_read_hf(o->source, m, err);
-	case GGUF:
-		return import_read_gguf(o->source, m, err);
-	default:
-		return import_read_llama2c(o->source, o->tokenizer, m, err);
-	}
+	return read_source(o, kind, m, err);
 }
 
 int import_run(const struct import_options *o, struct wl_error *err)
@@ -68,7 +59,7 @@ int import_run(const struct import_options *o, struct wl_error *err)
 		return import_random(o, err);
 	rc = read_model(o, &m, err);
 	if (rc == 0) {
-		import_window_tell(&m, o->quiet);
+		import_window_tell(&m);
 		rc = import_write(o, &m, err);
 	}
 	import_model_fini(&m);

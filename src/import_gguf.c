@@ -45,13 +45,42 @@ static const struct architecture {
 /* What the keys behind "llama." or "qwen2." may be; not all are read. */
 static const char *const known_keys[] = {
 	"attention.head_count", "attention.head_count_kv",
-	"attention.key_length", "attention.layer_norm_rms_epsilon",
+	"attention.key_length", "attention.layer_norm_epsilon",
+	"attention.layer_norm_rms_epsilon",
 	"attention.sliding_window", "attention.value_length", "block_count",
 	"context_length", "embedding_length", "expert_count",
-	"expert_used_count", "feed_forward_length", "rope.dimension_count",
+	"expert_feed_forward_length", "expert_gating_func",
+	"expert_shared_feed_forward_length", "expert_used_count",
+	"expert_weights_norm", "expert_weights_scale", "feed_forward_length",
+	"rope.dimension_count",
 	"rope.freq_base", "rope.scale_linear", "rope.scaling.factor",
 	"rope.scaling.finetuned", "rope.scaling.original_context_length",
-	"rope.scaling.type", "tensor_data_layout", "vocab_size",
+	"rope.scaling.type", "rope.scaling.yarn_beta_fast",
+	"rope.scaling.yarn_beta_slow", "tensor_data_layout", "vocab_size",
+};
+
+/* Keys that change the answer unless they have this value; 0 stands for it
+ * where llama.cpp takes it so. */
+static const struct {
+	const char *name;
+	double value;
+	bool or_zero;
+} neutral_keys[] = {
+	{ "attention.causal", 1, false },
+	{ "attention.clamp_kqv", 0, false },
+	{ "attention.max_alibi_bias", 0, false },
+	{ "attn_logit_softcapping", 0, false },
+	{ "embedding_scale", 1, true },
+	{ "expert_group_count", 0, false },
+	{ "expert_shared_count", 0, false },
+	{ "final_logit_softcapping", 0, false },
+	{ "leading_dense_block_count", 0, false },
+	{ "logit_scale", 1, true },
+	{ "nextn_predict_layers", 0, false },
+	{ "pooling_type", 0, false },
+	{ "residual_scale", 1, true },
+	{ "rope.scaling.attn_factor", 1, false },
+	{ "use_parallel_residual", 0, false },
 };
 
 struct reader {
@@ -78,6 +107,34 @@ static int get_int(struct reader *r, const char *name, int lo, int *v)
 	if (gguf_get_int(r->g, key(r, name), lo, INT_MAX, &value, r->err))
 		return -1;
 	*v = value;
+	return 0;
+}
+
+/* A number for all layers, or one for each, all equal. block_count must have
+ * been read. */
+static int get_each(struct reader *r, const char *name, int *v)
+{
+	struct gguf_walk w;
+	struct wl_error none;
+	int value;
+
+	if (gguf_get_array(r->g, key(r, name), GGUF_INTS, &w, &none))
+		return get_int(r, name, 1, v);
+	if (w.n != (uint64_t)r->m->model.n_layers)
+		return wl_error_set(r->err, "%s: %s has %llu values, must be"
+		                    " an integer or one for each of %d layers",
+		                    gguf_path(r->g), r->key,
+		                    (unsigned long long)w.n,
+		                    r->m->model.n_layers);
+	*v = gguf_next_int(&w);
+	while (--w.n > 0) {
+		value = gguf_next_int(&w);
+		if (value != *v)
+			return wl_error_set(r->err, "%s: %s differs between"
+			                    " layers (%d and %d), which is not"
+			                    " supported", gguf_path(r->g),
+			                    r->key, *v, value);
+	}
 	return 0;
 }
 
@@ -114,22 +171,57 @@ static int read_architecture(struct reader *r)
 	return gguf_refuse(r->g, where, name, len, r->err);
 }
 
-static bool known_key(const char *s, size_t len)
+/* Whether the value of a key, which is there, is this number. */
+static bool is_value(const struct gguf *g, const char *key, double value)
 {
+	struct wl_error none;
+	double real;
+	int64_t number;
+	bool on;
+
+	if (gguf_get_bool(g, key, &on, &none) == 0)
+		return on == value;
+	if (gguf_get_int(g, key, INT_MIN, INT_MAX, &number, &none) == 0)
+		return number == value;
+	return gguf_get_real(g, key, &real, &none) == 0 &&
+	       fabs(real - value) <= 1e-6 * fabs(value);
+}
+
+static bool is_neutral(struct reader *r, const char *name)
+{
+	for (size_t i = 0; i < sizeof neutral_keys / sizeof *neutral_keys; i++)
+		if (strcmp(neutral_keys[i].name, name) == 0)
+			return is_value(r->g, key(r, name),
+			                neutral_keys[i].value) ||
+			       (neutral_keys[i].or_zero &&
+			        is_value(r->g, key(r, name), 0));
+	/* 0, or what scores are multiplied by anyway. */
+	return strcmp(name, "attention.scale") == 0 &&
+	       (is_value(r->g, key(r, name), 0) ||
+	        is_value(r->g, key(r, name), 1 / sqrt(r->m->model.head_dim)));
+}
+
+static bool known_key(struct reader *r, const char *s, size_t len)
+{
+	char name[64];
+
 	for (size_t i = 0; i < sizeof known_keys / sizeof *known_keys; i++)
 		if (gguf_text_is(s, len, known_keys[i]))
 			return true;
-	return false;
+	if (len >= sizeof name)
+		return false;
+	snprintf(name, sizeof name, "%.*s", (int)len, s);
+	return is_neutral(r, name);
 }
 
-static int refuse_unknown_keys(const struct reader *r)
+static int refuse_unknown_keys(struct reader *r)
 {
 	const char *arch = r->arch->name, *s;
 	size_t skip = strlen(arch) + 1, len;
 
 	for (size_t i = 0; (s = gguf_key(r->g, i, &len)); i++)
 		if (len >= skip && memcmp(s, arch, skip - 1) == 0 &&
-		    s[skip - 1] == '.' && !known_key(s + skip, len - skip))
+		    s[skip - 1] == '.' && !known_key(r, s + skip, len - skip))
 			return gguf_refuse(r->g, "metadata key", s, len,
 			                   r->err);
 	return 0;
@@ -197,12 +289,14 @@ static int read_shape(struct reader *r)
 	struct model *m = &r->m->model;
 
 	if (get_int(r, "embedding_length", 1, &m->dim) ||
-	    get_int(r, "feed_forward_length", 1, &m->hidden_dim) ||
 	    get_int(r, "block_count", 1, &m->n_layers) ||
+	    get_each(r, "feed_forward_length", &m->hidden_dim) ||
 	    get_int(r, "context_length", 1, &m->max_seq_len) ||
-	    get_int(r, "attention.head_count", 1, &m->n_heads) ||
-	    get_int_or(r, "attention.head_count_kv", 1, m->n_heads,
-	               &m->n_kv_heads) ||
+	    get_each(r, "attention.head_count", &m->n_heads))
+		return -1;
+	m->n_kv_heads = m->n_heads;
+	if ((gguf_has(r->g, key(r, "attention.head_count_kv")) &&
+	     get_each(r, "attention.head_count_kv", &m->n_kv_heads)) ||
 	    gguf_get_real(r->g, key(r, "attention.layer_norm_rms_epsilon"),
 	                  &m->rms_eps, r->err) ||
 	    get_real_or(r, "rope.freq_base", 1e4, &m->rope_theta) ||
@@ -225,10 +319,9 @@ static int read_vocab_size(struct reader *r)
 	if (!t)
 		return wl_error_set(r->err, "%s: tensor %s is missing",
 		                    gguf_path(r->g), EMBEDDING);
-	if (t->rows > INT_MAX || (int)t->rows < v->n)
-		return wl_error_set(r->err, "%s: tokenizer.ggml.tokens has %d"
-		                    " values, but %s %llu rows",
-		                    gguf_path(r->g), v->n, EMBEDDING,
+	if (t->rows > INT_MAX)
+		return wl_error_set(r->err, "%s: %s has %llu rows",
+		                    gguf_path(r->g), EMBEDDING,
 		                    (unsigned long long)t->rows);
 	m->vocab_size = t->rows;
 	if (get_int_or(r, "vocab_size", 1, m->vocab_size, &said))
@@ -241,30 +334,49 @@ static int read_vocab_size(struct reader *r)
 	return 0;
 }
 
+/* One id, or an array of them. */
+static int read_stop(struct reader *r, const char *name)
+{
+	struct gguf_walk w;
+	struct wl_error none;
+	char where[256];
+	int64_t id;
+
+	snprintf(where, sizeof where, "%.200s: %s", gguf_path(r->g), name);
+	if (gguf_get_array(r->g, name, GGUF_INTS, &w, &none))
+		return gguf_get_int(r->g, name, INT64_MIN, INT64_MAX, &id,
+		                    r->err) ||
+		       import_add_stop(r->m, id, where, r->err) ? -1 : 0;
+	for (; w.n > 0; w.n--)
+		if (import_add_stop(r->m, gguf_next_int(&w), where, r->err))
+			return -1;
+	return 0;
+}
+
 static int read_stops(struct reader *r)
 {
 	static const char *const stop[] = {
-		"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
-		"tokenizer.ggml.eom_token_id",
+		"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eos_token_ids",
+		"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eot_token_ids",
+		"tokenizer.ggml.eom_token_id", "tokenizer.ggml.eom_token_ids",
 	};
 	struct model *m = &r->m->model;
 
 	m->bos_id = r->m->vocab.bos_id;
-	for (size_t i = 0; i < sizeof stop / sizeof *stop; i++) {
-		int64_t id;
-
-		if (!gguf_has(r->g, stop[i]))
-			continue;
-		if (gguf_get_int(r->g, stop[i], 0, r->m->vocab.n - 1, &id,
-		                 r->err))
+	for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
+		if (gguf_has(r->g, stop[i]) && read_stop(r, stop[i]))
 			return -1;
-		if (!model_stops_at(m, id))
-			m->stop_id[m->n_stop++] = id;
-	}
+	r->m->vocab.eos_id = m->n_stop ? m->stop_id[0] : -1;
 	return 0;
 }
 
 /* --- RoPE --- */
+
+/* With a factor of 1 yarn changes nothing. */
+static bool has_no_factor(struct reader *r)
+{
+	return is_value(r->g, key(r, "rope.scaling.factor"), 1);
+}
 
 /* What all angles are divided by. A factor without a type is linear. */
 static int read_linear(struct reader *r, double *factor)
@@ -278,8 +390,10 @@ static int read_linear(struct reader *r, double *factor)
 		return -1;
 	if (gguf_text_is(type, len, "none"))
 		return 0;
-	if (!gguf_text_is(type, len, "linear"))
-		return gguf_refuse(r->g, r->key, type, len, r->err);
+	if (!gguf_text_is(type, len, "linear") &&
+	    !(gguf_text_is(type, len, "yarn") && has_no_factor(r)))
+		return gguf_refuse(r->g, key(r, "rope.scaling.type"), type,
+		                   len, r->err);
 	if (!gguf_has(r->g, key(r, "rope.scaling.factor")))
 		key(r, "rope.scale_linear"); /* its older name */
 	if (gguf_has(r->g, r->key) &&
@@ -354,8 +468,8 @@ static int read_model(struct reader *r)
 	struct import_model *m = r->m;
 	char bias[64];
 
-	if (read_architecture(r) || refuse_unknown_keys(r) ||
-	    read_shape(r) ||
+	if (read_architecture(r) || read_shape(r) ||
+	    refuse_unknown_keys(r) ||
 	    vocab_read_gguf(r->g, &m->vocab, r->err) ||
 	    gguf_split_add_tensors(r->g, &m->sources, r->err) ||
 	    source_index(&m->sources, r->err) || read_vocab_size(r) ||

@@ -11,6 +11,7 @@
 
 #include "hf.h"
 #include "jsonfile.h"
+#include "recognize.h"
 #include "safetensors.h"
 
 static const struct source_names names = {
@@ -39,6 +40,7 @@ struct reader {
 	struct import_model *m;
 	const char *arch;      /* "LlamaForCausalLM" etc., static */
 	bool bos_said;         /* by tokenizer.json's post_processor */
+	bool mlp_bias;         /* config.json promises biases in the FFN */
 	struct wl_error *err;
 };
 
@@ -82,19 +84,26 @@ static int with_json(struct reader *r, const char *name, size_t max_bytes,
 
 static int use_stops(struct reader *r, json_t *root, const char *path)
 {
-	return hf_config_stops(root, path, &r->m->model, r->err);
+	return hf_stops_ids(root, path, r->m, r->err);
 }
 
 static int use_config(struct reader *r, json_t *root, const char *path)
 {
+	struct jsonfile_at a = { root, path, "", r->err };
+
 	r->arch = hf_config_read(root, path, r->m, r->err);
-	return r->arch ? use_stops(r, root, path) : -1;
+	if (!r->arch || jsonfile_bool(&a, "mlp_bias", &r->mlp_bias))
+		return -1;
+	return use_stops(r, root, path);
 }
 
 static int read_config(struct reader *r)
 {
+	bool there = exists(r, "config.json");
+
 	if (with_json(r, "config.json", HF_MAX_CONFIG, 0, use_config))
-		return -1;
+		return there ? -1 :
+		       recognize_explain(r->dir, FILE_HF_DIR, r->err);
 	if (!exists(r, "generation_config.json"))
 		return 0;
 	return with_json(r, "generation_config.json", HF_MAX_CONFIG, 0,
@@ -133,7 +142,7 @@ static bool is_llama_class(const struct reader *r, const json_t *root)
 }
 
 /* tokenizer_config.json: BOS, where tokenizer.json has no say. */
-static int use_tokenizer_config(struct reader *r, json_t *root,
+static int use_bos(struct reader *r, json_t *root,
                                 const char *path)
 {
 	struct jsonfile_at a = { root, path, "", r->err };
@@ -165,6 +174,26 @@ static int use_tokenizer_config(struct reader *r, json_t *root,
 	return 0;
 }
 
+static int use_eos(struct reader *r, json_t *root, const char *path)
+{
+	return hf_stops_tokens(root, path, r->m, r->err);
+}
+
+static int use_tokenizer_config(struct reader *r, json_t *root,
+                                const char *path)
+{
+	return use_bos(r, root, path) || use_eos(r, root, path) ? -1 : 0;
+}
+
+static int read_special_tokens(struct reader *r)
+{
+	static const char name[] = "special_tokens_map.json";
+
+	if (!exists(r, name))
+		return 0;
+	return with_json(r, name, HF_MAX_CONFIG, 0, use_eos);
+}
+
 /* tokenizer_config.json, or an empty one. */
 static int read_tokenizer_config(struct reader *r)
 {
@@ -188,10 +217,6 @@ static int read_pieces(struct reader *r)
 	char *path = path_of(r, "tokenizer.json");
 	int rc = vocab_read_json(path, &m->vocab, &r->bos_said, r->err);
 
-	if (rc == 0 && m->vocab.n > m->model.vocab_size)
-		rc = wl_error_set(r->err, "%s: %d pieces, config.json's"
-		                  " \"vocab_size\" is %d", path, m->vocab.n,
-		                  m->model.vocab_size);
 	free(path);
 	return rc;
 }
@@ -203,11 +228,13 @@ static int read_tokenizer(struct reader *r)
 	if (!exists(r, "tokenizer.json"))
 		return wl_error_set(r->err, "%s: tokenizer.json is missing%s",
 		                    r->dir, exists(r, "tokenizer.model") ?
-		                    " (tokenizer.model alone is not read)" :
-		                    "");
-	if (read_pieces(r) || read_tokenizer_config(r))
+		                    " (tokenizer.model alone is not read:"
+		                    " transformers' AutoTokenizer makes"
+		                    " tokenizer.json of it, save_pretrained"
+		                    " writes it)" : "");
+	if (read_pieces(r) || read_tokenizer_config(r) ||
+	    read_special_tokens(r))
 		return -1;
-	vocab_pad(&m->vocab, m->model.vocab_size);
 	m->model.bos_id = m->vocab.bos_id;
 	if (m->model.n_stop > 0)
 		m->vocab.eos_id = m->model.stop_id[0];
@@ -225,48 +252,61 @@ static int read_file(struct reader *r, const char *name)
 	return rc;
 }
 
-/* Reads a shard, whose tensors must be the map's. */
-static int read_shard(struct reader *r, json_t *map, const char *index,
-                      const char *shard)
-{
-	const struct sources *s = &r->m->sources;
-	size_t first = s->n;
+/* Names that are not as they should be: how many, and the first. */
+struct odd_names {
+	size_t n;
+	const char *first, *at;
+};
 
+static void add_odd(struct odd_names *o, const char *name, const char *at)
+{
+	if (o->n++ == 0) {
+		o->first = name;
+		o->at = at;
+	}
+}
+
+static int read_shard(struct reader *r, const char *shard)
+{
 	if (!exists(r, shard))
 		return wl_error_set(r->err, "%s: shard %.200s is missing",
 		                    r->dir, shard);
-	if (read_file(r, shard))
-		return -1;
-	for (size_t i = first; i < s->n; i++) {
-		const char *name = s->tensor[i].name;
-		const char *in = json_string_value(json_object_get(map, name));
-
-		if (!in || strcmp(in, shard))
-			return wl_error_set(r->err, "%s: %.200s is in %.200s,"
-			                    " \"weight_map\" has it %s%.200s",
-			                    index, name, shard,
-			                    in ? "in " : "nowhere",
-			                    in ? in : "");
-	}
-	return 0;
+	return read_file(r, shard);
 }
 
-/* What the map promises and no shard has. */
-static int refuse_missing(struct reader *r, json_t *map, const char *index)
+/* The map decides which shards are read, and the shards what there is: where
+ * they differ nothing is lost, for a tensor that is needed and in no shard is
+ * refused later, as is one that is there and not known. */
+static int compare_map(struct reader *r, json_t *map, const char *index)
 {
+	struct odd_names gone = { 0 }, moved = { 0 };
 	struct sources *s = &r->m->sources;
 	const char *name;
 	json_t *shard;
 
-	if (s->n == json_object_size(map))
-		return 0;
 	if (source_index(s, r->err))
 		return -1;
 	json_object_foreach(map, name, shard)
-		if (!source_find(s, name))
-			return wl_error_set(r->err, "%s: %.200s is not in"
-			                    " %.200s", index, name,
-			                    json_string_value(shard));
+		if (!source_peek(s, name))
+			add_odd(&gone, name, json_string_value(shard));
+	for (size_t i = 0; i < s->n; i++) {
+		const char *file = s->file[s->tensor[i].file].path;
+		const char *in;
+
+		name = s->tensor[i].name;
+		file = strrchr(file, '/') + 1;
+		in = json_string_value(json_object_get(map, name));
+		if (!in || strcmp(in, file))
+			add_odd(&moved, name, file);
+	}
+	if (gone.n)
+		import_note(r->m, "ignored: %s: %zu tensor%s that no shard has"
+		            " (%.200s in %.200s)", index, gone.n,
+		            gone.n == 1 ? "" : "s", gone.first, gone.at);
+	if (moved.n)
+		import_note(r->m, "%s: %zu tensor%s in another shard than it"
+		            " says (%.200s in %.200s)", index, moved.n,
+		            moved.n == 1 ? "" : "s", moved.first, moved.at);
 	return 0;
 }
 
@@ -294,11 +334,11 @@ static int read_shards(struct reader *r, json_t *map, json_t *done,
 			                    name, shard ? shard : "");
 		if (json_object_get(done, shard))
 			continue;
-		if (read_shard(r, map, index, shard))
+		if (read_shard(r, shard))
 			return -1;
 		json_object_set(done, shard, value);
 	}
-	return refuse_missing(r, map, index);
+	return compare_map(r, map, index);
 }
 
 static int use_index(struct reader *r, json_t *root, const char *path)
@@ -316,19 +356,112 @@ static int use_index(struct reader *r, json_t *root, const char *path)
 	return rc;
 }
 
-/* Tables that old checkpoints keep though theta decides them. */
-static void ignore_tables(struct sources *s)
+/* --- Their names --- */
+
+/* The names with another prefix than "model.", in one piece of memory. */
+struct prefixed {
+	struct source_names names;
+	char layers[192], embedding[192], norm[192], head[192];
+};
+
+/* Tells where the names' first parts end: a base model's start with "layers.",
+ * a wrapper puts more before it. The one prefix of the tensors called ...
+ * layers.0.input_layernorm.weight, its length in *len; NULL where there is
+ * none, or err and -1 in *len where there are several. */
+static const char *find_prefix(const struct reader *r, int *len)
 {
-	static const char end[] = ".rotary_emb.inv_freq";
+	static const char mark[] = "layers.0.input_layernorm.weight";
+	const struct sources *s = &r->m->sources;
+	const char *found = NULL;
 
 	for (size_t i = 0; i < s->n; i++) {
-		struct source_tensor *t = &s->tensor[i];
-		size_t len = strlen(t->name);
+		const char *name = s->tensor[i].name;
+		size_t all = strlen(name), at = all - strlen(mark);
 
-		if (len >= sizeof end - 1 &&
-		    strcmp(t->name + len - (sizeof end - 1), end) == 0)
-			t->used = true;
+		if (all < strlen(mark) || strcmp(name + at, mark) ||
+		    (at > 0 && name[at - 1] != '.') || at > 100)
+			continue;
+		if (found) {
+			wl_error_set(r->err, "%s: two models in one: %.*s and"
+			             " %.*s", r->dir, *len, found, (int)at,
+			             name);
+			*len = -1;
+			return NULL;
+		}
+		found = name;
+		*len = at;
 	}
+	return found;
+}
+
+/* Gives m the names behind another prefix. The head's stands beside the
+ * "model." that ends it, or where files of "model." have it. */
+static void use_prefix(struct import_model *m, const char *prefix, int len)
+{
+	static const int standard = sizeof "model." - 1;
+	struct prefixed *p = wl_malloc(1, sizeof *p);
+	int outer = len >= standard && strncmp(prefix + len - standard,
+	                                       "model.", standard) == 0 ?
+	            len - standard : len;
+
+	p->names = names;
+	snprintf(p->layers, sizeof p->layers, "%.*slayers.", len, prefix);
+	snprintf(p->embedding, sizeof p->embedding, "%.*sembed_tokens.weight",
+	         len, prefix);
+	snprintf(p->norm, sizeof p->norm, "%.*snorm.weight", len, prefix);
+	snprintf(p->head, sizeof p->head, "%.*slm_head.weight", outer, prefix);
+	p->names.layer_prefix = p->layers;
+	p->names.name[T_EMBEDDING] = p->embedding;
+	p->names.name[T_NORM] = p->norm;
+	if (source_peek(&m->sources, p->head))
+		p->names.name[T_HEAD] = p->head;
+	m->names = &p->names;
+	m->made_names = (char *)p;
+}
+
+static int find_names(struct reader *r)
+{
+	int len = 0;
+	const char *prefix = find_prefix(r, &len);
+
+	if (len < 0)
+		return -1;
+	if (prefix && (len != 6 || strncmp(prefix, "model.", 6)))
+		use_prefix(r->m, prefix, len);
+	return 0;
+}
+
+/* A base model is saved without a head. */
+static int check_head(struct reader *r)
+{
+	const struct import_model *m = r->m;
+	const char *head = m->names->name[T_HEAD];
+
+	if (m->model.tied || source_peek(&m->sources, head) ||
+	    !source_peek(&m->sources, m->names->name[T_EMBEDDING]))
+		return 0;
+	return wl_error_set(r->err, "%s: tensor %s is missing: a base model"
+	                    " has no head and makes no text; take the one with"
+	                    " it, or set \"tie_word_embeddings\" to true in"
+	                    " config.json if its head is the embedding",
+	                    r->dir, head);
+}
+
+/* Biases that config.json promises must be there, if only as zeros. */
+static int check_mlp_bias(struct reader *r)
+{
+	static const char *const part[] = { "gate", "up", "down" };
+	char name[256];
+
+	for (int i = 0; i < 3 * r->m->model.n_layers && r->mlp_bias; i++) {
+		snprintf(name, sizeof name, "%s%d.mlp.%s_proj.bias",
+		         r->m->names->layer_prefix, i / 3, part[i % 3]);
+		if (!source_peek(&r->m->sources, name))
+			return wl_error_set(r->err, "%s: config.json:"
+			                    " \"mlp_bias\" is true, but tensor"
+			                    " %s is missing", r->dir, name);
+	}
+	return 0;
 }
 
 static int read_tensors(struct reader *r)
@@ -348,10 +481,11 @@ static int read_tensors(struct reader *r)
 		                  exists(r, "pytorch_model.bin.index.json") ?
 		                  " (of pytorch_model.bin: only safetensors is"
 		                  " read)" : "");
-	if (rc || source_index(&r->m->sources, r->err))
+	if (rc && r->m->sources.n_files == 0)
+		recognize_explain(r->dir, FILE_HF_DIR, r->err);
+	if (rc || source_index(&r->m->sources, r->err) || find_names(r))
 		return -1;
-	ignore_tables(&r->m->sources);
-	return 0;
+	return check_head(r) || check_mlp_bias(r) ? -1 : 0;
 }
 
 /* --- All of it --- */
@@ -377,7 +511,7 @@ int import_read_hf(const char *dir, struct import_model *m,
 
 	*m = (struct import_model){ .names = &names, .rotate_half = true };
 	if (access(dir, R_OK | X_OK))
-		return wl_error_set(err, "%s: %s", dir, strerror(errno));
+		return wl_error_system(err, errno, "%s", dir);
 	if (read_config(&r) || read_tokenizer(&r) || read_tensors(&r))
 		return -1;
 	describe(&r);

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "recognize.h"
+
 /* llama2.c's files: a header of int32, then float32 tensors with all layers
  * of a kind together. A matrix lies there as [n][k], n outputs of k inputs
  * each; the embedding as [V][E]. Everything little-endian. */
@@ -45,6 +47,7 @@ struct reader {
 	struct import_model *m;
 	const int *layout;
 	uint64_t at;               /* bytes read, or laid out, so far */
+	bool extra_head;           /* a tied model's file has one too */
 	struct wl_error *err;
 };
 
@@ -160,6 +163,13 @@ static uint64_t entry_floats(const struct model *m, int entry)
 	       (tensor_per_layer(entry) ? m->n_layers : 1);
 }
 
+/* Whether the file has a head's matrix, needed or not. */
+static bool has_tensor(const struct reader *r, enum tensor_kind kind)
+{
+	return tensor_present(&r->m->model, kind) ||
+	       (kind == T_HEAD && r->extra_head);
+}
+
 /* Adds the tensors of one kind, which lie one behind the other. */
 static int add_tensors(struct reader *r, enum tensor_kind kind)
 {
@@ -172,7 +182,7 @@ static int add_tensors(struct reader *r, enum tensor_kind kind)
 		.rows = s.vector ? 1 : s.cols,
 		.cols = s.vector ? s.cols : s.rows,
 	};
-	int n = !tensor_present(m, kind) ? 0 :
+	int n = !has_tensor(r, kind) ? 0 :
 	        tensor_per_layer(kind) ? m->n_layers : 1;
 
 	for (int i = 0; i < n; i++) {
@@ -184,14 +194,18 @@ static int add_tensors(struct reader *r, enum tensor_kind kind)
 	return 0;
 }
 
-/* Where each tensor lies; the file must end where the last one does. */
+/* Where each tensor lies; the file must end where the last one does, or
+ * behind a tied model's head. */
 static int place_tensors(struct reader *r)
 {
 	uint64_t end = r->at, bytes = r->m->sources.file[0].bytes;
+	uint64_t extra = 4 * (uint64_t)r->m->model.vocab_size *
+	                 r->m->model.dim;
 
 	for (const int *entry = r->layout; *entry != LAYOUT_END; entry++)
 		end += 4 * entry_floats(&r->m->model, *entry);
-	if (end != bytes)
+	r->extra_head = r->m->model.tied && end + extra == bytes;
+	if (end != bytes && !r->extra_head)
 		return wl_error_set(r->err, "%s: has %llu bytes, its header"
 		                    " implies %llu (truncated, or not a"
 		                    " llama2.c checkpoint?)", r->path,
@@ -212,9 +226,10 @@ int import_read_llama2c(const char *path, const char *tokenizer,
 	const char *slash = strrchr(path, '/');
 
 	*m = (struct import_model){ .names = &names };
-	if (source_add_file(&m->sources, path, err) < 0 || read_model(&r) ||
-	    place_tensors(&r))
+	if (source_add_file(&m->sources, path, err) < 0)
 		return -1;
+	if (read_model(&r) || place_tensors(&r))
+		return recognize_explain(path, FILE_LLAMA2C, err);
 	snprintf(m->origin, sizeof m->origin,
 	         "llama2.c checkpoint %.400s (%s)", slash ? slash + 1 : path,
 	         r.layout == v1_layout ? "version 1" : "legacy header");

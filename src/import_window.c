@@ -16,7 +16,7 @@ void import_window_cap(struct import_model *m, int window)
 	m->model.max_seq_len = window;
 }
 
-void import_window_tell(struct import_model *m, bool quiet)
+void import_window_tell(struct import_model *m)
 {
 	size_t at = strlen(m->origin);
 
@@ -25,8 +25,7 @@ void import_window_tell(struct import_model *m, bool quiet)
 	snprintf(m->origin + at, sizeof m->origin - at, ", context %d of %d: "
 	         "its sliding window", m->model.max_seq_len,
 	         m->source_context);
-	if (!quiet)
-		fprintf(stderr, "import: the context becomes %d tokens, the "
-		        "sliding window, of %d: up to there attention is "
-		        "full\n", m->model.max_seq_len, m->source_context);
+	import_note(m, "the context becomes %d tokens, the sliding window, of"
+	            " %d: up to there attention is full", m->model.max_seq_len,
+	            m->source_context);
 }

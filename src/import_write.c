@@ -29,6 +29,10 @@ void import_model_fini(struct import_model *m)
 	vocab_fini(&m->vocab);
 	sources_fini(&m->sources);
 	free(m->rope_factors);
+	free(m->made_names);
+	for (int i = 0; i < m->n_notes; i++)
+		free(m->note[i]);
+	free(m->note);
 	*m = (struct import_model){ 0 };
 }
 
@@ -58,13 +62,9 @@ static struct source_tensor *find(struct job *j, enum tensor_kind kind,
 
 	if (source_tensor_name(m->names, kind, layer, name, sizeof name))
 		t = source_find(&m->sources, name);
-	if (kind == T_EMBEDDING && m->model.tied &&
-	    source_tensor_name(m->names, T_HEAD, 0, name, sizeof name)) {
-		/* Where both are there the head's is a copy: ignored. */
-		struct source_tensor *head = source_find(&m->sources, name);
-
-		t = t ? t : head;
-	}
+	if (!t && kind == T_EMBEDDING && m->model.tied &&
+	    source_tensor_name(m->names, T_HEAD, 0, name, sizeof name))
+		t = source_find(&m->sources, name);
 	return t;
 }
 
@@ -85,6 +85,10 @@ static int check_tensor(void *ctx, enum tensor_kind kind, int layer)
 		return wl_error_set(j->err, "%s: tensor %s is missing",
 		                    j->o->source, name);
 	}
+	if (t->odd)
+		return wl_error_set(j->err, "%s: %s: %s",
+		                    m->sources.file[t->file].path, t->name,
+		                    t->odd);
 	if (t->vector != s.vector || t->cols != (s.vector ? s.cols : s.rows) ||
 	    t->rows != (s.vector ? 1 : s.cols))
 		return wl_error_set(j->err, "%s: %s is %llu x %llu (%d-D), the"
@@ -99,33 +103,21 @@ static int check_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
-static int refuse_unused(const struct job *j)
-{
-	const struct sources *s = &j->m->sources;
-
-	for (size_t i = 0; i < s->n; i++)
-		if (!s->tensor[i].used)
-			return wl_error_set(j->err, "%s: tensor %.200s is not"
-			                    " known here",
-			                    s->file[s->tensor[i].file].path,
-			                    s->tensor[i].name);
-	return 0;
-}
-
 static int check_all(struct job *j)
 {
 	struct model *m = &j->m->model;
-	struct vocab *v = &j->m->vocab;
 
 	if (model_check(m, j->o->source, j->err) ||
-	    model_each_tensor(m, check_tensor, j) || refuse_unused(j))
+	    model_each_tensor(m, check_tensor, j) ||
+	    import_fit(j->m, j->o->source, j->err))
 		return -1;
-	if (v->n > m->vocab_size)
-		return wl_error_set(j->err, "%s: a tokenizer of %d pieces for a"
-		                    " model of %d", j->o->source, v->n,
-		                    m->vocab_size);
-	vocab_pad(v, m->vocab_size);
-	return vocab_check(v, j->o->source, j->err);
+	return vocab_check(&j->m->vocab, j->o->source, j->err);
+}
+
+static void print_notes(const struct job *j)
+{
+	for (int i = 0; i < j->m->n_notes && !j->o->quiet; i++)
+		fprintf(stderr, "import: %s\n", j->m->note[i]);
 }
 
 /* --- Tensors --- */
@@ -357,6 +349,7 @@ int import_write(const struct import_options *o, struct import_model *m,
 	                           err);
 	if (!j.dest)
 		return -1;
+	print_notes(&j);
 	make_orders(&j);
 	if (model_each_tensor(&m->model, copy_tensor, &j))
 		checkpoint_close(j.dest);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recognize.h"
 #include "source.h"
 
 /* The object in a text; what is no JSON, or another kind of it, is refused. */
@@ -36,6 +37,8 @@ json_t *jsonfile_read(const char *path, size_t max_bytes, size_t flags,
 	if (text)
 		root = parse(text, size, path, flags, err);
 	free(text);
+	if (!root)
+		recognize_explain(path, FILE_JSON, err);
 	return root;
 }
 

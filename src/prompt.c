@@ -34,8 +34,8 @@ static int read_all(struct prompt *p, FILE *f, const char *name,
 		p->len += got;
 	} while (got);
 	if (ferror(f))
-		return wl_error_set(err, "option --prompt-file: %s: %s", name,
-		                    strerror(errno));
+		return wl_error_system(err, errno, "option --prompt-file: %s",
+		                       name);
 	return 0;
 }
 
@@ -46,8 +46,8 @@ static int read_file(struct prompt *p, const char *name, struct wl_error *err)
 	int rc;
 
 	if (!f)
-		return wl_error_set(err, "option --prompt-file: %s: %s", name,
-		                    strerror(errno));
+		return wl_error_system(err, errno, "option --prompt-file: %s",
+		                       name);
 	rc = read_all(p, f, name, err);
 	if (!standard)
 		fclose(f);

@@ -2,8 +2,11 @@
 #include "safetensors.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "recognize.h"
 
 /* Bytes of the header's length, and the format's bound on the header. */
 #define LENGTH_BYTES 8
@@ -30,6 +33,7 @@ struct reader {
 	int file;
 	uint64_t data;     /* offset of the data in the file */
 	uint64_t bytes;    /* of data */
+	char odd[128];     /* why the tensor in hand cannot be read, or "" */
 	struct span *span; /* [n], those read by now */
 	size_t n;
 	struct wl_error *err;
@@ -42,7 +46,7 @@ static int refuse(const struct reader *r, const char *name, const char *what)
 
 /* --- One tensor --- */
 
-static int read_dtype(const struct reader *r, const json_t *o,
+static int read_dtype(struct reader *r, const json_t *o,
                       struct source_tensor *t)
 {
 	const char *name = json_string_value(json_object_get(o, "dtype"));
@@ -54,32 +58,37 @@ static int read_dtype(const struct reader *r, const json_t *o,
 			t->type = dtypes[i].type;
 			return 0;
 		}
-	return wl_error_set(r->err, "%s: %.200s: dtype %.50s is not supported,"
-	                    " only F32, F16 and BF16", r->path, t->name, name);
+	snprintf(r->odd, sizeof r->odd, "dtype %.50s is not supported, only"
+	         " F32, F16 and BF16", name);
+	return 0;
 }
 
-static int read_shape(const struct reader *r, const json_t *o,
+static int read_shape(struct reader *r, const json_t *o,
                       struct source_tensor *t)
 {
 	const json_t *shape = json_object_get(o, "shape");
 	size_t n = json_array_size(shape);
 	uint64_t extent[2] = { 1, 1 };
+	bool empty = false;
 
 	if (!json_is_array(shape))
 		return refuse(r, t->name, "\"shape\" must be an array");
-	if (n < 1 || n > 2)
-		return wl_error_set(r->err, "%s: %.200s: \"shape\" has %zu"
-		                    " dimensions, only 1 and 2 are supported",
-		                    r->path, t->name, n);
 	for (size_t i = 0; i < n; i++) {
 		const json_t *v = json_array_get(shape, i);
 		json_int_t x = json_integer_value(v);
 
-		if (!json_is_integer(v) || x < 1 || x > MAX_EXTENT)
+		if (!json_is_integer(v) || x < 0 || x > MAX_EXTENT)
 			return refuse(r, t->name, "each extent in \"shape\""
-			              " must be an integer in 1..2^31-1");
-		extent[2 - n + i] = x;
+			              " must be an integer in 0..2^31-1");
+		empty |= x == 0;
+		if (n <= 2)
+			extent[2 - n + i] = x;
 	}
+	if (n < 1 || n > 2)
+		snprintf(r->odd, sizeof r->odd, "\"shape\" has %zu dimensions,"
+		         " only 1 and 2 are supported", n);
+	else if (empty)
+		snprintf(r->odd, sizeof r->odd, "it is empty");
 	t->vector = n == 1;
 	t->rows = extent[0];
 	t->cols = extent[1];
@@ -92,7 +101,7 @@ static int read_offsets(const struct reader *r, const json_t *o,
 	const json_t *offsets = json_object_get(o, "data_offsets");
 	const json_t *begin = json_array_get(offsets, 0);
 	const json_t *end = json_array_get(offsets, 1);
-	uint64_t row = source_row_bytes(t->type, t->cols);
+	uint64_t row;
 
 	if (json_array_size(offsets) != 2 || !json_is_integer(begin) ||
 	    !json_is_integer(end) || json_integer_value(begin) < 0 ||
@@ -108,13 +117,16 @@ static int read_offsets(const struct reader *r, const json_t *o,
 		                    r->path, t->name,
 		                    (unsigned long long)s->end,
 		                    (unsigned long long)r->bytes);
+	t->at = r->data + s->begin;
+	if (*r->odd)
+		return 0;
+	row = source_row_bytes(t->type, t->cols);
 	if (s->end - s->begin != t->rows * row)
 		return wl_error_set(r->err, "%s: %.200s: \"data_offsets\" hold"
 		                    " %llu bytes, its shape and dtype need"
 		                    " %llu", r->path, t->name,
 		                    (unsigned long long)(s->end - s->begin),
 		                    (unsigned long long)(t->rows * row));
-	t->at = r->data + s->begin;
 	return 0;
 }
 
@@ -122,12 +134,17 @@ static int read_tensor(struct reader *r, const char *name, const json_t *o)
 {
 	struct source_tensor t = { .name = (char *)name, .file = r->file };
 
+	*r->odd = '\0';
 	if (!json_is_object(o))
 		return refuse(r, name, "not an object");
 	if (read_dtype(r, o, &t) || read_shape(r, o, &t) ||
 	    read_offsets(r, o, &t, &r->span[r->n]))
 		return -1;
 	r->n++;
+	if (*r->odd) {
+		t.odd = r->odd;
+		t.rows = t.cols = 0;
+	}
 	return source_add(r->to, &t, r->err);
 }
 
@@ -251,11 +268,9 @@ int safetensors_read(const char *path, struct sources *s, struct wl_error *err)
 		return -1;
 	bytes = s->file[r.file].bytes;
 	n = read_length(&r, bytes);
-	if (n == 0)
-		return -1;
-	header = read_header(&r, n);
+	header = n ? read_header(&r, n) : NULL;
 	if (!header)
-		return -1;
+		return recognize_explain(path, FILE_SAFETENSORS, err);
 	r.data = LENGTH_BYTES + n;
 	r.bytes = bytes - r.data;
 	rc = read_tensors(&r, header);

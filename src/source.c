@@ -79,7 +79,7 @@ static int open_regular(const char *path, uint64_t *bytes,
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
-		wl_error_set(err, "%s: %s", path, strerror(errno));
+		wl_error_system(err, errno, "%s", path);
 	else if (!S_ISREG(st.st_mode))
 		wl_error_set(err, "%s: %snot a regular file", path,
 		             S_ISDIR(st.st_mode) ? "is a directory, " : "");
@@ -116,10 +116,11 @@ int source_read(const struct sources *s, int file, uint64_t at, void *to,
 
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got <= 0)
-			return wl_error_set(err, "%s: %s", f->path, got < 0 ?
-			                    strerror(errno) :
-			                    "got shorter while it was read");
+		if (got < 0)
+			return wl_error_system(err, errno, "%s", f->path);
+		if (got == 0)
+			return wl_error_set(err, "%s: got shorter while it was"
+			                    " read", f->path);
 		p += got;
 		at += got;
 		n -= got;
@@ -157,8 +158,9 @@ static uint64_t tensor_bytes(const struct source_tensor *t)
 	return t->rows * source_row_bytes(t->type, t->cols);
 }
 
-int source_add(struct sources *s, const struct source_tensor *t,
-               struct wl_error *err)
+/* Whether a tensor that is not odd is sound. */
+static int check_place(const struct sources *s, const struct source_tensor *t,
+                       struct wl_error *err)
 {
 	const struct source_file *f = &s->file[t->file];
 	const uint64_t most = UINT64_C(1) << 31;
@@ -182,12 +184,21 @@ int source_add(struct sources *s, const struct source_tensor *t,
 		                    (unsigned long long)(t->rows * row),
 		                    (unsigned long long)t->at,
 		                    (unsigned long long)f->bytes);
+	return 0;
+}
+
+int source_add(struct sources *s, const struct source_tensor *t,
+               struct wl_error *err)
+{
+	if (!t->odd && check_place(s, t, err))
+		return -1;
 	if (s->n == s->room) {
 		s->room = 2 * s->room + 64;
 		s->tensor = wl_realloc(s->tensor, s->room, sizeof *s->tensor);
 	}
 	s->tensor[s->n] = *t;
 	s->tensor[s->n].name = wl_strdup(t->name);
+	s->tensor[s->n].odd = t->odd ? wl_strdup(t->odd) : NULL;
 	s->n++;
 	return 0;
 }
@@ -238,12 +249,18 @@ int source_index(struct sources *s, struct wl_error *err)
 	return 0;
 }
 
+struct source_tensor *source_peek(const struct sources *s, const char *name)
+{
+	struct source_tensor key = { .name = (char *)name };
+
+	return s->n ? bsearch(&key, s->tensor, s->n, sizeof key, compare_name)
+	            : NULL;
+}
+
 struct source_tensor *source_find(struct sources *s, const char *name)
 {
-	struct source_tensor *t = NULL, key = { .name = (char *)name };
+	struct source_tensor *t = source_peek(s, name);
 
-	if (s->n > 0)
-		t = bsearch(&key, s->tensor, s->n, sizeof key, compare_name);
 	if (t)
 		t->used = true;
 	return t;
@@ -255,8 +272,10 @@ void sources_fini(struct sources *s)
 		close(s->file[i].fd);
 		free(s->file[i].path);
 	}
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < s->n; i++) {
 		free(s->tensor[i].name);
+		free(s->tensor[i].odd);
+	}
 	free(s->file);
 	free(s->tensor);
 	*s = (struct sources){ 0 };

@@ -111,6 +111,12 @@ void vocab_pad(struct vocab *v, int n)
 		;
 }
 
+void vocab_cut(struct vocab *v, int n)
+{
+	if (v->n > n)
+		v->n = n;
+}
+
 void vocab_fini(struct vocab *v)
 {
 	free(v->text);

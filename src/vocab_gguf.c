@@ -147,6 +147,16 @@ static int read_id(const struct reader *r, const char *key, int *id)
 	return 0;
 }
 
+/* Only where it is one id that has a piece: the importer reads all of them. */
+static int eos_id(const struct reader *r)
+{
+	struct wl_error none;
+	int64_t id;
+
+	return gguf_get_int(r->g, KEY("eos_token_id"), 0, r->v->n - 1, &id,
+	                    &none) ? -1 : (int)id;
+}
+
 static int read_special(struct reader *r)
 {
 	struct vocab *v = r->v;
@@ -154,7 +164,6 @@ static int read_special(struct reader *r)
 	int bos;
 
 	if (read_id(r, KEY("bos_token_id"), &bos) ||
-	    read_id(r, KEY("eos_token_id"), &v->eos_id) ||
 	    get_bool(r, KEY("add_bos_token"), r->add_bos, &add_bos))
 		return -1;
 	if (add_bos && bos < 0)
@@ -162,6 +171,7 @@ static int read_special(struct reader *r)
 		                    " be put in front of every text",
 		                    gguf_path(r->g), KEY("bos_token_id"));
 	v->bos_id = add_bos ? bos : -1;
+	v->eos_id = eos_id(r);
 	return 0;
 }
 

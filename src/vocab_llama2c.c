@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "recognize.h"
 #include "source.h"
 
 /* Ids that SentencePiece gives to Llama vocabularies. */
@@ -15,6 +16,8 @@ enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };
  * int32 length and length bytes; all little-endian. */
 #define HEADER_BYTES 4
 #define ENTRY_BYTES 8
+/* As many as a model may have (model_check). */
+#define MAX_ENTRIES (1 << 22)
 
 static uint32_t get_u32(const unsigned char *p)
 {
@@ -40,38 +43,76 @@ static void add_entry(struct vocab *v, float score, const unsigned char *text,
 		vocab_add(v, PIECE_NORMAL, score, text, len);
 }
 
-/* Fills v with n entries from data[size], size >= HEADER_BYTES. */
-static int parse(const unsigned char *data, size_t size, int n,
-                 const char *path, struct vocab *v, struct wl_error *err)
+/* How many entries data[size] holds to its end, size >= HEADER_BYTES; -1 and
+ * err where one does not fit. */
+static int count_entries(const unsigned char *data, size_t size,
+                         const char *path, struct wl_error *err)
 {
 	uint32_t max_len = get_u32(data);
 	size_t at = HEADER_BYTES;
+	int n;
 
-	for (int i = 0; i < n; i++) {
-		uint32_t len, score_bits;
-		float score;
+	for (n = 0; at < size; n++) {
+		uint32_t len;
 
 		if (size - at < ENTRY_BYTES)
-			return wl_error_set(err, "%s: ends after %d of %d"
-			                    " entries", path, i, n);
-		score_bits = get_u32(data + at);
-		memcpy(&score, &score_bits, sizeof score);
+			return wl_error_set(err, "%s: ends within entry %d",
+			                    path, n);
 		len = get_u32(data + at + 4);
 		at += ENTRY_BYTES;
 		if (len > size - at || len > INT32_MAX)
 			return wl_error_set(err, "%s: entry %d: a length of %d"
-			                    " bytes, but %zu are left", path, i,
+			                    " bytes, but %zu are left", path, n,
 			                    (int)len, size - at);
 		if (len > max_len)
 			return wl_error_set(err, "%s: entry %d: a length of %u"
 			                    " bytes is above max_token_length"
-			                    " %d", path, i, len, (int)max_len);
-		add_entry(v, score, data + at, len);
+			                    " %d", path, n, len, (int)max_len);
 		at += len;
+		if (n == MAX_ENTRIES)
+			return wl_error_set(err, "%s: more than %d entries",
+			                    path, MAX_ENTRIES);
 	}
-	if (at < size)
-		return wl_error_set(err, "%s: %zu bytes follow the last of %d"
-		                    " entries", path, size - at, n);
+	return n;
+}
+
+/* Fills v with the n entries of data. */
+static void add_entries(struct vocab *v, const unsigned char *data, int n)
+{
+	size_t at = HEADER_BYTES;
+
+	for (int i = 0; i < n; i++) {
+		uint32_t bits = get_u32(data + at);
+		uint32_t len = get_u32(data + at + 4);
+		float score;
+
+		memcpy(&score, &bits, sizeof score);
+		add_entry(v, score, data + at + ENTRY_BYTES, len);
+		at += ENTRY_BYTES + len;
+	}
+}
+
+/* A model may have more ids than its tokenizer, rounded up; where it has more
+ * than twice as many, or fewer, the tokenizer is another model's. */
+static int parse(const unsigned char *data, size_t size, int n_vocab,
+                 const char *path, struct vocab *v, struct wl_error *err)
+{
+	int n;
+
+	if (size < HEADER_BYTES)
+		return wl_error_set(err, "%s: %zu bytes are too few for a"
+		                    " tokenizer", path, size);
+	n = count_entries(data, size, path, err);
+	if (n < 0)
+		return -1;
+	if (n > n_vocab || n_vocab / 2 > n)
+		return wl_error_set(err, "%s: has %d pieces, the checkpoint %d"
+		                    " ids: not its tokenizer", path, n,
+		                    n_vocab);
+	if (n <= EOS_ID)
+		return wl_error_set(err, "%s: a vocabulary of %d has no room"
+		                    " for BOS and EOS", path, n);
+	add_entries(v, data, n);
 	return vocab_check(v, path, err);
 }
 
@@ -89,18 +130,16 @@ int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,
 	/* Offsets into the text are 32 bits wide. */
 	data = source_read_whole(path, UINT32_MAX, &size, err);
 	if (!data)
-		return -1;
+		return recognize_explain(path, FILE_LLAMA2C_TOKENIZER, err);
 	v->bos_id = BOS_ID;
 	v->eos_id = EOS_ID;
 	v->add_space = true;
-	if (size < HEADER_BYTES + (size_t)n_vocab * ENTRY_BYTES)
-		rc = wl_error_set(err, "%s: %zu bytes are too few for %d"
-		                  " entries", path, size, n_vocab);
-	else
-		rc = parse(data, size, n_vocab, path, v, err);
+	rc = parse(data, size, n_vocab, path, v, err);
 	free(data);
-	if (rc)
+	if (rc) {
 		vocab_fini(v);
+		recognize_explain(path, FILE_LLAMA2C_TOKENIZER, err);
+	}
 	return rc;
 }
 

@@ -190,7 +190,7 @@ START_TEST(other_files_are_refused)
 	static const struct {
 		const char *text, *blame;
 	} bad[] = {
-		{ "", "line 1: " }, { "[]", "not a JSON object" },
+		{ "", "an empty file" }, { "[]", "not a JSON object" },
 		{ "1", "line 1: " }, { "{", "line 1: " },
 		{ "{}", "\"name\" is missing" },
 		{ "{\"name\": \"a\", \"title\": \"b\"}",

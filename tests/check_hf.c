@@ -95,8 +95,7 @@ START_TEST(shapes_are_read)
 	ck_assert(model_same(&m.model, &want));
 	ck_assert_str_eq(m.origin,
 	                 "Hugging Face directory model (LlamaForCausalLM)");
-	ck_assert_int_eq(m.vocab.n, V);
-	ck_assert_int_eq(m.vocab.type[11], PIECE_UNUSED);
+	ck_assert_int_eq(m.vocab.n, 11);
 	import_model_fini(&m);
 	strcat(dir, "//");
 	m = accepted();
@@ -237,11 +236,114 @@ START_TEST(ends_are_read)
 	m = accepted();
 	ck_assert_int_eq(m.vocab.eos_id, 5);
 	import_model_fini(&m);
-	put_json("generation_config.json", "{\"eos_token_id\": 14}", NULL,
+	/* What the model cannot give changes nothing. */
+	put_json("generation_config.json", "{\"eos_token_id\": [14, -1]}", NULL,
 	         NULL);
-	refused("generation_config.json", "\"eos_token_id\"");
+	ck_assert_int_eq(changed("eos_token_id", "5").n_stop, 1);
+	m = accepted();
+	ck_assert_int_eq(m.n_notes, 2);
+	ck_assert(strstr(m.note[0], "generation_config.json") &&
+	          strstr(m.note[0], "end-of-text id 14"));
+	import_model_fini(&m);
 	put_text("generation_config.json", "{");
 	refused("generation_config.json", "line 1");
+}
+END_TEST
+
+/* The ids of the tokenizer's files too. */
+START_TEST(ends_of_the_tokenizer_are_read)
+{
+	static const struct {
+		const char *name, *text;
+		int id; /* -1: none */
+	} row[] = {
+		{ "tokenizer_config.json", "{\"eos_token\": \"</s>\"}", 2 },
+		{ "tokenizer_config.json",
+		  "{\"eos_token\": {\"content\": \"ab\"}}", 8 },
+		{ "special_tokens_map.json", "{\"eos_token\": \"</s>\"}", 2 },
+		{ "special_tokens_map.json",
+		  "{\"eos_token\": [{\"content\": \"</s>\"}]}", 2 },
+		{ "special_tokens_map.json", "{\"eos_token\": \"<?>\"}", -1 },
+		{ "special_tokens_map.json", "{\"eos_token\": null}", -1 },
+		{ "special_tokens_map.json", "{\"eos_token\": \"\"}", -1 },
+		{ "config.json", NULL, -1 },
+	};
+	char all[1024] = "[";
+	struct import_model m;
+	int at = 1;
+
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		setup();
+		put_json("config.json", config, "eos_token_id", NULL);
+		if (row[i].text)
+			put_text(row[i].name, row[i].text);
+		m = accepted();
+		ck_assert_int_eq(m.model.n_stop, row[i].id >= 0);
+		ck_assert_int_eq(m.vocab.eos_id, row[i].id);
+		if (row[i].id >= 0)
+			ck_assert_int_eq(m.model.stop_id[0], row[i].id);
+		import_model_fini(&m);
+	}
+	put_text("special_tokens_map.json", "{\"eos_token\": 3}");
+	refused("special_tokens_map.json", "\"eos_token\" must be");
+	drop_file("special_tokens_map.json");
+	for (int i = 0; i <= WL_MAX_STOP; i++)
+		at += sprintf(all + at, "%s%d", i ? ", " : "", i);
+	strcat(all, "]");
+	put_json("config.json", config, "", "{\"vocab_size\": 100}");
+	put_text("generation_config.json", "{\"eos_token_id\": ");
+	sprintf(all + strlen(all), "}");
+	memmove(all + 17, all, strlen(all) + 1);
+	memcpy(all, "{\"eos_token_id\": ", 17);
+	put_text("generation_config.json", all);
+	refused("generation_config.json", "more than 64 end-of-text ids");
+}
+END_TEST
+
+/* Members of config.json that leave the answer as it is. */
+START_TEST(neutral_settings_are_ignored)
+{
+	static const char *const silent[] = {
+		"{\"architectures\": [\"LLaMAForCausalLM\"]}",
+		"{\"architectures\": [\"LlamaForCausalLM\","
+		"\"LLaMAForCausalLM\"]}",
+		"{\"architectures\": [], \"model_type\": \"llama\"}",
+		"{\"architectures\": null, \"model_type\": \"llama\"}",
+		"{\"num_key_value_heads\": [2, 2]}",
+		"{\"intermediate_size\": [6, 6]}", "{\"head_dim\": 4}",
+		"{\"mlp_bias\": false, \"attention_bias\": false}",
+		"{\"logit_scale\": 1.0, \"is_causal\": true}",
+		"{\"attention_multiplier\": 0.5, \"embedding_multiplier\": 1}",
+		"{\"query_pre_attn_scalar\": 4, \"clip_qkv\": null}",
+		"{\"partial_rotary_factor\": 1, \"quantization\": null}",
+		"{\"rope_scaling\": {}}", "{\"new_key\": null}",
+		"{\"rope_scaling\": {\"type\": \"default\", \"factor\": 1}}",
+		"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1}}",
+		"{\"rope_scaling\": {\"factor\": 1.0}}",
+		"{\"rope_parameters\": {\"rope_theta\": 5000,"
+		"\"attention_factor\": 1.0}}",
+	};
+	static const char *const noted[] = {
+		"{\"new_key\": 3}", "{\"a\": 1, \"b\": [2]}",
+		"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 1.0,"
+		"\"beta_fast\": 32}}",
+		"{\"rope_scaling\": {\"type\": \"dynamic\","
+		"\"factor\": 4}}",
+	};
+	struct import_model m;
+
+	setup();
+	for (int i = 0; i < 18 + 4; i++) {
+		put_json("config.json", config, "", i < 18 ? silent[i] :
+		         noted[i - 18]);
+		m = accepted();
+		ck_assert_msg(m.n_notes == (i >= 18), "%d: %s", i,
+		              m.n_notes ? m.note[0] : "no note");
+		ck_assert(!m.model.rope_scaled && m.model.head_dim == HD &&
+		          m.model.n_kv_heads == G && m.model.hidden_dim == F);
+		ck_assert_double_eq(m.model.rope_theta, 5000);
+		import_model_fini(&m);
+	}
 }
 END_TEST
 
@@ -258,10 +360,19 @@ START_TEST(bad_configs_are_refused)
 {
 	static const struct change list[] = {
 		{ "architectures", NULL, "\"architectures\" must hold" },
-		{ "architectures", "[]", "exactly one name" },
+		{ "architectures", "[]", "must hold a name" },
 		{ "architectures", "[\"LlamaForCausalLM\", \"x\"]",
-		  "exactly one name" },
-		{ "architectures", "[3]", "exactly one name" },
+		  "names x, only" },
+		{ "architectures", "[\"LlamaForCausalLM\","
+		  "\"MistralForCausalLM\"]", "exactly one name" },
+		{ "architectures", "[3]", "no string" },
+		{ "architectures", "\"LlamaForCausalLM\"", "must be a list" },
+		{ "architectures", "[\"LlamaForSequenceClassification\"]",
+		  "names LlamaForSequenceClassification" },
+		{ "", "{\"architectures\": null, \"model_type\": \"gemma\"}",
+		  "\"model_type\" names gemma" },
+		{ "", "{\"architectures\": null, \"model_type\": 3}",
+		  "no string" },
 		{ "architectures", "[\"GemmaForCausalLM\"]",
 		  "GemmaForCausalLM" },
 		{ "hidden_size", NULL, "\"hidden_size\" is missing" },
@@ -307,14 +418,24 @@ START_TEST(bad_configs_are_refused)
 		{ "quantization_config", "{\"quant_method\": \"gptq\"}",
 		  "gptq" },
 		{ "quantization_config", "{}", "\"quantization_config\"" },
-		{ "eos_token_id", "14", "\"eos_token_id\" must be" },
-		{ "eos_token_id", "-1", "\"eos_token_id\" must be" },
 		{ "eos_token_id", "\"2\"", "\"eos_token_id\" must be" },
 		{ "eos_token_id", "[2, 4294967298]", "\"eos_token_id\"" },
 		{ "eos_token_id", "[0, 1, 2, 3, 4, 5, 6, 7, 8]",
 		  "more than 8" },
 		{ "", "{" MISTRAL ", \"sliding_window\": 0}",
 		  "\"sliding_window\" must be a positive" },
+		{ "eos_token_id", "[2, [3]]", "\"eos_token_id\" must be" },
+		{ "logit_scale", "0.0625", "\"logit_scale\" is 0.0625" },
+		{ "embedding_multiplier", "12", "\"embedding_multiplier\"" },
+		{ "attention_multiplier", "0.1", "\"attention_multiplier\"" },
+		{ "attn_logit_softcapping", "50.0", "softcapping" },
+		{ "is_causal", "false", "\"is_causal\" is false" },
+		{ "use_qk_norm", "true", "\"use_qk_norm\"" },
+		{ "clip_qkv", "8", "\"clip_qkv\"" },
+		{ "quantization", "{\"bits\": 4}", "\"quantization\"" },
+		{ "num_key_value_heads", "[2, 4]", "differs between layers" },
+		{ "num_key_value_heads", "[\"2\", \"2\"]", "32-bit integer" },
+		{ "intermediate_size", "[6, 6, 6]", "one for each layer" },
 		{ "", "{" MISTRAL ", \"sliding_window\": \"x\"}",
 		  "\"sliding_window\"" },
 		{ "", "{" MISTRAL ", \"num_key_value_heads\": 8}",
@@ -440,11 +561,20 @@ START_TEST(unknown_angles_are_refused)
 {
 	static const struct change list[] = {
 		{ "rope_scaling", "3", "\"rope_scaling\" must be an object" },
-		{ "rope_scaling", "{}", "\"rope_scaling.rope_type\" is" },
+		{ "rope_scaling", "{\"factor\": 2}",
+		  "\"rope_scaling.rope_type\" is" },
+		{ "rope_scaling", "{\"type\": \"dynamic\", \"factor\": 2,"
+		  "\"original_max_position_embeddings\": 16}", "\"dynamic\"" },
+		{ "rope_scaling", "{\"type\": \"yarn\"}", "factor\" is miss" },
+		{ "rope_scaling", "{\"type\": \"yarn\", \"factor\": 1,"
+		  "\"attention_factor\": 1.2}", "attention_factor" },
+		{ "rope_scaling", "{\"type\": \"longrope\", \"factor\": 1}",
+		  "\"longrope\"" },
 		{ "rope_scaling", "{\"type\": 1}", "rope_scaling.rope_type" },
 		{ "rope_scaling", "{\"type\": \"yarn\", \"factor\": 2}",
 		  "\"yarn\"" },
-		{ "rope_parameters", "{\"full_attention\": {}}", "rope_type" },
+		{ "rope_parameters", "{\"full_attention\": {}}",
+		  "full_attention\" is not known" },
 		{ "rope_scaling", "{\"type\": \"linear\"}",
 		  "\"rope_scaling.factor\" is missing" },
 		{ "rope_scaling", "{\"type\": \"linear\", \"factor\": 0}",
@@ -523,7 +653,37 @@ START_TEST(shards_are_read)
 		ck_assert_ptr_nonnull(source_find(&m.sources, made[i].name));
 	import_model_fini(&m);
 	put_text("model.safetensors", "not that one");
-	refused("model.safetensors", "a header of");
+	refused("model.safetensors", "not a safetensors file but a plain text");
+}
+END_TEST
+
+/* How often, and the first, a shard differs from the index. */
+START_TEST(indexes_may_differ)
+{
+	static const struct change list[] = {
+		{ "weight_map/lm_head.weight", NULL,
+		  "1 tensor in another shard than it says (lm_head.weight in"
+		  " shard-0.safetensors)" },
+		{ "weight_map/lm_head.weight", "\"shard-1.safetensors\"",
+		  "1 tensor in another shard" },
+		{ "weight_map/model.layers.0.rotary_emb.inv_freq",
+		  "\"shard-2.safetensors\"", "1 tensor that no shard has"
+		  " (model.layers.0.rotary_emb.inv_freq in"
+		  " shard-2.safetensors)" },
+	};
+
+	setup();
+	for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
+		struct import_model m;
+
+		put_shards(list[i].where, list[i].value);
+		m = accepted();
+		ck_assert_int_eq(m.n_notes, 1);
+		ck_assert_msg(strstr(m.note[0], list[i].blame), "%s",
+		              m.note[0]);
+		ck_assert_uint_eq(m.sources.n, n_made);
+		import_model_fini(&m);
+	}
 }
 END_TEST
 
@@ -540,13 +700,6 @@ START_TEST(broken_shards_are_refused)
 		{ "weight_map/lm_head.weight", "\"..\"", "plain name" },
 		{ "weight_map/lm_head.weight", "\"\"", "plain name" },
 		{ "weight_map/lm_head.weight", "1", "plain name" },
-		{ "weight_map/lm_head.weight", NULL,
-		  "lm_head.weight is in shard-0.safetensors, \"weight_map\" has"
-		  " it nowhere" },
-		{ "weight_map/lm_head.weight", "\"shard-1.safetensors\"",
-		  "has it in shard-1.safetensors" },
-		{ "weight_map/more", "\"shard-2.safetensors\"",
-		  "more is not in shard-2.safetensors" },
 	};
 
 	setup();
@@ -558,12 +711,11 @@ START_TEST(broken_shards_are_refused)
 	drop_file("shard-1.safetensors");
 	refused(dir, "shard shard-1.safetensors is missing");
 	put_shards(NULL, NULL);
-	put_text("shard-1.safetensors", "broken");
-	refused("shard-1.safetensors", "too few");
+	put_text("shard-1.safetensors", "broken shard");
+	refused("shard-1.safetensors", "but a plain text");
 	put_shards(NULL, NULL);
 	put_tensors("shard-1.safetensors", 0);
-	refused(INDEX, "is in shard-1.safetensors, \"weight_map\" has it in"
-	        " shard-0.safetensors");
+	refused("shard-1.safetensors", "is there twice");
 	put_text(INDEX, "{}");
 	refused(INDEX, "\"weight_map\"");
 }
@@ -573,9 +725,14 @@ START_TEST(missing_files_are_named)
 {
 	setup();
 	drop_file("model.safetensors");
-	refused(dir, "neither model.safetensors nor " INDEX " is there");
+	refused(dir, "without weights, not a Hugging Face");
 	put_text("pytorch_model.bin", "");
 	refused(dir, "only safetensors is read");
+	drop_file("config.json");
+	refused(dir, "config.json: No such file");
+	put_text("adapter_config.json", "{}");
+	refused(dir, "with a PEFT adapter, not a Hugging Face directory"
+	        " (config.json, model.safetensors, tokenizer.json): merge it");
 	setup();
 	drop_file("tokenizer.json");
 	refused(dir, "tokenizer.json is missing");
@@ -665,6 +822,24 @@ static void import_into(const char *dest)
 	unlink(dest);
 }
 
+/* It is read, and then refused with these words. */
+static void write_refused(const char *words)
+{
+	struct import_options o = { .source = dir, .type = -1, .quiet = 1 };
+	struct wl_error err = { .text = "" };
+	struct import_model m = accepted();
+	char dest[128];
+
+	snprintf(dest, sizeof dest, "%s/none.h5", top);
+	o.dest = dest;
+	ck_assert_msg(import_write(&o, &m, &err) == -1, "not refused: %s",
+	              words);
+	ck_assert_msg(strstr(err.text, words), "\"%s\" lacks %s", err.text,
+	              words);
+	ck_assert(access(dest, F_OK) != 0);
+	import_model_fini(&m);
+}
+
 START_TEST(checkpoints_have_every_weight)
 {
 	static const char *const dtype[] = { "F32", "F16", "BF16" };
@@ -680,10 +855,178 @@ START_TEST(checkpoints_have_every_weight)
 	import_into(dest);
 	put_shards(NULL, NULL);
 	import_into(dest);
-	/* Tied: the head beside the embedding is ignored. */
+	/* Tied: the head beside the embedding must be a copy of it. */
 	put_json("config.json", config, "", "{" QWEN2
 	         ", \"tie_word_embeddings\": true}");
+	write_refused("lm_head.weight differs from model.embed_tokens.weight");
+}
+END_TEST
+
+/* --- What a model does not need --- */
+
+/* Tensors beside those of the model; the elements of a made tensor are not
+ * zero, but for those of `zeros`. */
+START_TEST(leftovers_are_judged)
+{
+	static const struct {
+		const char *name;
+		int rows, cols;
+		bool zeros;
+		const char *blame; /* NULL: ignored */
+	} row[] = {
+		{ "model.layers.1.self_attn.o_proj.bias", 0, E, true, NULL },
+		{ "model.layers.1.self_attn.o_proj.bias", 0, E, false,
+		  "o_proj.bias is not known here: a bias that is not zero" },
+		{ "model.layers.0.self_attn.q_proj.bias", 0, E, true, NULL },
+		{ "model.layers.0.mlp.down_proj.bias", 0, E, true, NULL },
+		{ "model.norm.bias", 0, E, true, NULL },
+		{ "model.layers.0.self_attn.q_norm.weight", 0, HD, false,
+		  "q_norm.weight is not known here" },
+		{ "model.layers.0.self_attn.q_norm.weight", 0, HD, true,
+		  "q_norm.weight is not known here" },
+		{ "model.layers.0.self_attn.q_norm.bias", 0, HD, true,
+		  "q_norm.bias is not known here" },
+		{ "model.layers.2.input_layernorm.weight", 0, E, false,
+		  "layers.2.input_layernorm.weight is not known here" },
+		{ "model.layers.0.self_attn.o_proj.bias", E, E, true,
+		  "o_proj.bias is not known here" },
+		{ "model.rotary_emb.inv_freq", 0, HD, false, NULL },
+		{ "model.layers.0.rotary_emb.inv_freqs", 0, HD, true,
+		  "inv_freqs is not known here" },
+		{ "score.weight", 1, E, false, "score.weight is not known" },
+	};
+	char dest[128];
+
+	snprintf(dest, sizeof dest, "%s/dest.h5", top);
+	setup();
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		add_all(false);
+		add_tensor(row[i].name, row[i].rows, row[i].cols);
+		made[n_made - 1].zeros = row[i].zeros;
+		put_tensors("model.safetensors", 0);
+		if (row[i].blame)
+			write_refused(row[i].blame);
+		else
+			import_into(dest);
+	}
+}
+END_TEST
+
+/* Writes base, tokenizer.json, with more added tokens. */
+static void put_more_tokens(const char *more)
+{
+	char *all = wl_malloc(sizeof marked + 4096, 1);
+	const char *at = strstr(marked, "],\"normalizer\"");
+
+	sprintf(all, "%.*s, %s%s", (int)(at - marked), marked, more, at);
+	put_json("tokenizer.json", all, NULL, NULL);
+	free(all);
+}
+
+START_TEST(pieces_are_fit)
+{
+	struct wl_error err = { .text = "" };
+	struct import_model m;
+
+	setup();
+	m = accepted();
+	for (size_t i = 0; i < m.sources.n; i++)
+		m.sources.tensor[i].used = true;
+	ck_assert_int_eq(import_fit(&m, dir, &err), 0);
+	ck_assert_int_eq(m.vocab.n, V);
+	ck_assert_int_eq(m.vocab.type[11], PIECE_UNUSED);
+	import_model_fini(&m);
+	put_more_tokens(ADDED("11", "<pad>") "," ADDED("12", "<x>") ","
+	                ADDED("13", "<y>") "," ADDED("14", "<z>") ","
+	                ADDED("15", "<end>"));
+	/* An end that has no embedding never comes. */
+	put_text("special_tokens_map.json", "{\"eos_token\": \"<end>\"}");
+	m = accepted();
+	for (size_t i = 0; i < m.sources.n; i++)
+		m.sources.tensor[i].used = true;
+	ck_assert_int_eq(m.vocab.n, V + 2);
+	ck_assert_int_eq(import_fit(&m, dir, &err), 0);
+	ck_assert_int_eq(m.vocab.n, V);
+	ck_assert_int_eq(m.model.n_stop, 1);
+	ck_assert_int_eq(m.n_notes, 2);
+	ck_assert(strstr(m.note[1], "2 control pieces") &&
+	          strstr(m.note[1], "\"<z>\""));
+	import_model_fini(&m);
+	put_json("config.json", config, "vocab_size", "10");
+	put_json("tokenizer.json", marked, NULL, NULL);
+	drop_file("special_tokens_map.json");
+	add_all(false);
+	made_find("lm_head.weight")->rows = 10;
+	made_find("model.embed_tokens.weight")->rows = 10;
+	put_tensors("model.safetensors", 0);
+	/* It has a plain space: no text makes it. */
+	m = accepted();
+	for (size_t i = 0; i < m.sources.n; i++)
+		m.sources.tensor[i].used = true;
+	ck_assert_int_eq(import_fit(&m, dir, &err), 0);
+	import_model_fini(&m);
+	put_json("config.json", config, "vocab_size", "9");
+	made_find("lm_head.weight")->rows = 9;
+	made_find("model.embed_tokens.weight")->rows = 9;
+	put_tensors("model.safetensors", 0);
+	write_refused("a tokenizer of 11 pieces for a model of 9: piece 9,"
+	              " \" ab\"");
+}
+END_TEST
+
+/* --- Names --- */
+
+/* Gives every tensor's name another first part. */
+static void rename_all(const char *prefix, const char *head)
+{
+	char name[80];
+
+	for (int i = 0; i < n_made; i++) {
+		const char *rest = strncmp(made[i].name, "model.", 6) ? head :
+		                   made[i].name + 6;
+
+		snprintf(name, sizeof name, "%s%s", rest == head ? "" : prefix,
+		         rest);
+		strcpy(made[i].name, name);
+	}
+	put_tensors("model.safetensors", 0);
+}
+
+START_TEST(names_may_have_another_prefix)
+{
+	static const struct {
+		const char *prefix, *head;
+	} row[] = {
+		{ "", "lm_head.weight" },
+		{ "language_model.model.", "language_model.lm_head.weight" },
+		{ "language_model.model.", "lm_head.weight" },
+		{ "model.language_model.", "lm_head.weight" },
+		{ "transformer.", "lm_head.weight" },
+		{ "model.model.", "model.lm_head.weight" },
+	};
+	char dest[128];
+
+	snprintf(dest, sizeof dest, "%s/dest.h5", top);
+	setup();
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		add_all(false);
+		rename_all(row[i].prefix, row[i].head);
+		import_into(dest);
+	}
+	/* A base model has no head. */
+	add_all(false);
+	made_find("lm_head.weight")->file = 1;
+	rename_all("", "lm_head.weight");
+	put_json("config.json", config, "architectures", "[\"LlamaModel\"]");
+	refused("", "lm_head.weight is missing: a base model has no head");
+	put_json("config.json", config, "", "{\"architectures\":"
+	         "[\"LlamaModel\"], \"tie_word_embeddings\": true}");
 	import_into(dest);
+	put_json("config.json", config, NULL, NULL);
+	add_all(false);
+	add_tensor("vision.layers.0.input_layernorm.weight", 0, E);
+	put_tensors("model.safetensors", 0);
+	refused("", "two models in one: model. and vision.");
 }
 END_TEST
 
@@ -702,6 +1045,12 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, scaled_angles_are_read);
 	tcase_add_test(t, unknown_angles_are_refused);
 	tcase_add_test(t, shards_are_read);
+	tcase_add_test(t, indexes_may_differ);
+	tcase_add_test(t, leftovers_are_judged);
+	tcase_add_test(t, pieces_are_fit);
+	tcase_add_test(t, names_may_have_another_prefix);
+	tcase_add_test(t, neutral_settings_are_ignored);
+	tcase_add_test(t, ends_of_the_tokenizer_are_read);
 	tcase_add_test(t, broken_shards_are_refused);
 	tcase_add_test(t, missing_files_are_named);
 	tcase_add_test(t, checkpoints_have_every_weight);

@@ -332,6 +332,16 @@ START_TEST(types_can_be_chosen)
 }
 END_TEST
 
+/* Puts the embedding of a legacy file once more behind its end. */
+static void append_embedding(void)
+{
+	FILE *f = fopen(src, "ab");
+
+	ck_assert_ptr_nonnull(f);
+	put(f, T_EMBEDDING, 0, V, E);
+	fclose(f);
+}
+
 /* --- What is refused --- */
 
 /* Every field of the shape, starting at byte `at`, with values that are
@@ -416,7 +426,8 @@ START_TEST(files_of_another_length_are_refused)
 		for (int cut = 0; cut < (m ? 37 : 28); cut++) {
 			make[m](true);
 			ck_assert_int_eq(truncate(src, cut), 0);
-			refused(import_run, src, "header");
+			refused(import_run, src, cut ? "header" :
+			        "an empty file");
 		}
 	}
 }
@@ -488,10 +499,64 @@ START_TEST(bad_tokenizers_are_refused)
 	opt.tokenizer = NULL;
 	refused(import_run, src, "--tokenizer FILE is needed");
 	opt.tokenizer = tok;
-	make_tokenizer(V - 1);
-	refused(import_run, tok, "");
+	make_tokenizer(V + 1);
+	refused(import_run, tok, "has 21 pieces, the checkpoint 20 ids");
+	make_tokenizer(V / 2 - 1);
+	refused(import_run, tok, "has 9 pieces, the checkpoint 20 ids");
+	make_tokenizer(2);
+	refused(import_run, tok, "has 2 pieces");
+	opt.tokenizer = src;
+	refused(import_run, src, "not a llama2.c tokenizer but a llama2.c"
+	        " checkpoint");
+	opt.tokenizer = tok;
 	unlink(tok);
 	refused(import_run, tok, "No such file");
+}
+END_TEST
+
+/* A model's ids are rounded up: the tokenizer is padded. */
+START_TEST(small_tokenizers_are_padded)
+{
+	static const int n[] = { V - 1, V / 2 };
+
+	setup();
+	for (int i = 0; i < 2; i++) {
+		struct wl_error err;
+		struct checkpoint *c;
+		struct vocab v;
+
+		make_legacy(true);
+		make_tokenizer(n[i]);
+		accepted(import_run);
+		c = result();
+		ck_assert_int_eq(checkpoint_read_vocab(c, &v, &err), 0);
+		ck_assert_int_eq(v.n, V);
+		for (int id = n[i]; id < V; id++)
+			ck_assert(v.type[id] == PIECE_UNUSED &&
+			          vocab_length(&v, id) == 0);
+		vocab_fini(&v);
+		checkpoint_close(c);
+		unlink(dest);
+	}
+}
+END_TEST
+
+/* A tied model's file that has the head all the same: a copy is ignored. */
+START_TEST(heads_of_tied_models_are_compared)
+{
+	const float other = 3;
+	long head;
+
+	setup();
+	make_legacy(true);
+	head = source_size();
+	append_embedding();
+	accepted(import_run);
+	unlink(dest);
+	patch(head, &other, 4);
+	refused(import_run, src, "head differs from embedding");
+	patch(head, &(float){ NAN }, 4);
+	refused(import_run, src, "head differs from embedding");
 }
 END_TEST
 
@@ -709,7 +774,7 @@ START_TEST(bad_shapes_are_refused)
 	static const struct {
 		const char *text, *blame;
 	} bad[] = {
-		{ "", "line 1" },
+		{ "", "an empty file" },
 		{ "{\"dim\": 64", "line 1" },
 		{ "{}\n{}", "line 2" },
 		{ "[1]", "object" },
@@ -877,6 +942,8 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, numbers_that_are_none_are_refused);
 	tcase_add_test(t, numbers_too_large_for_the_type_are_refused);
 	tcase_add_test(t, bad_tokenizers_are_refused);
+	tcase_add_test(t, small_tokenizers_are_padded);
+	tcase_add_test(t, heads_of_tied_models_are_compared);
 	tcase_add_test(t, bad_destinations_are_refused);
 	tcase_add_test(t, a_full_disk_is_noticed);
 	tcase_add_test(t, random_weights_repeat);

@@ -391,10 +391,13 @@ START_TEST(tied_models_take_either_name)
 	make(&m, tied, SOURCE_F32);
 	rename_tensor(&m, "emb", "head");
 	written(&m, WL_F32);
-	/* Beside the embedding the head is ignored. */
+	/* Beside the embedding the head must be a copy. */
 	make(&m, tied, SOURCE_F32);
 	m.model.qkv_bias = false;
 	rename_tensor(&m, "l.0.bq", "head");
+	refused(&m, "head differs from emb");
+	make(&m, tied, SOURCE_F32);
+	m.model.qkv_bias = false;
 	refused(&m, "tensor l.0.bk is not known here");
 }
 END_TEST
@@ -437,7 +440,17 @@ START_TEST(other_misfits_are_refused)
 	struct import_model m;
 
 	make(&m, shape(), SOURCE_F32);
+	vocab_pad(&m.vocab, V);
+	vocab_add(&m.vocab, PIECE_NORMAL, 0, "xyz", 3);
+	refused(&m, "a tokenizer of 8 pieces for a model of 7: piece 7,"
+	        " \"xyz\", has no embedding");
+	make(&m, shape(), SOURCE_F32);
+	vocab_pad(&m.vocab, V);
+	vocab_add(&m.vocab, PIECE_USER, 0, "xyz", 3);
+	refused(&m, "a tokenizer of 8 pieces for a model of 7");
+	make(&m, shape(), SOURCE_F32);
 	vocab_pad(&m.vocab, V + 1);
+	m.vocab.bos_id = V;
 	refused(&m, "a tokenizer of 8 pieces for a model of 7");
 	make(&m, shape(), SOURCE_F32);
 	m.model.n_kv_heads = 3;

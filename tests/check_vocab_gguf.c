@@ -193,8 +193,6 @@ static const struct change bad_vocab[] = {
 	{ 0, TOK "bos_token_id", 'i', 270, 0, "is 270, must be 0..269" },
 	{ 0, TOK "bos_token_id", 'i', -1, 0, "is -1, must be 0..269" },
 	{ 1, TOK "bos_token_id", 'i', 270, 0, "bos_token_id is 270, must" },
-	{ 0, TOK "eos_token_id", 'i', 270, 0, "eos_token_id is 270, must" },
-	{ 0, TOK "eos_token_id", 's', 0, "2", "eos_token_id is of type" },
 	{ 0, TOK "add_bos_token", 'i', 1, 0, "add_bos_token is of type" },
 	{ 0, TOK "add_eos_token", 'b', 1, 0, "add_eos_token true is not" },
 	{ 0, TOK "add_space_prefix", 'i', 1, 0, "space_prefix is of type" },

@@ -9,6 +9,10 @@
                               kinds, and OUT/smollm.gguf
   models.py large OUT         a directory of 150 MB of BF16 zeros, 128 of them
                               in one tensor; not stored on the disk
+  models.py odd OUT           OUT/*: sources with something that does not
+                              matter, and files that are something else;
+                              prints lines "VERB<tab>PATH<tab>WORDS" of what
+                              tests/test_sources.sh does with each
   models.py broken OUT        OUT/*: sources that import must refuse; prints
                               a line "PATH<tab>WORDS" for each, and first one
                               for a directory and a GGUF file that are good
@@ -516,6 +520,16 @@ def seeds(out):
     gguf_seeds(out)
     llama2c_seeds(out)
     config_seeds(out)
+    put(out, "recognize", "json", json.dumps(CONFIG))
+    put(out, "recognize", "lfs", "version https://git-lfs.github.com/spec/v1")
+    put(out, "recognize", "html", " <!doctype html>")
+    put(out, "recognize", "sentencepiece",
+        b"".join(b"\x0a\x0c\x0a\x05<unk>\x15\0\0\0\0" for _ in range(3)))
+    put(out, "recognize", "llama2c-tokenizer", struct.pack("<i", 5) + 4 *
+        (struct.pack("<fi", 1, 3) + b"abc"))
+    put(out, "recognize", "llama2c",
+        struct.pack("<7i", 8, 6, 1, 2, 1, 12, 16) + bytes(400))
+    put(out, "recognize", "onnx", b"\x08\x07\x12\x07pytorch\x1a")
     put(out, "tokenizer", "spm", json.dumps(SPM_JSON))
     put(out, "tokenizer", "bytes", json.dumps(BYTES_JSON))
     put(out, "tokenizer", "smollm", json.dumps(SMOLLM_JSON))
@@ -702,6 +716,221 @@ def broken(out):
     broken_gguf(out)
 
 
+# --- Odd models ---
+
+def odd_hf(out, say):
+    good = tensors_of(CONFIG)
+    embedding = good["model.embed_tokens.weight"]
+    layer = "model.layers.0."
+
+    def case(name, words, config=CONFIG, tokenizer=SPM_JSON, tensors=good,
+             files=(), verb="takes"):
+        folder = write_hf(os.path.join(out, name), config, tokenizer, tensors)
+        for file, content in files:
+            put(out, name, file, json.dumps(content))
+        if words:
+            say(verb, folder, words)
+        return folder
+
+    def more(name, shape, raw, dtype="F32"):
+        return {**good, name: (dtype, shape, raw)}
+
+    def without(d, key):
+        return {k: v for k, v in d.items() if k != key}
+
+    case("good", "-")
+    case("alias", "-", dict(CONFIG, architectures=["LLaMAForCausalLM"]))
+    case("no-architectures", "-", dict(without(CONFIG, "architectures"),
+                                       model_type="llama"))
+    case("key", '"surprise"', dict(CONFIG, surprise=1))
+    case("scale", '"logit_scale" is 0.5', dict(CONFIG, logit_scale=0.5),
+         verb="import")
+    case("tables", "ignored: 1 tensor model.layers.*.self_attn.rotary_emb"
+         ".inv_freq", tensors={
+             **more(layer + "self_attn.rotary_emb.inv_freq", [2], bytes(8)),
+             "model.position_ids": ("I64", [1, 2], bytes(16))})
+    case("zeros", "self_attn.o_proj.bias: a bias of zeros",
+         tensors=more(layer + "self_attn.o_proj.bias", [8], bytes(32)))
+    case("bias", "a bias that is not zero (1)", tensors=more(
+        layer + "self_attn.o_proj.bias", [8],
+        bytes(28) + struct.pack("<f", 1)), verb="import")
+    case("q-norm", "q_norm.weight is not known here", tensors=more(
+        layer + "self_attn.q_norm.weight", [4], struct.pack("<4f", 1, 1, 1, 1)),
+         verb="import")
+    case("fp8", "q_proj.weight_scale is not known here", tensors=more(
+        layer + "self_attn.q_proj.weight_scale", [1], bytes(4)), verb="import")
+    case("tied-head", "lm_head.weight: a copy of the embedding",
+         tensors={**good, "lm_head.weight": embedding})
+    case("other-head", "lm_head.weight differs from", tensors={
+        **good, "lm_head.weight": ("F16", embedding[1], bytes(192))},
+         verb="import")
+    base = {k.removeprefix("model."): v for k, v in good.items()}
+    case("base", "-", dict(CONFIG, architectures=["LlamaModel"]), tensors=base)
+    case("no-head", "a base model has no head", dict(
+        CONFIG, architectures=["LlamaModel"], tie_word_embeddings=False),
+         tensors=base, verb="import")
+    case("two", "two models in one", tensors={**good, **base}, verb="import")
+    folder = case("index", "that no shard has", tensors=None)
+    write_sharded(folder, more("model.rotary_emb.inv_freq", [2], bytes(8)), 3)
+    path = os.path.join(folder, "model.safetensors.index.json")
+    with open(path) as f:
+        index = json.load(f)
+    shard = index["weight_map"].pop("model.rotary_emb.inv_freq")
+    index["weight_map"]["lm_head.weight"] = shard
+    with open(path, "w") as f:
+        json.dump(index, f)
+    pad = dict(SPM_JSON, added_tokens=SPM_JSON["added_tokens"] +
+               [added(12, "<pad>")])
+    case("pad", '1 control piece of the tokenizer from id 12 on ("<pad>")',
+         tokenizer=pad)
+    user = dict(pad, added_tokens=SPM_JSON["added_tokens"] +
+                [added(12, "<tool>", False)])
+    case("user-piece", 'piece 12, "<tool>", has no embedding', tokenizer=user,
+         verb="import")
+    endless = without(CONFIG, "eos_token_id")
+    case("endless", "no end-of-text id is named", endless)
+    case("tokenizer-end", "-", endless, files=[
+        ("tokenizer_config.json", {"eos_token": {"content": "</s>"}})])
+    case("strange-end", '"eos_token" "<?>" is no piece', endless, files=[
+        ("special_tokens_map.json", {"eos_token": "<?>"})])
+
+
+def odd_gguf(out, say):
+    meta = {**gguf_shape(CONFIG), **gguf_spm(SPM_JSON)}
+    good = gguf_tensors(CONFIG, tensors_of(CONFIG))
+    bias = "blk.0.attn_output.bias"
+
+    def case(verb, name, words, tensors=good, **metadata):
+        path = os.path.join(out, name + ".gguf")
+        write_gguf(path, {**meta, **metadata}, tensors)
+        say(verb, path, words)
+
+    case("takes", "neutral", "-", **{
+        "llama.attention.causal": True, "llama.rope.scaling.attn_factor": 1.0,
+        "llama.attention.head_count_kv": [1]})
+    case("takes", "many-ends", "-", **{
+        "tokenizer.ggml.eos_token_id": [2, 5],
+        "tokenizer.ggml.eot_token_id": 6})
+    case("takes", "far-end", "eot_token_id: end-of-text id 99", **{
+        "tokenizer.ggml.eot_token_id": 99})
+    case("takes", "gguf-zeros", "attn_output.bias: a bias of zeros",
+         {**good, bias: ("F32", [8], bytes(32))})
+    case("import", "gguf-bias", "a bias that is not zero (1)", {
+        **good, bias: ("F32", [8], struct.pack("<8f", *[1] * 8))})
+    case("import", "factor", "attn_factor", **{
+        "llama.rope.scaling.attn_factor": 1.5})
+
+
+def odd_files(out, say):
+    os.makedirs(os.path.join(out, "files"))
+    book = b"".join(struct.pack("<fi", 0, len(p)) + p for p in (
+        b"<unk>", b"<s>", b"</s>", b"\n", b" ", b"a", b"b", b"c", b"ab", b" a"))
+    shape = struct.pack("<7i", 8, 6, 1, 2, 1, 12, 16)
+    data = b"".join(raw for _, _, raw in tensors_of(CONFIG, "F32").values())
+    model = shape + data + bytes(4 * 16 * 4)
+    pieces = b"".join(b"\x0a" + bytes([len(p) + 7, 0x0a, len(p)]) + p +
+                      b"\x15\0\0\0\0" for p in (b"<unk>", b"<s>", b"</s>"))
+    lfs = (b"version https://git-lfs.github.com/spec/v1\noid sha256:" +
+           b"0" * 64 + b"\nsize 2626168\n")
+    head = json.dumps({"__metadata__": {"format": "pt"}}).encode()
+    kinds = (
+        ("lfs", lfs, "a git-lfs pointer: it only names the file; fetch that"
+         " with git lfs pull"),
+        ("page", b"\n<!DOCTYPE html><html>", "a web page (HTML)"),
+        ("marked", b"\xef\xbb\xbf{}", "a text with a byte order mark"),
+        ("utf16", b"\xff\xfe{\0}\0", "a text with a byte order mark"),
+        ("sp.model", pieces, "a SentencePiece model"),
+        ("tiktoken", b"IQ== 0\nIg== 1\n", "a tiktoken vocabulary"),
+        ("pickle.bin", b"\x80\x02}q\0(X", "a Python pickle (PyTorch)"),
+        ("torch.bin", b"PK\x03\x04" + bytes(26) + b"archive/data.pkl" +
+         bytes(30), "a PyTorch archive"),
+        ("x.zip", b"PK\x03\x04" + bytes(60), "a zip archive: unpack it"),
+        ("x.gz", b"\x1f\x8b\x08" + bytes(9), "a gzip file: unpack it"),
+        ("x.tar", bytes(257) + b"ustar\0" + bytes(250), "a tar archive"),
+        ("x.onnx", b"\x08\x07\x12\x07pytorch\x1a\x05", "an ONNX model"),
+        ("old.ggml", b"tjgg" + bytes(40), "an old GGML file"),
+        ("answer", b"Entry not found", "a plain text"),
+        ("empty", b"", "an empty file"),
+    )
+    for name, content, words in kinds:
+        put(out, "files", name, content)
+        path = os.path.join(out, "files", name)
+        say("run", path, "not an HDF5 file but " + words)
+        say("import", path, "not a model that import reads but " + words)
+        say("tokenizer", path, "not a llama2.c tokenizer but " + words)
+        if name != "answer":
+            say("shape", path, "not JSON but " + words)
+        folder = write_hf(os.path.join(out, "in-" + name), CONFIG, SPM_JSON,
+                          None)
+        put(out, "in-" + name, "model.safetensors", content)
+        say("import", folder, "not a safetensors file but " + words)
+    put(out, "files", "x.gguf", b"GGUF" + bytes(60))
+    put(out, "files", "x.safetensors",
+        struct.pack("<Q", len(head)) + head)
+    with open(os.path.join(out, "llama2c.bin"), "wb") as f:
+        f.write(model)
+    with open(os.path.join(out, "small-tokenizer.bin"), "wb") as f:
+        f.write(struct.pack("<i", 5) + book)
+    put(out, "files", "large.bin", struct.pack("<i", 5) + book + 90 * (
+        struct.pack("<fi", 0, 1) + b"x"))
+    path = os.path.join(out, "files", "")
+    say("run", path + "x.gguf", "not an HDF5 file but a GGUF file: first make"
+        " a checkpoint of it: waferllm import " + path + "x.gguf model.h5")
+    say("run", path + "x.safetensors", "but a safetensors file: give the"
+        " directory")
+    say("import", path + "x.safetensors", "give the directory")
+    say("run", os.path.join(out, "llama2c.bin"), "but a llama2.c checkpoint")
+    say("run", os.path.join(out, "small-tokenizer.bin"),
+        "but a llama2.c tokenizer")
+    say("import", os.path.join(out, "small-tokenizer.bin"),
+        "but a llama2.c tokenizer")
+    say("tokenizer", os.path.join(out, "llama2c.bin"),
+        "but a llama2.c checkpoint")
+    say("tokenizer", path + "large.bin",
+        "has 100 pieces, the checkpoint 12 ids")
+    say("tokenizer", os.path.join(out, "good", "tokenizer.json"),
+        "but a JSON file")
+
+
+def odd_dirs(out, say):
+    def case(name, files, words, verbs=("run", "import")):
+        for file in files:
+            folder, file = os.path.split(os.path.join(name, file))
+            put(out, folder, file, b"{}")
+        for verb in verbs:
+            say(verb, os.path.join(out, name), words)
+
+    say("run", os.path.join(out, "good"), "is a directory with a Hugging Face"
+        " model, not an HDF5 file: first make a checkpoint of it: waferllm"
+        " import")
+    case("adapter", ["adapter_config.json", "adapter_model.safetensors"],
+         "a PEFT adapter")
+    snapshot = "models--a--b/snapshots/0123"
+    case("hub", [snapshot + "/config.json"],
+         os.path.join(out, "hub", snapshot))
+    say("import", os.path.join(out, "hub", "models--a--b"),
+        os.path.join(out, "hub", snapshot))
+    case("meta", ["params.json", "consolidated.00.pth"], "Meta's own layout")
+    case("only-gguf", ["x.gguf"], "only-gguf/x.gguf")
+    case("pytorch", ["config.json", "pytorch_model.bin"],
+         "PyTorch's pytorch_model.bin", ("run",))
+    case("above", ["name/config.json"], "above/name")
+    os.makedirs(os.path.join(out, "nothing"))
+    case("nothing", [], "is a directory and empty")
+
+
+def odd(out):
+    os.makedirs(out)
+
+    def say(verb, path, words):
+        print("\t".join((verb, path, words)))
+
+    odd_hf(out, say)
+    odd_gguf(out, say)
+    odd_files(out, say)
+    odd_dirs(out, say)
+
+
 if __name__ == "__main__":
     if len(sys.argv) == 4 and sys.argv[1] == "convert":
         convert(sys.argv[2], sys.argv[3])
@@ -711,6 +940,8 @@ if __name__ == "__main__":
         tokens(sys.argv[2])
     elif len(sys.argv) == 3 and sys.argv[1] == "large":
         large(sys.argv[2])
+    elif len(sys.argv) == 3 and sys.argv[1] == "odd":
+        odd(sys.argv[2])
     elif len(sys.argv) == 3 and sys.argv[1] == "broken":
         broken(sys.argv[2])
     else:

@@ -148,7 +148,7 @@ test_completion() {
 	completes "$verbs help" ''
 	completes "$verbs" help ''
 	completes 'import info' i
-	completes '--prompt --prompt-file --prompt-tokens' --prompt
+	completes '--prompt --prompt-file --prompt-ids --prompt-tokens' --prompt
 	completes '--temperature --top-k --top-p' run model.h5 --t
 	completes '' run ''
 	completes '' mod

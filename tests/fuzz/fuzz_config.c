@@ -1,5 +1,6 @@
 /* A Hugging Face directory: config.json, generation_config.json,
- * tokenizer_config.json and the index of shards, each behind its length. The
+ * tokenizer_config.json, the index of shards and special_tokens_map.json, each
+ * behind its length. The
  * tokenizer and two shards are always the same. */
 #include "config.h"
 #include "fuzz.h"
@@ -11,7 +12,7 @@
 
 static const char *const given[] = {
 	"config.json", "generation_config.json", "tokenizer_config.json",
-	"model.safetensors.index.json",
+	"model.safetensors.index.json", "special_tokens_map.json",
 };
 
 /* A tokenizer that leaves it to tokenizer_config.json whether BOS is put in
@@ -38,6 +39,14 @@ static void put(const char *name, const void *data, size_t size)
 	f = fopen(path, "wb");
 	if (!f || fwrite(data, 1, size, f) != size || fclose(f))
 		abort();
+}
+
+static void remove_file(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	unlink(path);
 }
 
 static void put_shard(const char *name, const char *header)
@@ -91,9 +100,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t len;
 		const uint8_t *text = fuzz_take(&data, &size, &len);
 
-		put(given[i], text, len);
+		/* Inputs from before there was the last one go on. */
+		if (len == 0 && i == 4)
+			remove_file(given[i]);
+		else
+			put(given[i], text, len);
 	}
-	import_read_hf(dir, &m, &err);
-	import_model_fini(&m);
+	if (import_read_hf(dir, &m, &err) == 0)
+		fuzz_import(&m);
+	else
+		import_model_fini(&m);
 	return 0;
 }
