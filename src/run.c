@@ -524,9 +524,11 @@ static int work(struct run *r)
 	 * on tensors move between neighbours only. */
 	MPI_Pcontrol(1);
 	if (!rc)
-		rc = mesh_agree(r->mesh.control, generate(r), r->err);
+		rc = generate(r);
 	profile_stop(r->profile);
 	MPI_Pcontrol(2);
+	/* Loading has failed for all ranks or for none. */
+	rc = mesh_agree(r->mesh.control, rc, r->err);
 	/* The answer first: the account must not cost it. */
 	if (!rc)
 		rc = mesh_agree(r->mesh.control, finish_logits(r), r->err);
