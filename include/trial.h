@@ -52,6 +52,10 @@ struct trial_pair {
 	struct shortfall lack[NPHASES];
 };
 
+/* Cycles of the transition that come, at least, to a side's unskew. */
+uint64_t trial_relayout_least(const struct dry_request *r, int prefill,
+                              int decode);
+
 /* Tries the transition between two sides, and what each phase takes beside the
  * other; d NULL: the request has no decode. Bounds where p is one. */
 void trial_pair(struct trial_pair *pair, const struct dry_request *r,

@@ -221,12 +221,21 @@ static void try_pair(struct search *s, struct trial *p, const struct trial *d)
 	s->best = pair.request;
 }
 
-/* Whether a pair may be the best, by what is known of its phases. */
+/* Whether a pair may be the best, by what is known of its phases; of phases
+ * that may, by the least between them. */
 static bool may_win(const struct search *s, const struct trial *p,
                     const struct trial *d)
 {
 	return shortfall_none(&p->lack) &&
 	       p->cycles + p->unskew + (d ? d->cycles : 0) <= s->least;
+}
+
+static bool pair_may_win(const struct search *s, const struct trial *p,
+                         const struct trial *d)
+{
+	uint64_t between = trial_relayout_least(s->request, p->side, d->side);
+
+	return p->cycles + p->unskew + between + d->cycles <= s->least;
 }
 
 /* All pairs that may be the best. Both lists are in order of their cycles, or
@@ -245,7 +254,8 @@ static void try_pairs(struct search *s)
 			try_pair(s, p, NULL);
 		for (int j = 0; j < s->n_decode && may_win(s, p, &s->decode[j]);
 		     j++) {
-			try_pair(s, p, &s->decode[j]);
+			if (pair_may_win(s, p, &s->decode[j]))
+				try_pair(s, p, &s->decode[j]);
 			say(s, "%d pairs", s->pairs);
 		}
 	}

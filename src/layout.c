@@ -118,6 +118,21 @@ static void add_axes(const struct ledger *l, struct charge *c,
 	                 cost_wire(l, cost_words(l, most));
 }
 
+/* What the drifts of k and n take. First along x, then along y: the other
+ * dimension lies as it did, or as it will. */
+static void add_drifts(const struct layout *from, const struct layout *to,
+                       const struct drift *dk, const struct drift *dn,
+                       struct charge *c)
+{
+	const struct layout *k_at = from->transposed ? from : to;
+	const struct layout *n_at = from->transposed ? to : from;
+	const uint64_t far[] = { dk->far, dn->far };
+	const uint64_t busy[] = { dk->busiest * part_max(&k_at->n),
+	                          dn->busiest * part_max(&n_at->k) };
+
+	add_axes(from->grid->ledger, c, far, busy);
+}
+
 /* k stays on its axis and n on the other. */
 static struct charge straight_charge(const struct layout *from,
                                      const struct layout *to)
@@ -133,16 +148,8 @@ static struct charge straight_charge(const struct layout *from,
 	struct charge c = {
 		.calls = 1, .words = cost_words(l, k * n - dk.stay * dn.stay),
 		.word_hops = dk.hops * k_words + dn.hops * n_words };
-	/* First along x, then along y: the other dimension lies as it did, or
-	 * as it will. */
-	const struct layout *k_at = from->transposed ? from : to;
-	const struct layout *n_at = from->transposed ? to : from;
 
-	const uint64_t far[] = { dk.far, dn.far };
-	const uint64_t busy[] = { dk.busiest * part_max(&k_at->n),
-	                          dn.busiest * part_max(&n_at->k) };
-
-	add_axes(l, &c, far, busy);
+	add_drifts(from, to, &dk, &dn, &c);
 	return c;
 }
 
@@ -288,6 +295,35 @@ static struct charge turned_charge(const struct layout *from,
 
 	add_axes(l, &c, far, busy);
 	return c;
+}
+
+/* Of items' way between cuts over more and over fewer cores, what is known by
+ * those that lie on the cores that only one of them has: all cross the cut
+ * below these, and the last goes as far as any of them. */
+static struct drift drift_least(struct line *l, const struct part *a,
+                                const struct part *b)
+{
+	const struct part *wide = a->parts > b->parts ? a : b;
+	const struct part *narrow = a->parts > b->parts ? b : a;
+	struct drift d = { 0 };
+
+	if (!wide->n || wide->parts == narrow->parts)
+		return d;
+	d.busiest = wide->n - part_start(wide, narrow->parts);
+	d.far = line_hops(l, last_block(narrow), last_block(wide));
+	return d;
+}
+
+uint64_t relayout_least(const struct layout *from, const struct layout *to)
+{
+	struct line *line = &from->grid->x;
+	struct drift dk = drift_least(line, &from->k, &to->k);
+	struct drift dn = drift_least(line, &from->n, &to->n);
+	struct charge c = { 0 };
+
+	if (from->transposed == to->transposed)
+		add_drifts(from, to, &dk, &dn, &c);
+	return c.comm_cycles;
 }
 
 /* --- The moves --- */

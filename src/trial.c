@@ -201,6 +201,40 @@ static struct sram_peak peak_beside(const struct trial *t,
 
 /* --- Pairs --- */
 
+uint64_t trial_relayout_least(const struct dry_request *r, int prefill,
+                              int decode)
+{
+	const struct system *system = r->system;
+	const struct model *m = r->model;
+	struct grid from, to;
+	struct ledger l;
+	struct weights w = {
+		.model = m, .type = r->type, .prefill = &from, .decode = &to,
+		.gemm = system && system->gemm ? system->gemm : gemm_at(0) };
+	uint64_t layer;
+
+	ledger_init(&l, r->device, r->type, 1);
+	grid_init(&from, prefill, prefill, 1, 1, 0, 0, NULL, &l);
+	grid_init(&to, decode, decode, 1, 1, 0, 0, NULL, &l);
+	struct heads before = weights_heads(&w, false);
+	struct heads after = weights_heads(&w, true);
+	const struct layout kv[] = {
+		{ &from, part_of(r->prompt_tokens, prefill), before.kv, false },
+		{ &to, part_of(r->prompt_tokens, decode), after.kv, false } };
+
+	layer = 2 * relayout_least(&kv[0], &kv[1]);
+	for (int i = 0; i < W_COUNT; i++) {
+		struct layout now = weights_layout(&w, i, false);
+		struct layout then = weights_layout(&w, i, true);
+
+		layer += relayout_least(&now, &then);
+	}
+	grid_fini(&to);
+	grid_fini(&from);
+	ledger_fini(&l);
+	return m->n_layers * layer;
+}
+
 /* Decode's fewest regions that hold it and what the transition brings there. */
 static void find_regions(struct trial_pair *pair, const struct wafer *w,
                          const struct sram_peak *decode)
