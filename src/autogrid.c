@@ -238,6 +238,27 @@ static bool pair_may_win(const struct search *s, const struct trial *p,
 	return p->cycles + p->unskew + between + d->cycles <= s->least;
 }
 
+/* The side of decode with the least bound beside p: a good one early leaves out
+ * many. */
+static const struct trial *likeliest(const struct search *s,
+                                     const struct trial *p)
+{
+	const struct trial *best = NULL;
+	uint64_t least = UINT64_MAX;
+
+	for (int j = 0; j < s->n_decode && s->decode[j].cycles < least; j++) {
+		const struct trial *d = &s->decode[j];
+		uint64_t cycles = d->cycles + trial_relayout_least(
+			s->request, p->side, d->side);
+
+		if (cycles >= least)
+			continue;
+		least = cycles;
+		best = d;
+	}
+	return best;
+}
+
 /* All pairs that may be the best. Both lists are in order of their cycles, or
  * bounds of them. */
 static void try_pairs(struct search *s)
@@ -250,8 +271,8 @@ static void try_pairs(struct search *s)
 		/* Nothing to compare with: whether it does at all. */
 		if (s->least == UINT64_MAX)
 			run_prefill(s, p);
-		if (!s->decode && may_win(s, p, NULL))
-			try_pair(s, p, NULL);
+		if (may_win(s, p, s->decode))
+			try_pair(s, p, likeliest(s, p));
 		for (int j = 0; j < s->n_decode && may_win(s, p, &s->decode[j]);
 		     j++) {
 			if (pair_may_win(s, p, &s->decode[j]))

@@ -185,22 +185,30 @@ static int last_block(const struct part *p)
 	return p->n ? part_owner(p, p->n - 1) : -1;
 }
 
+/* Of the farthest pair of an item of one cut and one of another: block 0 is
+ * never empty where there is any. */
+static uint64_t turned_far(struct line *l, const struct part *a,
+                           const struct part *b)
+{
+	int last[2] = { last_block(a), last_block(b) };
+
+	if (last[0] < 0 || last[1] < 0)
+		return 0;
+	return line_hops(l, 0, last[0] > last[1] ? last[0] : last[1]);
+}
+
 /* Hops of all pairs of an item of a and one of b, between their cores; the
  * words of two blocks' pairs travel together. Cut by cut, as many as cross. */
 static uint64_t cross_hops(struct line *l, const struct part *a,
                            const struct part *b, uint64_t *far)
 {
 	int cores = a->parts > b->parts ? a->parts : b->parts;
-	int last[2] = { last_block(a), last_block(b) };
 	struct blocks x[2], y[2];
 	uint64_t sum = 0;
 
 	size_blocks(a, x);
 	size_blocks(b, y);
-	/* Block 0 is never empty where there is any. */
-	*far = line_hops(l, 0, last[0] > last[1] ? last[0] : last[1]);
-	if (last[0] < 0 || last[1] < 0)
-		*far = 0;
+	*far = turned_far(l, a, b);
 	for (int c = 0; c + 1 < cores; c++) {
 		uint64_t words = 0;
 
@@ -321,8 +329,16 @@ uint64_t relayout_least(const struct layout *from, const struct layout *to)
 	struct drift dn = drift_least(line, &from->n, &to->n);
 	struct charge c = { 0 };
 
-	if (from->transposed == to->transposed)
+	if (from->transposed == to->transposed) {
 		add_drifts(from, to, &dk, &dn, &c);
+		return c.comm_cycles;
+	}
+	/* Pairs of the last items come from the far ends, or go there. */
+	const uint64_t none[] = { 0, 0 }, far[] = {
+		turned_far(line, &from->k, &to->n),
+		turned_far(line, &from->n, &to->k) };
+
+	add_axes(from->grid->ledger, &c, far, none);
 	return c.comm_cycles;
 }
 
