@@ -94,6 +94,11 @@ bool account_plmr(const struct ledger *l, enum phase p, enum op op,
 int account_regions(const struct sram_peak *p, const struct model *m,
                     double room);
 
+/* Bytes of the fullest core when that many regions share p as evenly as they
+ * can. */
+uint64_t account_bytes(const struct sram_peak *p, const struct model *m,
+                       int regions);
+
 /* Grids of that size that the device has room for. */
 int account_regions_held(const struct device *d, int rows, int cols);
 

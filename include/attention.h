@@ -28,6 +28,11 @@ void scores_init(struct scores *s, struct grid *g, const struct heads *h,
                  enum wl_type type, struct part tokens);
 void scores_fini(struct scores *s);
 
+/* Cycles that scores and values take at least in a layer, of tokens cut over
+ * the rows: each step's products, and the set-up of its shift. */
+uint64_t attention_least(const struct ledger *l, const struct heads *h,
+                         const struct part *tokens);
+
 /* S = mask(Q K^T / sqrt(head_dim)). K comes and leaves at home. As many
  * steps as there are rows; in each the partial products are reduced to the
  * column that keeps the block. Collective over the grid. Cost charged:

@@ -32,7 +32,19 @@ struct ring_sums {
 	struct part part;
 	uint64_t *hops;      /* [off] that they make in one step */
 	uint64_t *moves;     /* [off] of them that leave their core */
+	/* [n + 1] the sums of either over the offs below that. */
+	uint64_t *hops_before, *moves_before;
 };
+
+/* From such sums those over `count` offs from `first` on, round the ring. */
+static inline uint64_t ring_sum(const uint64_t *before, int n, int first,
+                                int count)
+{
+	int end = first + count;
+
+	return end <= n ? before[end] - before[first]
+	                : before[n] - before[first] + before[end - n];
+}
 
 /* An answer of ring_most. */
 struct ring_room {

@@ -52,6 +52,10 @@ struct range kvcache_tokens(const struct kvcache *c, struct range rows);
  * messages of `across` elements per token of a row, over all rows. */
 int kvcache_most(const struct kvcache *c, int tokens);
 struct wire_words kvcache_wire(const struct kvcache *c, uint64_t across);
+/* Rows that pass an entry up when token t comes: those behind row t mod R,
+ * once they hold any. The cycles of a decode step depend on its token by
+ * kvcache_most, that token included, and by whether any row passes, alone. */
+int kvcache_passing(const struct kvcache *c, int t);
 /* Where this rank keeps a token that it holds. */
 int kvcache_place(const struct kvcache *c, int token);
 

@@ -64,6 +64,11 @@ struct ledger {
 	bool folds;      /* a dry run: see ledger_layer */
 	bool muted;      /* see ledger_mute */
 	bool taken;      /* op is taken up */
+	int layer, layers; /* the one in hand, of how many; 0 of 0: none */
+	/* Called at one of a few charges, all along: a sign of life. */
+	void (*tick)(void *ctx, const struct ledger *l); /* may be NULL */
+	void *tick_ctx;
+	unsigned ticks;
 	bool overflow;   /* something did not fit: figures are wrong */
 	struct charge row[NPHASES][NOPS];
 	uint16_t routes[NPHASES][NOPS]; /* bit 1 << enum route_kind: held */

@@ -23,8 +23,11 @@ struct tiles {
 	struct ring *path;   /* that they travel on; the line's */
 	struct part ring;    /* over the places of a line */
 	struct part fixed;   /* over the lines */
-	int *off;            /* [lines], ring steps away from home; NULL: all
-	                        are there */
+	/* How many ring steps line q is away from home: off[q], or, off NULL,
+	 * as tiles_skew brings it (0 where not skewed), less `turned`. */
+	int *off;            /* [lines] */
+	bool skewed;
+	int turned;          /* steps of all lines */
 	void **tile;         /* [own lines and places], as tiles_slot has it */
 	char *memory;        /* all tiles, each with room for the largest */
 	enum sram sram;      /* what they are in a core's memory */
@@ -53,9 +56,14 @@ struct line *tiles_line(const struct tiles *t);
 struct range tiles_own_lines(const struct tiles *t);
 void **tiles_slot(const struct tiles *t, int q, int p);
 
-/* Ring steps that line q is away from home; sets them. */
+/* Ring steps that line q is away from home, or will be, skewed or not. */
 int tiles_off(const struct tiles *t, int q);
-void tiles_set_off(struct tiles *t, int q, int off);
+int tiles_off_wanted(const struct tiles *t, int q, bool skewed);
+/* Line q takes a step, 1, -1 or 0; all lines take the step 1; declares all
+ * lines skewed, or at home. */
+void tiles_step(struct tiles *t, int q, int step);
+void tiles_step_all(struct tiles *t);
+void tiles_stand(struct tiles *t, bool skewed);
 
 /* The ring block that place p of line q holds now; the place that block b is
  * on. */

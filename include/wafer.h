@@ -107,6 +107,13 @@ int decode_step(struct wafer *w, int id);
  * core rows. */
 void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
                      struct wire_words wire);
+/* The part of prefill_run, and of decode_step, that does so. */
+void prefill_hand_over(struct wafer *w);
+void decode_hand_over(struct wafer *w);
+
+/* Cycles that prefill_run takes at least for n tokens: its products, and the
+ * exchanges that nothing hides. Not collective. */
+uint64_t prefill_least(struct wafer *w, int n);
 
 /* Part of decode_step: state.o = attention of the rotated q in state.qkv over
  * the layer's cache, the newest token included. Collective over the mesh. */

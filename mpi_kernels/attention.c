@@ -250,6 +250,34 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 	}
 }
 
+/* The cycles of a step's product: one block of Q K^T, or of S V. heads: of the
+ * fullest column. */
+static uint64_t scores_cycles(const struct ledger *l, const struct heads *h,
+                              int block)
+{
+	return h->group * cost_gemm(l, block, block, part_max(&h->kv));
+}
+
+static uint64_t values_cycles(const struct ledger *l, const struct heads *h,
+                              int block)
+{
+	int heads = heads_most(h);
+
+	return (uint64_t)h->group * heads *
+	       cost_gemm(l, block, (part_max(&h->kv) + heads - 1) / heads,
+	                 block);
+}
+
+uint64_t attention_least(const struct ledger *l, const struct heads *h,
+                         const struct part *tokens)
+{
+	int block = part_max(tokens), rows = tokens->parts;
+	uint64_t exchange = rows > 1 ? cost_exchange(l) : 0;
+
+	return rows * (scores_cycles(l, h, block) +
+	               values_cycles(l, h, block) + 2 * exchange);
+}
+
 /* The multiply-adds of Q K^T, or of S V; their cycles are charged by steps. */
 static struct charge unmasked_product(const struct scores *s)
 {
@@ -264,14 +292,13 @@ void attention_scores(struct scores *s, const struct tiles *q, struct tiles *k)
 {
 	struct grid *g = s->grid;
 	struct ledger *l = g->ledger;
-	int block = part_max(&s->tokens), blocks[g->rows];
+	int blocks[g->rows];
 	size_t words[g->rows];
 	struct step now = { blocks, words };
 	const struct charge product = unmasked_product(s);
 	const struct charge step_product = {
-		.compute_cycles = s->heads.group *
-		                  cost_gemm(l, block, block,
-		                            part_max(&s->heads.kv)) };
+		.compute_cycles = scores_cycles(l, &s->heads,
+		                                part_max(&s->tokens)) };
 
 	ledger_charge(l, &product);
 	ledger_hold(l, SRAM_BUFFERS, block_bytes(s));
@@ -492,16 +519,13 @@ void attention_values(struct scores *s, struct tiles *v, struct tiles *o)
 {
 	struct grid *g = s->grid;
 	struct ledger *l = g->ledger;
-	int block = part_max(&s->tokens), heads = s->heads_most;
 	int blocks[g->rows];
 	size_t words[g->rows];
 	struct step now = { blocks, words };
 	const struct charge product = unmasked_product(s);
 	const struct charge step_product = {
-		.compute_cycles = s->heads.group * heads *
-		                  cost_gemm(l, block,
-		                            (part_max(&s->heads.kv) + heads -
-		                             1) / heads, block) };
+		.compute_cycles = values_cycles(l, &s->heads,
+		                                part_max(&s->tokens)) };
 	struct tiles sum; /* as O, but each query head by itself */
 
 	tiles_init(&sum, g, AXIS_X, o->ring, o->fixed, SRAM_ACTIVATIONS);

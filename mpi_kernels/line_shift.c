@@ -58,20 +58,89 @@ static void add_moves(const struct tiles *t, const struct moves *m, int across,
 	                (m->all_hops - m->large_hops) * less;
 }
 
-/* Words and word hops of one step of all lines: of those with a larger fixed
- * block, and the others. */
-static void add_lines(const struct tiles *t, const signed char *steps,
-                      struct charge *c)
+/* Lines that move alike: those at ring positions lo..hi (of a line among as
+ * many as the ring has places) in direction dir, of which each stands at
+ * `shift` away from home, or, apart, at its position + shift. */
+struct movers {
+	int dir, lo, hi, shift;
+	bool apart;
+};
+
+/* Which lines move in a step: at most two sets of movers, or, none given, by
+ * steps (NULL: all forwards). */
+struct going {
+	const signed char *steps;
+	struct movers movers[2];
+	int n;
+	bool turning;        /* to skew, or to unskew */
+};
+
+/* Whether all lines stand as one says who knows only skewed and turned, and
+ * every position has one. */
+static bool is_regular(const struct tiles *t)
 {
-	int n = t->path->n, lines = grid_lines(t->grid, t->axis);
-	int most = part_max(&t->fixed);
+	return !t->off && !t->fixed.spread &&
+	       grid_lines(t->grid, t->axis) == t->path->n;
+}
+
+/* All lines, forwards. */
+static struct going all_going(const struct tiles *t)
+{
+	struct going g = { .n = is_regular(t) };
+
+	g.movers[0] = (struct movers){ 1, 0, t->path->n - 1, -t->turned,
+	                               t->skewed };
+	return g;
+}
+
+/* Adds those of the movers who are at ring positions lo..hi. */
+static void add_movers(const struct tiles *t, const struct movers *m, int lo,
+                       int hi, struct moves *sum)
+{
+	const struct ring_sums *s = ring_sums(t->path, m->dir, &t->ring);
+	int n = t->path->n;
+
+	lo = lo > m->lo ? lo : m->lo;
+	hi = hi < m->hi ? hi : m->hi;
+	if (lo > hi)
+		return;
+	uint64_t lines = hi - lo + 1;
+	int off = ((m->apart ? lo : 0) + m->shift + n) % n;
+
+	sum->all += lines * s->moves[n];
+	sum->all_hops += lines * s->hops[n];
+	sum->large += m->apart ? ring_sum(s->moves_before, n, off, lines)
+	                       : lines * s->moves[off];
+	sum->large_hops += m->apart ? ring_sum(s->hops_before, n, off, lines)
+	                            : lines * s->hops[off];
+}
+
+/* The moves of the first `lines` lines: on the interleaved ring even ones are
+ * at positions from 0 on, odd ones before it (ring.h). */
+static struct moves moves_of(const struct tiles *t, const struct going *g,
+                             int lines)
+{
+	int n = t->path->n, odd = t->path->kind == RING_NATURAL ? 0 : lines / 2;
+	struct moves sum = { 0 };
+
+	for (int i = 0; i < g->n; i++) {
+		add_movers(t, &g->movers[i], 0, lines - odd - 1, &sum);
+		add_movers(t, &g->movers[i], n - odd, n - 1, &sum);
+	}
+	return sum;
+}
+
+/* Line by line: moves [whether their fixed block is the larger]. */
+static void count_lines(const struct tiles *t, const signed char *steps,
+                        struct moves moves[2])
+{
+	int n = t->path->n, most = part_max(&t->fixed);
 	/* Most steps go one way. */
 	const struct ring_sums *sums[] = {
 		steps ? ring_sums(t->path, -1, &t->ring) : NULL,
 		ring_sums(t->path, 1, &t->ring) };
-	struct moves moves[2] = { { 0 } }; /* [larger] */
 
-	for (int q = 0; q < lines; q++) {
+	for (int q = 0; q < grid_lines(t->grid, t->axis); q++) {
 		int step = step_of(steps, q);
 		const struct ring_sums *s = sums[step > 0];
 		struct moves *m = &moves[part_size(&t->fixed, q) == most];
@@ -83,8 +152,28 @@ static void add_lines(const struct tiles *t, const signed char *steps,
 		m->large_hops += s->hops[tiles_off(t, q)];
 		m->all_hops += s->hops[n];
 	}
+}
+
+/* Words and word hops of one step of all lines: of those with a larger fixed
+ * block, and the others. */
+static void add_lines(const struct tiles *t, const struct going *g,
+                      struct charge *c)
+{
+	int lines = grid_lines(t->grid, t->axis), most = part_max(&t->fixed);
+	int larger = part_larger(&t->fixed);
+	struct moves moves[2] = { { 0 } };
+
+	if (g->n) {
+		moves[1] = moves_of(t, g, larger ? larger : lines);
+		moves[0] = moves_of(t, g, lines);
+		moves[0].large -= moves[1].large;
+		moves[0].all -= moves[1].all;
+		moves[0].large_hops -= moves[1].large_hops;
+		moves[0].all_hops -= moves[1].all_hops;
+	} else
+		count_lines(t, g->steps, moves);
 	add_moves(t, &moves[1], most, c);
-	if (part_larger(&t->fixed))
+	if (larger)
 		add_moves(t, &moves[0], most - t->fixed.unit, c);
 }
 
@@ -99,15 +188,14 @@ static void charge_links(const struct tiles *t, uint64_t word_hops)
 }
 
 /* Whether any words move. */
-static bool charge_shift(struct tiles *t, const signed char *steps,
-                         bool set_up)
+static bool charge_shift(struct tiles *t, const struct going *g, bool set_up)
 {
 	const struct line *l = tiles_line(t);
 	struct charge c = { .calls = 1 };
 
 	if (l->n < 2 || !ledger_listens(l->ledger))
 		return false;
-	add_lines(t, steps, &c);
+	add_lines(t, g, &c);
 	if (c.words) {
 		uint64_t words = cost_words(l->ledger, tiles_capacity(t));
 
@@ -121,7 +209,7 @@ static bool charge_shift(struct tiles *t, const signed char *steps,
 	ledger_charge(l->ledger, &c);
 	/* Half the ring's steps, at most, go against it: to skew. */
 	ledger_route(l->ledger, ROUTE_ON(RING, l->axis));
-	if (steps)
+	if (g->turning)
 		ledger_route(l->ledger, ROUTE_ON(BACK, l->axis));
 	return c.words > 0;
 }
@@ -216,13 +304,13 @@ static uint64_t coming_bytes(const struct tiles *t)
 
 /* Whether any words move, for the account. */
 static bool start(struct tiles_shift *s, struct tiles *t,
-                  const signed char *steps, bool set_up)
+                  const struct going *g, bool set_up)
 {
 	struct line *l = tiles_line(t);
 
 	WL_ASSERT(!l->shifting);
-	*s = (struct tiles_shift){ .t = t, .steps = steps };
-	bool moves = charge_shift(t, steps, set_up);
+	*s = (struct tiles_shift){ .t = t, .steps = g->steps };
+	bool moves = charge_shift(t, g, set_up);
 
 	ledger_hold(l->ledger, SRAM_BUFFERS, coming_bytes(t));
 	if (t->grid->dry || t->path->n == 1)
@@ -246,7 +334,11 @@ static bool start(struct tiles_shift *s, struct tiles *t,
 void tiles_shift_start(struct tiles_shift *s, struct tiles *t,
                        const signed char *steps)
 {
-	start(s, t, steps, true);
+	struct going g = { .steps = steps, .turning = steps };
+
+	if (!steps)
+		g = all_going(t);
+	start(s, t, &g, true);
 }
 
 /* Gives the tiles of line q their new places inside the rank. The slots of the
@@ -344,33 +436,33 @@ void tiles_shift_finish(struct tiles_shift *s)
 	ledger_release(l->ledger, SRAM_BUFFERS, coming_bytes(t));
 	if (l->shifting)
 		receive(s);
-	for (int q = 0; q < lines; q++)
-		tiles_set_off(t, q, (tiles_off(t, q) - step_of(s->steps, q) +
-		                     t->path->n) % t->path->n);
+	if (!s->steps)
+		tiles_step_all(t);
+	for (int q = 0; s->steps && q < lines; q++)
+		tiles_step(t, q, s->steps[q]);
 	if (l->shifting)
 		settle(s);
 	profile_leave(l->profile, before);
 }
 
-/* One step, whose set-up is charged unless another step's message takes these
- * tiles along. Whether any words move. */
-static bool step(struct tiles *t, const signed char *steps, bool set_up)
+/* One step of a turn, whose set-up is charged unless another step's message
+ * takes these tiles along. Without steps there are no tiles: it is charged
+ * alone. Whether any words move. */
+static bool step(struct tiles *t, const struct going *g, bool set_up)
 {
+	struct ledger *l = t->grid->ledger;
 	struct tiles_shift s;
+	bool moves;
 
-	bool moves = start(&s, t, steps, set_up);
-
+	if (!g->steps) {
+		moves = charge_shift(t, g, set_up);
+		ledger_hold(l, SRAM_BUFFERS, coming_bytes(t));
+		ledger_release(l, SRAM_BUFFERS, coming_bytes(t));
+		return moves;
+	}
+	moves = start(&s, t, g, set_up);
 	tiles_shift_finish(&s);
 	return moves;
-}
-
-/* Ring steps from home at which line q's tiles shall stand. */
-static int wanted(const struct tiles *t, int q, bool skewed)
-{
-	int lines = grid_lines(t->grid, t->axis), n = t->path->n;
-
-	return skewed ? ring_pos_of(t->path->kind, (int64_t)q * n / lines, n)
-	              : 0;
 }
 
 /* What is left of turn where its steps are accounted for already and there is
@@ -383,11 +475,10 @@ static void turn_silently(struct tiles *t, int n, bool skewed)
 	for (int i = 0; i < n; i++) {
 		bool moves = false;
 
-		for (int q = 0; q < lines; q++) {
-			moves |= tiles_off(&t[i], q) !=
-			         wanted(&t[i], q, skewed);
-			tiles_set_off(&t[i], q, wanted(&t[i], q, skewed));
-		}
+		for (int q = 0; q < lines && !moves; q++)
+			moves = tiles_off(&t[i], q) !=
+			        tiles_off_wanted(&t[i], q, skewed);
+		tiles_stand(&t[i], skewed);
 		if (!moves)
 			continue;
 		ledger_hold(l, SRAM_BUFFERS, coming_bytes(&t[i]));
@@ -395,36 +486,67 @@ static void turn_silently(struct tiles *t, int n, bool skewed)
 	}
 }
 
+/* Who moves in step number i of a turn of tiles that stand at home, or skewed,
+ * to be skewed, or at home: positions up to half the ring the one way, the
+ * others the other way. False when all are there. */
+static bool turn_movers(const struct tiles *t, int i, bool skewed,
+                        struct going *g)
+{
+	int n = t->path->n, half = skewed ? n / 2 : (n - 1) / 2;
+	int dir = skewed ? -1 : 1;
+
+	g->movers[0] = (struct movers){ dir, i + 1, half, -dir * i, !skewed };
+	g->movers[1] = (struct movers){ -dir, half + 1, n - 1 - i, dir * i,
+	                                !skewed };
+	g->n = 2;
+	return i < half || half + i < n - 1;
+}
+
+/* The steps of the lines; false when all are there. */
+static bool turn_steps(const struct tiles *t, bool skewed, signed char *steps)
+{
+	int places = t->path->n;
+	bool any = false;
+
+	for (int q = 0; q < grid_lines(t->grid, t->axis); q++) {
+		int back = tiles_off_wanted(t, q, skewed) - tiles_off(t, q);
+
+		back = (back + places) % places;
+		steps[q] = !back ? 0 : back <= places - back ? -1 : 1;
+		any |= back;
+	}
+	return any;
+}
+
 /* Turns every line q of n tiled matrices until it is ring_pos(q) steps from
  * home, or home, each the shorter way and all at once. The matrices stand
  * alike. */
 static void turn(struct tiles *t, int n, bool skewed)
 {
-	int places = t->path->n, lines = grid_lines(t->grid, t->axis);
-	signed char *steps;
-	bool any = true;
+	bool regular = is_regular(t) && !t->turned;
+	signed char *steps = NULL;
 
-	if (places == 1 || (!skewed && !t->off))
+	if (t->path->n == 1 || (regular && t->skewed == skewed))
 		return;
 	if (t->grid->dry && !ledger_listens(t->grid->ledger)) {
 		turn_silently(t, n, skewed);
 		return;
 	}
-	steps = wl_malloc(lines, sizeof *steps);
-	while (any) {
-		any = false;
-		for (int q = 0; q < lines; q++) {
-			int back = wanted(t, q, skewed) - tiles_off(t, q);
-
-			back = (back + places) % places;
-			steps[q] = !back ? 0 : back <= places - back ? -1 : 1;
-			any |= back;
-		}
+	if (!t->grid->dry || !regular)
+		steps = wl_malloc(grid_lines(t->grid, t->axis), sizeof *steps);
+	for (int i = 0;; i++) {
+		struct going g = { .steps = steps, .turning = true };
 		bool set_up = true;
 
-		for (int i = 0; i < n && any; i++)
-			set_up &= !step(&t[i], steps, set_up);
+		if (regular && !turn_movers(t, i, skewed, &g))
+			break;
+		if (steps && !turn_steps(t, skewed, steps))
+			break;
+		for (int j = 0; j < n; j++)
+			set_up &= !step(&t[j], &g, set_up);
 	}
+	for (int i = 0; i < n; i++)
+		tiles_stand(&t[i], skewed);
 	free(steps);
 }
 
@@ -433,17 +555,14 @@ bool tiles_skewed(const struct tiles *t)
 	int lines = grid_lines(t->grid, t->axis);
 
 	for (int q = 0; q < lines; q++)
-		if (tiles_off(t, q) != wanted(t, q, true))
+		if (tiles_off(t, q) != tiles_off_wanted(t, q, true))
 			return false;
 	return true;
 }
 
 void tiles_set_skewed(struct tiles *t)
 {
-	int lines = grid_lines(t->grid, t->axis);
-
-	for (int q = 0; q < lines; q++)
-		tiles_set_off(t, q, wanted(t, q, true));
+	tiles_stand(t, true);
 }
 
 void tiles_skew(struct tiles *t)

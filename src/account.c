@@ -112,6 +112,14 @@ int account_regions(const struct sram_peak *p, const struct model *m,
 	return fewest(&s, room);
 }
 
+uint64_t account_bytes(const struct sram_peak *p, const struct model *m,
+                       int regions)
+{
+	struct shares s = shares_of(p, m);
+
+	return bytes_in(&s, regions);
+}
+
 int account_regions_held(const struct device *d, int rows, int cols)
 {
 	double held = floor(d->rows / rows) * floor(d->cols / cols);
@@ -122,12 +130,11 @@ int account_regions_held(const struct device *d, int rows, int cols)
 static void find_regions(struct phase_account *p, const struct wafer *w)
 {
 	const struct device *d = w->ledger.device;
-	struct shares shares = shares_of(&p->peak, w->model);
 
 	p->regions_held = account_regions_held(d, p->grid.rows, p->grid.cols);
 	p->regions_needed = account_regions(&p->peak, w->model,
 	                                    account_room(d));
-	p->core_bytes = bytes_in(&shares, p->regions);
+	p->core_bytes = account_bytes(&p->peak, w->model, p->regions);
 }
 
 static void make_phase(struct account *a, enum phase which, int tokens,

@@ -1,240 +1,407 @@
 #include "config.h"
 #include "autogrid.h"
 
-#include <string.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "account.h"
 #include "fail.h"
+#include "host.h"
+#include "progress.h"
+#include "trial.h"
 
-/* Grids of each phase that go into whole requests. */
-#define FINALISTS 3
 /* The largest side that is tried. */
-#define MOST_SIDE 4096
-/* Steps of decode that stand for all. */
-#define SAMPLES 9
+#define LARGEST_SIDE 4096
+/* Seconds between two lines of progress. */
+#define PATIENCE 1.5
 
-enum { STOP_WAFER, STOP_MEMORY, STOP_SLOWER, NSTOPS };
+enum { STOP_WAFER, STOP_MEMORY, STOP_ROUTES, STOP_SLOWER, NSTOPS };
 
 static const char *const stop_names[NSTOPS] = {
 	"need more regions than the wafer holds",
 	"do not hold one layer",
+	"need more router paths",
 	"are slower",
 };
 
-/* One grid for one phase. */
-struct candidate {
-	int side, regions;
-	double seconds;
+/* The grids that lack least. */
+struct nearest {
+	bool any;
+	enum phase phase;
+	int prefill, decode; /* sides; one of them where a phase alone lacks */
+	struct shortfall lack;
 };
 
 struct search {
-	struct dry_request *request;
+	const struct dry_request *request;
 	struct auto_result *result;
-	enum phase phase;
-	struct candidate best[FINALISTS];
-	int n_best;
-	int regions[MOST_SIDE + 1]; /* of each side that fits; 0: it was not
-	                               tried, or does not */
-};
-
-static void stop(struct search *s, int why)
-{
-	s->result->stopped[why].count++;
-}
-
-/* Whether some tile is smaller on side cores than on side - 1. */
-static bool gets_smaller(const struct search *s, int side)
-{
-	const struct model *m = s->request->model;
-	const int sizes[] = {
-		m->dim, m->hidden_dim, m->vocab_size, model_kv_dim(m) / 2,
-		s->request->prompt_tokens + (s->phase == PHASE_DECODE
-		                             ? s->request->new_tokens : 0) };
-
-	for (size_t i = 0; i < sizeof sizes / sizeof *sizes && side > 1; i++) {
-		struct part now = part_of(sizes[i], side);
-		struct part before = part_of(sizes[i], side - 1);
-
-		if (part_max(&now) < part_max(&before))
-			return true;
-	}
-	return side == 1;
-}
-
-/* The fewest regions, as far as the memory held now tells; 0: it stopped. */
-static int regions_of(struct search *s, const struct wafer *w, int side)
-{
-	const struct device *d = s->request->device;
-	const struct sram_peak *p = &w->ledger.peak[w->ledger.phase];
-	int held = account_regions_held(d, side, side);
-	int n = account_regions(p, w->model, account_room(d));
-
-	if (n && n <= held)
-		return n;
-	stop(s, n ? STOP_WAFER : STOP_MEMORY);
-	return 0;
-}
-
-/* Seconds of decode, from steps evenly spaced (trapezoidal rule). */
-static double sample_decode(struct wafer *w, const struct dry_request *r)
-{
-	int steps = r->new_tokens - 1, n = steps < SAMPLES ? steps : SAMPLES;
-	double sum = 0, weights = 0;
-
-	for (int i = 0; i < n; i++) {
-		double at = n > 1 ? (double)i / (n - 1) : 0;
-		double weight = n > 2 && (i == 0 || i == n - 1) ? 0.5 : 1;
-		uint64_t before = ledger_total(&w->ledger, PHASE_DECODE).cycles;
-
-		w->cache.tokens = r->prompt_tokens + (int)(at * (steps - 1));
-		decode_step(w, 0);
-		sum += weight * (ledger_total(&w->ledger, PHASE_DECODE).cycles -
-		                 before);
-		weights += weight;
-	}
-	return sum / weights * steps / (1e6 * r->device->clock);
-}
-
-/* Runs the phase on w; regions, or 0 when it does not fit. */
-static int try_phase(struct search *s, struct wafer *w, struct candidate *c)
-{
-	const struct dry_request *r = s->request;
-	bool decode = s->phase == PHASE_DECODE;
-
-	/* The weights alone say it for small grids, without running. */
-	ledger_phase(&w->ledger, s->phase);
-	ledger_op(&w->ledger, OP_EMBED);
-	if (!decode && !regions_of(s, w, c->side))
-		return 0;
-	ledger_mute(&w->ledger, decode);
-	prefill_run(w, NULL, r->prompt_tokens);
-	if (decode) {
-		transition_run(w, r->prompt_tokens + r->new_tokens);
-		ledger_mute(&w->ledger, false);
-		ledger_phase(&w->ledger, PHASE_DECODE);
-		ledger_op(&w->ledger, OP_EMBED);
-		c->seconds = sample_decode(w, r);
-	} else {
-		struct charge all = ledger_total(&w->ledger, PHASE_PREFILL);
-
-		c->seconds = account_seconds(&w->ledger, &all);
-	}
-	return regions_of(s, w, c->side);
-}
-
-/* Keeps c among the best, in order; counts what falls out. */
-static void keep(struct search *s, struct candidate c)
-{
-	int i = s->n_best;
-
-	if (i == FINALISTS) {
-		stop(s, STOP_SLOWER);
-		if (c.seconds >= s->best[--i].seconds)
-			return;
-	} else
-		s->n_best++;
-	for (; i > 0 && s->best[i - 1].seconds > c.seconds; i--)
-		s->best[i] = s->best[i - 1];
-	s->best[i] = c;
-}
-
-static void try_sides(struct search *s)
-{
-	const struct device *d = s->request->device;
-	int most = d->rows < d->cols ? d->rows : d->cols;
-
-	most = most < MOST_SIDE ? most : MOST_SIDE;
-	for (int side = 1; side <= most; side++) {
-		struct dry_request r = *s->request;
-		struct candidate c = { .side = side };
-		struct wafer w;
-
-		if (!gets_smaller(s, side))
-			continue;
-		s->result->tried++;
-		r.prefill = r.decode = (struct rxc){ side, side };
-		r.prefill_regions = r.decode_regions = 1;
-		dry_request_start(&w, &r);
-		c.regions = try_phase(s, &w, &c);
-		wafer_fini(&w);
-		s->regions[side] = c.regions;
-		if (c.regions)
-			keep(s, c);
-	}
-}
-
-/* The fastest whole request so far that the device can do. */
-struct contest {
+	int largest;              /* side */
+	struct trial *prefill, *decode; /* sides that may do; [n] */
+	int n_prefill, n_decode;
+	int pairs;                /* tried */
+	uint64_t least;           /* cycles of the best; UINT64_MAX: none yet */
 	struct dry_request best;
-	double least; /* seconds; below 0: none yet */
+	struct nearest nearest[NPHASES]; /* prefill's and decode's sides by
+	                                    themselves; transition: pairs */
+	bool quiet;
+	struct progress progress;
 };
 
-static void try_pair(struct contest *c, const struct search *prefill, int p,
-                     const struct search *decode, int d)
+/* --- Progress --- */
+
+__attribute__((format(printf, 2, 3)))
+static void say(struct search *s, const char *fmt, ...)
 {
-	struct dry_request now = *prefill->request;
+	double now = host_seconds();
+	va_list ap;
+
+	if (s->quiet || !progress_due(&s->progress, now))
+		return;
+	va_start(ap, fmt);
+	fputs("waferllm: grids: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	if (s->least < UINT64_MAX)
+		fprintf(stderr, ", best so far %dx%d and %dx%d",
+		        s->best.prefill.rows, s->best.prefill.cols,
+		        s->best.decode.rows, s->best.decode.cols);
+	fprintf(stderr, ", %.0f s\n", now - s->progress.start);
+	fflush(stderr);
+}
+
+/* --- Sides --- */
+
+/* Keeps what lacks least, for the case that nothing does. */
+static void note_lack(struct nearest *n, const struct nearest *other)
+{
+	if (!n->any || shortfall_less(&other->lack, &n->lack))
+		*n = *other;
+}
+
+/* Whether the side does by itself; counts it where it does not. */
+static bool may_do(struct search *s, enum phase phase, const struct trial *t)
+{
+	const struct shortfall *lack = &t->lack;
+	const struct nearest this = { true, phase, t->side, t->side, *lack };
+
+	if (shortfall_none(lack))
+		return true;
+	note_lack(&s->nearest[phase], &this);
+	s->result->stopped[!lack->bytes ? STOP_ROUTES : lack->regions
+	                   ? STOP_WAFER : STOP_MEMORY].count++;
+	return false;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const struct trial *x = a, *y = b;
+	uint64_t i = x->cycles + x->unskew, j = y->cycles + y->unskew;
+
+	return i != j ? (i > j) - (i < j) : x->side - y->side;
+}
+
+static int try_prefill(struct search *s)
+{
+	for (int side = 1; side <= s->largest; side++) {
+		struct trial *t = &s->prefill[s->n_prefill];
+
+		trial_prefill_least(t, s->request, side, s->largest);
+		s->result->tried++;
+		s->n_prefill += may_do(s, PHASE_PREFILL, t);
+		say(s, "prefill, %d of %d sides", side, s->largest);
+	}
+	qsort(s->prefill, s->n_prefill, sizeof *s->prefill, compare);
+	return s->n_prefill;
+}
+
+static int try_decode(struct search *s)
+{
+	for (int side = 1; side <= s->largest; side++) {
+		struct trial *t = &s->decode[s->n_decode];
+
+		trial_decode_least(t, s->request, side, s->largest);
+		s->result->tried++;
+		if (may_do(s, PHASE_DECODE, t)) {
+			trial_decode(t, s->request, s->largest);
+			s->n_decode += may_do(s, PHASE_DECODE, t);
+		}
+		say(s, "decode, %d of %d sides", side, s->largest);
+	}
+	qsort(s->decode, s->n_decode, sizeof *s->decode, compare);
+	return s->n_decode;
+}
+
+/* --- Pairs --- */
+
+static bool all_there(struct search *s, const struct trial_pair *pair)
+{
+	const struct dry_request *r = &pair->request;
+
+	for (int p = PHASE_PREFILL; p < NPHASES; p++) {
+		const struct nearest this = { true, p, r->prefill.rows,
+		                              r->decode.rows, pair->lack[p] };
+
+		if (shortfall_none(&this.lack))
+			continue;
+		note_lack(&s->nearest[PHASE_TRANSITION], &this);
+		return false;
+	}
+	return true;
+}
+
+/* Runs the whole request: its account decides. */
+static bool account_agrees(const struct dry_request *r, uint64_t cycles)
+{
+	uint64_t sum = 0;
 	struct account a;
 	struct wafer w;
 
-	now.prefill = (struct rxc){ p, p };
-	now.prefill_regions = prefill->regions[p];
-	now.decode = (struct rxc){ d, d };
-	now.decode_regions = decode->regions[d];
-	if (!now.prefill_regions || !now.decode_regions)
-		return;
-	dry_request_run(&w, &now);
-	account_make(&a, &w, now.prompt_tokens, now.new_tokens);
+	dry_request_run(&w, r);
+	account_make(&a, &w, r->prompt_tokens, r->new_tokens);
+	for (int p = PHASE_PREFILL; p < NPHASES; p++)
+		sum += a.phase[p].total.cycles;
+	WL_ASSERT(w.ledger.overflow || sum == cycles);
+	(void)cycles;
+	bool ok = !a.n_violations && !w.ledger.overflow;
+
 	wafer_fini(&w);
-	/* Both phases fit: what is left is the way between them. */
-	if (a.n_violations > 0 && c->least >= 0)
+	return ok;
+}
+
+/* Of two that take the same time the smaller prefill grid, then the smaller
+ * decode grid. */
+static bool better(const struct search *s, uint64_t cycles,
+                   const struct dry_request *r)
+{
+	int prefill = r->prefill.rows - s->best.prefill.rows;
+	int decode = r->decode.rows - s->best.decode.rows;
+
+	if (cycles != s->least)
+		return cycles < s->least;
+	return prefill < 0 || (prefill == 0 && decode < 0);
+}
+
+/* All of prefill on a side of which bounds are known. */
+static void run_prefill(struct search *s, struct trial *p)
+{
+	trial_prefill(p, s->request, s->largest);
+	may_do(s, PHASE_PREFILL, p);
+}
+
+static uint64_t pair_cycles(const struct trial_pair *pair,
+                            const struct trial *p, const struct trial *d)
+{
+	return p->cycles + (d ? d->cycles : 0) + pair->transition +
+	       pair->hand_overs[PHASE_PREFILL] +
+	       pair->hand_overs[PHASE_DECODE];
+}
+
+/* Tries a pair as far as it may be the best. */
+static void try_pair(struct search *s, struct trial *p, const struct trial *d)
+{
+	struct trial_pair pair;
+	uint64_t cycles;
+
+	s->pairs++;
+	trial_pair(&pair, s->request, p, d);
+	cycles = pair_cycles(&pair, p, d);
+	if (cycles > s->least || !all_there(s, &pair))
 		return;
-	if (c->least < 0 || a.seconds < c->least) {
-		c->least = a.seconds;
-		c->best = now;
+	if (!p->exact) {
+		run_prefill(s, p);
+		trial_pair(&pair, s->request, p, d);
+		cycles = pair_cycles(&pair, p, d);
+	}
+	if (!all_there(s, &pair) || !better(s, cycles, &pair.request) ||
+	    !account_agrees(&pair.request, cycles))
+		return;
+	s->least = cycles;
+	s->best = pair.request;
+}
+
+/* Whether a pair may be the best, by what is known of its phases; of phases
+ * that may, by the least between them. */
+static bool may_win(const struct search *s, const struct trial *p,
+                    const struct trial *d)
+{
+	return shortfall_none(&p->lack) &&
+	       p->cycles + p->unskew + (d ? d->cycles : 0) <= s->least;
+}
+
+static bool pair_may_win(const struct search *s, const struct trial *p,
+                         const struct trial *d)
+{
+	uint64_t between = trial_relayout_least(s->request, p->side, d->side);
+
+	return p->cycles + p->unskew + between + d->cycles <= s->least;
+}
+
+/* The side of decode with the least bound beside p: a good one early leaves out
+ * many. */
+static const struct trial *likeliest(const struct search *s,
+                                     const struct trial *p)
+{
+	const struct trial *best = NULL;
+	uint64_t least = UINT64_MAX;
+
+	for (int j = 0; j < s->n_decode && s->decode[j].cycles < least; j++) {
+		const struct trial *d = &s->decode[j];
+		uint64_t cycles = d->cycles + trial_relayout_least(
+			s->request, p->side, d->side);
+
+		if (cycles >= least)
+			continue;
+		least = cycles;
+		best = d;
+	}
+	return best;
+}
+
+/* All pairs that may be the best. Both lists are in order of their cycles, or
+ * bounds of them. */
+static void try_pairs(struct search *s)
+{
+	for (int i = 0; i < s->n_prefill; i++) {
+		struct trial *p = &s->prefill[i];
+
+		if (!may_win(s, p, s->decode))
+			break;
+		/* Nothing to compare with: whether it does at all. */
+		if (s->least == UINT64_MAX)
+			run_prefill(s, p);
+		if (may_win(s, p, s->decode))
+			try_pair(s, p, likeliest(s, p));
+		for (int j = 0; j < s->n_decode && may_win(s, p, &s->decode[j]);
+		     j++) {
+			if (pair_may_win(s, p, &s->decode[j]))
+				try_pair(s, p, &s->decode[j]);
+			say(s, "%d pairs", s->pairs);
+		}
 	}
 }
 
-/* Whole requests on the best grids of both phases, and on one grid for both,
- * which makes the way between them short; the fastest goes to r. */
-static void try_pairs(struct dry_request *r, const struct search *prefill,
-                      const struct search *decode)
-{
-	struct contest c = { .least = -1 };
+/* --- What comes of it --- */
 
-	for (int i = 0; i < prefill->n_best; i++)
-		for (int j = 0; j < decode->n_best; j++)
-			try_pair(&c, prefill, prefill->best[i].side, decode,
-			         decode->best[j].side);
-	for (int i = 0; i < prefill->n_best; i++)
-		try_pair(&c, prefill, prefill->best[i].side, decode,
-		         prefill->best[i].side);
-	for (int j = 0; j < decode->n_best; j++)
-		try_pair(&c, prefill, decode->best[j].side, decode,
-		         decode->best[j].side);
-	*r = c.best;
+static int compare_lacks(const void *a, const void *b)
+{
+	const struct trial *x = a, *y = b;
+
+	if (shortfall_less(&x->lack, &y->lack))
+		return -1;
+	return shortfall_less(&y->lack, &x->lack) ? 1 : x->side - y->side;
+}
+
+/* The side of prefill that lacks least: where none does, the most is known by
+ * bounds alone. */
+static void find_nearest(struct search *s)
+{
+	struct nearest *nearest = &s->nearest[PHASE_PREFILL];
+
+	for (int i = 0; i < s->largest; i++)
+		trial_prefill_least(&s->prefill[i], s->request, i + 1,
+		                    s->largest);
+	qsort(s->prefill, s->largest, sizeof *s->prefill, compare_lacks);
+	nearest->any = false;
+	for (int i = 0; i < s->largest; i++) {
+		struct trial *t = &s->prefill[i];
+
+		if (nearest->any && !shortfall_less(&t->lack, &nearest->lack))
+			break;
+		trial_prefill(t, s->request, s->largest);
+		note_lack(nearest, &(struct nearest){ true, PHASE_PREFILL,
+		                                      t->side, t->side,
+		                                      t->lack });
+		say(s, "none will do; the nearest");
+	}
+}
+
+/* "lacks 12 bytes a core (needs 3 regions, the wafer holds 2)" */
+static const char *lack_text(const struct shortfall *lack, char *text,
+                             size_t size)
+{
+	char bytes[100] = "", paths[60] = "";
+
+	if (lack->bytes && lack->regions)
+		snprintf(bytes, sizeof bytes, "%llu bytes a core (it needs %d "
+		         "regions, the wafer holds %d)",
+		         (unsigned long long)lack->bytes, lack->regions,
+		         lack->regions_held);
+	else if (lack->bytes)
+		snprintf(bytes, sizeof bytes, "%llu bytes a core",
+		         (unsigned long long)lack->bytes);
+	if (lack->paths)
+		snprintf(paths, sizeof paths, "%s%d router paths",
+		         lack->bytes ? " and " : "", lack->paths);
+	snprintf(text, size, "lacks %s%s", bytes, paths);
+	return text;
+}
+
+static int refuse(const struct search *s, enum phase phase,
+                  struct wl_error *err)
+{
+	const struct nearest *n = &s->nearest[phase];
+	const char *device = s->request->device->name;
+	char text[200];
+
+	lack_text(&n->lack, text, sizeof text);
+	if (phase != PHASE_TRANSITION)
+		return wl_error_set(err, "option --grid auto: no grid on %s "
+		                    "holds the model in %s: the best, %dx%d, "
+		                    "%s", device, phase_name(phase),
+		                    n->prefill, n->prefill, text);
+	return wl_error_set(err, "option --grid auto: no pair of grids on %s "
+	                    "holds the model: the best, %dx%d and %dx%d, %s in "
+	                    "%s", device, n->prefill, n->prefill, n->decode,
+	                    n->decode, text, phase_name(n->phase));
+}
+
+static int search(struct search *s, struct wl_error *err)
+{
+	bool prefill = try_prefill(s) > 0, alone = false;
+
+	if (prefill && s->request->new_tokens > 1 && !try_decode(s))
+		return refuse(s, PHASE_DECODE, err);
+	if (prefill)
+		try_pairs(s);
+	if (s->least < UINT64_MAX)
+		return 0;
+	for (int i = 0; i < s->n_prefill; i++)
+		alone |= shortfall_none(&s->prefill[i].lack);
+	if (alone)
+		return refuse(s, PHASE_TRANSITION, err);
+	find_nearest(s);
+	return refuse(s, PHASE_PREFILL, err);
 }
 
 int autogrid_choose(struct dry_request *r, struct auto_result *result,
-                    struct wl_error *err)
+                    bool quiet, struct wl_error *err)
 {
-	struct search prefill = { .request = r, .result = result,
-	                          .phase = PHASE_PREFILL };
-	struct search decode = { .request = r, .result = result,
-	                         .phase = PHASE_DECODE };
+	const struct device *d = r->device;
+	double largest = fmin(fmin(d->rows, d->cols), LARGEST_SIDE);
+	struct search s = { .request = r, .result = result, .quiet = quiet,
+	                    .largest = (int)largest, .least = UINT64_MAX };
+	int slower;
 
 	*result = (struct auto_result){ .n_stopped = NSTOPS };
 	for (int i = 0; i < NSTOPS; i++)
 		result->stopped[i].why = stop_names[i];
-	try_sides(&prefill);
+	progress_start_each(&s.progress, PATIENCE);
+	s.prefill = wl_malloc(s.largest, sizeof *s.prefill);
 	if (r->new_tokens > 1)
-		try_sides(&decode);
-	else
-		decode = prefill;
-	if (!prefill.n_best || !decode.n_best)
-		return wl_error_set(err, "option --grid auto: no grid on %s "
-		                    "holds the model in %s", r->device->name,
-		                    phase_name(prefill.n_best ? PHASE_DECODE
-		                                              : PHASE_PREFILL));
-	try_pairs(r, &prefill, &decode);
+		s.decode = wl_malloc(s.largest, sizeof *s.decode);
+	int rc = search(&s, err);
+
+	free(s.prefill);
+	free(s.decode);
+	if (rc)
+		return rc;
+	/* The best two, or one for the request without decode, are not. */
+	slower = result->tried - (r->new_tokens > 1 ? 2 : 1);
+	for (int i = 0; i < NSTOPS; i++)
+		slower -= result->stopped[i].count;
+	result->stopped[STOP_SLOWER].count = slower;
+	*r = s.best;
 	return 0;
 }

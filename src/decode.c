@@ -314,10 +314,17 @@ static void layer_step(struct wafer *w, int layer)
 	add_product(w, &l->down, s->ffn, OP_FFN_DOWN);
 }
 
+void decode_hand_over(struct wafer *w)
+{
+	struct part dim = part_of(w->model->dim, w->decode.rows);
+
+	wafer_hand_over(w, &w->decode, w->decode_regions,
+	                cost_parts(&w->ledger, &dim, 1));
+}
+
 int decode_step(struct wafer *w, int id)
 {
 	struct part vocab = weights_vocab_layout(&w->weights, true).n;
-	struct part dim = part_of(w->model->dim, w->decode.rows);
 	struct ledger *ledger = w->decode.ledger;
 
 	ledger_phase(ledger, PHASE_DECODE);
@@ -330,8 +337,7 @@ int decode_step(struct wafer *w, int id)
 		layer_step(w, i);
 	}
 	ledger_layers_end(ledger);
-	wafer_hand_over(w, &w->decode, w->decode_regions,
-	                cost_parts(ledger, &dim, 1));
+	decode_hand_over(w);
 	norm(w, &w->weights.norm);
 	ledger_op(ledger, OP_HEAD);
 	gemv_tree(weights_head(&w->weights), w->state.h, w->state.logits);

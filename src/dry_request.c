@@ -26,6 +26,8 @@ void dry_request_start(struct wafer *w, const struct dry_request *r)
 	w->kv_policy = r->kv;
 	w->prefill_regions = r->prefill_regions;
 	w->decode_regions = r->decode_regions;
+	w->ledger.tick = r->tick;
+	w->ledger.tick_ctx = r->tick_ctx;
 }
 
 /* The phases of another system's account. */
@@ -41,6 +43,25 @@ static void run_baseline(struct wafer *w, const struct dry_request *r)
 		          r->prompt_tokens + i);
 }
 
+void dry_request_prefill(struct wafer *w, const struct dry_request *r)
+{
+	prefill_run(w, NULL, r->prompt_tokens);
+	if (r->sampled)
+		prefill_gather_logits(w, NULL);
+}
+
+void dry_request_transition(struct wafer *w, const struct dry_request *r)
+{
+	transition_run(w, r->prompt_tokens + r->new_tokens);
+}
+
+void dry_request_step(struct wafer *w, const struct dry_request *r)
+{
+	decode_step(w, 0);
+	if (r->sampled)
+		decode_gather_logits(w, NULL);
+}
+
 void dry_request_run(struct wafer *w, const struct dry_request *r)
 {
 	dry_request_start(w, r);
@@ -48,15 +69,10 @@ void dry_request_run(struct wafer *w, const struct dry_request *r)
 		run_baseline(w, r);
 		return;
 	}
-	prefill_run(w, NULL, r->prompt_tokens);
-	if (r->sampled)
-		prefill_gather_logits(w, NULL);
+	dry_request_prefill(w, r);
 	if (r->new_tokens == 1)
 		return;
-	transition_run(w, r->prompt_tokens + r->new_tokens);
-	for (int i = 1; i < r->new_tokens; i++) {
-		decode_step(w, 0);
-		if (r->sampled)
-			decode_gather_logits(w, NULL);
-	}
+	dry_request_transition(w, r);
+	for (int i = 1; i < r->new_tokens; i++)
+		dry_request_step(w, r);
 }

@@ -2,6 +2,7 @@
 #include "dry_run.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "autogrid.h"
@@ -11,6 +12,7 @@
 #include "host.h"
 #include "import.h"
 #include "plan.h"
+#include "progress.h"
 
 /* The model of the request: a shape, or that of a checkpoint, the default one
  * at found; the type that its elements are charged as. */
@@ -72,6 +74,42 @@ static int check_size(const struct dry_request *r, struct wl_error *err)
 	return refuse_size(err);
 }
 
+/* Whether the grids are to be found: it was asked for, or there is a shape,
+ * which may need any grid, and none was named. */
+static bool finds_grids(const struct options *o, const struct dry_request *r)
+{
+	bool named = o->grid.rows || o->prefill_grid.rows ||
+	             o->decode_grid.rows;
+
+	return o->grid.rows == GRID_AUTO ||
+	       (o->shape && !named && !r->system->line && !r->system->baseline);
+}
+
+static int find_grids(const struct options *o, struct dry_request *r,
+                      struct auto_result *found, struct wl_error *err)
+{
+	bool prefill = o->prefill_regions > 1;
+
+	if (prefill || o->decode_regions > 1)
+		return wl_error_set(err, "option --%s-regions needs a grid: "
+		                    "--grid auto, which --shape without one "
+		                    "takes, finds regions by itself",
+		                    prefill ? "prefill" : "decode");
+	if (check_size(r, err))
+		return -1;
+	return autogrid_choose(r, found, o->quiet, err);
+}
+
+/* As a real run has it; but of a shape both phases are on the one grid that
+ * was named. */
+static struct rxc named_grid(const struct options *o, struct rxc own,
+                             struct rxc other, const struct model *m)
+{
+	bool one = o->shape && !own.rows && !o->grid.rows && other.rows;
+
+	return plan_grid(o, one ? other : own, m);
+}
+
 static int plan_request(const struct options *o, struct dry_request *r,
                         struct auto_result *found, struct wl_error *err)
 {
@@ -84,12 +122,24 @@ static int plan_request(const struct options *o, struct dry_request *r,
 	r->decode_regions = o->decode_regions;
 	/* For the check: as large as any that may be found. */
 	r->prefill = r->decode = (struct rxc){ 4096, 4096 };
-	if (o->grid.rows == GRID_AUTO)
-		return check_size(r, err) ? -1
-		                          : autogrid_choose(r, found, err);
-	r->prefill = plan_grid(o, o->prefill_grid, r->model);
-	r->decode = plan_grid(o, o->decode_grid, r->model);
+	if (finds_grids(o, r))
+		return find_grids(o, r, found, err);
+	r->prefill = named_grid(o, o->prefill_grid, o->decode_grid, r->model);
+	r->decode = named_grid(o, o->decode_grid, o->prefill_grid, r->model);
 	return check_size(r, err);
+}
+
+/* Says how far it is, now and then. */
+static void tick(void *ctx, const struct ledger *l)
+{
+	struct progress *p = ctx;
+	double now = host_seconds();
+
+	if (!progress_due(p, now))
+		return;
+	fprintf(stderr, "waferllm: dry run: %s, %s, %.0f s\n",
+	        phase_name(l->phase), op_name(l->op), now - p->start);
+	fflush(stderr);
 }
 
 int dry_run(const struct options *o, struct wl_error *err)
@@ -99,6 +149,7 @@ int dry_run(const struct options *o, struct wl_error *err)
 	struct report report = { .options = o };
 	struct auto_result found;
 	struct dry_request r = { 0 };
+	struct progress progress;
 	struct system system;
 	struct device device;
 	struct model model;
@@ -125,6 +176,11 @@ int dry_run(const struct options *o, struct wl_error *err)
 		return -1;
 	if (system_check_grid(&system, r.prefill, !o->quiet, err))
 		return -1;
+	progress_start(&progress);
+	if (!o->quiet) {
+		r.tick = tick;
+		r.tick_ctx = &progress;
+	}
 	dry_request_run(&w, &r);
 	if (w.ledger.overflow) {
 		wafer_fini(&w);
@@ -132,7 +188,7 @@ int dry_run(const struct options *o, struct wl_error *err)
 	}
 	report.system = &system;
 	report.context = plan_context(o, &model);
-	report.automatic = o->grid.rows == GRID_AUTO ? &found : NULL;
+	report.automatic = finds_grids(o, &r) ? &found : NULL;
 	report.host = (struct host_times){
 		.ranks = 1, .rank_rows = 1, .rank_cols = 1,
 		.seating.nodes = 1, .dry = true,

@@ -116,6 +116,15 @@ static void sum_edges(int n, const bool *larger, const int *edge,
 	}
 }
 
+static uint64_t *sums_before(int n, const uint64_t *sums)
+{
+	uint64_t *before = wl_calloc(n + 1, sizeof *before);
+
+	for (int off = 0; off < n; off++)
+		before[off + 1] = before[off] + sums[off];
+	return before;
+}
+
 static struct ring_sums *sums_new(const struct ring *r,
                                   const struct ring_route *route,
                                   const struct part *part)
@@ -136,6 +145,8 @@ static struct ring_sums *sums_new(const struct ring *r,
 	s->moves = wl_calloc(n + 1, sizeof *s->moves);
 	sum_edges(n, larger, route->hops, s->hops);
 	sum_edges(n, larger, moves, s->moves);
+	s->hops_before = sums_before(n, s->hops);
+	s->moves_before = sums_before(n, s->moves);
 	free(moves);
 	free(larger);
 	return s;
@@ -230,6 +241,8 @@ static void route_fini(struct ring_route *r)
 		r->sums = s->next;
 		free(s->hops);
 		free(s->moves);
+		free(s->hops_before);
+		free(s->moves_before);
 		free(s);
 	}
 	free(r->to);

@@ -170,16 +170,20 @@ void kvcache_fill(struct kvcache *c, int layer, const float *k, const float *v)
 	}
 }
 
-/* Rows that pass an entry up when token t comes: those behind row t mod R,
- * once they hold any. */
+int kvcache_passing(const struct kvcache *c, int t)
+{
+	int rows = c->grid->rows;
+	bool shifts = c->policy == KV_SHIFT && t >= rows;
+
+	return shifts ? rows - 1 - t % rows : 0;
+}
+
 static void charge_append(struct kvcache *c)
 {
 	int rows = c->grid->rows, t = c->tokens - 1;
-	bool shifts = c->policy == KV_SHIFT && t >= rows;
-	uint64_t passing = shifts ? rows - 1 - t % rows : 0;
 	struct wire_words entry = cost_parts(c->grid->ledger, &c->kv, 2);
 
-	if (passing)
+	if (kvcache_passing(c, t))
 		line_charge_pass(&c->grid->y, t % rows, rows - 1, entry);
 }
 

@@ -37,6 +37,39 @@ struct drift {
 	uint64_t busiest;    /* items over the busiest link */
 };
 
+/* n items from `first` on, which lie on one core of a cut and on one of
+ * another; n 0: none are left. */
+struct run {
+	int first, from, to;
+	uint64_t n;
+};
+
+/* The run that begins with an item. */
+static struct run run_at(const struct part *a, const struct part *b, int item)
+{
+	struct run r = { .first = item };
+
+	if (item >= a->n)
+		return r;
+	r.from = part_owner(a, item);
+	r.to = part_owner(b, item);
+	int here = part_start(a, r.from + 1), there = part_start(b, r.to + 1);
+
+	r.n = (here < there ? here : there) - item;
+	return r;
+}
+
+static struct run run_first(const struct part *a, const struct part *b)
+{
+	return run_at(a, b, 0);
+}
+
+static struct run run_next(const struct part *a, const struct part *b,
+                           const struct run *r)
+{
+	return run_at(a, b, r->first + (int)r->n);
+}
+
 /* Items go from their cores in a to those in b, along the line. */
 static struct drift drift_of(struct line *l, const struct part *a,
                              const struct part *b, uint64_t words)
@@ -47,17 +80,17 @@ static struct drift drift_of(struct line *l, const struct part *a,
 
 	for (int up = 0; up <= 1; up++)
 		cross[up] = wl_calloc(cores, sizeof **cross);
-	for (int i = 0; i < a->n; i++) {
-		int from = part_owner(a, i), to = part_owner(b, i);
+	for (struct run r = run_first(a, b); r.n; r = run_next(a, b, &r)) {
+		int from = r.from, to = r.to;
 		int lo = from < to ? from : to, hi = from < to ? to : from;
 		uint64_t hops = line_hops(l, from, to);
 
-		d.hops += hops;
-		d.stay += hops == 0;
+		d.hops += r.n * hops;
+		d.stay += hops ? 0 : r.n;
 		d.far = hops > d.far ? hops : d.far;
-		cross[from < to][lo]++;
-		cross[from < to][hi]--;
-		ledger_link(l->ledger, l->axis, lo, hi, words);
+		cross[from < to][lo] += r.n;
+		cross[from < to][hi] -= r.n;
+		ledger_link(l->ledger, l->axis, lo, hi, r.n * words);
 	}
 	for (int c = 0; c < cores; c++)
 		for (int up = 0; up <= 1; up++) {
@@ -85,6 +118,21 @@ static void add_axes(const struct ledger *l, struct charge *c,
 	                 cost_wire(l, cost_words(l, most));
 }
 
+/* What the drifts of k and n take. First along x, then along y: the other
+ * dimension lies as it did, or as it will. */
+static void add_drifts(const struct layout *from, const struct layout *to,
+                       const struct drift *dk, const struct drift *dn,
+                       struct charge *c)
+{
+	const struct layout *k_at = from->transposed ? from : to;
+	const struct layout *n_at = from->transposed ? to : from;
+	const uint64_t far[] = { dk->far, dn->far };
+	const uint64_t busy[] = { dk->busiest * part_max(&k_at->n),
+	                          dn->busiest * part_max(&n_at->k) };
+
+	add_axes(from->grid->ledger, c, far, busy);
+}
+
 /* k stays on its axis and n on the other. */
 static struct charge straight_charge(const struct layout *from,
                                      const struct layout *to)
@@ -100,16 +148,8 @@ static struct charge straight_charge(const struct layout *from,
 	struct charge c = {
 		.calls = 1, .words = cost_words(l, k * n - dk.stay * dn.stay),
 		.word_hops = dk.hops * k_words + dn.hops * n_words };
-	/* First along x, then along y: the other dimension lies as it did, or
-	 * as it will. */
-	const struct layout *k_at = from->transposed ? from : to;
-	const struct layout *n_at = from->transposed ? to : from;
 
-	const uint64_t far[] = { dk.far, dn.far };
-	const uint64_t busy[] = { dk.busiest * part_max(&k_at->n),
-	                          dn.busiest * part_max(&n_at->k) };
-
-	add_axes(l, &c, far, busy);
+	add_drifts(from, to, &dk, &dn, &c);
 	return c;
 }
 
@@ -145,22 +185,30 @@ static int last_block(const struct part *p)
 	return p->n ? part_owner(p, p->n - 1) : -1;
 }
 
+/* Of the farthest pair of an item of one cut and one of another: block 0 is
+ * never empty where there is any. */
+static uint64_t turned_far(struct line *l, const struct part *a,
+                           const struct part *b)
+{
+	int last[2] = { last_block(a), last_block(b) };
+
+	if (last[0] < 0 || last[1] < 0)
+		return 0;
+	return line_hops(l, 0, last[0] > last[1] ? last[0] : last[1]);
+}
+
 /* Hops of all pairs of an item of a and one of b, between their cores; the
  * words of two blocks' pairs travel together. Cut by cut, as many as cross. */
 static uint64_t cross_hops(struct line *l, const struct part *a,
                            const struct part *b, uint64_t *far)
 {
 	int cores = a->parts > b->parts ? a->parts : b->parts;
-	int last[2] = { last_block(a), last_block(b) };
 	struct blocks x[2], y[2];
 	uint64_t sum = 0;
 
 	size_blocks(a, x);
 	size_blocks(b, y);
-	/* Block 0 is never empty where there is any. */
-	*far = line_hops(l, 0, last[0] > last[1] ? last[0] : last[1]);
-	if (last[0] < 0 || last[1] < 0)
-		*far = 0;
+	*far = turned_far(l, a, b);
 	for (int c = 0; c + 1 < cores; c++) {
 		uint64_t words = 0;
 
@@ -196,18 +244,27 @@ static int behind(const struct part *p, int c)
 /* Elements over the busiest link of an axis, one way. A line's elements are
  * all pairs of an item of its block of `lines` and an item of `any`. One of
  * the two says by `here`, which cuts the items of `lines`, where on the line
- * the pair is or goes; the other says by `any` where it goes or is. */
+ * the pair is or goes; the other says by `any` where it goes or is. Of the
+ * cuts below a line's items the last is the busiest, of those above the first:
+ * a few cuts a line are enough. */
 static uint64_t busiest_turn(const struct part *lines, const struct part *here,
                              const struct part *any)
 {
 	int cuts = (here->parts > any->parts ? here->parts : any->parts) - 1;
+	int inside = 0; /* the first cut that is not below the line's items */
 	uint64_t most = 0;
 
-	for (int i = 0; i < lines->parts; i++)
-		for (int c = 0; c < cuts; c++) {
-			int size = part_size(lines, i), b = behind(any, c);
-			int low = behind(here, c) - part_start(lines, i);
+	for (int i = 0; i < lines->parts; i++) {
+		int start = part_start(lines, i), size = part_size(lines, i);
+		int low = 0;
 
+		while (inside < cuts && behind(here, inside) <= start)
+			inside++;
+		for (int c = inside ? inside - 1 : 0; c < cuts && low < size;
+		     c++) {
+			int b = behind(any, c);
+
+			low = behind(here, c) - start;
 			low = low < 0 ? 0 : low < size ? low : size;
 			uint64_t one = (uint64_t)low * (any->n - b);
 			uint64_t other = (uint64_t)(size - low) * b;
@@ -215,6 +272,7 @@ static uint64_t busiest_turn(const struct part *lines, const struct part *here,
 			most = one > most ? one : most;
 			most = other > most ? other : most;
 		}
+	}
 	return most;
 }
 
@@ -235,15 +293,53 @@ static struct charge turned_charge(const struct layout *from,
 	c.word_hops = cross_hops(&g->x, on_x, to_x, &far[0]) +
 	              cross_hops(&g->y, on_y, to_y, &far[1]);
 	/* on_y and to_x cut the same dimension, on_x and to_y the other. */
-	for (int y = 0; y < on_y->parts && y < to_y->parts; y++)
-		for (int x = 0; x < on_x->parts && x < to_x->parts; x++)
-			stay += both(on_y, y, to_x, x) * both(on_x, x, to_y, y);
+	for (struct run r = run_first(on_y, to_x); r.n;
+	     r = run_next(on_y, to_x, &r))
+		if (r.from < to_y->parts && r.to < on_x->parts)
+			stay += r.n * both(on_x, r.to, to_y, r.from);
 	c.words = cost_words(l, (uint64_t)from->k.n * from->n.n - stay);
 	const uint64_t busy[] = { busiest_turn(on_y, to_x, on_x),
 	                          busiest_turn(to_x, on_y, to_y) };
 
 	add_axes(l, &c, far, busy);
 	return c;
+}
+
+/* Of items' way between cuts over more and over fewer cores, what is known by
+ * those that lie on the cores that only one of them has: all cross the cut
+ * below these, and the last goes as far as any of them. */
+static struct drift drift_least(struct line *l, const struct part *a,
+                                const struct part *b)
+{
+	const struct part *wide = a->parts > b->parts ? a : b;
+	const struct part *narrow = a->parts > b->parts ? b : a;
+	struct drift d = { 0 };
+
+	if (!wide->n || wide->parts == narrow->parts)
+		return d;
+	d.busiest = wide->n - part_start(wide, narrow->parts);
+	d.far = line_hops(l, last_block(narrow), last_block(wide));
+	return d;
+}
+
+uint64_t relayout_least(const struct layout *from, const struct layout *to)
+{
+	struct line *line = &from->grid->x;
+	struct drift dk = drift_least(line, &from->k, &to->k);
+	struct drift dn = drift_least(line, &from->n, &to->n);
+	struct charge c = { 0 };
+
+	if (from->transposed == to->transposed) {
+		add_drifts(from, to, &dk, &dn, &c);
+		return c.comm_cycles;
+	}
+	/* Pairs of the last items come from the far ends, or go there. */
+	const uint64_t none[] = { 0, 0 }, far[] = {
+		turned_far(line, &from->k, &to->n),
+		turned_far(line, &from->n, &to->k) };
+
+	add_axes(from->grid->ledger, &c, far, none);
+	return c.comm_cycles;
 }
 
 /* --- The moves --- */

@@ -7,6 +7,8 @@
 
 #include "fail.h"
 
+#define CHARGES_TO_TICK 16
+
 _Static_assert(NROUTES <= 8 * sizeof ((struct ledger *)0)->routes[0][0],
                "a route for each bit of routes");
 
@@ -130,6 +132,8 @@ void ledger_charge(struct ledger *l, const struct charge *c)
 	struct together *t = &l->together;
 	struct charge a = *c;
 
+	if (l->tick && ++l->ticks % CHARGES_TO_TICK == 0)
+		l->tick(l->tick_ctx, l);
 	if (!ledger_listens(l))
 		return;
 	if (t->open) {
@@ -187,6 +191,8 @@ void ledger_join(struct ledger *l)
 
 bool ledger_layer(struct ledger *l, int i, int n)
 {
+	l->layer = i + 1;
+	l->layers = n;
 	if (!l->folds)
 		return true;
 	l->repeat = i == 0 && !l->muted ? n : 0;
@@ -195,6 +201,7 @@ bool ledger_layer(struct ledger *l, int i, int n)
 
 void ledger_layers_end(struct ledger *l)
 {
+	l->layer = l->layers = 0;
 	l->repeat = l->muted ? 0 : 1;
 }
 

@@ -380,16 +380,48 @@ static void make_kv(struct prefill *p)
 	}
 }
 
+void prefill_hand_over(struct wafer *w)
+{
+	wafer_hand_over(w, &w->prefill, w->prefill_regions,
+	                cost_parts(&w->ledger, &w->prompt, w->model->dim));
+}
+
+static struct prefill prefill_of(struct wafer *w, int n)
+{
+	struct grid *g = &w->prefill;
+
+	return (struct prefill){
+		.w = w, .g = g, .heads = weights_heads(&w->weights, false),
+		.tokens = part_of(n, g->rows),
+		.dim = weights_cut(&w->weights, DIM_E, false, g->cols),
+		.hidden = weights_cut(&w->weights, DIM_F, false, g->cols) };
+}
+
+uint64_t prefill_least(struct wafer *w, int n)
+{
+	const struct prefill p = prefill_of(w, n);
+	const struct gemm_algorithm *alg = w->weights.gemm;
+	const struct ledger *l = &w->ledger;
+	uint64_t layer = attention_least(l, &p.heads, &p.tokens);
+	int places = gemm_blocks(p.g);
+
+	for (int i = 0; i < W_COUNT; i++) {
+		struct part out = weights_output(&w->weights, i);
+		int k = w->weights.layer[0].tiles[i].ring.n;
+
+		layer += cost_gemm(l, part_max(&p.tokens), part_max(&out), k);
+		/* Those that go round are set up anew in each step. */
+		if (alg->skewed && places > 1)
+			layer += places * cost_exchange(l);
+	}
+	return w->model->n_layers * layer;
+}
+
 int prefill_run(struct wafer *w, const int *ids, int n)
 {
 	const struct model *m = w->model;
-	const struct weights *weights = &w->weights;
 	struct grid *g = &w->prefill;
-	struct prefill p = {
-		.w = w, .g = g, .heads = weights_heads(weights, false),
-		.tokens = part_of(n, g->rows),
-		.dim = weights_cut(weights, DIM_E, false, g->cols),
-		.hidden = weights_cut(weights, DIM_F, false, g->cols) };
+	struct prefill p = prefill_of(w, n);
 	struct range tokens = part_range(&p.tokens, g->y.mine);
 	struct range channels = part_range(&p.heads.kv, g->x.mine);
 
@@ -411,8 +443,7 @@ int prefill_run(struct wafer *w, const int *ids, int n)
 		report(w, i + 1);
 	}
 	ledger_layers_end(g->ledger);
-	wafer_hand_over(w, g, w->prefill_regions,
-	                cost_parts(g->ledger, &p.tokens, m->dim));
+	prefill_hand_over(w);
 	int next = head(&p);
 
 	free(p.angles);

@@ -5,13 +5,20 @@
 
 #include "host.h"
 
-#define FIRST_WAIT 10.0
+#define FIRST_WAIT 5.0
 #define LONGEST_WAIT 300.0
 
 void progress_start(struct progress *p)
 {
 	p->start = p->last = host_seconds();
 	p->wait = FIRST_WAIT;
+	p->longest = LONGEST_WAIT;
+}
+
+void progress_start_each(struct progress *p, double seconds)
+{
+	progress_start(p);
+	p->wait = p->longest = seconds;
 }
 
 bool progress_due(struct progress *p, double now)
@@ -19,8 +26,13 @@ bool progress_due(struct progress *p, double now)
 	if (now - p->last < p->wait)
 		return false;
 	p->last = now;
-	p->wait = 2 * p->wait < LONGEST_WAIT ? 2 * p->wait : LONGEST_WAIT;
+	p->wait = 2 * p->wait < p->longest ? 2 * p->wait : p->longest;
 	return true;
+}
+
+bool progress_overdue(struct progress *p, double now)
+{
+	return now - p->last >= 1.5 * p->wait && progress_due(p, now);
 }
 
 /* Two digits are enough of a guess. */

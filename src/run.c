@@ -102,6 +102,18 @@ static void say_progress(struct run *r, const char *what, int done, int all,
 		                  sizeof line));
 }
 
+/* A sign of life from within a layer or a step. */
+static void tick(void *ctx, const struct ledger *l)
+{
+	struct run *r = ctx;
+	double now = host_seconds();
+
+	if (l->layer && progress_overdue(&r->progress, now))
+		say(r, "%s: layer %d of %d, %s, %.0f s", phase_name(l->phase),
+		    l->layer, l->layers, op_name(l->op),
+		    now - r->progress.start);
+}
+
 /* The first tensor and the last are told of, too. */
 static void load_progress(void *ctx, int done, int all)
 {
@@ -515,6 +527,8 @@ static int work(struct run *r)
 		.groups = r->o->groups, .line = r->system.line,
 		.profile = r->profile });
 	ledger_mute(&r->wafer.ledger, r->o->no_account);
+	r->wafer.ledger.tick = r->leader ? tick : NULL;
+	r->wafer.ledger.tick_ctx = r;
 	r->wafer.prefill_regions = r->o->prefill_regions;
 	r->wafer.decode_regions = r->o->decode_regions;
 	int rc = load(r);

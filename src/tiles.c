@@ -103,18 +103,48 @@ float *tiles_at(const struct tiles *t, int y, int x)
 	return tiles_elements(t, y, x);
 }
 
-int tiles_off(const struct tiles *t, int q)
+int tiles_off_wanted(const struct tiles *t, int q, bool skewed)
 {
-	return t->off ? t->off[q] : 0;
+	int lines = grid_lines(t->grid, t->axis), n = t->path->n;
+	int place = lines == n ? q : (int)((int64_t)q * n / lines);
+
+	return skewed ? ring_pos_of(t->path->kind, place, n) : 0;
 }
 
-void tiles_set_off(struct tiles *t, int q, int off)
+int tiles_off(const struct tiles *t, int q)
 {
-	if (!t->off && off)
-		t->off = wl_calloc(grid_lines(t->grid, t->axis),
-		                   sizeof *t->off);
-	if (t->off)
-		t->off[q] = off;
+	int off = t->off ? t->off[q] : tiles_off_wanted(t, q, t->skewed);
+
+	off -= t->turned;
+	return off < 0 ? off + t->path->n : off;
+}
+
+void tiles_step(struct tiles *t, int q, int step)
+{
+	int lines = grid_lines(t->grid, t->axis), n = t->path->n;
+
+	if (!t->off) {
+		int *off = wl_malloc(lines, sizeof *off);
+
+		for (int i = 0; i < lines; i++)
+			off[i] = tiles_off(t, i);
+		t->off = off;
+		t->turned = 0;
+	}
+	t->off[q] = (t->off[q] - step + n) % n;
+}
+
+void tiles_step_all(struct tiles *t)
+{
+	t->turned = (t->turned + 1) % t->path->n;
+}
+
+void tiles_stand(struct tiles *t, bool skewed)
+{
+	free(t->off);
+	t->off = NULL;
+	t->skewed = skewed;
+	t->turned = 0;
 }
 
 int tiles_block(const struct tiles *t, int q, int p)

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "autogrid.h"
 #include "bench.h"
 #include "dry_request.h"
 #include "dry_run.h"
@@ -1547,73 +1546,6 @@ START_TEST(what_cannot_be_counted_is_refused)
 }
 END_TEST
 
-/* Seconds of the request on those grids in as few regions as can be; -1: the
- * device cannot do it. */
-static double seconds_on(const struct run *r, int prefill, int decode)
-{
-	struct run one = run_again(r);
-	double seconds = -1;
-
-	one.request.prefill = square(prefill);
-	one.request.decode = square(decode);
-	run_start(&one);
-	struct run fewest = run_again(&one);
-
-	fewest.request.prefill_regions = needed(&one, PHASE_PREFILL);
-	fewest.request.decode_regions = needed(&one, PHASE_DECODE);
-	run_end(&one);
-	if (fewest.request.prefill_regions > r->model.n_layers ||
-	    fewest.request.decode_regions > r->model.n_layers)
-		return -1;
-	run_start(&fewest);
-	if (!fewest.account.n_violations)
-		seconds = fewest.account.seconds;
-	run_end(&fewest);
-	return seconds;
-}
-
-/* No pair of grids is much faster than those chosen, and no one grid for both
- * phases is faster at all; what is chosen fits. */
-START_TEST(chosen_grids_are_the_fastest)
-{
-	struct dice d = { .key = 46 };
-	int tried = 0;
-
-	for (int i = 0; i < REQUESTS; i++) {
-		struct run r = throw_run(&d), chosen;
-		struct auto_result found;
-		struct wl_error err = { .text = "" };
-
-		r.device.rows = r.device.cols = 8;
-		r.device.sram = 8000 + 1000 * dice_throw(&d, 4, 40);
-		r.request.model = &r.model;
-		r.request.device = &r.device;
-		chosen = run_again(&r);
-		chosen.request = r.request;
-		if (autogrid_choose(&chosen.request, &found, &err))
-			continue;
-		tried++;
-		run_start(&chosen);
-		ck_assert_int_eq(count_violations(&chosen, 'M'), 0);
-		ck_assert_int_eq(count_violations(&chosen, 'P'), 0);
-		for (int p = 1; p <= 8; p++)
-			for (int q = 1; q <= 8; q++) {
-				double s = seconds_on(&r, p, q);
-				double most = p == q ? 1 + 1e-9 : 1.05;
-
-				ck_assert_msg(s < 0 || chosen.account.seconds
-				              <= most * s, "request %d: %d and "
-				              "%d take %g s, %d and %d %g s", i,
-				              chosen.request.prefill.rows,
-				              chosen.request.decode.rows,
-				              chosen.account.seconds, p, q, s);
-			}
-		run_end(&chosen);
-	}
-	ck_assert_int_ge(tried, REQUESTS / 2);
-}
-END_TEST
-
 /* ---- bench ---- */
 
 static struct charge bench(const struct run *r, const char *kernel, int side,
@@ -1759,7 +1691,6 @@ static TCase *limits_case(void)
 	tcase_add_test(t, verdicts_follow_from_counters);
 	tcase_add_test(t, early_transition_holds_little);
 	tcase_add_test(t, what_cannot_be_counted_is_refused);
-	tcase_add_test(t, chosen_grids_are_the_fastest);
 	return t;
 }
 

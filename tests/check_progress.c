@@ -15,17 +15,25 @@ START_TEST(lines_are_seldom)
 	progress_start(&p);
 	double start = p.start;
 
-	ck_assert(!progress_due(&p, start + 9.9));
-	ck_assert(progress_due(&p, start + 10));
-	ck_assert(!progress_due(&p, start + 29.9));
-	ck_assert(progress_due(&p, start + 30));
-	for (double t = start + 31; t < start + 36000; t++)
+	ck_assert(!progress_due(&p, start + 4.9));
+	ck_assert(progress_due(&p, start + 5));
+	ck_assert(!progress_due(&p, start + 14.9));
+	ck_assert(progress_due(&p, start + 15));
+	/* 20 seconds on, and half as long again. */
+	ck_assert(!progress_overdue(&p, start + 44.9));
+	ck_assert(progress_overdue(&p, start + 45));
+	for (double t = start + 46; t < start + 36000; t++)
 		lines += progress_due(&p, t);
-	/* 70, 150, 310, then every five minutes. */
+	/* 85, 165, 325, then every five minutes. */
 	ck_assert_int_ge(lines, 3 + 118);
 	ck_assert_int_le(lines, 3 + 119);
 	progress_start(&p);
-	ck_assert(progress_due(&p, p.start + 11));
+	ck_assert(progress_due(&p, p.start + 6));
+	progress_start_each(&p, 2);
+	for (int t = 2; t < 20; t += 2) {
+		ck_assert(!progress_due(&p, p.start + t - 0.1));
+		ck_assert(progress_due(&p, p.start + t));
+	}
 }
 END_TEST
 

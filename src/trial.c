@@ -1,0 +1,310 @@
+#include "config.h"
+#include "trial.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "fail.h"
+
+/* --- What is lacking --- */
+
+bool shortfall_none(const struct shortfall *s)
+{
+	return !s->bytes && !s->paths;
+}
+
+bool shortfall_less(const struct shortfall *a, const struct shortfall *b)
+{
+	return a->bytes != b->bytes ? a->bytes < b->bytes
+	                            : a->paths < b->paths;
+}
+
+/* Regions that the device has room for and the model has layers for. */
+static int most_regions(const struct dry_request *r, int held)
+{
+	return held < r->model->n_layers ? held : r->model->n_layers;
+}
+
+static uint64_t bytes_over(const struct device *d, uint64_t bytes)
+{
+	double room = account_room(d);
+
+	return bytes > room ? bytes - (uint64_t)room : 0;
+}
+
+static int paths_over(const struct device *d, int paths)
+{
+	return paths > d->routes ? paths - (int)floor(d->routes) : 0;
+}
+
+static struct shortfall lacks(const struct dry_request *r, int side,
+                              const struct sram_peak *peak, int paths)
+{
+	const struct device *d = r->device;
+	int held = account_regions_held(d, side, side);
+
+	return (struct shortfall){
+		.bytes = bytes_over(d, account_bytes(peak, r->model,
+		                                     most_regions(r, held))),
+		.paths = paths_over(d, paths), .regions_held = held,
+		.regions = account_regions(peak, r->model, account_room(d)) };
+}
+
+/* --- Phases --- */
+
+static void start(struct wafer *w, const struct dry_request *r, int prefill,
+                  int decode)
+{
+	struct dry_request now = *r;
+
+	now.prefill = (struct rxc){ prefill, prefill };
+	now.decode = (struct rxc){ decode, decode };
+	now.prefill_regions = now.decode_regions = 1;
+	dry_request_start(w, &now);
+}
+
+/* Runs prefill for what it leaves behind, without its account. */
+static void pass_prefill(struct wafer *w, const struct dry_request *r)
+{
+	ledger_mute(&w->ledger, true);
+	dry_request_prefill(w, r);
+	ledger_mute(&w->ledger, false);
+}
+
+/* The phase begins: what is held now. */
+static void enter(struct trial *t, struct wafer *w, enum phase p)
+{
+	ledger_phase(&w->ledger, p);
+	memcpy(t->held, w->ledger.held, sizeof t->held);
+}
+
+/* What the phase took so far. */
+static void leave(struct trial *t, const struct dry_request *r,
+                  const struct wafer *w, enum phase p)
+{
+	t->peak = w->ledger.peak[p];
+	t->paths = ledger_paths(&w->ledger, p, NOPS);
+	t->lack = lacks(r, t->side, &t->peak, t->paths);
+}
+
+static uint64_t cycles_of(const struct wafer *w, enum phase p)
+{
+	return ledger_total(&w->ledger, p).cycles;
+}
+
+void trial_prefill_least(struct trial *t, const struct dry_request *r,
+                         int side, int largest)
+{
+	struct wafer w;
+
+	*t = (struct trial){ .side = side };
+	start(&w, r, side, largest);
+	enter(t, &w, PHASE_PREFILL);
+	ledger_op(&w.ledger, OP_EMBED);
+	leave(t, r, &w, PHASE_PREFILL);
+	t->cycles = prefill_least(&w, r->prompt_tokens);
+	if (shortfall_none(&t->lack) && r->new_tokens > 1) {
+		pass_prefill(&w, r);
+		dry_request_transition(&w, r);
+		t->unskew = w.ledger.row[PHASE_TRANSITION][OP_UNSKEW].cycles;
+	}
+	wafer_fini(&w);
+}
+
+void trial_prefill(struct trial *t, const struct dry_request *r, int largest)
+{
+	struct wafer w;
+
+	start(&w, r, t->side, largest);
+	enter(t, &w, PHASE_PREFILL);
+	dry_request_prefill(&w, r);
+	leave(t, r, &w, PHASE_PREFILL);
+	WL_ASSERT(cycles_of(&w, PHASE_PREFILL) >= t->cycles);
+	t->cycles = cycles_of(&w, PHASE_PREFILL);
+	t->exact = true;
+	wafer_fini(&w);
+}
+
+/* Makes a wafer that is about to decode. */
+static void start_decode(struct trial *t, struct wafer *w,
+                         const struct dry_request *r, int largest)
+{
+	start(w, r, largest, t->side);
+	ledger_mute(&w->ledger, true);
+	dry_request_prefill(w, r);
+	dry_request_transition(w, r);
+	ledger_mute(&w->ledger, false);
+	enter(t, w, PHASE_DECODE);
+}
+
+/* The step of token number i, counted from the prompt's first. */
+static uint64_t step_cycles(struct wafer *w, const struct dry_request *r,
+                            int i)
+{
+	uint64_t before = cycles_of(w, PHASE_DECODE);
+
+	w->cache.tokens = i;
+	dry_request_step(w, r);
+	return cycles_of(w, PHASE_DECODE) - before;
+}
+
+void trial_decode_least(struct trial *t, const struct dry_request *r,
+                        int side, int largest)
+{
+	struct wafer w;
+
+	*t = (struct trial){ .side = side };
+	start_decode(t, &w, r, largest);
+	step_cycles(&w, r, r->prompt_tokens + r->new_tokens - 2);
+	leave(t, r, &w, PHASE_DECODE);
+	wafer_fini(&w);
+}
+
+void trial_decode(struct trial *t, const struct dry_request *r, int largest)
+{
+	int first = r->prompt_tokens, end = first + r->new_tokens - 1;
+	uint64_t step[2] = { 0, 0 }; /* where no row passes an entry, some */
+	int most = 0;
+	struct wafer w;
+
+	start_decode(t, &w, r, largest);
+	for (int i = first; i < end; i++) {
+		bool passes = kvcache_passing(&w.cache, i) > 0;
+		int now = kvcache_most(&w.cache, i + 1);
+
+		if (now != most)
+			step[0] = step[1] = 0;
+		most = now;
+		if (!step[passes])
+			step[passes] = step_cycles(&w, r, i);
+		t->cycles += step[passes];
+	}
+	leave(t, r, &w, PHASE_DECODE);
+	t->exact = true;
+	wafer_fini(&w);
+}
+
+/* The fullest moment of a phase that begins with what the wafer holds now. */
+static struct sram_peak peak_beside(const struct trial *t,
+                                    const struct wafer *w)
+{
+	struct sram_peak peak = t->peak;
+
+	for (int i = 0; i < NSRAM; i++) {
+		uint64_t more = w->ledger.held[i] - t->held[i];
+
+		peak.held[i] += more;
+		peak.total += more;
+	}
+	return peak;
+}
+
+/* --- Pairs --- */
+
+uint64_t trial_relayout_least(const struct dry_request *r, int prefill,
+                              int decode)
+{
+	const struct system *system = r->system;
+	const struct model *m = r->model;
+	struct grid from, to;
+	struct ledger l;
+	struct weights w = {
+		.model = m, .type = r->type, .prefill = &from, .decode = &to,
+		.gemm = system && system->gemm ? system->gemm : gemm_at(0) };
+	uint64_t layer;
+
+	ledger_init(&l, r->device, r->type, 1);
+	grid_init(&from, prefill, prefill, 1, 1, 0, 0, NULL, &l);
+	grid_init(&to, decode, decode, 1, 1, 0, 0, NULL, &l);
+	struct heads before = weights_heads(&w, false);
+	struct heads after = weights_heads(&w, true);
+	const struct layout kv[] = {
+		{ &from, part_of(r->prompt_tokens, prefill), before.kv, false },
+		{ &to, part_of(r->prompt_tokens, decode), after.kv, false } };
+
+	layer = 2 * relayout_least(&kv[0], &kv[1]);
+	for (int i = 0; i < W_COUNT; i++) {
+		struct layout now = weights_layout(&w, i, false);
+		struct layout then = weights_layout(&w, i, true);
+
+		layer += relayout_least(&now, &then);
+	}
+	grid_fini(&to);
+	grid_fini(&from);
+	ledger_fini(&l);
+	return m->n_layers * layer;
+}
+
+/* Decode's fewest regions that hold it and what the transition brings there. */
+static void find_regions(struct trial_pair *pair, const struct wafer *w,
+                         const struct sram_peak *decode)
+{
+	struct dry_request *r = &pair->request;
+	const struct ledger *l = &w->ledger;
+	struct shortfall *lack = &pair->lack[PHASE_TRANSITION];
+	const struct shortfall *alone = &pair->lack[PHASE_DECODE];
+	uint64_t more = l->peak[PHASE_TRANSITION].total - decode->total;
+	int most = most_regions(r, alone->regions_held);
+
+	*lack = (struct shortfall){
+		.regions_held = alone->regions_held,
+		.paths = paths_over(l->device, ledger_paths(
+			l, PHASE_TRANSITION, NOPS)) };
+	for (int n = alone->regions; n && n <= r->model->n_layers; n++) {
+		uint64_t over = bytes_over(l->device, more + account_bytes(
+			decode, r->model, n));
+
+		if (n <= most)
+			lack->bytes = over;
+		r->decode_regions = n;
+		lack->regions = over ? 0 : n;
+		if (!over)
+			break;
+	}
+}
+
+/* Cycles that handing over to the next region takes in a phase. */
+static uint64_t hand_over(struct wafer *w, enum phase p,
+                          void (*run)(struct wafer *w))
+{
+	uint64_t before = cycles_of(w, p);
+
+	ledger_phase(&w->ledger, p);
+	run(w);
+	return cycles_of(w, p) - before;
+}
+
+void trial_pair(struct trial_pair *pair, const struct dry_request *r,
+                const struct trial *p, const struct trial *d)
+{
+	struct dry_request *now = &pair->request;
+	int decode = d ? d->side : p->side;
+	struct sram_peak peak;
+	struct wafer w;
+
+	*pair = (struct trial_pair){ .request = *r };
+	now->prefill = (struct rxc){ p->side, p->side };
+	now->decode = (struct rxc){ decode, decode };
+	now->prefill_regions = now->decode_regions = 1;
+	dry_request_start(&w, now);
+	peak = peak_beside(p, &w);
+	pair->lack[PHASE_PREFILL] = lacks(r, p->side, &peak, p->paths);
+	if (pair->lack[PHASE_PREFILL].regions)
+		now->prefill_regions = pair->lack[PHASE_PREFILL].regions;
+	pass_prefill(&w, r);
+	w.prefill_regions = now->prefill_regions;
+	pair->hand_overs[PHASE_PREFILL] = hand_over(&w, PHASE_PREFILL,
+	                                            prefill_hand_over);
+	if (d) {
+		dry_request_transition(&w, r);
+		pair->transition = cycles_of(&w, PHASE_TRANSITION);
+		peak = peak_beside(d, &w);
+		pair->lack[PHASE_DECODE] = lacks(r, d->side, &peak, d->paths);
+		find_regions(pair, &w, &peak);
+		w.decode_regions = now->decode_regions;
+		pair->hand_overs[PHASE_DECODE] =
+			(r->new_tokens - 1) * hand_over(&w, PHASE_DECODE,
+			                                decode_hand_over);
+	}
+	wafer_fini(&w);
+}
