@@ -61,8 +61,8 @@ void *wl_realloc(void *p, size_t count, size_t size);
 char *wl_strdup(const char *s);
 
 #ifdef WL_DEBUG
-#define WL_ASSERT(c) ((c) ? (void)0 : wl_die("assertion failed: %s (%s:%d)", #c, \
-	                                     __FILE__, __LINE__))
+#define WL_ASSERT(c) ((c) ? (void)0 : wl_die("assertion failed: %s (%s:%d)", \
+	                                     #c, __FILE__, __LINE__))
 #else
 #define WL_ASSERT(c) ((void)0)
 #endif

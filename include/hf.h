@@ -37,8 +37,8 @@ int hf_stops_tokens(json_t *file, const char *path, struct import_model *m,
                     struct wl_error *err);
 
 /* tokenizer.json: normalizer, pre_tokenizer and decoder -> v's split, nfc,
- * add_space and space_rule. byte_fallback tells SentencePiece-like tokenizers from byte-level
- * ones. 0, or -1 and err naming what is not known here. */
+ * add_space and space_rule. byte_fallback tells SentencePiece-like tokenizers
+ * from byte-level ones. 0, or -1 and err naming what is not known here. */
 int hf_pipeline_read(json_t *tokenizer, bool byte_fallback, const char *path,
                      struct vocab *v, struct wl_error *err);
 /* post_processor -> v->bos_id, an id of v. 0, or -1 and err. */

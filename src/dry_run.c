@@ -142,61 +142,80 @@ static void tick(void *ctx, const struct ledger *l)
 	fflush(stderr);
 }
 
-int dry_run(const struct options *o, struct wl_error *err)
-{
-	double start = host_seconds();
-	char found_model[PATH_MAX];
-	struct report report = { .options = o };
-	struct auto_result found;
-	struct dry_request r = { 0 };
-	struct progress progress;
+/* A request, and what it borrows. */
+struct dry {
+	const struct options *o;
+	struct dry_request request;
 	struct system system;
 	struct device device;
 	struct model model;
-	struct wafer w;
+	char path[PATH_MAX];       /* of the default checkpoint */
+	struct auto_result found;
+	struct report report;
+};
 
-	if (system_choose(o, &system, err) ||
+/* Everything that can be wrong with options and files; chooses the grids. */
+static int prepare(struct dry *d, struct wl_error *err)
+{
+	const struct options *o = d->o;
+	struct dry_request *r = &d->request;
+
+	if (system_choose(o, &d->system, err) ||
 	    (o->report && report_check_path(o->report, err)) ||
-	    device_open(o->device, o->set, &device, err) ||
-	    read_model(o, &model, &report.model_source, found_model, &r.type,
-	               err))
+	    device_open(o->device, o->set, &d->device, err) ||
+	    read_model(o, &d->model, &d->report.model_source, d->path,
+	               &r->type, err))
 		return -1;
 	if (o->kv_heads_full) {
-		model = dry_request_full_heads(&model);
-		if (model_check(&model, "option --kv-heads-full", err))
+		d->model = dry_request_full_heads(&d->model);
+		if (model_check(&d->model, "option --kv-heads-full", err))
 			return -1;
 	}
-	if (plan_check_regions(o, &model, err))
+	if (plan_check_regions(o, &d->model, err))
 		return -1;
-	r.model = &model;
-	r.device = &device;
-	r.system = &system;
-	r.groups = o->groups;
-	if (plan_request(o, &r, &found, err))
+	r->model = &d->model;
+	r->device = &d->device;
+	r->system = &d->system;
+	r->groups = o->groups;
+	if (plan_request(o, r, &d->found, err))
 		return -1;
-	if (system_check_grid(&system, r.prefill, !o->quiet, err))
-		return -1;
+	return system_check_grid(&d->system, r->prefill, !o->quiet, err);
+}
+
+/* Runs the request, and reports; start: when it all began, host seconds. */
+static int account_for(struct dry *d, double start, struct wl_error *err)
+{
+	struct dry_request *r = &d->request;
+	struct progress progress;
+	struct wafer w;
+	int rc;
+
 	progress_start(&progress);
-	if (!o->quiet) {
-		r.tick = tick;
-		r.tick_ctx = &progress;
+	if (!d->o->quiet) {
+		r->tick = tick;
+		r->tick_ctx = &progress;
 	}
-	dry_request_run(&w, &r);
-	if (w.ledger.overflow) {
-		wafer_fini(&w);
-		return refuse_size(err);
-	}
-	report.system = &system;
-	report.context = plan_context(o, &model);
-	report.automatic = finds_grids(o, &r) ? &found : NULL;
-	report.host = (struct host_times){
+	dry_request_run(&w, r);
+	d->report.options = d->o;
+	d->report.system = &d->system;
+	d->report.context = plan_context(d->o, &d->model);
+	d->report.automatic = finds_grids(d->o, r) ? &d->found : NULL;
+	d->report.host = (struct host_times){
 		.ranks = 1, .rank_rows = 1, .rank_cols = 1,
 		.seating.nodes = 1, .dry = true,
 		.seconds = host_seconds() - start,
 		.peak_memory = host_peak_memory() };
-	int rc = deliver_account(&report, &w, r.prompt_tokens, r.new_tokens,
-	                         err);
-
+	rc = w.ledger.overflow ? refuse_size(err)
+	   : deliver_account(&d->report, &w, r->prompt_tokens, r->new_tokens,
+	                     err);
 	wafer_fini(&w);
 	return rc;
+}
+
+int dry_run(const struct options *o, struct wl_error *err)
+{
+	double start = host_seconds();
+	struct dry d = { .o = o };
+
+	return prepare(&d, err) ? -1 : account_for(&d, start, err);
 }

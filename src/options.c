@@ -13,8 +13,8 @@
 #include "nearest.h"
 
 /* INPUT: the name of a file that is read. */
-enum kind { FLAG, STRING, INPUT, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID, AUTO,
-            TYPE, KV };
+enum kind { FLAG, STRING, INPUT, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID,
+            AUTO, TYPE, KV };
 
 #define RUN (1u << VERB_RUN)
 #define IMPORT (1u << VERB_IMPORT)

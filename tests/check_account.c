@@ -1552,7 +1552,8 @@ static struct charge bench(const struct run *r, const char *kernel, int side,
                            int m, int k, int n)
 {
 	struct options o = { .kernel = kernel, .grid = { side, side }, .m = m,
-	                     .k = k, .n = n, .dry_run = true, .type = (int)r->request.type };
+	                     .k = k, .n = n, .dry_run = true,
+	                     .type = (int)r->request.type };
 	struct wl_error err = { .text = "" };
 	struct charge c;
 	struct bench b;
