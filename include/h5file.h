@@ -36,8 +36,8 @@ struct h5file *h5file_open(const char *path, MPI_Comm comm,
                            struct wl_error *err);
 /* Closes; a file being created is deleted. NULL is allowed. */
 void h5file_close(struct h5file *f);
-/* Whether path is an HDF5 file whose root has a "format" with that word in it.
- * Serial. */
+/* Whether path is an HDF5 file that this program wrote, of a format with that
+ * word in its name (the root's attribute "format"). Serial. */
 bool h5file_is(const char *path, const char *word);
 
 /* Attributes of the group or dataset object ("/" is the root; groups are

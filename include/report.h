@@ -67,8 +67,8 @@ struct report {
 extern const struct output_kind report_output;
 
 /* Whether a report can be written to path: it is OPTIONS_STDOUT; or ends in
- * .json, .h5 or .hdf5, or is a device or pipe, which gets JSON, and
- * output_check allows it. To be called before the run begins. 0, or -1 and err,
+ * .json, .h5 or .hdf5, or is a device or pipe, which gets JSON if its name
+ * does not say otherwise; and output_check allows it. To be called before the run begins. 0, or -1 and err,
  * which names --report. */
 int report_check_path(const char *path, struct wl_error *err);
 

@@ -203,13 +203,13 @@ static int put_head(struct checkpoint *c, const struct vocab *v,
 	return 0;
 }
 
-static bool recognize(const char *path)
+static bool is_checkpoint(const char *path)
 {
 	return h5file_is(path, FORMAT);
 }
 
 const struct output_kind checkpoint_output = {
-	.noun = "checkpoint", .recognize = recognize };
+	.noun = "checkpoint", .recognize = is_checkpoint };
 
 struct checkpoint *checkpoint_create(const char *path, const struct model *m,
                                      const struct vocab *v, const char *origin,

@@ -19,6 +19,9 @@
 #error "datasets are little-endian and are read and written unconverted"
 #endif
 
+/* What the format of every file that we write begins with. */
+#define OURS "waferllm "
+
 /* MPI-IO counts bytes in an int, so one read stays well below 2^31. */
 #define READ_MAX ((size_t)1 << 30)
 
@@ -183,6 +186,8 @@ static herr_t sink_read(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t at,
 
 		if (got < 0 && errno == EINTR)
 			continue;
+		if (got < 0 && !s->file->failure)
+			s->file->failure = errno;
 		if (got <= 0)
 			break;
 		p += got;
@@ -267,7 +272,9 @@ static int write_failed(const struct h5file *f, struct wl_error *err,
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
-	return wl_error_set(err, "%s: %s", f->path, what);
+	wl_error_set(err, "%s: %s", f->path, what);
+	err->status = WL_EXIT_FAULT;
+	return -1;
 }
 
 /* --- Files --- */
@@ -705,7 +712,7 @@ bool h5file_is(const char *path, const char *word)
 	char format[128];
 	bool is = f && !h5file_get_string(f, "/", "format", format,
 	                                  sizeof format, &ignored) &&
-	          strstr(format, word);
+	          !strncmp(format, OURS, strlen(OURS)) && strstr(format, word);
 
 	h5file_close(f);
 	return is;

@@ -127,6 +127,9 @@ static int get_each(struct reader *r, const char *name, int *v)
 		                    (unsigned long long)w.n,
 		                    r->m->model.n_layers);
 	*v = gguf_next_int(&w);
+	if (*v < 1)
+		return wl_error_set(r->err, "%s: %s is %d, must be at least 1",
+		                    gguf_path(r->g), r->key, *v);
 	while (--w.n > 0) {
 		value = gguf_next_int(&w);
 		if (value != *v)

@@ -17,7 +17,7 @@ struct logits {
 };
 
 /* Those without a format are of versions before it had one. */
-static bool recognize(const char *path)
+static bool is_logits(const char *path)
 {
 	struct wl_error ignored;
 	struct h5_info tokens, logits;
@@ -40,7 +40,7 @@ static bool recognize(const char *path)
 
 const struct output_kind logits_output = {
 	.noun = "file of logits", .option = "--logits",
-	.recognize = recognize };
+	.recognize = is_logits };
 
 struct logits *logits_create(const char *path, int vocab, int steps,
                              struct wl_error *err)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,15 @@ static int refuse(const char *path, const struct output_kind *k,
 	struct prefix p = prefix_of(path, k);
 
 	return wl_error_set(err, "%s: %s", p.text, why);
+}
+
+/* The same for a system call that failed with errnum. */
+static int refuse_system(const char *path, const struct output_kind *k,
+                         int errnum, const char *what, struct wl_error *err)
+{
+	struct prefix p = prefix_of(path, k);
+
+	return wl_error_system(err, errnum, "%s%s", p.text, what);
 }
 
 /* --- Where a path leads --- */
@@ -180,7 +190,7 @@ static const char *find_objection(const struct place *p, const char *path,
 		return "leads to a file that cannot be replaced";
 	for (int i = 0; i < n_spared; i++)
 		if (same_file(&st, spared[i].dev, spared[i].ino))
-			return "is read by this run: not replaced";
+			return "is an input of this run: not replaced";
 	for (int fd = 1; fd <= 2; fd++) {
 		struct stat out;
 
@@ -191,7 +201,7 @@ static const char *find_objection(const struct place *p, const char *path,
 	}
 	if (st.st_size == 0 || k->recognize(path))
 		return NULL;
-	snprintf(text, sizeof text, "is there and no %s: not replaced",
+	snprintf(text, sizeof text, "exists and is not a %s: not replaced",
 	         k->noun);
 	return text;
 }
@@ -226,19 +236,17 @@ static int check_place(const struct place *p, const char *path,
                        const struct output_kind *k, struct wl_error *err)
 {
 	const char *objection = p->there ? find_objection(p, path, k) : NULL;
-	struct prefix prefix;
 
 	if (objection)
 		return refuse(path, k, err, objection);
 	if (!*p->name)
 		return refuse(path, k, err, "is not the name of a file");
-	prefix = prefix_of(path, k);
 	/* A file that is read-only was meant to stay. */
 	if (p->there && faccessat(p->dir, p->name, W_OK, 0) < 0)
-		return wl_error_system(err, errno, "%s", prefix.text);
+		return refuse_system(path, k, errno, "", err);
 	if (faccessat(p->dir, ".", W_OK | X_OK, 0) < 0)
-		return wl_error_system(err, errno, "%s: its folder cannot be"
-		                       " written to", prefix.text);
+		return refuse_system(path, k, errno, ": its folder cannot be"
+		                     " written to", err);
 	return 0;
 }
 
@@ -246,22 +254,16 @@ static int check_place(const struct place *p, const char *path,
 static int decide(struct place *p, const char *path,
                   const struct output_kind *k, struct wl_error *err)
 {
-	struct prefix prefix;
-
 	*p = (struct place){ .dir = -1 };
 	if (!*path)
 		return refuse(path, k, err, "the name of a file is empty");
-	if (output_is_device(path)) {
-		if (access(path, W_OK) == 0)
-			return 0;
-		prefix = prefix_of(path, k);
-		return wl_error_system(err, errno, "%s", prefix.text);
-	}
+	if (output_is_device(path))
+		return access(path, W_OK) == 0 ? 0 :
+		       refuse_system(path, k, errno, "", err);
 	if (find_place(p, path))
 		return check_place(p, path, k, err);
-	prefix = prefix_of(path, k);
-	return wl_error_system(err, errno, p->dir < 0 ? "%s: its folder"
-	                                              : "%s", prefix.text);
+	return refuse_system(path, k, errno, p->dir < 0 ?
+	                     ": cannot open its folder" : "", err);
 }
 
 int output_check(const char *path, const struct output_kind *kind,
@@ -278,7 +280,26 @@ int output_check(const char *path, const struct output_kind *kind,
 
 /* --- Writing --- */
 
-/* A file beside the place that is new. */
+/* Creates o->tmp, which must be new. No signal may come before it is known as
+ * ours, to be removed. 0, or -1 and errno. */
+static int create_pending(struct output *o)
+{
+	sigset_t all, before;
+	int failure;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	o->fd = openat(o->place.dir, o->tmp,
+	               O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	failure = errno;
+	if (o->fd >= 0)
+		wl_pending(o->place.dir, o->tmp);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = failure;
+	return o->fd < 0 ? -1 : 0;
+}
+
+/* Makes a new file beside the place. 0, or an errno. */
 static int make_beside(struct output *o)
 {
 	const char *base = o->place.name;
@@ -287,24 +308,28 @@ static int make_beside(struct output *o)
 	if (strlen(base) > MAX_BASE)
 		base = "waferllm";
 	o->tmp = wl_malloc(size, 1);
-	for (int i = 0; i < 100; i++) {
+	for (int i = 0; i < 100 && o->fd < 0; i++) {
 		snprintf(o->tmp, size, "%s.tmp.%ld.%d", base, (long)getpid(),
 		         i);
-		wl_pending(o->place.dir, o->tmp);
-		o->fd = openat(o->place.dir, o->tmp,
-		               O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-		if (o->fd >= 0 || errno != EEXIST)
+		if (create_pending(o) && errno != EEXIST)
 			break;
 	}
-	if (o->fd < 0)
-		return -1;
+	if (o->fd < 0) {
+		int failure = errno;
+
+		/* It is somebody else's, if it is there. */
+		free(o->tmp);
+		o->tmp = NULL;
+		return failure;
+	}
 	/* What it replaces keeps its permissions. */
 	if (o->place.there)
 		(void)!fchmod(o->fd, o->place.st.st_mode & 07777);
 	return 0;
 }
 
-/* A file without a name, for what will go to a device. */
+/* Makes a file without a name, for what will go to a device. 0, or an
+ * errno. */
 static int make_unnamed(struct output *o)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -317,30 +342,30 @@ static int make_unnamed(struct output *o)
 	name = wl_malloc(size, 1);
 	snprintf(name, size, "%s/waferllm-XXXXXX", tmp);
 	o->fd = mkstemp(name);
-	if (o->fd >= 0) {
+	int failure = o->fd < 0 ? errno : 0;
+
+	if (!failure) {
 		unlink(name);
 		fcntl(o->fd, F_SETFD, FD_CLOEXEC);
 	}
 	free(name);
-	return o->fd < 0 ? -1 : 0;
+	return failure;
 }
 
 struct output *output_begin(const char *path, const struct output_kind *kind,
                             struct wl_error *err)
 {
 	struct output *o = wl_calloc(1, sizeof *o);
-	struct prefix prefix;
+	int failure;
 
 	o->path = wl_strdup(path);
 	o->kind = kind;
 	o->fd = -1;
 	if (decide(&o->place, path, kind, err) == 0) {
-		if ((o->place.dir >= 0 ? make_beside(o)
-		                       : make_unnamed(o)) == 0)
+		failure = o->place.dir >= 0 ? make_beside(o) : make_unnamed(o);
+		if (!failure)
 			return o;
-		prefix = prefix_of(path, kind);
-		wl_error_system(err, errno, "%s: cannot be created",
-		                prefix.text);
+		refuse_system(path, kind, failure, ": cannot be created", err);
 	}
 	output_cancel(o);
 	return NULL;
@@ -372,10 +397,8 @@ int output_write(const struct output *o, const void *bytes, size_t n,
 
 int output_failed(const struct output *o, int errnum, struct wl_error *err)
 {
-	struct prefix prefix = prefix_of(o->path, o->kind);
-
-	return wl_error_system(err, errnum, "%s: cannot be written",
-	                       prefix.text);
+	return refuse_system(o->path, o->kind, errnum, ": cannot be written",
+	                     err);
 }
 
 /* Frees o; a file beside the place goes away. */
@@ -437,6 +460,7 @@ static int put_in_place(struct output *o)
 		return errno;
 	if (renameat(o->place.dir, o->tmp, o->place.dir, o->place.name) < 0)
 		return errno;
+	wl_pending(-1, NULL);
 	free(o->tmp);
 	o->tmp = NULL;
 	return 0;

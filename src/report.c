@@ -28,6 +28,7 @@ static bool is_h5(const char *path)
  * first key is its format. */
 static bool is_json_report(const char *path)
 {
+	static const char start[] = "{\n \"format\": \"waferllm ";
 	char text[128], *end;
 	FILE *f = fopen(path, "r");
 	size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
@@ -36,19 +37,19 @@ static bool is_json_report(const char *path)
 		fclose(f);
 	text[n] = '\0';
 	end = strchr(text, ',');
-	if (strncmp(text, "{\n \"format\"", 11) || !end)
+	if (strncmp(text, start, strlen(start)) || !end)
 		return false;
 	*end = '\0';
-	return strstr(text, "report");
+	return strstr(text, "report\"");
 }
 
-static bool recognize(const char *path)
+static bool is_report(const char *path)
 {
 	return is_h5(path) ? h5file_is(path, "report") : is_json_report(path);
 }
 
 const struct output_kind report_output = {
-	.noun = "report", .option = "--report", .recognize = recognize };
+	.noun = "report", .option = "--report", .recognize = is_report };
 
 static int check_ending(const char *path, struct wl_error *err)
 {

@@ -776,9 +776,9 @@ START_TEST(bad_paths_are_refused)
 	refused(in_dir("a"), "does not end in");
 	refused(in_dir("a.json.txt"), "does not end in");
 	refused(in_dir("a.JSON"), "does not end in");
-	refused(in_dir("none/a.json"), "its folder: No such file");
-	refused(in_dir("none/a.h5"), "its folder: No such file");
-	refused("/dev/null/a.json", "its folder: Not a directory");
+	refused(in_dir("none/a.json"), "cannot open its folder: No such file");
+	refused(in_dir("none/a.h5"), "cannot open its folder: No such file");
+	refused("/dev/null/a.json", "cannot open its folder: Not a directory");
 	mkdir(in_dir("a.json"), 0700);
 	refused(in_dir("a.json"), "a.json: is a directory");
 	rmdir(in_dir("a.json"));
@@ -801,23 +801,23 @@ START_TEST(other_files_are_not_replaced)
 
 	make_lab("clock=1100", NEW);
 	put(in_dir("a.json"), "{\"format\": \"a report\"}\n");
-	refused(in_dir("a.json"), "a.json: is there and no report");
+	refused(in_dir("a.json"), "a.json: exists and is not a report");
 	kept = read_all(in_dir("a.json"));
 	ck_assert_str_eq(kept, "{\"format\": \"a report\"}\n");
 	free(kept);
 	put(in_dir("a.json"), "{\n \"format\": \"other\", \"report\": 1}");
-	refused(in_dir("a.json"), "a.json: is there and no report");
+	refused(in_dir("a.json"), "a.json: exists and is not a report");
 	put(in_dir("a.json"), "");
 	ck_assert_int_eq(report_write(&lab.report, in_dir("a.json"), &err), 0);
 	unlink(in_dir("a.json"));
 
 	put(in_dir("a.h5"), "{\n \"format\": \"waferllm report\",");
-	refused(in_dir("a.h5"), "a.h5: is there and no report");
+	refused(in_dir("a.h5"), "a.h5: exists and is not a report");
 	unlink(in_dir("a.h5"));
 	f = h5file_create(in_dir("a.h5"), &checkpoint_output, &err);
 	h5file_put_string(f, "/", "format", "waferllm checkpoint", &err);
 	ck_assert_int_eq(h5file_commit(f, &err), 0);
-	refused(in_dir("a.h5"), "a.h5: is there and no report");
+	refused(in_dir("a.h5"), "a.h5: exists and is not a report");
 	unlink(in_dir("a.h5"));
 	no_files_left();
 	free_lab();

@@ -125,10 +125,10 @@ test_other_files() {
 			"${short[@]}" --report "$scratch/$file"
 	done
 	for file in r.h5 l.h5 text; do
-		refuse "$scratch/$file: is there and no checkpoint" import \
+		refuse "$scratch/$file: exists and is not a checkpoint" import \
 			--random "$shape" "$scratch/$file"
 	done
-	refuse 'is read by this run' "$model" --logits "$model"
+	refuse 'is an input of this run' "$model" --logits "$model"
 	same 'what must stay' "$before" \
 		"$(cd "$scratch" && cksum gqa.h5 r.h5 l.h5 text)"
 	: >"$scratch/empty.h5"
@@ -148,11 +148,11 @@ test_inputs() {
 	head -c 60 "$r" >"$scratch/head.json"
 	before=$(cksum <"$scratch/head.json")
 	ln -s head.json "$scratch/again.json"
-	refuse 'is read by this run' "$model" --prompt-file \
+	refuse 'is an input of this run' "$model" --prompt-file \
 		"$scratch/head.json" --report "$scratch/again.json"
 	same 'the prompt' "$before" "$(cksum <"$scratch/head.json")"
 	ln "$model" "$scratch/hard.h5"
-	refuse 'is read by this run' "$model" --logits "$scratch/hard.h5"
+	refuse 'is an input of this run' "$model" --logits "$scratch/hard.h5"
 	refuse 'name the same file' "$model" --logits "$new/x.h5" --report \
 		"$new/../new/x.h5"
 }
@@ -175,10 +175,10 @@ test_links() {
 	ln -s about.json "$d/round.json"
 	refuse 'symbolic links' "$model" "${short[@]}" --report "$d/round.json"
 	ln -s nowhere/r.json "$d/lost.json"
-	refuse 'its folder: No such file' "$model" "${short[@]}" --report \
+	refuse 'cannot open its folder: No such file' "$model" "${short[@]}" --report \
 		"$d/lost.json"
 	ln -s ../gqa.h5 "$d/model.h5"
-	refuse 'is read by this run' "$model" --logits "$d/model.h5"
+	refuse 'is an input of this run' "$model" --logits "$d/model.h5"
 }
 
 test_devices() {
