@@ -28,8 +28,8 @@ struct wl_error {
 int wl_error_set(struct wl_error *e, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The same with ": " and the system's reason behind it, for a call that failed
- * with errnum. Whether it counts as a fault of the machine or as a mistake, of
- * a name say, follows from errnum. */
+ * with errnum. Whether it counts as a fault of the machine, or as a user's
+ * mistake (a wrong name, say), follows from errnum. */
 int wl_error_system(struct wl_error *e, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

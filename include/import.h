@@ -98,7 +98,7 @@ int import_fit(struct import_model *m, const char *source,
                struct wl_error *err);
 
 /* Writes m as a checkpoint. Before that every tensor must be there in the
- * model's shape, and the rest be fit (import_fit). Weights that are not finite,
+ * model's shape, and what remains must pass import_fit. Weights that are not finite,
  * or not in the type to store, are refused by tensor name. 0, or -1 and
  * err. */
 int import_write(const struct import_options *o, struct import_model *m,

@@ -12,7 +12,7 @@
  * started more ranks here than there are processors for them: mpirun finds that
  * out for itself where the slots that it was told of are right, srun never
  * does, and ranks that poll in turns of the scheduler take milliseconds for a
- * message. What the user has set stays. Sees to launch_streams, too. Before
+ * message. What the user has set stays. Also records launch_streams. Before
  * MPI_Init; changes the environment. */
 void launch_prepare(void);
 
@@ -26,13 +26,17 @@ int launch_processors(void);
 
 /* This process's number among the tasks that one launcher has started; 0 where
  * there is one task, or no launcher. Of launchers that have started each other
- * the innermost counts. For what does without MPI. */
+ * the innermost counts. For verbs that do not use MPI. */
 int launch_task(void);
 
 /* For a process that MPI takes for the only rank. 0; or -1 and err, which names
  * the cure, if a launcher has started several such: then MPI and the launcher
  * do not know each other, and each task would do all of the work. */
 int launch_check_alone(struct wl_error *err);
+/* Refuses limits on the size of files under which MPI_Init of a process without
+ * a launcher fails, and leaves a daemon behind that takes all memory. Before
+ * MPI_Init. 0, or -1 and err. */
+int launch_check_limits(struct wl_error *err);
 
 /* Seconds that a process has between SIGTERM and SIGKILL: mpirun leaves one,
  * Slurm thirty unless a site has it otherwise, people as many as they like; of

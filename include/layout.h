@@ -32,7 +32,7 @@ struct box layout_own_box(const struct layout *l);
 void relayout(const struct layout *from, const struct layout *to,
               const struct store *source, const struct store *sink);
 
-/* Cycles that it takes at least, found without a look at every core. */
+/* Lower bound of the cycles of a re-layout, in constant time. Not collective. */
 uint64_t relayout_least(const struct layout *from, const struct layout *to);
 
 #endif

@@ -65,7 +65,7 @@ struct ledger {
 	bool muted;      /* see ledger_mute */
 	bool taken;      /* op is taken up */
 	int layer, layers; /* the one in hand, of how many; 0 of 0: none */
-	/* Called at one of a few charges, all along: a sign of life. */
+	/* Called once in so many charges, as a sign of life. */
 	void (*tick)(void *ctx, const struct ledger *l); /* may be NULL */
 	void *tick_ctx;
 	unsigned ticks;

@@ -1,6 +1,6 @@
 /* Files that a run writes. One function decides for all of them what may stand
  * at a path: nothing, an empty file, a file of the kind that is about to be
- * written, a device or a pipe. Links are followed. A file is written beside
+ * written, a character device or a pipe. Links are followed. A file is written beside
  * its place and renamed, so that the place holds all of it or what it held
  * before; devices and pipes get their bytes at the end.
  *
@@ -18,10 +18,11 @@ struct output_kind {
 	const char *noun;     /* "report": in messages */
 	const char *option;   /* that names the file; NULL: an operand does */
 	bool (*recognize)(const char *path); /* whether a file is of the kind */
+	bool durable;         /* is in place only once the disk has it */
 };
 
-/* The run reads what path names, if there is such a file: no output will
- * replace it. NULL is allowed. */
+/* The run reads what path names, - for standard input, if there is such a file:
+ * no output will replace it. NULL is allowed. */
 void output_spare(const char *path);
 
 /* Decides whether path may be written, and remembers it: another kind of
@@ -29,8 +30,8 @@ void output_spare(const char *path);
  * 0, or -1 and err, which names the option. */
 int output_check(const char *path, const struct output_kind *kind,
                  struct wl_error *err);
-/* Whether path is there and neither a file nor a directory: what is written
- * to it has no ending of a name to go by. */
+/* Whether path is a character device or a pipe: what is written to it has no
+ * ending of a name to go by. */
 bool output_is_device(const char *path);
 
 struct output;

@@ -27,7 +27,7 @@ static const char *const stop_names[NSTOPS] = {
 };
 
 /* The grids that lack least. */
-struct nearest {
+struct closest {
 	bool any;
 	enum phase phase;
 	int prefill, decode; /* sides; one of them where a phase alone lacks */
@@ -43,7 +43,7 @@ struct search {
 	int pairs;                /* tried */
 	uint64_t least;           /* cycles of the best; UINT64_MAX: none yet */
 	struct dry_request best;
-	struct nearest nearest[NPHASES]; /* prefill's and decode's sides by
+	struct closest nearest[NPHASES]; /* prefill's and decode's sides by
 	                                    themselves; transition: pairs */
 	bool quiet;
 	struct progress progress;
@@ -74,7 +74,7 @@ static void say(struct search *s, const char *fmt, ...)
 /* --- Sides --- */
 
 /* Keeps what lacks least, for the case that nothing does. */
-static void note_lack(struct nearest *n, const struct nearest *other)
+static void note_lack(struct closest *n, const struct closest *other)
 {
 	if (!n->any || shortfall_less(&other->lack, &n->lack))
 		*n = *other;
@@ -84,7 +84,7 @@ static void note_lack(struct nearest *n, const struct nearest *other)
 static bool may_do(struct search *s, enum phase phase, const struct trial *t)
 {
 	const struct shortfall *lack = &t->lack;
-	const struct nearest this = { true, phase, t->side, t->side, *lack };
+	const struct closest this = { true, phase, t->side, t->side, *lack };
 
 	if (shortfall_none(lack))
 		return true;
@@ -140,7 +140,7 @@ static bool all_there(struct search *s, const struct trial_pair *pair)
 	const struct dry_request *r = &pair->request;
 
 	for (int p = PHASE_PREFILL; p < NPHASES; p++) {
-		const struct nearest this = { true, p, r->prefill.rows,
+		const struct closest this = { true, p, r->prefill.rows,
 		                              r->decode.rows, pair->lack[p] };
 
 		if (shortfall_none(&this.lack))
@@ -271,12 +271,17 @@ static void try_pairs(struct search *s)
 		/* Nothing to compare with: whether it does at all. */
 		if (s->least == UINT64_MAX)
 			run_prefill(s, p);
+		const struct trial *first = may_win(s, p, s->decode)
+		                            ? likeliest(s, p) : NULL;
+
 		if (may_win(s, p, s->decode))
-			try_pair(s, p, likeliest(s, p));
+			try_pair(s, p, first);
 		for (int j = 0; j < s->n_decode && may_win(s, p, &s->decode[j]);
 		     j++) {
-			if (pair_may_win(s, p, &s->decode[j]))
-				try_pair(s, p, &s->decode[j]);
+			const struct trial *d = &s->decode[j];
+
+			if (d != first && pair_may_win(s, p, d))
+				try_pair(s, p, d);
 			say(s, "%d pairs", s->pairs);
 		}
 	}
@@ -297,7 +302,7 @@ static int compare_lacks(const void *a, const void *b)
  * bounds alone. */
 static void find_nearest(struct search *s)
 {
-	struct nearest *nearest = &s->nearest[PHASE_PREFILL];
+	struct closest *nearest = &s->nearest[PHASE_PREFILL];
 
 	for (int i = 0; i < s->largest; i++)
 		trial_prefill_least(&s->prefill[i], s->request, i + 1,
@@ -310,7 +315,7 @@ static void find_nearest(struct search *s)
 		if (nearest->any && !shortfall_less(&t->lack, &nearest->lack))
 			break;
 		trial_prefill(t, s->request, s->largest);
-		note_lack(nearest, &(struct nearest){ true, PHASE_PREFILL,
+		note_lack(nearest, &(struct closest){ true, PHASE_PREFILL,
 		                                      t->side, t->side,
 		                                      t->lack });
 		say(s, "none will do; the nearest");
@@ -341,7 +346,7 @@ static const char *lack_text(const struct shortfall *lack, char *text,
 static int refuse(const struct search *s, enum phase phase,
                   struct wl_error *err)
 {
-	const struct nearest *n = &s->nearest[phase];
+	const struct closest *n = &s->nearest[phase];
 	const char *device = s->request->device->name;
 	char text[200];
 

@@ -112,8 +112,8 @@ static int find_algorithm(const struct bench_kernel *k, const char *name,
 	if (bench_has_scalapack(k) && is_name(BENCH_SCALAPACK, name, len))
 		return 0;
 	return wl_error_set(err, "option --algo: \"%.*s\" is not one of %s"
-	                    "or, by itself, all, list", (int)(len < 64 ? len : 64),
-	                    name, known);
+	                    "or, by itself, all, list",
+	                    (int)(len < 64 ? len : 64), name, known);
 }
 
 size_t *bench_choose(const struct options *o, const struct bench_kernel *k,

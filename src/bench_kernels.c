@@ -490,7 +490,8 @@ const struct bench_kernel *bench_kernel_find(const char *name,
 	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
 		if (name && !strcmp(kernels[i].name, name))
 			return &kernels[i];
-	wl_error_set(err, "bench: \"%s\" is not one of gemm, gemm-t, gemv, "
-	             "allreduce, shift, host", name ? name : "");
+	wl_error_set(err, "bench: %s%s%s one of gemm, gemm-t, gemv, "
+	             "allreduce, shift, host", name ? "\"" : "", name ? name : "",
+	             name ? "\" is not" : "name a kernel,");
 	return NULL;
 }

@@ -209,7 +209,8 @@ static bool is_checkpoint(const char *path)
 }
 
 const struct output_kind checkpoint_output = {
-	.noun = "checkpoint", .recognize = is_checkpoint };
+	.noun = "checkpoint", .recognize = is_checkpoint,
+	.durable = true };
 
 struct checkpoint *checkpoint_create(const char *path, const struct model *m,
                                      const struct vocab *v, const char *origin,

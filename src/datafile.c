@@ -138,8 +138,8 @@ int datafile_path(const char *name, char path[PATH_MAX], struct wl_error *err)
 	char folder[PATH_MAX];
 
 	if (!datafile_folder(folder))
-		return wl_error_set(err, "%s: not found, for waferllm's data"
-		                    " are in none of %s", name, folder);
+		return wl_error_set(err, "%s: not found: no folder of"
+		                    " waferllm's data at %s", name, folder);
 	if (snprintf(path, PATH_MAX, "%s/%s", folder, name) >= PATH_MAX)
 		return wl_error_set(err, "%s: its path is too long", name);
 	return 0;

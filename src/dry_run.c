@@ -91,9 +91,9 @@ static int find_grids(const struct options *o, struct dry_request *r,
 	bool prefill = o->prefill_regions > 1;
 
 	if (prefill || o->decode_regions > 1)
-		return wl_error_set(err, "option --%s-regions needs a grid: "
-		                    "--grid auto, which --shape without one "
-		                    "takes, finds regions by itself",
+		return wl_error_set(err, "option --%s-regions needs --grid or "
+		                    "--prefill-grid: without a grid the search "
+		                    "(--grid auto) chooses the regions",
 		                    prefill ? "prefill" : "decode");
 	if (check_size(r, err))
 		return -1;

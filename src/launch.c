@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,9 @@ static int whole(const char *text)
 
 	return v < 1 || v > 1 << 24 || *end ? 0 : (int)v;
 }
+
+/* Of the files in memory that Open MPI 4.1 makes for a single process. */
+#define MPI_FILE_BYTES (4 << 20)
 
 /* srun's name for what is no step of tasks begins here: a batch script, an
  * interactive shell. */
@@ -79,6 +83,19 @@ int launch_check_alone(struct wl_error *err)
 	return wl_error_set(err, "%s has started %d tasks, but to Open MPI each"
 	                    " is a job of its own: use srun --mpi=pmix, or"
 	                    " Open MPI's mpirun", l->name, tasks);
+}
+
+int launch_check_limits(struct wl_error *err)
+{
+	struct rlimit files;
+	int tasks;
+
+	if (find_launcher(&tasks) || getrlimit(RLIMIT_FSIZE, &files) ||
+	    files.rlim_cur == RLIM_INFINITY || files.rlim_cur >= MPI_FILE_BYTES)
+		return 0;
+	return wl_error_set(err, "files are limited to %llu bytes (ulimit -f),"
+	                    " of which Open MPI needs %d",
+	                    (unsigned long long)files.rlim_cur, MPI_FILE_BYTES);
 }
 
 /* The entry of one node in Slurm's list of counts, "8(x2),4": two nodes of 8,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench.h"
 #include "crc.h"
@@ -80,10 +81,11 @@ static int serial_verb(const struct options *o, struct wl_error *err)
 static int run_serial(int rc, const struct options *o, struct wl_error *err)
 {
 	if (launch_task() > 0) {
-		/* One of them tells those who meant N imports. */
-		if (!rc && launch_task() == 1 && o->verb == VERB_IMPORT &&
-		    !o->help && !o->quiet)
-			fprintf(stderr, "import: done once, by the first process\n");
+		/* One of them tells those who meant N of the kind. */
+		if (!rc && launch_task() == 1 && !o->help && !o->version &&
+		    !o->quiet)
+			fprintf(stderr, "%s: done once, by the first process\n",
+			        options_verb(o->verb)->name);
 		return 0;
 	}
 	signals_catch(0);
@@ -103,6 +105,8 @@ static int run_verb(int rc, const struct options *o, struct wl_error *err)
 	 * left half-written. */
 	signal(SIGPIPE, SIG_IGN);
 	launch_prepare();
+	if (launch_check_limits(err))
+		return conclude(-1, err);
 	MPI_Init(NULL, NULL);
 	signals_catch_crashes();
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
@@ -115,9 +119,12 @@ static int run_verb(int rc, const struct options *o, struct wl_error *err)
 		rc = bench_run(o, err);
 	if (rc && o->verb == VERB_RUN)
 		options_suggest_verb(o, err);
-	if (ranks == 1 && launch_task() > 0)
+	if (ranks == 1 && launch_task() > 0) {
+		/* Launchers kill all tasks when one fails: the first is to
+		 * have said why. */
+		sleep(2);
 		status = WL_EXIT_USER;
-	else if (rank == 0)
+	} else if (rank == 0)
 		status = conclude(rc, err);
 	if (status == 0 && signal_got == SIGTERM && rank == 0)
 		status = 128 + SIGTERM;

@@ -139,8 +139,9 @@ static void print_verb(FILE *out)
 	open_function(out, "verb", "$verb:$1");
 	for (int v = 0; v < NVERBS; v++)
 		fprintf(out, "%s:%s", v ? " | " : "\t", options_verb(v)->name);
-	fprintf(out, " | :" OPTIONS_HELP ") verb=$1 ;;\n\t:*) verb=%s ;;\n\tbench:",
+	fprintf(out, " | :" OPTIONS_HELP ") verb=$1 ;;\n\t:*) verb=%s ;;\n",
 	        options_verb(VERB_RUN)->name);
+	fprintf(out, "\tbench:");
 	print_choices(out, options_verb(VERB_BENCH)->operands, " | bench:");
 	fprintf(out, ") verb=\"bench $1\" ;;\n");
 	close_function(out);

@@ -51,8 +51,8 @@ const struct manual_page manual_page[NVERBS + 1] = {
 		"process, so that models and grids of any size can be"
 		" accounted\nfor; such a run and a real one of the same"
 		" request give the same\naccount.",
-		"SIGUSR1 ends a run, but a dry one, after the token it is at, or the first"
-		" one:\nthe text is what there is by then, the report is"
+		"SIGUSR1 ends a run, but a dry one, after the token it is at,"
+		" or the first\none: the text is what there is by then, the report is"
 		" written and says\nso, and the exit status is 0.\n"
 		"SIGTERM does the same, with status 143, if that takes less"
 		" than\nten seconds, or one under mpirun; twice, it ends the"
@@ -135,8 +135,8 @@ const char manual_environment[] =
 
 const struct manual_item manual_status[] = {
 	{ "0", "Done." },
-	{ "1", "A fault of the machine: a rank died, a disk filled up, standard\n"
-	       "output cannot be written." },
+	{ "1", "A fault of the machine: a rank died, a disk is full,\n"
+	       "standard output cannot be written." },
 	{ "2", "Something that you named is wrong; a line on standard error\n"
 	       "says what. With --strict: the device cannot do it." },
 	{ "143", "SIGTERM ended it." },

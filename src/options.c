@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "model.h"
@@ -54,10 +55,11 @@ static const struct option table[] = {
 	  "new tokens (default 256, or what the context leaves)" },
 	{ RUN, "--context", INTEGER, AT(context), "N", NULL, 1,
 	  MODEL_MAX_CONTEXT,
-	  "most tokens of prompt and answer: up to the model's own\n"
-	  "(the default), with --dry-run any number" },
+	  "limit on prompt and new tokens together (default: the\n"
+	  "model's; only --dry-run may exceed it)" },
 	{ RUN, "--temperature", REAL, AT(temperature), "T", "0", 0, 1e6,
-	  "0: the likeliest token; higher spreads" },
+	  "0 picks the most likely token; higher values sample more\n"
+	  "widely" },
 	{ RUN, "--top-k", INTEGER, AT(top_k), "K", "0", 0, INT_MAX,
 	  "only the K likeliest tokens, 0: all" },
 	{ RUN, "--top-p", REAL, AT(top_p), "P", "1", 0, 1,
@@ -109,7 +111,8 @@ static const struct option table[] = {
 	{ BENCH, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
 	  "elements the account charges: f32, f16, bf16 (default: f16);\n"
 	  "the host computes in f32" },
-	{ RUN | BENCH | HOST, "--report", STRING, AT(report), "FILE", NULL, 0, 0,
+	{ RUN | BENCH | HOST, "--report", STRING, AT(report), "FILE", NULL, 0,
+	  0,
 	  "write the account to a .json or .h5 file; -: as JSON to\n"
 	  "standard output, alone (not of a run that prints its text)" },
 	{ RUN | BENCH, "--strict", FLAG, AT(strict), NULL, NULL, 0, 0,
@@ -144,7 +147,8 @@ static const struct option table[] = {
 	  "do not compare the weights with their checksums" },
 	{ RUN | BENCH, "--no-shared-memory", FLAG, AT(no_shared_memory), NULL,
 	  NULL, 0, 0, "ranks of one host send messages, too" },
-	{ RUN | BENCH | HOST | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL, 0, 0,
+	{ RUN | BENCH | HOST | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL,
+	  0, 0,
 	  "no tables, and nothing on standard error but errors" },
 	{ IMPORT, "--tokenizer", INPUT, AT(tokenizer), "FILE", NULL, 0, 0,
 	  "the tokenizer.bin of a llama2.c checkpoint" },
@@ -418,6 +422,9 @@ static int check_run(const struct options *o, struct wl_error *err)
 		                    "each other", o->prompt ? "--prompt" :
 		                    o->prompt_file ? "--prompt-file" :
 		                    "--special");
+	if (o->logits && !strcmp(o->logits, OPTIONS_STDOUT))
+		return wl_error_set(err, "option --logits: standard output has"
+		                    " the text of a run: name a file");
 	if (is_report_on_stdout(o) && !o->dry_run)
 		return wl_error_set(err, "option --report: standard output has"
 		                    " the text of a run: name a file (- is for"
@@ -482,7 +489,7 @@ static int check(struct options *o, int operands, struct wl_error *err)
 	if (o->random_shape) {
 		/* Its only operand is the destination. */
 		if (operands != 1)
-			return wl_error_set(err, "waferllm import --random "
+			return wl_error_set(err, "import --random "
 			                    "SHAPE takes DEST.h5 alone");
 		o->dest = o->source;
 		o->source = NULL;
@@ -492,7 +499,7 @@ static int check(struct options *o, int operands, struct wl_error *err)
 		return 0;
 	}
 	if (operands != 2)
-		return wl_error_set(err, "waferllm import: SOURCE and DEST.h5 "
+		return wl_error_set(err, "import: SOURCE and DEST.h5 "
 		                    "are needed");
 	return 0;
 }
@@ -581,7 +588,8 @@ static int refuse_option(const struct options *o, const char *arg,
 		return suggest_verb(o, err);
 	snprintf(word, sizeof word, "%.*s", shown, arg);
 	word[strcspn(word, "=")] = '\0';
-	option = nearest_option(o->verb, word);
+	option = strcasecmp(word, "-v") ? nearest_option(o->verb, word)
+	                                : "--version";
 	if (option)
 		return wl_error_set(err, "unknown option %.*s: did you mean "
 		                    "%s?", shown, arg, option);
@@ -691,6 +699,11 @@ int options_parse(int argc, char **argv, struct options *o,
 	set_defaults(o);
 	if (argc > 1 && !strcmp(argv[1], OPTIONS_HELP))
 		return parse_help(argc, argv, o, err);
+	/* As other programs have it. */
+	if (argc == 2 && !strcmp(argv[1], "version")) {
+		o->version = true;
+		return 0;
+	}
 	for (i = parse_verb(argc, argv, o); i < argc; i++) {
 		int rc;
 

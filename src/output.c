@@ -56,7 +56,8 @@ void output_spare(const char *path)
 {
 	struct stat st;
 
-	if (!path || stat(path, &st) < 0 || n_spared == MAX_SPARED)
+	if (!path || n_spared == MAX_SPARED ||
+	    (strcmp(path, "-") ? stat(path, &st) : fstat(STDIN_FILENO, &st)))
 		return;
 	spared[n_spared].dev = st.st_dev;
 	spared[n_spared++].ino = st.st_ino;
@@ -165,8 +166,8 @@ bool output_is_device(const char *path)
 {
 	struct stat st;
 
-	return stat(path, &st) == 0 && !S_ISREG(st.st_mode) &&
-	       !S_ISDIR(st.st_mode);
+	return stat(path, &st) == 0 &&
+	       (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
 }
 
 static bool same_file(const struct stat *a, dev_t dev, ino_t ino)
@@ -185,6 +186,9 @@ static const char *find_objection(const struct place *p, const char *path,
 
 	if (S_ISDIR(p->st.st_mode))
 		return "is a directory";
+	/* Such as a disk. */
+	if (!S_ISREG(p->st.st_mode))
+		return "is neither a file nor a pipe";
 	/* Such as a link of /proc to a file that was removed. */
 	if (stat(path, &st) < 0 || !same_file(&st, p->st.st_dev, p->st.st_ino))
 		return "leads to a file that cannot be replaced";
@@ -322,9 +326,11 @@ static int make_beside(struct output *o)
 		o->tmp = NULL;
 		return failure;
 	}
-	/* What it replaces keeps its permissions. */
-	if (o->place.there)
+	/* As far as may be, what it replaces keeps owner and permissions. */
+	if (o->place.there) {
+		(void)!fchown(o->fd, o->place.st.st_uid, o->place.st.st_gid);
 		(void)!fchmod(o->fd, o->place.st.st_mode & 07777);
+	}
 	return 0;
 }
 
@@ -447,13 +453,15 @@ static int copy_to(int fd, const char *path)
 	return failure;
 }
 
-/* Renames the file into place once it is on the disk: some file systems tell
- * only then that they are full. 0, or an errno. */
+/* Renames the file into place once it is closed: some file systems tell only
+ * then that they are full. What took long to make waits for the disk; a report
+ * may have to be there within the second that mpirun leaves a job. 0, or an
+ * errno. */
 static int put_in_place(struct output *o)
 {
 	int fd = o->fd;
 
-	if (fsync(fd) < 0 && errno != EINVAL && errno != ENOSYS)
+	if (o->kind->durable && fsync(fd) < 0 && errno != EINVAL && errno != ENOSYS)
 		return errno;
 	o->fd = -1;
 	if (close(fd) < 0)

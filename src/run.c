@@ -62,7 +62,7 @@ struct run {
 	struct answer answer;
 	struct logits *file;         /* of --logits, or NULL */
 	float *logits;               /* [vocab], borrowed; NULL: not wanted */
-	float *sampled;              /* the same where file has no room for it */
+	float *sampled;              /* the same where there is no file */
 	bool failed;                 /* to write; err says what and why */
 	struct sampler sampler;
 	struct host_times host;
@@ -499,16 +499,9 @@ static int deliver(struct run *r)
 	                       r->generated, r->err);
 }
 
-/* What the ranks of the mesh do; idle ones skip it. */
-static int work(struct run *r)
+/* The wafer, and what the leader needs to choose tokens. */
+static void set_up(struct run *r)
 {
-	double start = host_seconds();
-
-	progress_start(&r->progress);
-	if (mesh_agree(r->mesh.control, check_memory(r), r->err))
-		return -1;
-	r->profile = r->o->profile ? &r->clock : NULL;
-	profile_start(r->profile);
 	if (r->file)
 		r->logits = logits_row(r->file);
 	else if (r->leader && r->o->temperature > 0)
@@ -531,6 +524,19 @@ static int work(struct run *r)
 	r->wafer.ledger.tick_ctx = r;
 	r->wafer.prefill_regions = r->o->prefill_regions;
 	r->wafer.decode_regions = r->o->decode_regions;
+}
+
+/* What the ranks of the mesh do; idle ones skip it. */
+static int work(struct run *r)
+{
+	double start = host_seconds();
+
+	progress_start(&r->progress);
+	if (mesh_agree(r->mesh.control, check_memory(r), r->err))
+		return -1;
+	r->profile = r->o->profile ? &r->clock : NULL;
+	profile_start(r->profile);
+	set_up(r);
 	int rc = load(r);
 
 	r->host.load = host_seconds() - start;

@@ -62,7 +62,7 @@ static void catch_mortal(int signal)
 	set(signal, die_of, SA_NODEFER);
 }
 
-/* The alarm that comes too late for an end in order. */
+/* Grace period over: exit now. */
 static void lose_patience(int signal)
 {
 	if (wanted != SIGTERM)

@@ -528,5 +528,4 @@ void summary_print(const struct report *r, FILE *out)
 	say_host(r, out);
 	if (r->profile)
 		profile_print(r->profile, out);
-	fflush(out);
 }

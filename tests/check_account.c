@@ -1499,10 +1499,12 @@ static int try_dry_run(const char *shape, bool full, int side, int prompt,
                        struct wl_error *err)
 {
 	const struct options o = {
-		.verb = VERB_RUN, .device = "wse2", .shape = shape, .quiet = true,
+		.verb = VERB_RUN, .device = "wse2", .shape = shape,
+		.quiet = true,
 		.kv = "shift", .dry_run = true, .kv_heads_full = full,
 		.type = WL_F32, .prompt_tokens = prompt, .new_tokens = 1,
-		.context = MODEL_MAX_CONTEXT, .grid = { side, side }, .prefill_regions = 1,
+		.context = MODEL_MAX_CONTEXT, .grid = { side, side },
+		.prefill_regions = 1,
 		.decode_regions = 1 };
 
 	return dry_run(&o, err);

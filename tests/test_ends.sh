@@ -154,12 +154,13 @@ test_limits() {
 		failures=0
 		ulimit -S -f 1
 		lost 'File too large' "$scratch/limited" info "$model"
+		refuse 'files are limited to' "$model" -n 2
 		ulimit -S -f 1000
 		status=0
 		"$WAFERLLM" "${import[@]}" 2>"$err" || status=$?
-		[ $status = 1 ] || [ $status = 2 ] ||
-			fail "an import that is limited: status $status"
-		holds 'an import that is limited' 'cannot be written' "$err"
+		same 'status of an import that is limited' 1 $status
+		holds 'an import that is limited' \
+			'cannot be written: File too large' "$err"
 		[ -z "$(ls -A "$new")" ] || fail 'a limited import is left'
 		[ $failures = 0 ]
 	) || fail 'limits'
@@ -230,13 +231,19 @@ test_once() {
 	local step='SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=4 SLURM_PROCID' verb
 	task SLURM_STEP_ID=0 SLURM_STEP_NUM_TASKS=4 SLURM_PROCID=0 -- info
 	same 'info of task 0' '0 1' "$status $(grep -c ^waferllm "$out")"
-	for verb in info --help "info $scratch/none.h5" "${import[*]}" \
-		import; do
+	for verb in '--help' '--version' "${import[*]}" import; do
 		# shellcheck disable=SC2086 # words
 		task $step=1 -- $verb
 		same "$verb of task 1" '0  ' \
 			"$status $(cat "$out" "$err") $(ls -A "$new")"
 	done
+	# shellcheck disable=SC2086 # words
+	task $step=1 -- info "$model"
+	same 'info of task 1' '0 info: done once, by the first process' \
+		"$status $(cat "$out" "$err")"
+	# shellcheck disable=SC2086 # words
+	task $step=2 -- info "$model"
+	same 'info of task 2' '0 ' "$status $(cat "$out" "$err")"
 	[ -n "$MPIRUN" ] || return 0
 	answer 3 info "$model"
 	same 'info on 3 ranks' 1 "$(grep -c '^file ' "$out")"

@@ -115,13 +115,16 @@ test_other_files() {
 	succeed 'a report' "$model" "${short[@]}" --report "$scratch/r.h5"
 	succeed 'logits' "$model" "${short[@]}" --logits "$scratch/l.h5"
 	printf 'precious' >"$scratch/text"
-	before=$(cd "$scratch" && cksum gqa.h5 r.h5 l.h5 text)
+	# Somebody's report, not ours.
+	printf '{\n "format": "quarterly report",\n "x": 1}' \
+		>"$scratch/other.json"
+	before=$(cd "$scratch" && cksum gqa.h5 r.h5 l.h5 text other.json)
 	for file in gqa.h5 r.h5 text; do
-		refuse "option --logits: $scratch/$file: is " "$model" \
+		refuse "option --logits: $scratch/$file: " "$model" \
 			"${short[@]}" --logits "$scratch/$file"
 	done
-	for file in gqa.h5 l.h5; do
-		refuse "option --report: $scratch/$file: is " "$model" \
+	for file in gqa.h5 l.h5 other.json; do
+		refuse "option --report: $scratch/$file: " "$model" \
 			"${short[@]}" --report "$scratch/$file"
 	done
 	for file in r.h5 l.h5 text; do
@@ -130,7 +133,7 @@ test_other_files() {
 	done
 	refuse 'is an input of this run' "$model" --logits "$model"
 	same 'what must stay' "$before" \
-		"$(cd "$scratch" && cksum gqa.h5 r.h5 l.h5 text)"
+		"$(cd "$scratch" && cksum gqa.h5 r.h5 l.h5 text other.json)"
 	: >"$scratch/empty.h5"
 	succeed 'an empty file' "$model" "${short[@]}" --logits \
 		"$scratch/empty.h5"
@@ -150,6 +153,13 @@ test_inputs() {
 	ln -s head.json "$scratch/again.json"
 	refuse 'is an input of this run' "$model" --prompt-file \
 		"$scratch/head.json" --report "$scratch/again.json"
+	same 'the prompt' "$before" "$(cksum <"$scratch/head.json")"
+	# shellcheck disable=SC2094 # the same file on purpose
+	same 'status of a prompt on standard input' 2 "$(
+		timeout 20 "$WAFERLLM" "$model" -n 2 --prompt-file - --report \
+			"$scratch/head.json" <"$scratch/head.json" \
+			>"$out" 2>"$err" || echo $?)"
+	holds 'a prompt on standard input' 'is an input of this run' "$err"
 	same 'the prompt' "$before" "$(cksum <"$scratch/head.json")"
 	ln "$model" "$scratch/hard.h5"
 	refuse 'is an input of this run' "$model" --logits "$scratch/hard.h5"
@@ -206,6 +216,18 @@ test_devices() {
 		"$scratch/mixed.json" >"$scratch/mixed.json" 2>"$err" &&
 		fail 'a report into standard output'
 	holds 'a report into standard output' 'standard output' "$err"
+	refuse 'standard output has the text' "$model" --logits -
+	# A disk, and a socket.
+	if mknod "$scratch/disk.json" b 7 250 2>/dev/null; then
+		refuse 'is neither a file nor a pipe' "$model" --report \
+			"$scratch/disk.json"
+	else
+		skip 'an output to a block device, mknod needs root'
+	fi
+	python3 -c 'import socket, sys
+socket.socket(socket.AF_UNIX).bind(sys.argv[1])' "$scratch/socket.json"
+	refuse 'is neither a file nor a pipe' "$model" --report \
+		"$scratch/socket.json"
 }
 
 # --- A disk that fails ---
@@ -241,8 +263,15 @@ fail_all() {
 	broken "bench: $what" "$new/r.json: cannot be written: $3" \
 		"${disk[@]}" bench gemm --dry-run --grid 4x4 -m 16 --quiet \
 		--report "$new/r.json"
-	broken "import: $what" "$new/m.h5: cannot be written: $3" \
-		"${disk[@]}" import --random "$shape" "$new/m.h5" --quiet
+	fail_import "$@"
+}
+
+# The same for import alone.
+fail_import() {
+	broken "import: $1 fails, $3" "$new/m.h5: cannot be written: $3" \
+		env "LD_PRELOAD=$scratch/failing.so" "FAILING_FILE=$new/" \
+		"FAILING_CALL=$1" "FAILING_ERRNO=$2" "FAILING_BYTES=$4" \
+		"$WAFERLLM" import --random "$shape" "$new/m.h5" --quiet
 }
 
 test_failing_disk() {
@@ -262,7 +291,7 @@ test_failing_disk() {
 	done
 	fail_all pwrite 5 'Input/output error' 1000
 	fail_all pwrite 122 'Disk quota exceeded' 2500
-	fail_all fsync 122 'Disk quota exceeded' 0
+	fail_import fsync 122 'Disk quota exceeded' 0
 	fail_all close 5 'Input/output error' 0
 	fail_all rename 28 'No space left on device' 0
 	if [ -n "$MPIRUN" ]; then
