@@ -414,11 +414,11 @@ static enum file_kind file_kind(const char *path)
  * none. */
 struct entries {
 	bool any, config, weights, pytorch, adapter, params, meta, other;
-	bool cache;                    /* of Hugging Face's */
 	char gguf[NAME_BYTES], h5[NAME_BYTES];
 	char safetensors[NAME_BYTES];  /* whatever it is called */
 	char below[NAME_BYTES];        /* a directory with a model */
-	char snapshot[4 * NAME_BYTES]; /* the same in a cache */
+	char cache[4 * NAME_BYTES];    /* where a cache has its snapshots: ... */
+	char snapshot[4 * NAME_BYTES]; /* ..., and one with a model */
 };
 
 static bool ends(const char *name, const char *with)
@@ -448,9 +448,8 @@ static bool has(const char *dir, const char *inner, const char *name)
 	return n < (int)sizeof path && access(path, F_OK) == 0;
 }
 
-/* Calls use for the entries of dir/inner but hidden ones; false: it cannot be
- * read. */
-static bool each_entry(const char *dir, const char *inner, struct entries *s,
+/* Calls use for the entries of dir/inner, if there is one, but hidden ones. */
+static void each_entry(const char *dir, const char *inner, struct entries *s,
                        void (*use)(struct entries *s, const char *dir,
                                    const char *inner, const char *name))
 {
@@ -460,15 +459,14 @@ static bool each_entry(const char *dir, const char *inner, struct entries *s,
 
 	if (snprintf(path, sizeof path, "%s/%s", dir, inner) >=
 	    (int)sizeof path || !(d = opendir(path)))
-		return false;
+		return;
 	for (int n = 0; n < MAX_ENTRIES && (e = readdir(d)); n++)
 		if (e->d_name[0] != '.')
 			use(s, dir, inner, e->d_name);
 	closedir(d);
-	return true;
 }
 
-/* An entry of a model's snapshots. */
+/* An entry of a model's snapshots in the cache. */
 static void note_snapshot(struct entries *s, const char *dir,
                           const char *inner, const char *name)
 {
@@ -479,6 +477,13 @@ static void note_snapshot(struct entries *s, const char *dir,
 		strcpy(s->snapshot, path);
 }
 
+static void note_cache(struct entries *s, const char *dir, const char *path)
+{
+	each_entry(dir, path, s, note_snapshot);
+	if (!*s->cache)
+		snprintf(s->cache, sizeof s->cache, "%s/NAME", path);
+}
+
 /* An entry of the cache's hub, whose models are models--OWNER--NAME. */
 static void note_cached(struct entries *s, const char *dir, const char *inner,
                         const char *name)
@@ -487,16 +492,15 @@ static void note_cached(struct entries *s, const char *dir, const char *inner,
 
 	if (!begins(name, "models--"))
 		return;
-	s->cache = true;
 	snprintf(path, sizeof path, "%s%.255s/snapshots", inner, name);
-	each_entry(dir, path, s, note_snapshot);
+	note_cache(s, dir, path);
 }
 
 /* What a directory's entry of that name has in it. */
 static void note_below(struct entries *s, const char *dir, const char *name)
 {
 	if (strcmp(name, "snapshots") == 0)
-		s->cache |= each_entry(dir, name, s, note_snapshot);
+		note_cache(s, dir, name);
 	else if (strcmp(name, "hub") == 0)
 		each_entry(dir, "hub/", s, note_cached);
 	else
@@ -544,7 +548,7 @@ static enum file_kind kind_of_entries(const struct entries *s)
 		{ *s->gguf, FILE_GGUF_DIR },
 		{ s->other, FILE_OTHER_DIR },
 		{ s->config, FILE_HF_DIR_BARE },
-		{ s->cache, FILE_CACHE_DIR },
+		{ *s->cache, FILE_CACHE_DIR },
 		{ *s->below, FILE_PARENT_DIR },
 		{ *s->h5, FILE_CHECKPOINT_DIR },
 		{ !s->any, FILE_EMPTY_DIR },
@@ -602,7 +606,7 @@ static void name_cure(const char *path, enum file_kind kind,
 		{ FILE_HF_DIR_RENAMED, s->safetensors },
 		{ FILE_PARENT_DIR, s->below },
 		{ FILE_CACHE_DIR, *s->snapshot ? s->snapshot :
-		                                 "snapshots/NAME" },
+		                                 s->cache },
 	};
 	const char *in = "";
 	const char *shown = strlen(path) <= SHOWN_PATH ? path : "SOURCE";

@@ -933,7 +933,8 @@ def odd_dirs(out, say):
          "the snapshot in it: " + os.path.join(out, "cache/hub", snapshot))
     say("import", os.path.join(out, "cache", "hub"),
         os.path.join(out, "cache/hub", snapshot))
-    case("bare-cache", ["hub/models--a--b/refs/main"], "snapshots/NAME")
+    case("bare-cache", ["hub/models--a--b/refs/main"],
+         "bare-cache/hub/models--a--b/snapshots/NAME")
     case("hub-above", ["hub/config.json"], "hub-above/hub")
     case("capitals", ["X.Q4_0.GGUF"], "capitals/X.Q4_0.GGUF")
     case("capitals-hf", ["config.json", "MODEL.SAFETENSORS"],
