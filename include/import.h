@@ -88,6 +88,10 @@ bool source_tensor_name(const struct source_names *names,
                         enum tensor_kind kind, int layer, char *name,
                         size_t size);
 
+/* Whether a tensor is by its name a table, no weight: what is in it follows
+ * from the model's shape. */
+bool import_is_table(const char *name);
+
 /* The rule for all formats once every tensor that the model needs is marked as
  * used: what else the source has is ignored, with a note, where it provably
  * does not change the answer, and refused by name otherwise. Tensors: RoPE's

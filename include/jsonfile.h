@@ -24,6 +24,13 @@ struct jsonfile_at {
 	struct wl_error *err;
 };
 
+/* The files of JSON that options take, and one that people take for them. */
+enum json_kind { JSON_SHAPE, JSON_DEVICE, JSON_HF_CONFIG, JSON_NKINDS };
+
+/* Refuses an object whose keys are those of another kind than the wanted one,
+ * and says what to do with it. One that looks like none, or like several of
+ * them, passes. 0, or -1 and err. */
+int jsonfile_refuse_other(const struct jsonfile_at *a, enum json_kind wanted);
 /* Refuses a member that is not among keys, which NULL ends. 0, or -1 and err
  * naming it. */
 int jsonfile_refuse_unknown(const struct jsonfile_at *a,

@@ -18,9 +18,10 @@ enum file_kind {
 	/* Wrappings. */
 	FILE_ZIP, FILE_GZIP, FILE_XZ, FILE_BZIP2, FILE_ZSTD, FILE_TAR,
 	/* Directories. */
-	FILE_HF_DIR, FILE_HF_DIR_BARE, FILE_HF_DIR_PYTORCH, FILE_ADAPTER_DIR,
-	FILE_CACHE_DIR, FILE_META_DIR, FILE_GGUF_DIR, FILE_OTHER_DIR,
-	FILE_CHECKPOINT_DIR, FILE_PARENT_DIR, FILE_EMPTY_DIR,
+	FILE_HF_DIR, FILE_HF_DIR_BARE, FILE_HF_DIR_RENAMED,
+	FILE_HF_DIR_PYTORCH, FILE_ADAPTER_DIR, FILE_CACHE_DIR, FILE_META_DIR,
+	FILE_GGUF_DIR, FILE_OTHER_DIR, FILE_CHECKPOINT_DIR, FILE_PARENT_DIR,
+	FILE_EMPTY_DIR,
 	FILE_NKINDS
 };
 
@@ -29,10 +30,10 @@ enum file_kind {
 enum file_kind recognize(const char *path);
 
 /* After a reader of `wanted` (FILE_UNKNOWN: import, which reads several) has
- * failed with err: says in err what the file is
- * instead and what to do. Leaves err alone when the file is unknown or of the
- * wanted kind, or any text where JSON was wanted, for then the reader knows
- * better. Not collective. Returns -1. */
+ * failed with err: says in err what the file is instead and what to do. Leaves
+ * err alone when the file is unknown or of the wanted kind, or any text where
+ * JSON was wanted, for then the reader knows better. Not collective. Returns
+ * -1. */
 int recognize_explain(const char *path, enum file_kind wanted,
                       struct wl_error *err);
 

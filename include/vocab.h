@@ -98,14 +98,19 @@ void vocab_init(struct vocab *v);
  * stay below 2^32 bytes. 0, or -1 when it would not. */
 int vocab_add(struct vocab *v, enum piece_type type, float score,
               const void *text, size_t len);
-/* Gives piece id a set of enum piece_match. */
+/* Gives piece id a set of enum piece_match. Not collective. */
 void vocab_set_match(struct vocab *v, int id, unsigned match);
 /* Appends unused, empty pieces until there are n (models round up). */
 void vocab_pad(struct vocab *v, int n);
-/* Drops the pieces from id n on, n >= 1, which no merge may name. */
+/* Drops the pieces from id n on, n >= 1, which no merge may name. Not
+ * collective. */
 void vocab_cut(struct vocab *v, int n);
 /* Bytes of piece id's text. */
 size_t vocab_length(const struct vocab *v, int id);
+/* The id of the piece with that text, whatever its type: of several the first
+ * PIECE_CONTROL, else the first; -1: there is none. Time O(n). Not
+ * collective. */
+int vocab_find(const struct vocab *v, const char *text);
 /* Frees what the fields point to and zeroes v. */
 void vocab_fini(struct vocab *v);
 
@@ -150,17 +155,24 @@ int vocab_check(const struct vocab *v, const char *name, struct wl_error *err);
 int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,
                        struct wl_error *err);
 
+/* What a tokenizer.json decides by itself, whatever is said beside it. */
+struct vocab_says {
+	bool bos;   /* it has a post_processor */
+	bool space; /* its pre_tokenizer is a Sequence, whose steps keep their
+	             * add_prefix_space */
+};
+
 /* Reads a Hugging Face tokenizer.json: BPE, byte-level or with byte fallback.
  * What it holds that would change ids and is not known here is refused by
- * name. *says_bos: whether the file itself decides on BOS (it has a
- * post_processor). 0, or -1 and err naming path and field. The caller frees v
- * with vocab_fini. */
-int vocab_read_json(const char *path, struct vocab *v, bool *says_bos,
+ * name. 0, or -1 and err naming path and field. The caller frees v with
+ * vocab_fini. */
+int vocab_read_json(const char *path, struct vocab *v, struct vocab_says *says,
                     struct wl_error *err);
 
 struct gguf;
-/* The vocabulary in a GGUF file's metadata ("llama" and "gpt2" models). 0, or
- * -1 and err naming file and key. The caller frees v with vocab_fini. */
+/* The vocabulary in a GGUF file's metadata ("llama" and "gpt2" models). BOS and
+ * EOS of a "llama" model that does not name them are 1 and 2. 0, or -1 and err
+ * naming file and key. The caller frees v with vocab_fini. */
 int vocab_read_gguf(const struct gguf *g, struct vocab *v,
                     struct wl_error *err);
 

@@ -178,7 +178,8 @@ static int read_object(const struct jsonfile_at *a, struct device *d)
 	static const char *const keys[] = { "name", "title", "numbers",
 	                                    "notes", NULL };
 
-	if (jsonfile_refuse_unknown(a, keys) ||
+	if (jsonfile_refuse_other(a, JSON_DEVICE) ||
+	    jsonfile_refuse_unknown(a, keys) ||
 	    read_text(a, "name", d->name, sizeof d->name) ||
 	    read_text(a, "title", d->title, sizeof d->title) ||
 	    check_notes(a))

@@ -15,16 +15,18 @@ static const struct arch {
 	const char *name;
 	const char *family; /* "model_type", and what names begin with */
 	int kv_heads;       /* 0: as many as there are query heads */
+	int context;        /* max_position_embeddings, tokens */
 	bool bias;          /* q, k and v have biases whatever the file says */
 	bool window;        /* layers have a sliding window, ... */
 	bool window_asked;  /* ... where use_sliding_window is true: those from
 	                     * max_window_layers on, or as layer_types says */
 } archs[] = {
-	{ .name = "LlamaForCausalLM", .family = "llama" },
+	{ .name = "LlamaForCausalLM", .family = "llama", .context = 2048 },
 	{ .name = "MistralForCausalLM", .family = "mistral", .kv_heads = 8,
-	  .window = true },
+	  .context = 131072, .window = true },
 	{ .name = "Qwen2ForCausalLM", .family = "qwen2", .kv_heads = 32,
-	  .bias = true, .window = true, .window_asked = true },
+	  .context = 32768, .bias = true, .window = true,
+	  .window_asked = true },
 };
 
 #define N_ARCHS (sizeof archs / sizeof *archs)
@@ -72,13 +74,34 @@ static const struct arch *read_model_type(const struct jsonfile_at *a)
 	const struct arch *arch;
 
 	if (!name) {
-		refuse(a, "architectures", type ? "is missing, and \"model_type"
-		       "\" is no string" : "must hold a name, or \"model_type\""
-		       " one");
+		wl_error_set(a->err, "%s: %s", a->path, type ?
+		             "\"architectures\" is missing and \"model_type\""
+		             " is not a string" :
+		             "neither \"architectures\" nor \"model_type\""
+		             " names the model's class");
 		return NULL;
 	}
 	arch = find_arch(name);
 	return arch ? arch : refuse_arch(a, "model_type", name);
+}
+
+/* transformers chooses the class by "model_type" or by "architectures", as the
+ * program goes: they must agree. */
+static const struct arch *check_model_type(const struct jsonfile_at *a,
+                                           const struct arch *arch)
+{
+	json_t *type = jsonfile_get(a->object, "model_type");
+	const char *name = json_string_value(type);
+
+	if (!arch || !type || (name && find_arch(name) == arch))
+		return arch;
+	if (name)
+		wl_error_set(a->err, "%s: \"model_type\" is \"%.100s\", but"
+		             " \"architectures\" names %s", a->path, name,
+		             arch->name);
+	else
+		refuse(a, "model_type", "must be a string");
+	return NULL;
 }
 
 static const struct arch *read_arch(const struct jsonfile_at *a)
@@ -97,9 +120,13 @@ static const struct arch *read_arch(const struct jsonfile_at *a)
 		const char *name = json_string_value(v);
 		const struct arch *next = name ? find_arch(name) : NULL;
 
+		if (!name) {
+			refuse(a, "architectures", "names something that is not"
+			       " a string");
+			return NULL;
+		}
 		if (!next)
-			return refuse_arch(a, "architectures",
-			                   name ? name : "what is no string");
+			return refuse_arch(a, "architectures", name);
 		if (arch && next != arch) {
 			refuse(a, "architectures", "must hold exactly one"
 			       " name, or several for one class");
@@ -107,7 +134,7 @@ static const struct arch *read_arch(const struct jsonfile_at *a)
 		}
 		arch = next;
 	}
-	return arch;
+	return check_model_type(a, arch);
 }
 
 /* --- The shape --- */
@@ -148,7 +175,6 @@ static int read_required(const struct jsonfile_at *a, struct model *m)
 		{ "intermediate_size", &m->hidden_dim },
 		{ "num_attention_heads", &m->n_heads },
 		{ "vocab_size", &m->vocab_size },
-		{ "max_position_embeddings", &m->max_seq_len },
 	};
 
 	for (size_t i = 0; i < sizeof field / sizeof *field; i++) {
@@ -157,6 +183,26 @@ static int read_required(const struct jsonfile_at *a, struct model *m)
 		if (read_each(a, field[i].key, m->n_layers, field[i].to))
 			return -1;
 	}
+	return 0;
+}
+
+/* Where the file is silent: what very old ones say, or the class's own. */
+static int read_context(const struct jsonfile_at *a, const struct arch *arch,
+                        struct import_model *m)
+{
+	static const char key[] = "max_position_embeddings";
+	static const char old[] = "max_sequence_length";
+	int *to = &m->model.max_seq_len;
+	bool said = jsonfile_get(a->object, old);
+
+	if (jsonfile_get(a->object, key))
+		return jsonfile_int(a, key, to);
+	*to = arch->context;
+	if (jsonfile_int(a, old, to))
+		return -1;
+	import_note(m, "%s: \"%s\" is missing: taken as %d, %s%s", a->path,
+	            key, *to, said ? "the file's " : "the default of ",
+	            said ? old : arch->name);
 	return 0;
 }
 
@@ -184,14 +230,17 @@ static int read_heads(const struct jsonfile_at *a, const struct arch *arch,
 }
 
 static int read_shape(const struct jsonfile_at *a, const struct arch *arch,
-                      struct model *m)
+                      struct import_model *to)
 {
+	struct model *m = &to->model;
+
 	*m = (struct model){
 		.rope_theta = 1e4,
 		.rms_eps = 1e-6,
 		.bos_id = -1,
 	};
-	if (read_required(a, m) || read_heads(a, arch, m) ||
+	if (read_required(a, m) || read_context(a, arch, to) ||
+	    read_heads(a, arch, m) ||
 	    jsonfile_real(a, "rms_norm_eps", &m->rms_eps) ||
 	    jsonfile_real(a, "rope_theta", &m->rope_theta) ||
 	    jsonfile_bool(a, "tie_word_embeddings", &m->tied) ||
@@ -248,7 +297,7 @@ static int read_layer_types(const struct jsonfile_at *a, bool *there,
 
 /* The window of those layers that have one, tokens; 0: no layer has. */
 static int read_window(const struct jsonfile_at *a, const struct arch *arch,
-                       const struct model *m, int *window)
+                       struct import_model *m, int *window)
 {
 	bool on = !arch->window_asked, listed, sliding, none;
 	/* The first layers, without a window. A file that asks for windows and
@@ -258,8 +307,12 @@ static int read_window(const struct jsonfile_at *a, const struct arch *arch,
 	*window = 0;
 	if (read_layer_types(a, &listed, &sliding))
 		return -1;
-	if (!arch->window && !sliding)
+	if (!arch->window && !sliding) {
+		if (jsonfile_get(a->object, "sliding_window"))
+			import_note(m, "ignored: %s: \"sliding_window\": %s has"
+			            " none", a->path, arch->name);
 		return 0;
+	}
 	if (jsonfile_bool(a, "use_sliding_window", &on) ||
 	    (arch->window_asked && jsonfile_real(a, "max_window_layers", &full)))
 		return -1;
@@ -268,7 +321,8 @@ static int read_window(const struct jsonfile_at *a, const struct arch *arch,
 		*window = DEFAULT_WINDOW;
 	if (on && jsonfile_int(a, "sliding_window", window))
 		return -1;
-	none = arch->window_asked && listed ? !sliding : full >= m->n_layers;
+	none = arch->window_asked && listed ? !sliding :
+	       full >= m->model.n_layers;
 	if (!on || none)
 		*window = 0;
 	if (sliding && !*window)
@@ -483,6 +537,59 @@ static int check_partial(const struct jsonfile_at *a)
 	return 0;
 }
 
+static bool same_value(const json_t *x, const json_t *y)
+{
+	if (json_is_number(x) && json_is_number(y))
+		return json_number_value(x) == json_number_value(y);
+	return json_equal(x, y);
+}
+
+/* A setting, by either of the two names of the type. */
+static json_t *setting(const json_t *object, const char *key)
+{
+	json_t *v = jsonfile_get(object, key);
+
+	return v || strcmp(key, "rope_type") ? v : jsonfile_get(object, "type");
+}
+
+/* Whether y has all that x has, but for theta, which has another place too. */
+static bool covers(json_t *x, json_t *y)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(x, key, v) {
+		const char *name = strcmp(key, "type") ? key : "rope_type";
+
+		if (strcmp(key, "rope_theta") && !json_is_null(v) &&
+		    !same_value(setting(x, name), setting(y, name)))
+			return false;
+	}
+	return true;
+}
+
+/* Both of them: what they say must be the same, and theta in all places. */
+static int check_both(const struct jsonfile_at *a, json_t *old, json_t *new)
+{
+	const json_t *from[] = { new, old, a->object };
+	const json_t *theta = NULL;
+
+	if (json_is_object(old) && json_is_object(new) ?
+	    !covers(old, new) || !covers(new, old) : !json_equal(old, new))
+		return refuse(a, "rope_scaling", "and \"rope_parameters\""
+		              " differ");
+	for (int i = 0; i < 3; i++) {
+		const json_t *v = jsonfile_get(from[i], "rope_theta");
+
+		if (theta && v && !same_value(theta, v))
+			return refuse(a, "rope_theta", "and that of"
+			              " \"rope_scaling\" or"
+			              " \"rope_parameters\" differ");
+		theta = theta ? theta : v;
+	}
+	return 0;
+}
+
 /* Older files say "rope_scaling", newer ones "rope_parameters". */
 static int read_scaling(const struct jsonfile_at *a, struct import_model *m,
                         struct scaling *s)
@@ -493,18 +600,19 @@ static int read_scaling(const struct jsonfile_at *a, struct import_model *m,
 		.object = new ? new : old, .path = a->path, .err = a->err,
 		.in = new ? "rope_parameters." : "rope_scaling.",
 	};
+	struct jsonfile_at other = { old, a->path, "rope_scaling.", a->err };
 
 	if (check_partial(a))
 		return -1;
-	if (old && new && !json_equal(old, new))
-		return refuse(a, "rope_scaling", "and \"rope_parameters\""
-		              " differ");
+	if (old && new && check_both(a, old, new))
+		return -1;
 	if (!in.object)
 		return 0;
 	if (!json_is_object(in.object))
 		return refuse(a, new ? "rope_parameters" : "rope_scaling",
 		              "must be an object");
-	if (read_type(&in, &s->type) || refuse_unknown(&in) ||
+	if (jsonfile_real(&other, "rope_theta", &m->model.rope_theta) ||
+	    read_type(&in, &s->type) || refuse_unknown(&in) ||
 	    check_attention_factor(&in) || check_partial(&in) ||
 	    jsonfile_real(&in, "rope_theta", &m->model.rope_theta) ||
 	    read_numbers(&in, s))
@@ -532,9 +640,9 @@ const char *hf_config_read(json_t *config, const char *path,
 	const struct arch *arch = read_arch(&a);
 	int window;
 
-	if (!arch || read_shape(&a, arch, &m->model) || check_known(&a) ||
+	if (!arch || read_shape(&a, arch, m) || check_known(&a) ||
 	    hf_keys_check(config, path, m, err) ||
-	    read_window(&a, arch, &m->model, &window) ||
+	    read_window(&a, arch, m, &window) ||
 	    read_scaling(&a, m, &scaling) ||
 	    model_check(&m->model, path, err))
 		return NULL;

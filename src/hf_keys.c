@@ -6,10 +6,12 @@
 #include "config.h"
 #include "hf.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "jsonfile.h"
 
@@ -20,8 +22,8 @@ static const char *const plain[] = {
 	"architectures", "attention_bias", "attention_dropout",
 	"attention_probs_dropout_prob", "attn_implementation", "attn_pdrop",
 	"bos_token_id", "chunk_size_feed_forward", "decoder_start_token_id",
-	"do_sample", "dtype", "embd_pdrop", "eos_token_id", "finetuning_task",
-	"first_k_dense_replace",
+	"do_sample", "dtype", "embd_pdrop", "eos_token_id",
+	"ffn_dim_multiplier", "finetuning_task", "first_k_dense_replace",
 	"forced_bos_token_id", "forced_eos_token_id", "gradient_checkpointing",
 	"head_dim", "hidden_act", "hidden_dropout", "hidden_dropout_prob",
 	"hidden_size", "id2label", "initializer_range", "intermediate_size",
@@ -29,7 +31,7 @@ static const char *const plain[] = {
 	"layer_types", "max_length", "max_new_tokens",
 	"max_position_embeddings", "max_sequence_length", "max_window_layers",
 	"min_length", "mlp_bias", "model_max_length", "model_type",
-	"moe_intermediate_size", "n_shared_experts",
+	"moe_intermediate_size", "multiple_of", "n_shared_experts",
 	"num_attention_heads", "num_beams", "num_experts",
 	"num_experts_per_tok",
 	"num_hidden_layers", "num_key_value_heads", "num_labels",
@@ -81,8 +83,24 @@ static const struct {
 	{ "scale_depth", OFF }, { "scale_emb", ONE },
 	{ "use_alibi", OFF }, { "use_mrope", OFF },
 	{ "use_parallel_residual", OFF }, { "use_qk_norm", OFF },
+	{ "use_rope", ON },
 };
 
+/* What words of unknown keys begin with that are likely to change sums. */
+static const char *const suspicious[] = {
+	"alibi", "clip", "logn", "mrope", "multiplier", "mup", "nope",
+	"norm_type", "normalization_type", "ntk", "rope", "rotary", "scal",
+	"softcap", "xpos", "yarn",
+};
+
+/* Texts that say: as everybody does. */
+static const char *const usual[] = {
+	"", "default", "none", "null", "rms", "rms_norm", "rmsnorm", "rope",
+	"rotary",
+};
+
+#define N_SUSPICIOUS (sizeof suspicious / sizeof *suspicious)
+#define N_USUAL (sizeof usual / sizeof *usual)
 #define N_PLAIN (sizeof plain / sizeof *plain)
 #define N_KNOWN (sizeof known / sizeof *known)
 
@@ -128,6 +146,39 @@ static bool is_neutral(const json_t *v, enum neutral n, const struct model *m)
 	return false;
 }
 
+static bool is_usual(const json_t *v)
+{
+	for (size_t i = 0; i < N_USUAL && json_is_string(v); i++)
+		if (strcasecmp(usual[i], json_string_value(v)) == 0)
+			return true;
+	return is_off(v) || is_number(v, 1);
+}
+
+static bool is_known(const char *key)
+{
+	for (size_t i = 0; i < N_KNOWN; i++)
+		if (strcmp(known[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a word of the key, "embScale" and "emb_scale" have two, begins with
+ * one that is suspicious. */
+static bool is_suspicious(const char *key)
+{
+	for (size_t at = 0; key[at]; at++) {
+		unsigned char before = at ? key[at - 1] : '_', c = key[at];
+
+		if (isalnum(before) && !(islower(before) && isupper(c)))
+			continue;
+		for (size_t i = 0; i < N_SUSPICIOUS; i++)
+			if (strncasecmp(key + at, suspicious[i],
+			                strlen(suspicious[i])) == 0)
+				return true;
+	}
+	return false;
+}
+
 static bool is_plain(const char *key)
 {
 	for (size_t i = 0; i < N_PLAIN; i++)
@@ -146,11 +197,7 @@ static void note_strange(struct import_model *m, json_t *config,
 	json_t *v;
 
 	json_object_foreach(config, key, v) {
-		size_t i = 0;
-
-		while (i < N_KNOWN && strcmp(known[i].key, key))
-			i++;
-		if (i < N_KNOWN || is_plain(key) || json_is_null(v))
+		if (is_known(key) || is_plain(key) || json_is_null(v))
 			continue;
 		n++;
 		left = sizeof names - at;
@@ -164,22 +211,34 @@ static void note_strange(struct import_model *m, json_t *config,
 		            at ? names : "(long ones)");
 }
 
+static int refuse(const char *path, const char *key, const json_t *v,
+                  const char *why, struct wl_error *err)
+{
+	char *text = json_dumps(v, JSON_ENCODE_ANY);
+
+	wl_error_set(err, "%s: \"%.100s\" is %.100s, which %s", path, key,
+	             text ? text : "", why);
+	free(text);
+	return -1;
+}
+
 int hf_keys_check(json_t *config, const char *path, struct import_model *m,
                   struct wl_error *err)
 {
-	for (size_t i = 0; i < N_KNOWN; i++) {
-		const json_t *v = json_object_get(config, known[i].key);
-		char *text;
+	const char *key;
+	json_t *v;
 
-		if (!v || is_neutral(v, known[i].neutral, &m->model))
-			continue;
-		text = json_dumps(v, JSON_ENCODE_ANY);
-		wl_error_set(err, "%s: \"%s\" is %.100s, which changes the"
-		             " answer and is not supported", path, known[i].key,
-		             text ? text : "");
-		free(text);
-		return -1;
+	for (size_t i = 0; i < N_KNOWN; i++) {
+		v = json_object_get(config, known[i].key);
+		if (v && !is_neutral(v, known[i].neutral, &m->model))
+			return refuse(path, known[i].key, v, "changes the"
+			              " answer and is not supported", err);
 	}
+	json_object_foreach(config, key, v)
+		if (!is_known(key) && !is_plain(key) && is_suspicious(key) &&
+		    !is_usual(v))
+			return refuse(path, key, v, "may change the answer and"
+			              " is not known here", err);
 	note_strange(m, config, path);
 	return 0;
 }

@@ -323,6 +323,40 @@ int hf_pipeline_read(json_t *tokenizer, bool byte_fallback, const char *path,
 	       read_byte_decoder(&decoder) ? -1 : 0;
 }
 
+/* --- What tokenizer_config.json has a say in --- */
+
+void hf_pipeline_says(json_t *tokenizer, struct vocab_says *says)
+{
+	says->bos = jsonfile_get(tokenizer, "post_processor");
+	says->space = is_type(jsonfile_get(tokenizer, "pre_tokenizer"),
+	                      "Sequence");
+}
+
+int hf_pipeline_space(const struct jsonfile_at *settings,
+                      const struct vocab_says *says, bool llama,
+                      struct vocab *v)
+{
+	static const char key[] = "add_prefix_space";
+	bool bytes = v->split != WORDS_NONE, space = v->add_space;
+	bool legacy = v->space_rule == SPACE_EVERY;
+
+	if (jsonfile_bool(settings, key, &space) ||
+	    jsonfile_bool(settings, "legacy", &legacy))
+		return -1;
+	if (space == v->add_space)
+		return 0;
+	if (bytes ? says->space : !llama)
+		return wl_error_set(settings->err, "%s: \"%s\" is %s, which"
+		                    " contradicts tokenizer.json's %s",
+		                    settings->path, key, space ? "true" :
+		                    "false", bytes ? "ByteLevel" :
+		                    "normalizer or Metaspace");
+	v->add_space = space;
+	v->space_rule = bytes && space ? SPACE_MISSING :
+	                bytes || legacy ? SPACE_EVERY : SPACE_FIRST;
+	return 0;
+}
+
 /* --- After the model: BOS --- */
 
 /* The one id that a template's special token stands for. */

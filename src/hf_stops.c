@@ -36,32 +36,36 @@ int hf_stops_ids(json_t *config, const char *path, struct import_model *m,
 	return 0;
 }
 
-/* The special piece of that text, else any such piece; -1: there is none. */
-static int find_piece(const struct vocab *v, const char *text)
+/* The id of a token by its text: tokenizer.json's, else what other files say,
+ * with a note where tokenizer.json has another piece there; -1: none. */
+static json_int_t find_token(struct import_model *m, const json_t *added,
+                             const char *text, const char *path)
 {
-	size_t len = strlen(text);
-	int found = -1;
+	const struct vocab *v = &m->vocab;
+	int found = vocab_find(v, text);
+	const json_t *id = json_object_get(added, text);
+	json_int_t i = json_integer_value(id);
 
-	for (int i = 0; i < v->n; i++) {
-		if (vocab_length(v, i) != len ||
-		    memcmp(v->text + v->offset[i], text, len) != 0)
-			continue;
-		if (v->type[i] == PIECE_CONTROL)
-			return i;
-		if (found < 0)
-			found = i;
-	}
-	return found;
+	if (found >= 0 || !json_is_integer(id))
+		return found;
+	if (i >= 0 && i < v->n && vocab_length(v, i) > 0)
+		import_note(m, "%s: \"eos_token\" \"%.100s\" has id %lld, which"
+		            " is \"%.*s\" in tokenizer.json", path, text,
+		            (long long)i, (int)(vocab_length(v, i) < 60 ?
+		                                vocab_length(v, i) : 60),
+		            v->text + v->offset[i]);
+	return i;
 }
 
 static int add_token(const json_t *token, const char *path,
-                     struct import_model *m, struct wl_error *err)
+                     const json_t *added, struct import_model *m,
+                     struct wl_error *err)
 {
 	const json_t *content = json_is_object(token) ?
 	                        json_object_get(token, "content") : token;
 	const char *text = json_string_value(content);
 	char where[512];
-	int id;
+	json_int_t id;
 
 	if (!text)
 		return wl_error_set(err, "%s: \"eos_token\" must be a string,"
@@ -69,7 +73,7 @@ static int add_token(const json_t *token, const char *path,
 		                    " them", path);
 	if (!*text)
 		return 0;
-	id = find_piece(&m->vocab, text);
+	id = find_token(m, added, text, path);
 	if (id < 0) {
 		import_note(m, "ignored: %s: \"eos_token\" \"%.100s\" is no"
 		            " piece of tokenizer.json", path, text);
@@ -79,16 +83,16 @@ static int add_token(const json_t *token, const char *path,
 	return import_add_stop(m, id, where, err);
 }
 
-int hf_stops_tokens(json_t *file, const char *path, struct import_model *m,
-                    struct wl_error *err)
+int hf_stops_tokens(json_t *file, const char *path, const json_t *added,
+                    struct import_model *m, struct wl_error *err)
 {
 	json_t *eos = jsonfile_get(file, "eos_token"), *v;
 	size_t i;
 
 	if (eos && !json_is_array(eos))
-		return add_token(eos, path, m, err);
+		return add_token(eos, path, added, m, err);
 	json_array_foreach(eos, i, v)
-		if (add_token(v, path, m, err))
+		if (add_token(v, path, added, m, err))
 			return -1;
 	return 0;
 }

@@ -3,49 +3,49 @@
 #include "import.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "checkpoint.h"
 #include "recognize.h"
 
-/* Kinds that are models of this or that format; others are tried as a llama2.c
- * checkpoint, which has no magic number in its older version. */
-static int read_source(const struct import_options *o, enum file_kind kind,
-                       struct import_model *m, struct wl_error *err)
+static int refuse_tokenizer(const struct import_options *o,
+                            struct wl_error *err)
 {
-	struct stat st;
+	return wl_error_set(err, "option --tokenizer: %s brings its own"
+	                    " tokenizer", o->source);
+}
 
-	if (stat(o->source, &st) == 0 && S_ISDIR(st.st_mode))
-		return import_read_hf(o->source, m, err);
-	if (kind == FILE_GGUF)
-		return import_read_gguf(o->source, m, err);
-	if (kind != FILE_UNKNOWN && kind != FILE_LLAMA2C) {
-		wl_error_set(err, "%s: unknown format", o->source);
-		return recognize_explain(o->source, FILE_UNKNOWN, err);
-	}
+/* A llama2.c checkpoint, which in its older version has no magic number: what
+ * is no known kind is tried as one. */
+static int read_llama2c(const struct import_options *o, const struct stat *st,
+                        struct import_model *m, struct wl_error *err)
+{
+	if (S_ISREG(st->st_mode) && !o->tokenizer)
+		return wl_error_set(err, "%s: neither a directory nor a GGUF"
+		                    " file; for a llama2.c checkpoint"
+		                    " --tokenizer FILE is needed", o->source);
 	return import_read_llama2c(o->source, o->tokenizer, m, err);
 }
 
 static int read_model(const struct import_options *o, struct import_model *m,
                       struct wl_error *err)
 {
-	enum file_kind kind = recognize(o->source);
-	bool llama2c = kind == FILE_UNKNOWN || kind == FILE_LLAMA2C;
+	enum file_kind kind;
 	struct stat st;
 
 	if (stat(o->source, &st) < 0)
 		return wl_error_system(err, errno, "%s", o->source);
 	if (S_ISDIR(st.st_mode))
-		llama2c = false;
-	if (llama2c && S_ISREG(st.st_mode) && !o->tokenizer)
-		return wl_error_set(err, "%s: neither a directory nor a GGUF"
-		                    " file; for a llama2.c checkpoint"
-		                    " --tokenizer FILE is needed", o->source);
-	if (o->tokenizer && (kind == FILE_GGUF || S_ISDIR(st.st_mode)))
-		return wl_error_set(err, "option --tokenizer: %s brings its own"
-		                    " tokenizer", o->source);
-	return read_source(o, kind, m, err);
+		return o->tokenizer ? refuse_tokenizer(o, err) :
+		       import_read_hf(o->source, m, err);
+	kind = recognize(o->source);
+	if (kind == FILE_GGUF)
+		return o->tokenizer ? refuse_tokenizer(o, err) :
+		       import_read_gguf(o->source, m, err);
+	if (kind == FILE_UNKNOWN || kind == FILE_LLAMA2C)
+		return read_llama2c(o, &st, m, err);
+	wl_error_set(err, "%s: unknown format", o->source);
+	return recognize_explain(o->source, FILE_UNKNOWN, err);
 }
 
 int import_run(const struct import_options *o, struct wl_error *err)

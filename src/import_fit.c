@@ -9,14 +9,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "printable.h"
+
 #define MAX_NOTES 64
+/* As much as a message may have. */
+#define NOTE_BYTES (sizeof((struct wl_error *)0)->text)
 
 /* --- Notes --- */
 
 void import_note(struct import_model *m, const char *fmt, ...)
 {
-	struct wl_error text;
-	char line[sizeof text.text];
+	char line[NOTE_BYTES];
 	va_list ap;
 
 	if (m->n_notes >= MAX_NOTES)
@@ -24,9 +27,9 @@ void import_note(struct import_model *m, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof line, fmt, ap);
 	va_end(ap);
-	wl_error_set(&text, "%s", line); /* without control characters */
+	printable_mask(line);
 	m->note = wl_realloc(m->note, (size_t)m->n_notes + 1, sizeof *m->note);
-	m->note[m->n_notes++] = wl_strdup(text.text);
+	m->note[m->n_notes++] = wl_strdup(line);
 }
 
 /* --- Ends of text --- */
@@ -146,9 +149,9 @@ static bool ends(const char *name, const char *with)
 	return n >= m && strcmp(name + n - m, with) == 0;
 }
 
-/* Tables that are not weights: RoPE's, which follow from theta and its
- * factors, numbers 0, 1, 2, ..., and the constants of masks. */
-static bool is_table(const char *name)
+/* RoPE's follow from theta and its factors; numbers 0, 1, 2, ...; the constants
+ * of masks. */
+bool import_is_table(const char *name)
 {
 	static const char *const table[] = {
 		"rotary_emb.inv_freq", "rotary_emb.cos_cached",
@@ -237,7 +240,7 @@ static const char *judge(struct import_model *m, const struct source_tensor *t,
 	const char *embedding = m->names->name[T_EMBEDDING];
 	const struct source_tensor *e = source_peek(&m->sources, embedding);
 
-	if (is_table(t->name))
+	if (import_is_table(t->name))
 		return "no shape needs it";
 	if (weight_of(&m->sources, t->name))
 		return judge_bias(m, t, err) ? NULL : "a bias of zeros";

@@ -356,6 +356,17 @@ static int read_stop(struct reader *r, const char *name)
 	return 0;
 }
 
+/* Tells of a special piece that has an id, but not from the file; whether it
+ * is one. */
+static bool note_silent(struct reader *r, const char *name, int id)
+{
+	if (id < 0 || gguf_has(r->g, name))
+		return false;
+	import_note(r->m, "%s: %s is missing: taken as %d, as llama.cpp does",
+	            gguf_path(r->g), name, id);
+	return true;
+}
+
 static int read_stops(struct reader *r)
 {
 	static const char *const stop[] = {
@@ -364,12 +375,17 @@ static int read_stops(struct reader *r)
 		"tokenizer.ggml.eom_token_id", "tokenizer.ggml.eom_token_ids",
 	};
 	struct model *m = &r->m->model;
+	struct vocab *v = &r->m->vocab;
 
-	m->bos_id = r->m->vocab.bos_id;
+	m->bos_id = v->bos_id;
+	note_silent(r, "tokenizer.ggml.bos_token_id", m->bos_id);
+	if (note_silent(r, stop[0], v->eos_id) &&
+	    import_add_stop(r->m, v->eos_id, stop[0], r->err))
+		return -1;
 	for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
 		if (gguf_has(r->g, stop[i]) && read_stop(r, stop[i]))
 			return -1;
-	r->m->vocab.eos_id = m->n_stop ? m->stop_id[0] : -1;
+	v->eos_id = m->n_stop ? m->stop_id[0] : -1;
 	return 0;
 }
 

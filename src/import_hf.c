@@ -39,7 +39,8 @@ struct reader {
 	const char *dir;
 	struct import_model *m;
 	const char *arch;      /* "LlamaForCausalLM" etc., static */
-	bool bos_said;         /* by tokenizer.json's post_processor */
+	struct vocab_says says; /* tokenizer.json */
+	json_t *added;         /* ids of tokens that other files name */
 	bool mlp_bias;         /* config.json promises biases in the FFN */
 	struct wl_error *err;
 };
@@ -112,17 +113,6 @@ static int read_config(struct reader *r)
 
 /* --- The tokenizer --- */
 
-static int find_text(const struct vocab *v, const char *text)
-{
-	size_t len = strlen(text);
-
-	for (int i = 0; i < v->n; i++)
-		if (vocab_length(v, i) == len &&
-		    memcmp(v->text + v->offset[i], text, len) == 0)
-			return i;
-	return -1;
-}
-
 /* LlamaTokenizer makes its own post_processor, whatever tokenizer.json says.
  * Its directories do not always name it: then what has Llama's kind of pieces
  * and its BOS counts as such. */
@@ -133,17 +123,16 @@ static bool is_llama_class(const struct reader *r, const json_t *root)
 	                                              "tokenizer_class"));
 
 	if (!class)
-		return !r->bos_said && v->split == WORDS_NONE &&
+		return !r->says.bos && v->split == WORDS_NONE &&
 		       strcmp(r->arch, "Qwen2ForCausalLM") &&
 		       (json_object_get(root, "bos_token") ||
-		        find_text(v, "<s>") >= 0);
+		        vocab_find(v, "<s>") >= 0);
 	return strcmp(class, "LlamaTokenizer") == 0 ||
 	       strcmp(class, "LlamaTokenizerFast") == 0;
 }
 
 /* tokenizer_config.json: BOS, where tokenizer.json has no say. */
-static int use_bos(struct reader *r, json_t *root,
-                                const char *path)
+static int use_bos(struct reader *r, json_t *root, const char *path)
 {
 	struct jsonfile_at a = { root, path, "", r->err };
 	json_t *token = jsonfile_get(root, "bos_token");
@@ -151,7 +140,7 @@ static int use_bos(struct reader *r, json_t *root,
 	struct vocab *v = &r->m->vocab;
 	const char *text;
 
-	if (r->bos_said && !llama)
+	if (r->says.bos && !llama)
 		return 0;
 	if (jsonfile_bool(&a, "add_bos_token", &bos) ||
 	    jsonfile_bool(&a, "add_eos_token", &eos))
@@ -166,7 +155,7 @@ static int use_bos(struct reader *r, json_t *root,
 	if (json_is_object(token))
 		token = json_object_get(token, "content");
 	text = token ? json_string_value(token) : "<s>";
-	v->bos_id = text ? find_text(v, text) : -1;
+	v->bos_id = text ? vocab_find(v, text) : -1;
 	if (v->bos_id < 0)
 		return wl_error_set(r->err, "%s: \"bos_token\" \"%.100s\" is no"
 		                    " piece of tokenizer.json", path,
@@ -176,13 +165,56 @@ static int use_bos(struct reader *r, json_t *root,
 
 static int use_eos(struct reader *r, json_t *root, const char *path)
 {
-	return hf_stops_tokens(root, path, r->m, r->err);
+	return hf_stops_tokens(root, path, r->added, r->m, r->err);
+}
+
+static int use_space(struct reader *r, json_t *root, const char *path)
+{
+	struct jsonfile_at a = { root, path, "", r->err };
+
+	return hf_pipeline_space(&a, &r->says, is_llama_class(r, root),
+	                         &r->m->vocab);
+}
+
+/* "added_tokens_decoder": {"7": {"content": "<end>"}}. */
+static void keep_decoder(struct reader *r, json_t *root)
+{
+	json_t *list = jsonfile_get(root, "added_tokens_decoder"), *token;
+	const char *id;
+
+	json_object_foreach(list, id, token) {
+		const json_t *text = json_object_get(token, "content");
+		size_t digits = strspn(id, "0123456789");
+
+		if (json_is_string(text) && digits > 0 && digits < 10 &&
+		    !id[digits])
+			json_object_set_new(r->added, json_string_value(text),
+			                    json_integer(atoi(id)));
+	}
 }
 
 static int use_tokenizer_config(struct reader *r, json_t *root,
                                 const char *path)
 {
-	return use_bos(r, root, path) || use_eos(r, root, path) ? -1 : 0;
+	keep_decoder(r, root);
+	return use_bos(r, root, path) || use_space(r, root, path) ||
+	       use_eos(r, root, path) ? -1 : 0;
+}
+
+/* {"<end>": 7}. */
+static int use_added_tokens(struct reader *r, json_t *root, const char *path)
+{
+	(void)path;
+	return json_object_update(r->added, root);
+}
+
+static int read_added_tokens(struct reader *r)
+{
+	static const char name[] = "added_tokens.json";
+
+	if (!exists(r, name))
+		return 0;
+	return with_json(r, name, HF_MAX_CONFIG, 0, use_added_tokens);
 }
 
 static int read_special_tokens(struct reader *r)
@@ -215,7 +247,7 @@ static int read_pieces(struct reader *r)
 {
 	struct import_model *m = r->m;
 	char *path = path_of(r, "tokenizer.json");
-	int rc = vocab_read_json(path, &m->vocab, &r->bos_said, r->err);
+	int rc = vocab_read_json(path, &m->vocab, &r->says, r->err);
 
 	free(path);
 	return rc;
@@ -232,8 +264,8 @@ static int read_tokenizer(struct reader *r)
 		                    " transformers' AutoTokenizer makes"
 		                    " tokenizer.json of it, save_pretrained"
 		                    " writes it)" : "");
-	if (read_pieces(r) || read_tokenizer_config(r) ||
-	    read_special_tokens(r))
+	if (read_pieces(r) || read_added_tokens(r) ||
+	    read_tokenizer_config(r) || read_special_tokens(r))
 		return -1;
 	m->model.bos_id = m->vocab.bos_id;
 	if (m->model.n_stop > 0)
@@ -266,17 +298,10 @@ static void add_odd(struct odd_names *o, const char *name, const char *at)
 	}
 }
 
-static int read_shard(struct reader *r, const char *shard)
-{
-	if (!exists(r, shard))
-		return wl_error_set(r->err, "%s: shard %.200s is missing",
-		                    r->dir, shard);
-	return read_file(r, shard);
-}
-
 /* The map decides which shards are read, and the shards what there is: where
  * they differ nothing is lost, for a tensor that is needed and in no shard is
- * refused later, as is one that is there and not known. */
+ * refused later, as is one that is there and not known. What only a missing
+ * shard could have must be a table, which tells nothing. */
 static int compare_map(struct reader *r, json_t *map, const char *index)
 {
 	struct odd_names gone = { 0 }, moved = { 0 };
@@ -286,9 +311,16 @@ static int compare_map(struct reader *r, json_t *map, const char *index)
 
 	if (source_index(s, r->err))
 		return -1;
-	json_object_foreach(map, name, shard)
-		if (!source_peek(s, name))
-			add_odd(&gone, name, json_string_value(shard));
+	json_object_foreach(map, name, shard) {
+		const char *file = json_string_value(shard);
+
+		if (source_peek(s, name))
+			continue;
+		if (!exists(r, file) && !import_is_table(name))
+			return wl_error_set(r->err, "%s: shard %.200s is"
+			                    " missing", r->dir, file);
+		add_odd(&gone, name, file);
+	}
 	for (size_t i = 0; i < s->n; i++) {
 		const char *file = s->file[s->tensor[i].file].path;
 		const char *in;
@@ -332,9 +364,9 @@ static int read_shards(struct reader *r, json_t *map, json_t *done,
 			                    " file of %.200s must be a plain"
 			                    " name, not \"%.200s\"", index,
 			                    name, shard ? shard : "");
-		if (json_object_get(done, shard))
+		if (json_object_get(done, shard) || !exists(r, shard))
 			continue;
-		if (read_shard(r, shard))
+		if (read_file(r, shard))
 			return -1;
 		json_object_set(done, shard, value);
 	}
@@ -508,12 +540,15 @@ int import_read_hf(const char *dir, struct import_model *m,
                    struct wl_error *err)
 {
 	struct reader r = { .dir = dir, .m = m, .err = err };
+	int rc;
 
 	*m = (struct import_model){ .names = &names, .rotate_half = true };
 	if (access(dir, R_OK | X_OK))
 		return wl_error_system(err, errno, "%s", dir);
-	if (read_config(&r) || read_tokenizer(&r) || read_tensors(&r))
-		return -1;
-	describe(&r);
-	return 0;
+	r.added = json_object();
+	rc = read_config(&r) || read_tokenizer(&r) || read_tensors(&r) ? -1 : 0;
+	json_decref(r.added);
+	if (rc == 0)
+		describe(&r);
+	return rc;
 }

@@ -56,6 +56,47 @@ static int refuse(const struct jsonfile_at *a, const char *key,
 	                    key, what);
 }
 
+static const struct {
+	const char *what, *cure;
+	const char *keys[4]; /* that no other kind has */
+} kinds[JSON_NKINDS] = {
+	[JSON_SHAPE] = { "a shape", "give it to --shape or to import --random",
+	                 { "dim", "n_layers", "n_heads", "n_kv_heads" } },
+	[JSON_DEVICE] = { "a device", "give it to --device", { "numbers" } },
+	[JSON_HF_CONFIG] = {
+		"a Hugging Face config.json", "import its directory with"
+		" waferllm import",
+		{ "architectures", "model_type", "hidden_size",
+		  "num_hidden_layers" } },
+};
+
+static bool looks_like(const json_t *object, enum json_kind kind)
+{
+	for (int i = 0; i < 4 && kinds[kind].keys[i]; i++)
+		if (json_object_get(object, kinds[kind].keys[i]))
+			return true;
+	return false;
+}
+
+int jsonfile_refuse_other(const struct jsonfile_at *a, enum json_kind wanted)
+{
+	int other = -1;
+
+	if (looks_like(a->object, wanted))
+		return 0;
+	for (int i = 0; i < JSON_NKINDS; i++)
+		if (looks_like(a->object, i)) {
+			if (other >= 0)
+				return 0;
+			other = i;
+		}
+	if (other < 0)
+		return 0;
+	return wl_error_set(a->err, "%s: is %s, not %s: %s", a->path,
+	                    kinds[other].what, kinds[wanted].what,
+	                    kinds[other].cure);
+}
+
 int jsonfile_refuse_unknown(const struct jsonfile_at *a,
                             const char *const *keys)
 {

@@ -6,18 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "printable.h"
+
 /* Text that the default model continues well. */
 #define DEFAULT_PROMPT "My son,"
 
-/* A copy for a message, cut, with ? for control characters. */
+/* A copy for a message, cut, without control characters. */
 static void copy_shown(char *to, size_t size, const char *text, size_t len)
 {
 	size_t n = len < size ? len : size - 1;
 
-	for (size_t i = 0; i < n; i++)
-		to[i] = (unsigned char)text[i] < ' ' || text[i] == 0x7f
-			? '?' : text[i];
+	if (n > 0)
+		memcpy(to, text, n);
 	to[n] = '\0';
+	printable_mask(to);
 }
 
 /* --- Text --- */
@@ -161,8 +163,9 @@ static int encode(struct prompt *p, const struct options *o,
 		                    ? " file " : "", o->prompt_file
 		                    ? o->prompt_file : "", why.text);
 	if (p->n == 0)
-		return wl_error_set(err, "option --prompt: the prompt is empty "
-		                    "and the model has no begin-of-text token");
+		return wl_error_set(err, "option --prompt%s: the prompt is"
+		                    " empty and the model has no begin-of-text"
+		                    " token", o->prompt_file ? "-file" : "");
 	if (!o->special)
 		name_special(p, t);
 	return 0;

@@ -74,7 +74,7 @@ static const struct {
 	[FILE_ONNX] = {
 		"an ONNX model", "import the safetensors or GGUF files of the"
 		" same model", NULL },
-	[FILE_NUMPY] = { "a NumPy array", "it is no model", NULL },
+	[FILE_NUMPY] = { "a NumPy array", "it holds no model", NULL },
 	[FILE_ZIP] = { "a zip archive", "unpack it first", NULL },
 	[FILE_GZIP] = { "a gzip file", "unpack it first", NULL },
 	[FILE_XZ] = { "an xz file", "unpack it first", NULL },
@@ -89,6 +89,10 @@ static const struct {
 		" weights",
 		"download model.safetensors, or its index and the shards, too",
 		NULL },
+	[FILE_HF_DIR_RENAMED] = {
+		"a directory with a Hugging Face model's files but with"
+		" weights of another name", "import reads model.safetensors, or"
+		" what model.safetensors.index.json names; here is ", "" },
 	[FILE_HF_DIR_PYTORCH] = {
 		"a directory with PyTorch's pytorch_model.bin", "only"
 		" safetensors is read; load the model with transformers and"
@@ -116,13 +120,13 @@ static const struct {
 	[FILE_PARENT_DIR] = {
 		"a directory above a Hugging Face model", "give waferllm"
 		" import that: ", "" },
-	[FILE_EMPTY_DIR] = { "a directory and empty", "is it the right one?",
+	[FILE_EMPTY_DIR] = { "an empty directory", "is it the right one?",
 	                     NULL },
 };
 
 /* What readers call what they want, where it differs from the above. */
 static const char *const wanted_name[FILE_NKINDS] = {
-	[FILE_UNKNOWN] = "a model that import reads",
+	[FILE_UNKNOWN] = "a model that import can read",
 	[FILE_JSON] = "JSON",
 	[FILE_HF_DIR] = "a Hugging Face directory (config.json,"
 	                " model.safetensors, tokenizer.json)",
@@ -406,19 +410,23 @@ static enum file_kind file_kind(const char *path)
 
 /* --- Directories --- */
 
-/* The first entry of each sort, "" where there is none. */
+/* What a directory has, the first entry of each sort; "" where there is
+ * none. */
 struct entries {
-	bool any, config, safetensors, pytorch, adapter, params, meta, other;
+	bool any, config, weights, pytorch, adapter, params, meta, other;
 	char gguf[NAME_BYTES], h5[NAME_BYTES];
-	char inner[2 * NAME_BYTES]; /* a snapshot, or another model below */
-	bool cache;
+	char safetensors[NAME_BYTES];  /* whatever it is called */
+	char below[NAME_BYTES];        /* a directory with a model */
+	char cache[4 * NAME_BYTES];    /* where a cache has its snapshots: ... */
+	char snapshot[4 * NAME_BYTES]; /* ..., and one with a model */
 };
 
 static bool ends(const char *name, const char *with)
 {
 	size_t n = strlen(name), m = strlen(with);
 
-	return n >= m && strcmp(name + n - m, with) == 0;
+	/* Other systems' names have capitals: MODEL.GGUF. */
+	return n >= m && strcasecmp(name + n - m, with) == 0;
 }
 
 static bool begins(const char *name, const char *with)
@@ -440,9 +448,10 @@ static bool has(const char *dir, const char *inner, const char *name)
 	return n < (int)sizeof path && access(path, F_OK) == 0;
 }
 
-/* The first entry of dir/inner that holds a config.json, put behind inner. */
-static void find_model(const char *dir, const char *inner, char *to,
-                       size_t size)
+/* Calls use for the entries of dir/inner, if there is one, but hidden ones. */
+static void each_entry(const char *dir, const char *inner, struct entries *s,
+                       void (*use)(struct entries *s, const char *dir,
+                                   const char *inner, const char *name))
 {
 	char path[4096];
 	struct dirent *e;
@@ -451,18 +460,58 @@ static void find_model(const char *dir, const char *inner, char *to,
 	if (snprintf(path, sizeof path, "%s/%s", dir, inner) >=
 	    (int)sizeof path || !(d = opendir(path)))
 		return;
-	for (int n = 0; n < MAX_ENTRIES && (e = readdir(d)) && !*to; n++)
-		if (e->d_name[0] != '.' &&
-		    has(path, e->d_name, "config.json"))
-			snprintf(to, size, "%.255s/%.255s", inner, e->d_name);
+	for (int n = 0; n < MAX_ENTRIES && (e = readdir(d)); n++)
+		if (e->d_name[0] != '.')
+			use(s, dir, inner, e->d_name);
 	closedir(d);
+}
+
+/* An entry of a model's snapshots in the cache. */
+static void note_snapshot(struct entries *s, const char *dir,
+                          const char *inner, const char *name)
+{
+	char path[4 * NAME_BYTES];
+
+	snprintf(path, sizeof path, "%s/%.255s", inner, name);
+	if (!*s->snapshot && has(dir, path, "config.json"))
+		strcpy(s->snapshot, path);
+}
+
+static void note_cache(struct entries *s, const char *dir, const char *path)
+{
+	each_entry(dir, path, s, note_snapshot);
+	if (!*s->cache)
+		snprintf(s->cache, sizeof s->cache, "%s/NAME", path);
+}
+
+/* An entry of the cache's hub, whose models are models--OWNER--NAME. */
+static void note_cached(struct entries *s, const char *dir, const char *inner,
+                        const char *name)
+{
+	char path[3 * NAME_BYTES];
+
+	if (!begins(name, "models--"))
+		return;
+	snprintf(path, sizeof path, "%s%.255s/snapshots", inner, name);
+	note_cache(s, dir, path);
+}
+
+/* What a directory's entry of that name has in it. */
+static void note_below(struct entries *s, const char *dir, const char *name)
+{
+	if (strcmp(name, "snapshots") == 0)
+		note_cache(s, dir, name);
+	else if (strcmp(name, "hub") == 0)
+		each_entry(dir, "hub/", s, note_cached);
+	else
+		note_cached(s, dir, "", name);
+	if (has(dir, name, "config.json"))
+		keep_first(s->below, name);
 }
 
 /* What an entry of a directory says about it. */
 static void note_entry(struct entries *s, const char *dir, const char *name)
 {
-	char inner[NAME_BYTES + 16];
-
 	s->any = true;
 	s->config |= strcmp(name, "config.json") == 0;
 	s->params |= strcmp(name, "params.json") == 0;
@@ -471,24 +520,18 @@ static void note_entry(struct entries *s, const char *dir, const char *name)
 	s->pytorch |= begins(name, "pytorch_model");
 	s->other |= begins(name, "tf_model.") || begins(name, "flax_model") ||
 	            ends(name, ".onnx");
+	s->weights |= strcmp(name, "model.safetensors") == 0 ||
+	              strcmp(name, "model.safetensors.index.json") == 0;
 	if (begins(name, "consolidated"))
 		s->meta = true;
-	else if (!begins(name, "adapter_model."))
-		s->safetensors |= ends(name, ".safetensors") ||
-		                  ends(name, ".safetensors.index.json");
+	else if (!begins(name, "adapter_model.") && ends(name, ".safetensors"))
+		keep_first(s->safetensors, name);
 	if (ends(name, ".gguf"))
 		keep_first(s->gguf, name);
 	if (ends(name, ".h5") && !begins(name, "tf_model"))
 		keep_first(s->h5, name);
-	if (strcmp(name, "snapshots") == 0 || begins(name, "models--")) {
-		snprintf(inner, sizeof inner, "%s%s", name,
-		         *name == 's' ? "" : "/snapshots");
-		s->cache = true;
-		find_model(dir, inner, s->inner, sizeof s->inner);
-	} else if (!s->cache && !*s->inner && !strchr(name, '.') &&
-	           has(dir, name, "config.json")) {
-		snprintf(s->inner, sizeof s->inner, "%s", name);
-	}
+	if (name[0] != '.')
+		note_below(s, dir, name);
 }
 
 static enum file_kind kind_of_entries(const struct entries *s)
@@ -497,15 +540,16 @@ static enum file_kind kind_of_entries(const struct entries *s)
 		bool is;
 		enum file_kind kind;
 	} row[] = {
-		{ s->config && s->safetensors, FILE_HF_DIR },
+		{ s->config && s->weights, FILE_HF_DIR },
 		{ s->adapter, FILE_ADAPTER_DIR },
 		{ s->params && s->meta, FILE_META_DIR },
+		{ s->config && *s->safetensors, FILE_HF_DIR_RENAMED },
 		{ s->config && s->pytorch, FILE_HF_DIR_PYTORCH },
 		{ *s->gguf, FILE_GGUF_DIR },
 		{ s->other, FILE_OTHER_DIR },
 		{ s->config, FILE_HF_DIR_BARE },
-		{ s->cache, FILE_CACHE_DIR },
-		{ *s->inner, FILE_PARENT_DIR },
+		{ *s->cache, FILE_CACHE_DIR },
+		{ *s->below, FILE_PARENT_DIR },
 		{ *s->h5, FILE_CHECKPOINT_DIR },
 		{ !s->any, FILE_EMPTY_DIR },
 	};
@@ -554,15 +598,23 @@ enum file_kind recognize(const char *path)
 static void name_cure(const char *path, enum file_kind kind,
                       const struct entries *s, char *to, size_t size)
 {
-	const char *in = kind == FILE_GGUF_DIR ? s->gguf :
-	                 kind == FILE_CHECKPOINT_DIR ? s->h5 :
-	                 kind == FILE_CACHE_DIR || kind == FILE_PARENT_DIR ?
-	                 s->inner : "";
+	const struct {
+		enum file_kind kind;
+		const char *name;
+	} row[] = {
+		{ FILE_GGUF_DIR, s->gguf }, { FILE_CHECKPOINT_DIR, s->h5 },
+		{ FILE_HF_DIR_RENAMED, s->safetensors },
+		{ FILE_PARENT_DIR, s->below },
+		{ FILE_CACHE_DIR, *s->snapshot ? s->snapshot :
+		                                 s->cache },
+	};
+	const char *in = "";
 	const char *shown = strlen(path) <= SHOWN_PATH ? path : "SOURCE";
 	bool slash = *path && path[strlen(path) - 1] == '/';
 
-	if (kind == FILE_CACHE_DIR && !*in)
-		in = "snapshots/NAME";
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++)
+		if (row[i].kind == kind)
+			in = row[i].name;
 	snprintf(to, size, "%s%s%s", shown, *in && !slash ? "/" : "", in);
 }
 
@@ -570,7 +622,7 @@ int recognize_explain(const char *path, enum file_kind wanted,
                       struct wl_error *err)
 {
 	const char *want = wanted_name[wanted], *rest;
-	char name[SHOWN_PATH + 3 * NAME_BYTES] = "";
+	char name[SHOWN_PATH + 5 * NAME_BYTES] = "";
 	struct entries s;
 	enum file_kind kind = look(path, &s);
 
@@ -581,10 +633,7 @@ int recognize_explain(const char *path, enum file_kind wanted,
 		name_cure(path, kind, &s, name, sizeof name);
 	want = want ? want : kinds[wanted].what;
 	rest = kinds[kind].rest ? kinds[kind].rest : "";
-	if (kind >= FILE_HF_DIR)
-		return wl_error_set(err, "%s: is %s, not %s: %s%s%s", path,
-		                    kinds[kind].what, want, kinds[kind].cure,
-		                    name, rest);
-	return wl_error_set(err, "%s: not %s but %s: %s%s%s", path, want,
-	                    kinds[kind].what, kinds[kind].cure, name, rest);
+	return wl_error_set(err, "%s: is %s, not %s: %s%s%s", path,
+	                    kinds[kind].what, want, kinds[kind].cure, name,
+	                    rest);
 }

@@ -87,6 +87,8 @@ static int refuse_unknown(json_t *root, const char *path, struct wl_error *err)
 
 	for (size_t i = 0; i < N_KEYS; i++)
 		names[i] = keys[i].name;
+	if (jsonfile_refuse_other(&a, JSON_SHAPE))
+		return -1;
 	return jsonfile_refuse_unknown(&a, names);
 }
 

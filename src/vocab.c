@@ -130,6 +130,23 @@ void vocab_fini(struct vocab *v)
 
 /* --- Look-up by text --- */
 
+int vocab_find(const struct vocab *v, const char *text)
+{
+	size_t len = strlen(text);
+	int found = -1;
+
+	for (int i = 0; i < v->n; i++) {
+		if (vocab_length(v, i) != len ||
+		    memcmp(v->text + v->offset[i], text, len) != 0)
+			continue;
+		if (v->type[i] == PIECE_CONTROL)
+			return i;
+		if (found < 0)
+			found = i;
+	}
+	return found;
+}
+
 struct entry {
 	const char *text;
 	uint32_t len;

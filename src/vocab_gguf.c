@@ -15,6 +15,9 @@
 /* As many as a model may have (model_check). */
 #define MAX_PIECES (1 << 22)
 
+/* SentencePiece's ids where nobody chose others. */
+enum { SPM_BOS = 1, SPM_EOS = 2 };
+
 /* Byte-level vocabularies by what tokenizer.ggml.pre calls them: the names of
  * splittings that are those of vocab.h to the last character. */
 static const struct family {
@@ -135,10 +138,18 @@ static int read_add_space(struct reader *r)
 	return 0;
 }
 
-/* The id of a special piece; -1 where the file names none. */
-static int read_id(const struct reader *r, const char *key, int *id)
+/* What id a special piece has where the file is silent: SentencePiece's own,
+ * as in llama.cpp. -1: none. */
+static int silent_id(const struct reader *r, int id)
 {
-	int64_t value = -1;
+	return !r->bytes && id < r->v->n ? id : -1;
+}
+
+/* The id of a special piece. */
+static int read_id(const struct reader *r, const char *key, int silent,
+                   int *id)
+{
+	int64_t value = silent_id(r, silent);
 
 	if (gguf_has(r->g, key) &&
 	    gguf_get_int(r->g, key, 0, r->v->n - 1, &value, r->err))
@@ -153,6 +164,8 @@ static int eos_id(const struct reader *r)
 	struct wl_error none;
 	int64_t id;
 
+	if (!gguf_has(r->g, KEY("eos_token_id")))
+		return silent_id(r, SPM_EOS);
 	return gguf_get_int(r->g, KEY("eos_token_id"), 0, r->v->n - 1, &id,
 	                    &none) ? -1 : (int)id;
 }
@@ -163,7 +176,7 @@ static int read_special(struct reader *r)
 	bool add_bos;
 	int bos;
 
-	if (read_id(r, KEY("bos_token_id"), &bos) ||
+	if (read_id(r, KEY("bos_token_id"), SPM_BOS, &bos) ||
 	    get_bool(r, KEY("add_bos_token"), r->add_bos, &add_bos))
 		return -1;
 	if (add_bos && bos < 0)

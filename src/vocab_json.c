@@ -412,7 +412,7 @@ static int read_tokenizer(json_t *tokenizer, const char *path,
 	return rc;
 }
 
-int vocab_read_json(const char *path, struct vocab *v, bool *says_bos,
+int vocab_read_json(const char *path, struct vocab *v, struct vocab_says *says,
                     struct wl_error *err)
 {
 	json_t *root = jsonfile_read(path, HF_MAX_TOKENIZER, 0, err);
@@ -421,7 +421,7 @@ int vocab_read_json(const char *path, struct vocab *v, bool *says_bos,
 	vocab_init(v);
 	if (!root)
 		return -1;
-	*says_bos = jsonfile_get(root, "post_processor");
+	hf_pipeline_says(root, says);
 	rc = read_tokenizer(root, path, v, err);
 	json_decref(root);
 	if (rc)

@@ -407,6 +407,42 @@ START_TEST(all_files_are_devices)
 }
 END_TEST
 
+static void write_text(const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* Files that people take for devices. */
+START_TEST(shapes_are_no_devices)
+{
+	static const struct {
+		const char *text, *blame;
+	} row[] = {
+		{ "{\"architectures\": [\"LlamaForCausalLM\"]}",
+		  "is a Hugging Face config.json, not a device: import its"
+		  " directory" },
+		{ "{\"title\": 1, \"hidden_size\": 3}", "config.json, not" },
+		{ "{\"dim\": 64, \"n_layers\": 2}",
+		  "is a shape, not a device: give it to --shape" },
+		{ "{\"dim\": 64, \"numbers\": {}}", "unknown key \"dim\"" },
+		{ "{\"dim\": 64, \"model_type\": 1}", "unknown key" },
+		{ "{\"other\": 64}", "unknown key \"other\"" },
+	};
+	struct wl_error err = { .text = "" };
+	struct device d;
+
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		write_text(row[i].text);
+		ck_assert_int_eq(device_read(path, &d, &err), -1);
+		ck_assert_msg(strstr(err.text, row[i].blame), "%s", err.text);
+	}
+}
+END_TEST
+
 START_TEST(unknown_names_get_help)
 {
 	static const char *const bad[] = { "wse9", "", "wse2.json", "WSE2" };
@@ -606,6 +642,7 @@ static Suite *suite(void)
 	tcase_add_test(t, ranges_include_their_ends);
 	tcase_add_test(t, devices_are_known_by_name);
 	tcase_add_test(t, all_files_are_devices);
+	tcase_add_test(t, shapes_are_no_devices);
 	tcase_add_test(t, unknown_names_get_help);
 	tcase_add_test(t, data_are_beside_the_program);
 	tcase_add_test(t, numbers_can_be_set);

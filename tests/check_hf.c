@@ -300,6 +300,59 @@ START_TEST(ends_of_the_tokenizer_are_read)
 }
 END_TEST
 
+/* Ends that tokenizer.json has no piece for. */
+START_TEST(ends_may_stand_in_added_tokens)
+{
+	static const struct {
+		const char *name, *text; /* beside the second */
+		const char *settings;    /* tokenizer_config.json */
+		int id, notes;           /* -1: no id */
+	} row[] = {
+		{ NULL, NULL, "{\"eos_token\": \"<end>\","
+		  "\"added_tokens_decoder\": {\"12\": {\"content\":"
+		  "\"<end>\"}, \"x\": 3, \"13\": {}}}", 12, 0 },
+		{ "added_tokens.json", "{\"<end>\": 13, \"<x>\": \"y\"}",
+		  "{\"eos_token\": {\"content\": \"<end>\"}}", 13, 0 },
+		{ "special_tokens_map.json", "{\"eos_token\": \"<end>\"}",
+		  "{\"added_tokens_decoder\": {\"12\": {\"content\":"
+		  "\"<end>\"}}}", 12, 0 },
+		/* Where tokenizer.json has another, or the very text. */
+		{ "added_tokens.json", "{\"<end>\": 5}",
+		  "{\"eos_token\": \"<end>\"}", 5, 1 },
+		{ "added_tokens.json", "{\"</s>\": 5}",
+		  "{\"eos_token\": \"</s>\"}", 2, 0 },
+		{ "added_tokens.json", "{\"<end>\": 14}",
+		  "{\"eos_token\": \"<end>\"}", -1, 1 },
+		{ "added_tokens.json", "{\"<end>\": -1}",
+		  "{\"eos_token\": \"<end>\"}", -1, 1 },
+		{ "added_tokens.json", "{\"<end>\": \"5\"}",
+		  "{\"eos_token\": \"<end>\"}", -1, 1 },
+		{ NULL, NULL, "{\"eos_token\": \"<end>\","
+		  "\"added_tokens_decoder\": {\"99999999999\":"
+		  "{\"content\": \"<end>\"}}}", -1, 1 },
+		{ NULL, NULL, "{\"eos_token\": \"<end>\","
+		  "\"added_tokens_decoder\": [3]}", -1, 1 },
+	};
+	struct import_model m;
+
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		setup();
+		put_json("config.json", config, "eos_token_id", NULL);
+		if (row[i].name)
+			put_text(row[i].name, row[i].text);
+		put_text("tokenizer_config.json", row[i].settings);
+		m = accepted();
+		ck_assert_msg(m.n_notes == row[i].notes, "%zu: %s", i,
+		              m.n_notes ? m.note[0] : "no note");
+		ck_assert_int_eq(m.model.n_stop, row[i].id >= 0);
+		ck_assert_int_eq(m.vocab.eos_id, row[i].id);
+		import_model_fini(&m);
+	}
+	put_text("added_tokens.json", "[");
+	refused("added_tokens.json", "line 1");
+}
+END_TEST
+
 /* Members of config.json that leave the answer as it is. */
 START_TEST(neutral_settings_are_ignored)
 {
@@ -317,6 +370,8 @@ START_TEST(neutral_settings_are_ignored)
 		"{\"query_pre_attn_scalar\": 4, \"clip_qkv\": null}",
 		"{\"partial_rotary_factor\": 1, \"quantization\": null}",
 		"{\"rope_scaling\": {}}", "{\"new_key\": null}",
+		"{\"model_type\": \"llama\", \"multiple_of\": 256,"
+		"\"ffn_dim_multiplier\": 1.3}",
 		"{\"rope_scaling\": {\"type\": \"default\", \"factor\": 1}}",
 		"{\"rope_scaling\": {\"type\": \"linear\", \"factor\": 1}}",
 		"{\"rope_scaling\": {\"factor\": 1.0}}",
@@ -325,19 +380,25 @@ START_TEST(neutral_settings_are_ignored)
 	};
 	static const char *const noted[] = {
 		"{\"new_key\": 3}", "{\"a\": 1, \"b\": [2]}",
+		"{\"rope_interleaved\": false, \"is_llama_config\": true}",
+		"{\"norm_type\": \"RMSNorm\", \"emb_scale\": 1.0,"
+		"\"properties\": 7, \"alibi_x\": [], \"rope_y\": {}}",
+		"{\"sliding_window\": 4096}",
 		"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 1.0,"
 		"\"beta_fast\": 32}}",
 		"{\"rope_scaling\": {\"type\": \"dynamic\","
 		"\"factor\": 4}}",
 	};
+	const int n_silent = sizeof silent / sizeof *silent;
+	const int n_noted = sizeof noted / sizeof *noted;
 	struct import_model m;
 
 	setup();
-	for (int i = 0; i < 18 + 4; i++) {
-		put_json("config.json", config, "", i < 18 ? silent[i] :
-		         noted[i - 18]);
+	for (int i = 0; i < n_silent + n_noted; i++) {
+		put_json("config.json", config, "", i < n_silent ?
+		         silent[i] : noted[i - n_silent]);
 		m = accepted();
-		ck_assert_msg(m.n_notes == (i >= 18), "%d: %s", i,
+		ck_assert_msg(m.n_notes == (i >= n_silent), "%d: %s", i,
 		              m.n_notes ? m.note[0] : "no note");
 		ck_assert(!m.model.rope_scaled && m.model.head_dim == HD &&
 		          m.model.n_kv_heads == G && m.model.hidden_dim == F);
@@ -359,20 +420,30 @@ static void put_spaces(const char *name, size_t n)
 START_TEST(bad_configs_are_refused)
 {
 	static const struct change list[] = {
-		{ "architectures", NULL, "\"architectures\" must hold" },
-		{ "architectures", "[]", "must hold a name" },
+		{ "architectures", NULL, "neither \"architectures\" nor"
+		  " \"model_type\" names the model's class" },
+		{ "architectures", "[]", "neither \"architectures\" nor" },
 		{ "architectures", "[\"LlamaForCausalLM\", \"x\"]",
 		  "names x, only" },
 		{ "architectures", "[\"LlamaForCausalLM\","
 		  "\"MistralForCausalLM\"]", "exactly one name" },
-		{ "architectures", "[3]", "no string" },
+		{ "architectures", "[3]",
+		  "\"architectures\" names something that is not a string" },
 		{ "architectures", "\"LlamaForCausalLM\"", "must be a list" },
 		{ "architectures", "[\"LlamaForSequenceClassification\"]",
 		  "names LlamaForSequenceClassification" },
 		{ "", "{\"architectures\": null, \"model_type\": \"gemma\"}",
 		  "\"model_type\" names gemma" },
 		{ "", "{\"architectures\": null, \"model_type\": 3}",
-		  "no string" },
+		  "\"architectures\" is missing and \"model_type\" is not a"
+		  " string" },
+		{ "model_type", "\"gemma\"", "\"model_type\" is \"gemma\","
+		  " but \"architectures\" names LlamaForCausalLM" },
+		{ "model_type", "\"mistral\"", "is \"mistral\", but" },
+		{ "model_type", "\"\"", "\"model_type\" is \"\", but" },
+		{ "model_type", "3", "\"model_type\" must be a string" },
+		{ "", "{" QWEN2 ", \"model_type\": \"llama\"}",
+		  "\"architectures\" names Qwen2ForCausalLM" },
 		{ "architectures", "[\"GemmaForCausalLM\"]",
 		  "GemmaForCausalLM" },
 		{ "hidden_size", NULL, "\"hidden_size\" is missing" },
@@ -394,7 +465,9 @@ START_TEST(bad_configs_are_refused)
 		{ "head_dim", "0", "\"head_dim\"" },
 		{ "vocab_size", NULL, "\"vocab_size\"" },
 		{ "vocab_size", "99999999", "vocab_size" },
-		{ "max_position_embeddings", NULL, "max_position_embeddings" },
+		{ "max_position_embeddings", "0", "max_position_embeddings" },
+		{ "", "{\"max_position_embeddings\": null,"
+		  "\"max_sequence_length\": \"x\"}", "max_sequence_length" },
 		{ "rms_norm_eps", "\"1\"", "\"rms_norm_eps\" must be a" },
 		{ "rms_norm_eps", "-1", "rms_eps" },
 		{ "rope_theta", "0", "rope_theta" },
@@ -429,6 +502,16 @@ START_TEST(bad_configs_are_refused)
 		{ "is_causal", "false", "\"is_causal\" is false" },
 		{ "use_qk_norm", "true", "\"use_qk_norm\"" },
 		{ "clip_qkv", "8", "\"clip_qkv\"" },
+		{ "use_rope", "false", "\"use_rope\" is false" },
+		{ "rope_interleaved", "true", "\"rope_interleaved\" is true,"
+		  " which may change the answer" },
+		{ "mup_width_scale", "0.25", "\"mup_width_scale\" is 0.25" },
+		{ "attnScale", "2", "\"attnScale\"" },
+		{ "layer.norm_type", "\"layernorm\"", "norm_type" },
+		{ "my_softcapping", "[30]", "\"my_softcapping\"" },
+		{ "residual-multipliers", "[1, 1]", "residual-multipliers" },
+		{ "Rotary_dim", "2", "\"Rotary_dim\" is 2" },
+		{ "rope_x", "{\"a\": 1}", "\"rope_x\"" },
 		{ "quantization", "{\"bits\": 4}", "\"quantization\"" },
 		{ "num_key_value_heads", "[2, 4]", "differs between layers" },
 		{ "num_key_value_heads", "[\"2\", \"2\"]", "32-bit integer" },
@@ -461,13 +544,47 @@ START_TEST(bad_configs_are_refused)
 	drop_file("config.json");
 	refused("config.json", "No such file");
 	ck_assert_int_eq(mkdir(path_of("config.json"), 0700), 0);
-	refused("config.json", "is a directory");
+	refused("config.json", "is an empty directory, not JSON");
 	rmdir(path_of("config.json"));
 	put_spaces("config.json", (1 << 24) + 1);
 	refused("config.json", "more than 16777216 bytes");
 	drop_file("config.json");
 	ck_assert_int_eq(mkfifo(path_of("config.json"), 0600), 0);
 	refused("config.json", "not a regular file");
+}
+END_TEST
+
+/* So is an absent length. */
+START_TEST(classes_have_their_own_context)
+{
+	static const struct {
+		const char *config, *said;
+		int context;
+	} row[] = {
+		{ "\"a\": null", "as 2048, the default of LlamaForCausalLM",
+		  2048 },
+		{ "\"max_sequence_length\": 100",
+		  "as 100, the file's max_sequence_length", 100 },
+		{ QWEN2, "as 32768, the default of Qwen2ForCausalLM", 32768 },
+		{ MISTRAL ", \"sliding_window\": null", "as 131072", 131072 },
+		{ MISTRAL, "as 131072, the default of MistralForCausalLM",
+		  4096 },
+	};
+	struct import_model m;
+	char value[200];
+
+	setup();
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		snprintf(value, sizeof value,
+		         "{\"max_position_embeddings\": null, %s}",
+		         row[i].config);
+		put_json("config.json", config, "", value);
+		m = accepted();
+		ck_assert_int_eq(m.model.max_seq_len, row[i].context);
+		ck_assert_int_eq(m.n_notes, 1);
+		ck_assert_msg(strstr(m.note[0], row[i].said), "%s", m.note[0]);
+		import_model_fini(&m);
+	}
 }
 END_TEST
 
@@ -551,6 +668,51 @@ START_TEST(scaled_angles_are_read)
 	ck_assert_double_eq(changed("", "{\"rope_theta\": null,"
 		"\"rope_parameters\": {\"rope_type\": \"default\","
 		"\"rope_theta\": 7, \"factor\": null}}").rope_theta, 7);
+}
+END_TEST
+
+/* "rope_scaling" and "rope_parameters" beside each other. */
+START_TEST(angles_said_twice_are_compared)
+{
+	static const struct {
+		const char *top, *old, *new;
+		double theta; /* 0: refused */
+	} row[] = {
+		{ "5000", LLAMA3(""), LLAMA3(", \"rope_theta\": 5000.0"),
+		  5000 },
+		{ "5000", LLAMA3(", \"rope_theta\": 5000"), LLAMA3(""), 5000 },
+		{ "null", LLAMA3(""), LLAMA3(", \"rope_theta\": 9"), 9 },
+		{ "null", LLAMA3(", \"rope_theta\": 9"), LLAMA3(""), 9 },
+		{ "5000", LLAMA3(", \"a\": null"), LLAMA3(""), 5000 },
+		{ "5000", "{\"type\": \"linear\", \"factor\": 2}",
+		  "{\"rope_type\": \"linear\", \"factor\": 2.0}", 5000 },
+		{ "5000", "{\"type\": \"linear\", \"factor\": 2}",
+		  "{\"rope_type\": \"default\", \"factor\": 2}", 0 },
+		{ "5000", "{\"type\": \"linear\", \"factor\": 2}",
+		  "{\"rope_type\": \"linear\", \"factor\": 3}", 0 },
+		{ "5000", LLAMA3(""), "{}", 0 },
+		{ "5000", "{\"type\": \"default\"}", LLAMA3(""), 0 },
+		{ "5000", LLAMA3(""), LLAMA3(", \"rope_theta\": 9"), 0 },
+		{ "5000", LLAMA3(", \"rope_theta\": 9"), LLAMA3(""), 0 },
+		{ "null", LLAMA3(", \"rope_theta\": 9"),
+		  LLAMA3(", \"rope_theta\": 8"), 0 },
+		{ "5000", "3", LLAMA3(""), 0 },
+	};
+	char value[600];
+
+	setup();
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		snprintf(value, sizeof value, "{\"rope_theta\": %s,"
+		         "\"rope_scaling\": %s, \"rope_parameters\": %s}",
+		         row[i].top, row[i].old, row[i].new);
+		if (row[i].theta) {
+			ck_assert_double_eq(changed("", value).rope_theta,
+			                    row[i].theta);
+			continue;
+		}
+		put_json("config.json", config, "", value);
+		refused("config.json", "differ");
+	}
 }
 END_TEST
 
@@ -650,7 +812,7 @@ START_TEST(shards_are_read)
 		ck_assert_ptr_nonnull(source_find(&m.sources, made[i].name));
 	import_model_fini(&m);
 	put_text("model.safetensors", "not that one");
-	refused("model.safetensors", "not a safetensors file but a plain text");
+	refused("model.safetensors", "is a plain text, not a safetensors file");
 }
 END_TEST
 
@@ -667,6 +829,12 @@ START_TEST(indexes_may_differ)
 		  "\"shard-2.safetensors\"", "1 tensor that no shard has"
 		  " (model.layers.0.rotary_emb.inv_freq in"
 		  " shard-2.safetensors)" },
+		{ "weight_map/model.layers.0.rotary_emb.inv_freq",
+		  "\"shard-9.safetensors\"", "1 tensor that no shard has"
+		  " (model.layers.0.rotary_emb.inv_freq in"
+		  " shard-9.safetensors)" },
+		{ "weight_map/lm_head.weight", "\"shard-9.safetensors\"",
+		  "1 tensor in another shard than it says" },
 	};
 
 	setup();
@@ -689,8 +857,8 @@ START_TEST(broken_shards_are_refused)
 	static const struct change list[] = {
 		{ "weight_map", NULL, "\"weight_map\" must be an object" },
 		{ "weight_map", "[]", "\"weight_map\" must be an object" },
-		{ "weight_map/lm_head.weight", "\"shard-9.safetensors\"",
-		  "shard-9.safetensors is missing" },
+		{ "weight_map/model.layers.1.x.weight",
+		  "\"shard-9.safetensors\"", "shard-9.safetensors is miss" },
 		{ "weight_map/lm_head.weight", "\"../model/x\"",
 		  "lm_head.weight must be a plain name, not \"../model/x\"" },
 		{ "weight_map/lm_head.weight", "\"/x\"", "plain name" },
@@ -709,7 +877,7 @@ START_TEST(broken_shards_are_refused)
 	refused(dir, "shard shard-1.safetensors is missing");
 	put_shards(NULL, NULL);
 	put_text("shard-1.safetensors", "broken shard");
-	refused("shard-1.safetensors", "but a plain text");
+	refused("shard-1.safetensors", "is a plain text, not");
 	put_shards(NULL, NULL);
 	put_tensors("shard-1.safetensors", 0);
 	refused("shard-1.safetensors", "is there twice");
@@ -723,6 +891,11 @@ START_TEST(missing_files_are_named)
 	setup();
 	drop_file("model.safetensors");
 	refused(dir, "without weights, not a Hugging Face");
+	put_text("MODEL.SAFETENSORS", "");
+	refused(dir, "weights of another name, not a Hugging Face");
+	refused(dir, "here is ");
+	refused(dir, "/MODEL.SAFETENSORS");
+	drop_file("MODEL.SAFETENSORS");
 	put_text("pytorch_model.bin", "");
 	refused(dir, "only safetensors is read");
 	drop_file("config.json");
@@ -1037,6 +1210,9 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, other_architectures_are_read);
 	tcase_add_test(t, windows_cap_the_context);
 	tcase_add_test(t, classes_have_their_own_heads);
+	tcase_add_test(t, classes_have_their_own_context);
+	tcase_add_test(t, angles_said_twice_are_compared);
+	tcase_add_test(t, ends_may_stand_in_added_tokens);
 	tcase_add_test(t, ends_are_read);
 	tcase_add_test(t, bad_configs_are_refused);
 	tcase_add_test(t, scaled_angles_are_read);

@@ -506,8 +506,8 @@ START_TEST(bad_tokenizers_are_refused)
 	make_tokenizer(2);
 	refused(import_run, tok, "has 2 pieces");
 	opt.tokenizer = src;
-	refused(import_run, src, "not a llama2.c tokenizer but a llama2.c"
-	        " checkpoint");
+	refused(import_run, src, "is a llama2.c checkpoint, not a llama2.c"
+	        " tokenizer");
 	opt.tokenizer = tok;
 	unlink(tok);
 	refused(import_run, tok, "No such file");
@@ -779,6 +779,11 @@ START_TEST(bad_shapes_are_refused)
 		{ "{}\n{}", "line 2" },
 		{ "[1]", "object" },
 		{ "{}", "dim" },
+		{ "{\"architectures\": [\"a\"], \"hidden_size\": 1}",
+		  "is a Hugging Face config.json, not a shape: import its" },
+		{ "{\"model_type\": \"llama\"}", "config.json, not a shape" },
+		{ "{\"name\": \"a\", \"numbers\": {}}",
+		  "is a device, not a shape: give it to --device" },
 		{ "{\"dim\": 64}", "hidden_dim" },
 		{ SHAPE_OF("2", "300") ", \"dims\": 3}", "dims" },
 		{ SHAPE_OF("2", "300") ", \"dim\": 3}", "dim" },

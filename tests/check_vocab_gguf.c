@@ -166,9 +166,41 @@ START_TEST(spm_settings)
 	made_gguf_bool(&g, "tokenizer.ggml.add_eos_token", false);
 	made_gguf_bool(&g, "tokenizer.ggml.add_space_prefix", false);
 	ck_assert_msg(!read_made(&g, &v, &err), "%s", err.text);
-	ck_assert(v.bos_id == -1 && v.eos_id == -1 && !v.add_space);
+	ck_assert(v.bos_id == -1 && v.eos_id == 2 && !v.add_space);
 	ck_assert_uint_eq(v.n_merges, 0);
 	vocab_fini(&v);
+}
+END_TEST
+
+/* SentencePiece has ids for BOS and EOS where a file names none, others do
+ * not. */
+START_TEST(silent_ids)
+{
+	struct made_gguf g;
+	struct wl_error err;
+	struct vocab v;
+
+	qwen = false;
+	made_gguf_init(&g);
+	g.skip = "tokenizer.ggml.bos_token_id";
+	put_vocab(&g);
+	ck_assert_msg(!read_made(&g, &v, &err), "%s", err.text);
+	ck_assert(v.bos_id == 1 && v.eos_id == 2);
+	vocab_fini(&v);
+	qwen = true;
+	made_gguf_init(&g);
+	g.skip = "tokenizer.ggml.eos_token_id";
+	put_vocab(&g);
+	ck_assert_msg(!read_made(&g, &v, &err), "%s", err.text);
+	ck_assert(v.bos_id == -1 && v.eos_id == -1);
+	vocab_fini(&v);
+	made_gguf_init(&g);
+	g.skip = "tokenizer.ggml.bos_token_id";
+	put_vocab(&g);
+	made_gguf_bool(&g, "tokenizer.ggml.add_bos_token", true);
+	ck_assert_int_eq(read_made(&g, &v, &err), -1);
+	ck_assert_msg(strstr(err.text, "bos_token_id is missing, yet"), "%s",
+	              err.text);
 }
 END_TEST
 
@@ -189,7 +221,6 @@ static const struct change bad_vocab[] = {
 	{ 0, TOK "scores", '-', 0, 0, "tokenizer.ggml.scores is missing" },
 	{ 0, TOK "scores", 'F', 1, 0, "scores has 1 values" },
 	{ 0, TOK "scores", 'I', 1, 0, "scores must be an array of float32" },
-	{ 0, TOK "bos_token_id", '-', 0, 0, "bos_token_id is missing, yet" },
 	{ 0, TOK "bos_token_id", 'i', 270, 0, "is 270, must be 0..269" },
 	{ 0, TOK "bos_token_id", 'i', -1, 0, "is -1, must be 0..269" },
 	{ 1, TOK "bos_token_id", 'i', 270, 0, "bos_token_id is 270, must" },
@@ -355,6 +386,7 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, byte_pieces);
 	tcase_add_loop_test(t, families, 0, 13);
 	tcase_add_test(t, spm_settings);
+	tcase_add_test(t, silent_ids);
 	tcase_add_loop_test(t, bad_vocabularies, 0, N_BAD_VOCAB);
 	tcase_add_loop_test(t, bad_entries, 0, 6);
 	tcase_add_loop_test(t, vectors, 0, 2);

@@ -453,18 +453,18 @@ END_TEST
 START_TEST(tokenizers_are_read_alone)
 {
 	struct wl_error err = { .text = "" };
-	bool says_bos = false;
+	struct vocab_says says = { false, false };
 	struct vocab v;
 
 	setup();
 	ck_assert_int_eq(vocab_read_json(path_of("tokenizer.json"), &v,
-	                                 &says_bos, &err), 0);
-	ck_assert(says_bos);
+	                                 &says, &err), 0);
+	ck_assert(says.bos);
 	ck_assert(v.n == 11 && v.bos_id == 1 && v.eos_id == -1);
 	vocab_fini(&v);
 	drop_file("tokenizer.json");
 	ck_assert_int_eq(vocab_read_json(path_of("tokenizer.json"), &v,
-	                                 &says_bos, &err), -1);
+	                                 &says, &err), -1);
 	ck_assert_msg(strstr(err.text, "No such file") != NULL, "%s",
 	              err.text);
 	vocab_fini(&v);
@@ -545,6 +545,78 @@ START_TEST(classes_decide_on_bos)
 }
 END_TEST
 
+/* --- The space in front, which tokenizer_config.json may decide on --- */
+
+#define LLAMA CLASS("LlamaTokenizer")
+#define NO_PREPEND "{\"type\": \"Replace\", \"pattern\": {\"String\":" \
+	"\" \"}, \"content\": \"\u2581\"}"
+#define NEVER "\"pre_tokenizer\": {\"type\": \"Metaspace\"," \
+	"\"replacement\": \"\u2581\", \"split\": false," \
+	"\"prepend_scheme\": \"never\"}, \"normalizer\": null"
+
+static const struct spaced {
+	const char *base, *change, *settings;
+	enum space_rule rule;
+	bool space;
+	const char *blame; /* NULL: read */
+} spaced[] = {
+	{ bytes, "{}", "{\"add_prefix_space\": true}", SPACE_MISSING, true, 0 },
+	{ bytes, "{}", "{\"add_prefix_space\": false}", SPACE_EVERY, false, 0 },
+	{ bytes, "{}", "{\"add_prefix_space\": null}", SPACE_EVERY, false, 0 },
+	{ bytes, "{\"pre_tokenizer\": {\"type\": \"ByteLevel\","
+	  "\"add_prefix_space\": true}}", "{\"add_prefix_space\": false}",
+	  SPACE_EVERY, false, 0 },
+	{ bytes, "{\"pre_tokenizer\": {\"type\": \"ByteLevel\","
+	  "\"add_prefix_space\": true}}", "{}", SPACE_MISSING, true, 0 },
+	{ bytes, "{\"pre_tokenizer\": " DIGITS(EACH, "false", "true") "}",
+	  "{\"add_prefix_space\": true}", 0, 0, "\"add_prefix_space\" is"
+	  " true, which contradicts tokenizer.json's ByteLevel" },
+	{ bytes, "{\"pre_tokenizer\": " SPLIT(GPT2_WORDS) "}",
+	  "{\"add_prefix_space\": true}", 0, 0, "contradicts" },
+	{ bytes, "{\"pre_tokenizer\": " SPLIT(GPT2_WORDS) "}",
+	  "{\"add_prefix_space\": false}", SPACE_EVERY, false, 0 },
+	{ bytes, "{}", "{\"add_prefix_space\": 1}", 0, 0,
+	  "\"add_prefix_space\" must be true or false" },
+	{ marked, "{}", "{" LLAMA ", \"add_prefix_space\": false}",
+	  SPACE_EVERY, false, 0 },
+	{ marked, "{}", "{" LLAMA ", \"add_prefix_space\": true}",
+	  SPACE_EVERY, true, 0 },
+	{ marked, "{\"normalizer\": " NO_PREPEND "}", "{" LLAMA
+	  ", \"add_prefix_space\": true}", SPACE_EVERY, true, 0 },
+	{ marked, "{\"normalizer\": " NO_PREPEND "}", "{" LLAMA
+	  ", \"legacy\": false, \"add_prefix_space\": true}", SPACE_FIRST,
+	  true, 0 },
+	{ marked, "{" NEVER "}", "{" LLAMA ", \"add_prefix_space\": true}",
+	  SPACE_FIRST, true, 0 },
+	{ marked, "{" NEVER "}", "{" LLAMA ", \"legacy\": true,"
+	  "\"add_prefix_space\": true}", SPACE_EVERY, true, 0 },
+	{ marked, "{}", "{" CLASS("PreTrainedTokenizerFast")
+	  ", \"add_prefix_space\": false}", 0, 0, "\"add_prefix_space\" is"
+	  " false, which contradicts tokenizer.json's normalizer" },
+	{ marked, "{}", "{" CLASS("PreTrainedTokenizerFast")
+	  ", \"add_prefix_space\": true}", SPACE_EVERY, true, 0 },
+};
+
+START_TEST(settings_decide_on_the_space)
+{
+	const struct spaced *s = &spaced[_i];
+	struct import_model m;
+
+	setup();
+	put_json("tokenizer.json", s->base, "", s->change);
+	put_text("tokenizer_config.json", s->settings);
+	if (s->blame) {
+		refused("tokenizer_config.json", s->blame);
+		return;
+	}
+	m = accepted();
+	ck_assert(m.vocab.add_space == s->space);
+	if (s->space)
+		ck_assert_int_eq(m.vocab.space_rule, s->rule);
+	import_model_fini(&m);
+}
+END_TEST
+
 static void add_tests(Suite *s)
 {
 	TCase *t = tcase_create("vocab_json");
@@ -556,6 +628,8 @@ static void add_tests(Suite *s)
 	tcase_add_test(t, unknown_byte_level_steps_are_refused);
 	tcase_add_test(t, tokenizers_are_read_alone);
 	tcase_add_test(t, classes_decide_on_bos);
+	tcase_add_loop_test(t, settings_decide_on_the_space, 0,
+	                    sizeof spaced / sizeof *spaced);
 	suite_add_tcase(s, t);
 }
 

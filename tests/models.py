@@ -791,6 +791,8 @@ def odd_hf(out, say):
     case("endless", "no end-of-text id is named", endless)
     case("tokenizer-end", "-", endless, files=[
         ("tokenizer_config.json", {"eos_token": {"content": "</s>"}})])
+    case("no-bos", None, files=[("tokenizer_config.json", {
+        "tokenizer_class": "LlamaTokenizer", "add_bos_token": False})])
     case("strange-end", '"eos_token" "<?>" is no piece', endless, files=[
         ("special_tokens_map.json", {"eos_token": "<?>"})])
 
@@ -811,6 +813,11 @@ def odd_gguf(out, say):
     case("takes", "many-ends", "-", **{
         "tokenizer.ggml.eos_token_id": [2, 5],
         "tokenizer.ggml.eot_token_id": 6})
+    path = os.path.join(out, "silent.gguf")
+    write_gguf(path, {key: value for key, value in meta.items() if key not in (
+        "tokenizer.ggml.bos_token_id", "tokenizer.ggml.eos_token_id")}, good)
+    say("takes", path, "tokenizer.ggml.bos_token_id is missing: taken as 1")
+    say("takes", path, "tokenizer.ggml.eos_token_id is missing: taken as 2")
     case("takes", "far-end", "eot_token_id: end-of-text id 99", **{
         "tokenizer.ggml.eot_token_id": 99})
     case("takes", "gguf-zeros", "attn_output.bias: a bias of zeros",
@@ -855,15 +862,17 @@ def odd_files(out, say):
     for name, content, words in kinds:
         put(out, "files", name, content)
         path = os.path.join(out, "files", name)
-        say("run", path, "not an HDF5 file but " + words)
-        say("import", path, "not a model that import reads but " + words)
-        say("tokenizer", path, "not a llama2.c tokenizer but " + words)
+        what, colon, cure = words.partition(":")
+        is_not = "is " + what + ", not %s" + colon + cure
+        say("run", path, is_not % "an HDF5 file")
+        say("import", path, is_not % "a model that import can read")
+        say("tokenizer", path, is_not % "a llama2.c tokenizer")
         if name != "answer":
-            say("shape", path, "not JSON but " + words)
+            say("shape", path, is_not % "JSON")
         folder = write_hf(os.path.join(out, "in-" + name), CONFIG, SPM_JSON,
                           None)
         put(out, "in-" + name, "model.safetensors", content)
-        say("import", folder, "not a safetensors file but " + words)
+        say("import", folder, is_not % "a safetensors file")
     put(out, "files", "x.gguf", b"GGUF" + bytes(60))
     put(out, "files", "x.safetensors",
         struct.pack("<Q", len(head)) + head)
@@ -874,22 +883,23 @@ def odd_files(out, say):
     put(out, "files", "large.bin", struct.pack("<i", 5) + book + 90 * (
         struct.pack("<fi", 0, 1) + b"x"))
     path = os.path.join(out, "files", "")
-    say("run", path + "x.gguf", "not an HDF5 file but a GGUF file: first make"
+    say("run", path + "x.gguf", "is a GGUF file, not an HDF5 file: first make"
         " a checkpoint of it: waferllm import " + path + "x.gguf model.h5")
-    say("run", path + "x.safetensors", "but a safetensors file: give the"
-        " directory")
+    say("run", path + "x.safetensors", "is a safetensors file, not an HDF5"
+        " file: give the directory")
     say("import", path + "x.safetensors", "give the directory")
-    say("run", os.path.join(out, "llama2c.bin"), "but a llama2.c checkpoint")
+    say("run", os.path.join(out, "llama2c.bin"),
+        "is a llama2.c checkpoint, not")
     say("run", os.path.join(out, "small-tokenizer.bin"),
-        "but a llama2.c tokenizer")
+        "is a llama2.c tokenizer, not")
     say("import", os.path.join(out, "small-tokenizer.bin"),
-        "but a llama2.c tokenizer")
+        "is a llama2.c tokenizer, not")
     say("tokenizer", os.path.join(out, "llama2c.bin"),
-        "but a llama2.c checkpoint")
+        "is a llama2.c checkpoint, not")
     say("tokenizer", path + "large.bin",
         "has 100 pieces, the checkpoint 12 ids")
     say("tokenizer", os.path.join(out, "good", "tokenizer.json"),
-        "but a JSON file")
+        "is a JSON file, not")
 
 
 def odd_dirs(out, say):
@@ -916,7 +926,22 @@ def odd_dirs(out, say):
          "PyTorch's pytorch_model.bin", ("run",))
     case("above", ["name/config.json"], "above/name")
     os.makedirs(os.path.join(out, "nothing"))
-    case("nothing", [], "is a directory and empty")
+    case("above-dots", ["Name-3.2-1B/config.json"], "above-dots/Name-3.2-1B")
+    case("hidden", [".cache/config.json"], "hidden", ("import",))
+    case("cache", ["hub/version.txt", "hub/" + snapshot + "/config.json",
+                   "hub/models--a--c/refs/main"],
+         "the snapshot in it: " + os.path.join(out, "cache/hub", snapshot))
+    say("import", os.path.join(out, "cache", "hub"),
+        os.path.join(out, "cache/hub", snapshot))
+    case("bare-cache", ["hub/models--a--b/refs/main"],
+         "bare-cache/hub/models--a--b/snapshots/NAME")
+    case("hub-above", ["hub/config.json"], "hub-above/hub")
+    case("capitals", ["X.Q4_0.GGUF"], "capitals/X.Q4_0.GGUF")
+    case("capitals-hf", ["config.json", "MODEL.SAFETENSORS"],
+         "capitals-hf/MODEL.SAFETENSORS", ("run",))
+    case("no-index", ["config.json", "model-00001-of-00002.safetensors"],
+         "weights of another name", ("run",))
+    case("nothing", [], "is an empty directory, not")
 
 
 def odd(out):

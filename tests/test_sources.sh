@@ -80,6 +80,20 @@ test_ends() {
 	import_of "$scratch/odd/many-ends.gguf" "$scratch/x.h5"
 	holds 'an array of ends' 'stop_ids       2 5 6' \
 		<("$WAFERLLM" info "$scratch/x.h5")
+	import_of "$scratch/odd/silent.gguf" "$scratch/x.h5" --quiet
+	same 'BOS and EOS of a silent GGUF file' 'bos_id 1 stop_ids 2' \
+		"$("$WAFERLLM" info "$scratch/x.h5" | grep '^bos_id\|^stop' |
+		xargs)"
+}
+
+# The option that an empty prompt came by.
+test_empty_prompts() {
+	import_of "$scratch/odd/no-bos" "$scratch/x.h5" --quiet
+	: >"$scratch/empty"
+	refuse 'option --prompt: the prompt is empty' "$scratch/x.h5" \
+		--prompt ''
+	refuse 'option --prompt-file: the prompt is empty' "$scratch/x.h5" \
+		--prompt-file "$scratch/empty"
 }
 
 # A tokenizer of fewer pieces than the checkpoint has ids, and others.
@@ -94,5 +108,6 @@ test_llama2c() {
 test_cases
 test_same
 test_ends
+test_empty_prompts
 test_llama2c
 finish

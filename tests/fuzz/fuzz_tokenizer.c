@@ -5,10 +5,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct wl_error err;
-	bool says_bos;
+	struct vocab_says says;
 	struct vocab v;
 
-	if (vocab_read_json(fuzz_file(0, data, size), &v, &says_bos, &err) == 0) {
+	if (vocab_read_json(fuzz_file(0, data, size), &v, &says, &err) == 0) {
 		fuzz_vocab(&v);
 		vocab_fini(&v);
 	}
