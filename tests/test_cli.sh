@@ -70,7 +70,7 @@ test_checkpoints() {
 	refuse "$scratch/none.h5: No such file" "$scratch/none.h5"
 	refuse "$scratch/none.h5" info "$scratch/none.h5"
 	refuse "$new: " "$new"
-	refuse "$scratch/gqa.json: not an HDF5 file" "$scratch/gqa.json"
+	refuse "$scratch/gqa.json: is a JSON file, not an HDF5 file" "$scratch/gqa.json"
 	for length in 0 4 600 4096 $((bytes / 2)) $((bytes - 1)); do
 		head -c $length "$model" >"$broken"
 		refuse "$broken: " "$broken"
