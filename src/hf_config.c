@@ -86,15 +86,24 @@ static const struct arch *read_model_type(const struct jsonfile_at *a)
 }
 
 /* transformers chooses the class by "model_type" or by "architectures", as the
- * program goes: they must agree. */
+ * program goes. They should agree; where both are known here, what was trained
+ * is named by the latter. */
 static const struct arch *check_model_type(const struct jsonfile_at *a,
-                                           const struct arch *arch)
+                                           const struct arch *arch,
+                                           struct import_model *m)
 {
 	json_t *type = jsonfile_get(a->object, "model_type");
 	const char *name = json_string_value(type);
+	const struct arch *other = name ? find_arch(name) : NULL;
 
-	if (!arch || !type || (name && find_arch(name) == arch))
+	if (!type || other == arch)
 		return arch;
+	if (other) {
+		import_note(m, "ignored: %s: \"model_type\" \"%.100s\":"
+		            " \"architectures\" names %s", a->path, name,
+		            arch->name);
+		return arch;
+	}
 	if (name)
 		wl_error_set(a->err, "%s: \"model_type\" is \"%.100s\", but"
 		             " \"architectures\" names %s", a->path, name,
@@ -104,7 +113,8 @@ static const struct arch *check_model_type(const struct jsonfile_at *a,
 	return NULL;
 }
 
-static const struct arch *read_arch(const struct jsonfile_at *a)
+static const struct arch *read_arch(const struct jsonfile_at *a,
+                                    struct import_model *m)
 {
 	json_t *list = jsonfile_get(a->object, "architectures"), *v;
 	const struct arch *arch = NULL;
@@ -134,7 +144,7 @@ static const struct arch *read_arch(const struct jsonfile_at *a)
 		}
 		arch = next;
 	}
-	return check_model_type(a, arch);
+	return check_model_type(a, arch, m);
 }
 
 /* --- The shape --- */
@@ -637,7 +647,7 @@ const char *hf_config_read(json_t *config, const char *path,
 {
 	struct jsonfile_at a = { config, path, "", err };
 	struct scaling scaling = { .type = ROPE_DEFAULT };
-	const struct arch *arch = read_arch(&a);
+	const struct arch *arch = read_arch(&a, m);
 	int window;
 
 	if (!arch || read_shape(&a, arch, m) || check_known(&a) ||

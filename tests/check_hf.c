@@ -383,7 +383,7 @@ START_TEST(neutral_settings_are_ignored)
 		"{\"rope_interleaved\": false, \"is_llama_config\": true}",
 		"{\"norm_type\": \"RMSNorm\", \"emb_scale\": 1.0,"
 		"\"properties\": 7, \"alibi_x\": [], \"rope_y\": {}}",
-		"{\"sliding_window\": 4096}",
+		"{\"sliding_window\": 4096}", "{\"model_type\": \"mistral\"}",
 		"{\"rope_scaling\": {\"type\": \"yarn\", \"factor\": 1.0,"
 		"\"beta_fast\": 32}}",
 		"{\"rope_scaling\": {\"type\": \"dynamic\","
@@ -439,11 +439,8 @@ START_TEST(bad_configs_are_refused)
 		  " string" },
 		{ "model_type", "\"gemma\"", "\"model_type\" is \"gemma\","
 		  " but \"architectures\" names LlamaForCausalLM" },
-		{ "model_type", "\"mistral\"", "is \"mistral\", but" },
 		{ "model_type", "\"\"", "\"model_type\" is \"\", but" },
 		{ "model_type", "3", "\"model_type\" must be a string" },
-		{ "", "{" QWEN2 ", \"model_type\": \"llama\"}",
-		  "\"architectures\" names Qwen2ForCausalLM" },
 		{ "architectures", "[\"GemmaForCausalLM\"]",
 		  "GemmaForCausalLM" },
 		{ "hidden_size", NULL, "\"hidden_size\" is missing" },
