@@ -597,7 +597,7 @@ START_TEST(no_file_no_hdf5)
 	refused("not an HDF5 file");
 	unlink(path);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	refused("is a directory");
+	refused("is an empty directory");
 	rmdir(path);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
 	refused("not a regular file");

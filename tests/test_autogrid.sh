@@ -48,7 +48,7 @@ test_says_what_is_lacking() {
 	refuse 'regions, the wafer holds 1)' "$@" --set sram=30000 \
 		--set sram_reserved=0
 	refuse ' router paths' "$@" --set sram=1e6 --set routes=4
-	refuse '--decode-regions needs a grid' "$@" --decode-regions 2
+	refuse '--decode-regions needs --grid' "$@" --decode-regions 2
 }
 
 test_which_take_it() {

@@ -570,7 +570,7 @@ test_names() {
 	refused 'is not one of gemm' bench lu "$@"
 	refused 'is not one of gemm' bench '' "$@"
 	refused 'is not one of gemm' bench GEMM "$@"
-	refused 'is not one of gemm' bench "$@"
+	refused 'name a kernel, one of gemm' bench "$@"
 	refused 'unexpected argument' bench gemm gemv "$@"
 	for names in a,,b '' ',' ,meshgemm 'meshgemm,' meshgemm,,cannon \
 		ring all,ring meshgemm,all list,meshgemm ktree2 meshgemmm \
