@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "fail.h"
 
@@ -18,6 +19,10 @@ static const int harmless[] = { SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU,
                                 SIGURG, SIGWINCH, SIGKILL, SIGSTOP };
 /* MPI_Init catches these, unless others have, to show where they came from. */
 static const int crash[] = { SIGABRT, SIGBUS, SIGFPE, SIGSEGV };
+
+/* A batch system and mpirun may both pass on one SIGTERM: it is no second one
+ * within so many seconds. */
+#define ECHO_SECONDS 0.3
 
 #define LENGTH(list) (sizeof (list) / sizeof *(list))
 
@@ -71,12 +76,24 @@ static void lose_patience(int signal)
 	raise(SIGTERM);
 }
 
+/* Seconds since some moment. */
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + 1e-9 * t.tv_nsec;
+}
+
 static void remember(int signal)
 {
-	if (signal == SIGTERM) {
-		catch_mortal(SIGTERM);
+	static double first;
+
+	if (signal == SIGTERM && wanted != SIGTERM) {
+		first = seconds();
 		setitimer(ITIMER_REAL, &limit, NULL);
-	}
+	} else if (signal == SIGTERM && seconds() > first + ECHO_SECONDS)
+		die_of(signal);
 	if (wanted != SIGTERM)
 		wanted = signal;
 }

@@ -87,7 +87,7 @@ test_impatience() {
 	start 1 'load: 20 of 20' "$scratch/big.h5" --prompt-file \
 		"$scratch/prompt" --logits "$logits"
 	kill -TERM "$job"
-	sleep 0.1
+	sleep 0.6
 	kill -TERM "$(processes)" 2>/dev/null || :
 	status=0
 	wait "$job" || status=$?
