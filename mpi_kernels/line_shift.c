@@ -163,7 +163,10 @@ static void add_lines(const struct tiles *t, const struct going *g,
 	int larger = part_larger(&t->fixed);
 	struct moves moves[2] = { { 0 } };
 
-	if (g->n) {
+	/* With data what moves is counted, line by line. Without, the same is
+	 * summed by stretches: that a dry run's account equals the real run's
+	 * is what holds the two together. */
+	if (g->n && t->grid->dry) {
 		moves[1] = moves_of(t, g, larger ? larger : lines);
 		moves[0] = moves_of(t, g, lines);
 		moves[0].large -= moves[1].large;
