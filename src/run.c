@@ -63,7 +63,6 @@ struct run {
 	struct logits *file;         /* of --logits, or NULL */
 	float *logits;               /* [vocab], borrowed; NULL: not wanted */
 	float *sampled;              /* the same where there is no file */
-	bool failed;                 /* to write; err says what and why */
 	struct sampler sampler;
 	struct host_times host;
 	struct profile_summary times;
@@ -318,14 +317,13 @@ static int load(struct run *r)
  * in hand. r->err has the reason. */
 static void give_up(struct run *r)
 {
-	r->failed = true;
 	r->lead.failed = true;
 }
 
 /* The answer could not be printed, unless rc is 0: its reader is gone, say. */
 static void check_answer(struct run *r, int rc)
 {
-	if (!rc || r->failed)
+	if (!rc || r->lead.failed)
 		return;
 	streams_note();
 	streams_check(r->err);
@@ -335,7 +333,7 @@ static void check_answer(struct run *r, int rc)
 /* Keeps a step's logits and choice. */
 static void record(struct run *r, int id)
 {
-	if (r->file && !r->failed && logits_append(r->file, id, r->err))
+	if (r->file && !r->lead.failed && logits_append(r->file, id, r->err))
 		give_up(r);
 }
 
@@ -460,7 +458,7 @@ static int generate(struct run *r)
 	r->host.ended_by = find_end(r, id);
 	if (r->leader)
 		check_answer(r, answer_end(&r->answer));
-	if (r->failed || (r->leader && streams_check(r->err)))
+	if (r->lead.failed || (r->leader && streams_check(r->err)))
 		return -1;
 	if (id >= 0)
 		return 0;
