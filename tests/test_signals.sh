@@ -80,6 +80,14 @@ test_one_process() {
 	same 'status after SIGTERM' 143 $status
 	ended 'one process' SIGTERM
 	recorded 'one process, sampled'
+
+	# As when a batch system and mpirun both pass it on.
+	start 1 'Hello.' "${long[@]}"
+	kill -TERM "$job"
+	sleep 0.01
+	signal TERM
+	same 'status after SIGTERM by two ways' 143 $status
+	ended 'SIGTERM by two ways' SIGTERM
 }
 
 # In a prefill SIGTERM waits for the first token, and the second does not.
