@@ -102,7 +102,4 @@ uint64_t account_bytes(const struct sram_peak *p, const struct model *m,
 /* Grids of that size that the device has room for. */
 int account_regions_held(const struct device *d, int rows, int cols);
 
-/* Bytes of a core's memory that data can use. */
-double account_room(const struct device *d);
-
 #endif

@@ -9,12 +9,10 @@
 #include <stddef.h>
 
 #include "block.h"
+#include "grid.h"
 #include "ledger.h"
+#include "line.h"
 
-/* The most levels that a K-tree has. */
-enum { ALLREDUCE_LEVELS = 4 };
-
-struct line;
 struct line_segment;
 
 /* One level of an all-reduce among m cores: n chains that share no link. Chain
@@ -54,9 +52,9 @@ struct allreduce_up {
  * between which the words take every link. Found once: each token asks again.
  */
 struct allreduce_way {
-	struct allreduce_way *next;
+	struct line_record record; /* must come first: in line.records */
 	const struct allreduce *a;
-	int first, last, groups[ALLREDUCE_LEVELS - 1];
+	int first, last, groups[LINE_LEVELS_MAX - 1];
 	struct allreduce_up up;
 	int n;
 	struct range chain[]; /* [n] */
@@ -71,5 +69,25 @@ const struct allreduce *allreduce_find(const char *name);
 /* All variants, one after the other; at: 0 <= i < count. */
 size_t allreduce_count(void);
 const struct allreduce *allreduce_at(size_t i);
+
+/* One all-reduce among the cores first..last of a line. */
+struct line_segment {
+	int first, last;
+	float *value;    /* the segment's own cores' vectors, from
+	                    line_base(first) on, stride apart; changed */
+	size_t stride;
+	size_t words;    /* of this rank's vector */
+	float *result;   /* [words], on each rank of the segment */
+	struct wire_words wire; /* of all parallel lines of the grid */
+};
+
+/* All-reduces n segments of the line the way that l->allreduce says: along its
+ * chains, level by level, then out to all cores. A root adds (own + higher
+ * side) + lower side. Segments may share their end cores, no links. Source:
+ * WaferLLM (OSDI'25), section 6. Cost charged: as Luczynski et al. (HPDC'24)
+ * model reductions and multicasts, max(contention, energy / links + distance)
+ * + stages; the segments work side by side. */
+void line_allreduce(struct line *l, int n, const struct line_segment *segments,
+                    enum line_op op);
 
 #endif

@@ -53,4 +53,7 @@ size_t device_count(void);
 const struct device_number *device_number(size_t i);
 double device_value(const struct device *d, size_t i);
 
+/* Bytes of a core's SRAM that data can use: all but the reserved ones. */
+double device_usable_sram(const struct device *d);
+
 #endif

@@ -8,7 +8,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "allreduce.h"
 #include "block.h"
 #include "ledger.h"
 #include "noc.h"
@@ -16,6 +15,17 @@
 #include "ring.h"
 
 enum axis { AXIS_X, AXIS_Y };
+
+/* The most levels of a K-tree over the cores of a line (allreduce.h). */
+enum { LINE_LEVELS_MAX = 4 };
+
+struct allreduce;
+
+/* What an all-reduce found out about a line, kept for its next call: the head
+ * of each record in a list. */
+struct line_record {
+	struct line_record *next;
+};
 
 /* A line's buffers: sums on their way and the chains that they go, which
  * belong to the one move that runs on the line, then what kernels keep between
@@ -90,9 +100,10 @@ struct line {
 	struct ring *rings;  /* those that were asked for: see line_ring */
 	const struct allreduce *allreduce; /* NULL: the default */
 	/* Of a K-tree, by level but the last; 0: by its length. */
-	int groups[ALLREDUCE_LEVELS - 1];
-	/* [n] by first core, or NULL: those that were asked for. */
-	struct allreduce_way **ways;
+	int groups[LINE_LEVELS_MAX - 1];
+	/* [n] lists by first core of what all-reduces keep; owned; NULL: none
+	 * yet. */
+	struct line_record **records;
 	bool shifting;       /* a shift is between start and finish */
 	/* Kept between calls: see line_buffer. */
 	float *buffer[LINE_BUFFERS];

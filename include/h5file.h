@@ -10,7 +10,7 @@
 #include <mpi.h>
 
 #include "fail.h"
-#include "model.h"
+#include "type.h"
 #include "output.h"
 
 struct h5file;

@@ -113,8 +113,5 @@ int import_write(const struct import_options *o, struct import_model *m,
 int import_run(const struct import_options *o, struct wl_error *err);
 /* Random weights of the shape in o->random_shape. */
 int import_random(const struct import_options *o, struct wl_error *err);
-/* Reads and checks a model's shape: one of data/shapes by its name, such as
- * "llama3-8b", or a JSON file. Unknown keys are refused by name. */
-int shape_read(const char *name, struct model *m, struct wl_error *err);
 
 #endif

@@ -152,8 +152,6 @@ struct charge ledger_total(const struct ledger *l, enum phase p);
 /* Paths that a core holds for an operator, or for all of a phase (NOPS). */
 int ledger_paths(const struct ledger *l, enum phase p, enum op op);
 
-const char *phase_name(enum phase p);
-const char *op_name(enum op op);
 const char *sram_name(enum sram s);
 
 #endif

@@ -112,26 +112,6 @@ void line_broadcast(struct line *l, int root, float *data, size_t words,
 void line_allgather(struct line *l, const struct line_parts *parts,
                     float *data, struct wire_words wire);
 
-/* One all-reduce among the cores first..last of a line. */
-struct line_segment {
-	int first, last;
-	float *value;    /* the segment's own cores' vectors, from
-	                    line_base(first) on, stride apart; changed */
-	size_t stride;
-	size_t words;    /* of this rank's vector */
-	float *result;   /* [words], on each rank of the segment */
-	struct wire_words wire; /* of all parallel lines of the grid */
-};
-
-/* All-reduces n segments of the line the way that l->allreduce says: along its
- * chains, level by level, then out to all cores. A root adds (own + higher
- * side) + lower side. Segments may share their end cores, no links. Source:
- * WaferLLM (OSDI'25), section 6. Cost charged: as Luczynski et al. (HPDC'24)
- * model reductions and multicasts, max(contention, energy / links + distance)
- * + stages; the segments work side by side. */
-void line_allreduce(struct line *l, int n, const struct line_segment *segments,
-                    enum line_op op);
-
 /* Charges a step in which each of the cores first + 1..last passes a message
  * to its lower neighbour: one hop, by software, which takes in the whole of it
  * before it sends it on (a stage, elsewhere, works word by word).

@@ -14,21 +14,9 @@
 #include <stddef.h>
 
 #include "fail.h"
-
-/* Element types that a checkpoint may hold. */
-enum wl_type { WL_F32, WL_F16, WL_BF16, WL_NTYPES };
-
-/* Bytes of one element. */
-size_t wl_type_size(enum wl_type t);
-/* "f32", "f16", "bf16". */
-const char *wl_type_name(enum wl_type t);
-/* The inverse; -1 when unknown. */
-int wl_type_parse(const char *name);
+#include "type.h"
 
 #define WL_MAX_STOP 64
-
-/* The longest context of a model, tokens. */
-#define MODEL_MAX_CONTEXT (1 << 24)
 
 struct model {
 	int dim;          /* E: width of the residual stream */

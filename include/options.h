@@ -18,6 +18,9 @@ enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
 /* Numbers that --groups takes: a K-tree has at most one level more. */
 #define OPTIONS_GROUPS 3
 
+/* The longest context, tokens: of --context, and of a model. */
+#define OPTIONS_MAX_CONTEXT (1 << 24)
+
 /* Most --set that a command line may have. */
 #define OPTIONS_SETS 32
 

@@ -9,10 +9,10 @@
 #include <stddef.h>
 
 #include "block.h"
+#include "cost.h"
 #include "grid.h"
 #include "layout.h"
-#include "line.h"
-#include "model.h"
+#include "type.h"
 #include "store.h"
 
 struct slab {

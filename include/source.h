@@ -60,10 +60,6 @@ int source_add_file(struct sources *s, const char *path, struct wl_error *err);
 /* Reads n bytes at offset `at` of a file; 0, or -1 and err. */
 int source_read(const struct sources *s, int file, uint64_t at, void *to,
                 size_t n, struct wl_error *err);
-/* All of a regular file that has at most so many bytes: *size bytes, which the
- * caller frees. NULL and err naming path otherwise. */
-void *source_read_whole(const char *path, size_t most, size_t *size,
-                        struct wl_error *err);
 /* Adds a tensor (its name and odd are copied). 0, or -1 and err when the
  * extents are zero or above 2^31, a row is no whole number of blocks, or its
  * bytes do not lie within its file; of an odd one nothing is checked. */

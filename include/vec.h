@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "model.h"
+#include "type.h"
 
 /* Floats of a vector, whatever the processor has (lanes.h). */
 #define VEC_LANES 16

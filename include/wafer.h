@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "attention.h"
-#include "baseline.h"
 #include "cost.h"
 #include "grid.h"
 #include "kvcache.h"
@@ -43,7 +42,8 @@ struct kv_tiles {
 };
 
 struct wafer {
-	const struct baseline *baseline; /* then weights and cache are empty */
+	bool account_only;           /* weights and cache are empty: the phases
+	                                are those of struct baseline */
 	const struct model *model;
 	const struct mesh *mesh;     /* NULL in a dry run */
 	struct noc *noc;             /* likewise */
@@ -80,8 +80,7 @@ struct wafer_setup {
 	const int *groups;           /* of a K-tree's levels, as in grid.h;
 	                                NULL: by their lengths */
 	bool line;                   /* each grid's cores are one line */
-	const struct baseline *baseline; /* dry: an account without a model's
-	                                data and placement; NULL: none */
+	bool account_only;           /* a dry run without placed weights */
 	struct profile *profile;     /* of the host, started; NULL: none */
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "allreduce.h"
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {
@@ -85,15 +86,17 @@ static const struct allreduce_way *way_of(const struct allreduce *a,
 {
 	struct allreduce_way *w;
 
-	if (!l->ways)
-		l->ways = wl_calloc(l->n, sizeof *l->ways);
-	for (w = l->ways[first]; w; w = w->next)
+	if (!l->records)
+		l->records = wl_calloc(l->n, sizeof *l->records);
+	for (struct line_record *r = l->records[first]; r; r = r->next) {
+		w = (struct allreduce_way *)r;
 		if (w->last == last && w->a == a &&
 		    !memcmp(w->groups, l->groups, sizeof w->groups))
 			return w;
+	}
 	w = find_way(a, l, first, last);
-	w->next = l->ways[first];
-	l->ways[first] = w;
+	w->record.next = l->records[first];
+	l->records[first] = &w->record;
 	return w;
 }
 

@@ -46,7 +46,7 @@ static void chains(const struct allreduce *a, const struct line *l, int first,
 
 static void routes(const struct allreduce *a, struct line *l)
 {
-	const enum route_kind level[ALLREDUCE_LEVELS] = {
+	const enum route_kind level[LINE_LEVELS_MAX] = {
 		ROUTE_ON(CHAIN, l->axis), ROUTE_ON(ROOTS, l->axis),
 		ROUTE_ON(ROOTS2, l->axis), ROUTE_ON(ROOTS3, l->axis)
 	};

@@ -18,6 +18,7 @@
 #include "config.h"
 #include "allreduce_charge.h"
 #include "ring.h"
+#include "allreduce.h"
 
 /* Every second core from first on, and the last one. */
 static int every_second(int first, int last, int *core)

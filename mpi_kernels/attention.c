@@ -21,7 +21,9 @@
 #include "cost.h"
 #include "fail.h"
 #include "line.h"
+#include "shift.h"
 #include "vec.h"
+#include "allreduce.h"
 
 /* Operations on each score: scale, mask, maximum, exponential, sum, division.
  */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "shift.h"
 
 static const struct gemm_algorithm table[] = {
 	{ "meshgemm", "two-hop shifts on the interleaved ring (WaferLLM)",

@@ -19,6 +19,7 @@
 
 #include "cost.h"
 #include "fail.h"
+#include "shift.h"
 #include "vec.h"
 
 /* Charges the whole product's multiply-adds, of which the busiest core has all

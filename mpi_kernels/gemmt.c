@@ -20,6 +20,7 @@
 #include "cost.h"
 #include "fail.h"
 #include "line.h"
+#include "shift.h"
 #include "vec.h"
 
 static const struct gemmt_algorithm table[] = {

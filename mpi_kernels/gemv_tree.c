@@ -17,6 +17,7 @@
 
 #include "cost.h"
 #include "vec.h"
+#include "allreduce.h"
 
 /* The cores' partial sums, a pitch apart. */
 static void multiply(const struct slab *w, struct range cores, const float *x,

@@ -19,6 +19,7 @@
 #include "cost.h"
 #include "fail.h"
 #include "ring.h"
+#include "shift.h"
 
 /* The step that line q takes: +1, -1, or 0 when it stays. */
 static int step_of(const signed char *steps, int q)

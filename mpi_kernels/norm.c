@@ -9,6 +9,7 @@
 #include "cost.h"
 #include "line.h"
 #include "vec.h"
+#include "allreduce.h"
 
 /* Operations on each element: into the sum of squares, by the root, by the
  * weight. */

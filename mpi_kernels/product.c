@@ -10,6 +10,7 @@
 #include "cost.h"
 #include "fail.h"
 #include "large.h"
+#include "shift.h"
 #include "vec.h"
 
 void product_start(const struct gemm *p)

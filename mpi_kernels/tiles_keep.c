@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "shift.h"
 
 /* Places for tiles; each has room for the largest. */
 struct tiles_kept {

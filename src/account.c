@@ -11,11 +11,6 @@
 /* A run may take this many times the latency of one way over the grid. */
 #define LATENCY_ALLOWED 4
 
-double account_room(const struct device *d)
-{
-	return d->sram - d->sram_reserved;
-}
-
 double account_seconds(const struct ledger *l, const struct charge *c)
 {
 	return c->cycles / (1e6 * l->device->clock);
@@ -133,7 +128,7 @@ static void find_regions(struct phase_account *p, const struct wafer *w)
 
 	p->regions_held = account_regions_held(d, p->grid.rows, p->grid.cols);
 	p->regions_needed = account_regions(&p->peak, w->model,
-	                                    account_room(d));
+	                                    device_usable_sram(d));
 	p->core_bytes = account_bytes(&p->peak, w->model, p->regions);
 }
 
@@ -197,11 +192,11 @@ static void check_phase(struct account *a, enum phase which)
 	const struct device *d = a->wafer->ledger.device;
 	const char *phase = phase_name(which);
 
-	if (p->core_bytes > account_room(d))
+	if (p->core_bytes > device_usable_sram(d))
 		violate(a, "M: %s, %s: core (%d,0) holds %llu bytes of %.0f, "
 		        "most of it %s", phase, op_name(p->peak.op),
 		        fullest_row(a, which),
-		        (unsigned long long)p->core_bytes, account_room(d),
+		        (unsigned long long)p->core_bytes, device_usable_sram(d),
 		        sram_name(largest(&p->peak)));
 	if (!p->grid.rows)
 		return;
@@ -274,7 +269,7 @@ static struct shares with_rows(const struct account *a, uint64_t row)
 /* The tokens that fit a row, on the fewest regions that hold the model. */
 static uint64_t longest_row(const struct account *a)
 {
-	double room = account_room(a->wafer->ledger.device);
+	double room = device_usable_sram(a->wafer->ledger.device);
 	struct shares s = with_rows(a, 1);
 	int n = fewest(&s, room);
 	uint64_t low = 0, high = n ? (uint64_t)room + 1 : 1;
@@ -344,7 +339,7 @@ void account_make(struct account *a, const struct wafer *w, int prompt_tokens,
 		check_phase(a, p);
 	for (int p = PHASE_PREFILL; p < NPHASES; p++)
 		check_routes(a, p);
-	if (new_tokens > 1 && !w->baseline)
+	if (new_tokens > 1 && !w->account_only)
 		find_longest(a);
 }
 
@@ -371,7 +366,7 @@ bool account_plmr(const struct ledger *l, enum phase p, enum op op,
 	                    LATENCY_ALLOWED * (sides * d->hop_cycles +
 	                                       sqrt(sides) *
 	                                       d->stage_cycles));
-	v[PLMR_M] = at_most(bytes, account_room(d));
+	v[PLMR_M] = at_most(bytes, device_usable_sram(d));
 	v[PLMR_R] = at_most(ledger_paths(l, p, op), d->routes);
 	return true;
 }

@@ -27,7 +27,6 @@
 
 #include <math.h>
 
-#include "account.h"
 
 /* Rings of f cores each `stride` cores apart. */
 struct rings {
@@ -62,7 +61,7 @@ static uint64_t operands(const struct walk *w)
 static bool stays(const struct walk *w)
 {
 	return w->tokens == 1 || cost_bytes(w->l, operands(w)) <=
-	                         account_room(w->l->device);
+	                         device_usable_sram(w->l->device);
 }
 
 static void plan(struct walk *w)

@@ -19,6 +19,7 @@
 #include "norm.h"
 #include "rope.h"
 #include "vec.h"
+#include "relayout.h"
 
 static float *words(size_t n)
 {

@@ -16,6 +16,7 @@
 #include "convert.h"
 #include "line.h"
 #include "vec.h"
+#include "allreduce.h"
 
 /* Operations on each score: scale, maximum, exponential, sum. */
 #define SOFTMAX_OPS (3 + COST_EXP_OPS)

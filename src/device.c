@@ -286,3 +286,8 @@ int device_open(const char *name, const char *const *changes,
 			return -1;
 	return device_check(d, changes[0] ? "option --set" : name, err);
 }
+
+double device_usable_sram(const struct device *d)
+{
+	return d->sram - d->sram_reserved;
+}

@@ -20,7 +20,7 @@ void dry_request_start(struct wafer *w, const struct dry_request *r)
 		s.gemm = r->system->gemm;
 		s.allreduce = r->system->allreduce;
 		s.line = r->system->line;
-		s.baseline = r->system->baseline;
+		s.account_only = r->system->baseline != NULL;
 	}
 	wafer_init(w, &s);
 	w->kv_policy = r->kv;
@@ -33,7 +33,7 @@ void dry_request_start(struct wafer *w, const struct dry_request *r)
 /* The phases of another system's account. */
 static void run_baseline(struct wafer *w, const struct dry_request *r)
 {
-	const struct baseline *b = w->baseline;
+	const struct baseline *b = r->system->baseline;
 
 	ledger_phase(&w->ledger, PHASE_PREFILL);
 	b->prefill(&w->ledger, r->model, r->prefill, r->prompt_tokens);
@@ -65,7 +65,7 @@ void dry_request_step(struct wafer *w, const struct dry_request *r)
 void dry_request_run(struct wafer *w, const struct dry_request *r)
 {
 	dry_request_start(w, r);
-	if (w->baseline) {
+	if (w->account_only) {
 		run_baseline(w, r);
 		return;
 	}

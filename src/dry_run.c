@@ -10,9 +10,9 @@
 #include "deliver.h"
 #include "dry_request.h"
 #include "host.h"
-#include "import.h"
 #include "plan.h"
 #include "progress.h"
+#include "shape.h"
 
 /* The model of the request: a shape, or that of a checkpoint, the default one
  * at found; the type that its elements are charged as. */

@@ -281,22 +281,22 @@ void line_trim(struct line *l)
 		noc_trim(l->noc);
 }
 
-static void forget_ways(struct line *l)
+static void free_records(struct line *l)
 {
-	for (int i = 0; l->ways && i < l->n; i++)
-		while (l->ways[i]) {
-			struct allreduce_way *w = l->ways[i];
+	for (int i = 0; l->records && i < l->n; i++)
+		while (l->records[i]) {
+			struct line_record *r = l->records[i];
 
-			l->ways[i] = w->next;
-			free(w);
+			l->records[i] = r->next;
+			free(r);
 		}
-	free(l->ways);
+	free(l->records);
 }
 
 static void line_fini(struct line *l)
 {
 	line_trim(l);
-	forget_ways(l);
+	free_records(l);
 	while (l->rings) {
 		struct ring *r = l->rings;
 

@@ -10,6 +10,7 @@
 
 #include "checkpoint.h"
 #include "convert.h"
+#include "shape.h"
 #include "uniform.h"
 #include "vocab.h"
 

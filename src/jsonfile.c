@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "recognize.h"
-#include "source.h"
+#include "file.h"
 
 /* The object in a text; what is no JSON, or another kind of it, is refused. */
 static json_t *parse(const char *text, size_t size, const char *path,
@@ -31,7 +31,7 @@ json_t *jsonfile_read(const char *path, size_t max_bytes, size_t flags,
                       struct wl_error *err)
 {
 	size_t size;
-	char *text = source_read_whole(path, max_bytes, &size, err);
+	char *text = file_read_whole(path, max_bytes, &size, err);
 	json_t *root = NULL;
 
 	if (text)

@@ -12,11 +12,6 @@
 _Static_assert(NROUTES <= 8 * sizeof ((struct ledger *)0)->routes[0][0],
                "a route for each bit of routes");
 
-static const char *const op_names[] = {
-#define WL_OP(id, name) name,
-#include "counters.def"
-};
-
 static const char *const sram_names[] = {
 #define WL_SRAM(id, name) name,
 #include "counters.def"
@@ -26,20 +21,6 @@ static const int route_paths[] = {
 #define WL_ROUTE(id, name, paths) paths,
 #include "counters.def"
 };
-
-static const char *const phase_names[] = {
-	"load", "prefill", "transition", "decode"
-};
-
-const char *phase_name(enum phase p)
-{
-	return phase_names[p];
-}
-
-const char *op_name(enum op op)
-{
-	return op_names[op];
-}
 
 const char *sram_name(enum sram s)
 {

@@ -5,35 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "options.h"
+
 /* Byte counts of whole tensors are size_t. */
 _Static_assert(sizeof(size_t) >= 8, "a 64-bit size_t is needed");
-
-static const struct {
-	const char *name;
-	size_t size; /* bytes of one element */
-} types[WL_NTYPES] = {
-	[WL_F32] = { "f32", 4 },
-	[WL_F16] = { "f16", 2 },
-	[WL_BF16] = { "bf16", 2 },
-};
-
-size_t wl_type_size(enum wl_type t)
-{
-	return types[t].size;
-}
-
-const char *wl_type_name(enum wl_type t)
-{
-	return types[t].name;
-}
-
-int wl_type_parse(const char *name)
-{
-	for (int t = 0; t < WL_NTYPES; t++)
-		if (strcmp(types[t].name, name) == 0)
-			return t;
-	return -1;
-}
 
 int model_kv_dim(const struct model *m)
 {
@@ -160,7 +135,7 @@ static int check_ranges(const struct model *m, const char *what,
 		{ "n_kv_heads", m->n_kv_heads, 1 << 14 },
 		{ "head_dim", m->head_dim, 1 << 16 },
 		{ "vocab_size", m->vocab_size, 1 << 22 },
-		{ "max_seq_len", m->max_seq_len, MODEL_MAX_CONTEXT },
+		{ "max_seq_len", m->max_seq_len, OPTIONS_MAX_CONTEXT },
 	};
 
 	for (size_t i = 0; i < sizeof field / sizeof *field; i++)

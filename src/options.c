@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "model.h"
+#include "type.h"
 #include "nearest.h"
 
 /* INPUT: the name of a file that is read. */
@@ -54,7 +54,7 @@ static const struct option table[] = {
 	{ RUN, "-n", INTEGER, AT(new_tokens), "N", NULL, 1, INT_MAX,
 	  "new tokens (default 256, or what the context leaves)" },
 	{ RUN, "--context", INTEGER, AT(context), "N", NULL, 1,
-	  MODEL_MAX_CONTEXT,
+	  OPTIONS_MAX_CONTEXT,
 	  "limit on prompt and new tokens together (default: the\n"
 	  "model's; only --dry-run may exceed it)" },
 	{ RUN, "--temperature", REAL, AT(temperature), "T", "0", 0, 1e6,

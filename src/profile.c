@@ -5,7 +5,7 @@
 
 #include "fail.h"
 #include "host.h"
-#include "ledger.h"
+#include "phase.h"
 
 /* What takes less of a phase, on every rank, is not shown by itself. */
 #define MINOR 0.005

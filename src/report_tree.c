@@ -202,7 +202,7 @@ static json_t *sram_of(const struct report *r, enum phase p)
 	tree_put_int(o, "peak_bytes", a->peak.total);
 	tree_put(o, "region_bytes", a->grid.rows ? json_integer(a->core_bytes)
 	                                    : json_null());
-	tree_put_int(o, "room_bytes", (int64_t)account_room(ledger(r)->device));
+	tree_put_int(o, "room_bytes", (int64_t)device_usable_sram(ledger(r)->device));
 	tree_put_text(o, "operator", in_operator ? op_name(a->peak.op) : NULL);
 	for (int i = 0; i < NSRAM; i++)
 		tree_put_int(held, sram_name(i), a->peak.held[i]);

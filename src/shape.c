@@ -1,5 +1,5 @@
 #include "config.h"
-#include "import.h"
+#include "shape.h"
 
 #include <limits.h>
 #include <stddef.h>

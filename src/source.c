@@ -1,14 +1,12 @@
 #include "config.h"
 #include "source.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "convert.h"
+#include "file.h"
 #include "unpack.h"
 
 /* --- Types --- */
@@ -70,33 +68,11 @@ void source_to_f32(float *to, const void *from, enum source_type t, size_t n)
 
 /* --- Files --- */
 
-/* The descriptor of a regular file, and its length; -1 and err otherwise. */
-static int open_regular(const char *path, uint64_t *bytes,
-                        struct wl_error *err)
-{
-	/* A FIFO must not keep us waiting for its other end. */
-	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0)
-		wl_error_system(err, errno, "%s", path);
-	else if (!S_ISREG(st.st_mode))
-		wl_error_set(err, "%s: %snot a regular file", path,
-		             S_ISDIR(st.st_mode) ? "is a directory, " : "");
-	else {
-		*bytes = st.st_size;
-		return fd;
-	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
 int source_add_file(struct sources *s, const char *path, struct wl_error *err)
 {
 	struct source_file f;
 
-	f.fd = open_regular(path, &f.bytes, err);
+	f.fd = file_open(path, &f.bytes, err);
 	if (f.fd < 0)
 		return -1;
 	f.path = wl_strdup(path);
@@ -109,46 +85,8 @@ int source_read(const struct sources *s, int file, uint64_t at, void *to,
                 size_t n, struct wl_error *err)
 {
 	const struct source_file *f = &s->file[file];
-	char *p = to;
 
-	while (n > 0) {
-		ssize_t got = pread(f->fd, p, n, at);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return wl_error_system(err, errno, "%s", f->path);
-		if (got == 0)
-			return wl_error_set(err, "%s: got shorter while it was"
-			                    " read", f->path);
-		p += got;
-		at += got;
-		n -= got;
-	}
-	return 0;
-}
-
-void *source_read_whole(const char *path, size_t most, size_t *size,
-                        struct wl_error *err)
-{
-	struct sources s = { 0 };
-	void *data = NULL;
-
-	if (source_add_file(&s, path, err) < 0)
-		return NULL;
-	if (s.file[0].bytes > most) {
-		wl_error_set(err, "%s: more than %zu bytes, too many for such"
-		             " a file", path, most);
-	} else {
-		*size = s.file[0].bytes;
-		data = wl_malloc(*size, 1);
-		if (source_read(&s, 0, 0, data, *size, err)) {
-			free(data);
-			data = NULL;
-		}
-	}
-	sources_fini(&s);
-	return data;
+	return file_read(f->fd, f->path, at, to, n, err);
 }
 
 /* --- Tensors --- */

@@ -289,7 +289,7 @@ static void say_grid(const struct report *r, enum phase p, FILE *out)
 		snprintf(needed, sizeof needed, "%d", f->regions_needed);
 	snprintf(held, sizeof held, "%d", f->regions_held);
 	snprintf(sram, sizeof sram, "%s/%s", count(f->core_bytes, "").s,
-	         count(account_room(d), "B").s);
+	         count(device_usable_sram(d), "B").s);
 	snprintf(routes, sizeof routes, "%d/%.0f", f->paths, d->routes);
 	say_row(out, phase_name(p), (const char *const[GRIDS_COLUMNS]){
 		cores, regions, needed, held, sram, routes,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fail.h"
+#include "relayout.h"
 
 /* --- What is lacking --- */
 
@@ -27,7 +28,7 @@ static int most_regions(const struct dry_request *r, int held)
 
 static uint64_t bytes_over(const struct device *d, uint64_t bytes)
 {
-	double room = account_room(d);
+	double room = device_usable_sram(d);
 
 	return bytes > room ? bytes - (uint64_t)room : 0;
 }
@@ -47,7 +48,7 @@ static struct shortfall lacks(const struct dry_request *r, int side,
 		.bytes = bytes_over(d, account_bytes(peak, r->model,
 		                                     most_regions(r, held))),
 		.paths = paths_over(d, paths), .regions_held = held,
-		.regions = account_regions(peak, r->model, account_room(d)) };
+		.regions = account_regions(peak, r->model, device_usable_sram(d)) };
 }
 
 /* --- Phases --- */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "recognize.h"
-#include "source.h"
+#include "file.h"
 
 /* Ids that SentencePiece gives to Llama vocabularies. */
 enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };
@@ -128,7 +128,7 @@ int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,
 		return wl_error_set(err, "%s: a vocabulary of %d has no room"
 		                    " for BOS and EOS", path, n_vocab);
 	/* Offsets into the text are 32 bits wide. */
-	data = source_read_whole(path, UINT32_MAX, &size, err);
+	data = file_read_whole(path, UINT32_MAX, &size, err);
 	if (!data)
 		return recognize_explain(path, FILE_LLAMA2C_TOKENIZER, err);
 	v->bos_id = BOS_ID;

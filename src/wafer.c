@@ -45,7 +45,7 @@ static int longest_line(const struct wafer_setup *s)
 void wafer_init(struct wafer *w, const struct wafer_setup *s)
 {
 	*w = (struct wafer){ .model = s->model, .mesh = s->mesh,
-	                     .baseline = s->baseline,
+	                     .account_only = s->account_only,
 	                     .prefill_regions = 1, .decode_regions = 1 };
 	ledger_init(&w->ledger, s->device, s->type, longest_line(s));
 	w->ledger.folds = !s->mesh;
@@ -59,7 +59,7 @@ void wafer_init(struct wafer *w, const struct wafer_setup *s)
 	}
 	lay_grid(w, &w->prefill, s, s->prefill);
 	lay_grid(w, &w->decode, s, s->decode);
-	if (!s->baseline)
+	if (!s->account_only)
 		weights_init(&w->weights, s->model, s->type,
 		             s->gemm ? s->gemm : gemm_at(0), &w->prefill,
 		             &w->decode);
@@ -107,7 +107,7 @@ void wafer_fini(struct wafer *w)
 	free(w->prefill_logits);
 	decode_state_fini(&w->state);
 	kvcache_fini(&w->cache);
-	if (!w->baseline)
+	if (!w->account_only)
 		weights_fini(&w->weights);
 	grid_fini(&w->decode);
 	grid_fini(&w->prefill);

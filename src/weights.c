@@ -6,6 +6,8 @@
 
 #include "cost.h"
 #include "fail.h"
+#include "shift.h"
+#include "relayout.h"
 
 /* The dimensions of each matrix; see weights.h. */
 static const struct {

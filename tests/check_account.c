@@ -18,6 +18,7 @@
 #include "made_device.h"
 #include "made_model.h"
 #include "plan.h"
+#include "shape.h"
 #include "suite.h"
 
 enum { REQUESTS = 12 };
@@ -1503,7 +1504,7 @@ static int try_dry_run(const char *shape, bool full, int side, int prompt,
 		.quiet = true,
 		.kv = "shift", .dry_run = true, .kv_heads_full = full,
 		.type = WL_F32, .prompt_tokens = prompt, .new_tokens = 1,
-		.context = MODEL_MAX_CONTEXT, .grid = { side, side },
+		.context = OPTIONS_MAX_CONTEXT, .grid = { side, side },
 		.prefill_regions = 1,
 		.decode_regions = 1 };
 

@@ -17,6 +17,7 @@
 #include "jsonfile.h"
 #include "made_device.h"
 #include "made_model.h"
+#include "shape.h"
 #include "suite.h"
 
 /* What is allowed between a published cell and ours. */

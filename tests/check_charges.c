@@ -2,6 +2,7 @@
  * core does: the slowest sets the pace. The moves inside are charged by
  * themselves on a grid beside: mpi_line looks at those. Without MPI. */
 #include "config.h"
+#include "allreduce.h"
 #include "attention.h"
 #include "gemm.h"
 #include "gemmt.h"
@@ -15,6 +16,7 @@
 
 #include "made_device.h"
 #include "made_model.h"
+#include "shift.h"
 #include "suite.h"
 
 enum { CASES = 60, MOST = 16 };

@@ -756,7 +756,7 @@ static double ledger_variant(const struct allreduce *variant, int n,
 	memset(ledger.link[0][AXIS_X], 0, CORES * sizeof **ledger.link[0]);
 	grid_init(&g, 1, n, 1, 1, 0, 0, NULL, &ledger);
 	g.x.allreduce = variant;
-	for (int i = 0; groups && i < ALLREDUCE_LEVELS - 1; i++)
+	for (int i = 0; groups && i < LINE_LEVELS_MAX - 1; i++)
 		g.x.groups[i] = groups[i];
 	line_allreduce(&g.x, 1, &all, LINE_ADD);
 	cycles = row()->cycles;
@@ -766,7 +766,7 @@ static double ledger_variant(const struct allreduce *variant, int n,
 
 static double ledger_allreduce(int n, int groups, int words)
 {
-	const int levels[ALLREDUCE_LEVELS - 1] = { groups };
+	const int levels[LINE_LEVELS_MAX - 1] = { groups };
 
 	ledger.device = &published;
 	return ledger_variant(NULL, n, levels, words);
@@ -905,7 +905,7 @@ START_TEST(two_levels_cost_what_they_did)
 	};
 
 	EACH(was, i) {
-		const int groups[ALLREDUCE_LEVELS - 1] = { was[i].groups };
+		const int groups[LINE_LEVELS_MAX - 1] = { was[i].groups };
 		uint64_t link[CORES], busiest = 0;
 
 		ledger_variant(NULL, was[i].n, groups, was[i].words);
@@ -1004,7 +1004,7 @@ START_TEST(trees_agree_with_the_model)
 {
 	static const struct {
 		const char *name;
-		int levels, n, groups[ALLREDUCE_LEVELS - 1];
+		int levels, n, groups[LINE_LEVELS_MAX - 1];
 		bool given;
 	} tree[] = {
 		{ "ktree1", 1, 731, { 0 }, false },

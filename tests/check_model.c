@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "import.h"
+#include "shape.h"
 #include "suite.h"
 
 /* Six query heads on two KV heads; no two extents are equal. */

@@ -616,7 +616,7 @@ START_TEST(the_account_takes_its_options)
 	ck_assert(opts.strict && !opts.dry_run);
 	ck_assert_int_eq(opts.type, WL_BF16);
 	accept("--dry-run", "--prompt-tokens=1", "--context", "16777216");
-	ck_assert_int_eq(opts.context, MODEL_MAX_CONTEXT);
+	ck_assert_int_eq(opts.context, OPTIONS_MAX_CONTEXT);
 	accept("--context=1");
 	ck_assert_int_eq(opts.context, 1);
 	assert_number("--context", 1);

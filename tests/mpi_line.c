@@ -14,6 +14,8 @@
 #include "convert.h"
 #include "line.h"
 #include "profile.h"
+#include "relayout.h"
+#include "shift.h"
 #include "slab.h"
 #include "tiles.h"
 
@@ -1233,7 +1235,7 @@ static void try_variant(struct lab *lab, struct grid *g,
 	lab_next(lab);
 	throw_segments(lab, &a);
 	a.l->allreduce = variant;
-	for (int i = 0; i < ALLREDUCE_LEVELS - 1; i++)
+	for (int i = 0; i < LINE_LEVELS_MAX - 1; i++)
 		a.l->groups[i] = dice_throw(&lab->dice, 0, 1)
 		                 ? dice_throw(&lab->dice, 1, a.l->n + 1) : 0;
 	lab->ledger.sram[0][0] = 0;

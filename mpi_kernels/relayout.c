@@ -1,0 +1,388 @@
+#include "config.h"
+#include "relayout.h"
+
+#include <stdlib.h>
+
+#include "cost.h"
+#include "fail.h"
+#include "large.h"
+#include "line.h"
+
+/* --- What a re-layout costs --- */
+
+/* One axis of a re-layout: what its links carry. Items are single indices of
+ * the dimension that changes its cores on this axis; `words` words go with
+ * each, over all parallel lines. */
+struct drift {
+	uint64_t stay;       /* items that do not move */
+	uint64_t hops, far;  /* of all items together, of the farthest */
+	uint64_t busiest;    /* items over the busiest link */
+};
+
+/* n items from `first` on, which lie on one core of a cut and on one of
+ * another; n 0: none are left. */
+struct run {
+	int first, from, to;
+	uint64_t n;
+};
+
+/* The run that begins with an item. */
+static struct run run_at(const struct part *a, const struct part *b, int item)
+{
+	struct run r = { .first = item };
+
+	if (item >= a->n)
+		return r;
+	r.from = part_owner(a, item);
+	r.to = part_owner(b, item);
+	int here = part_start(a, r.from + 1), there = part_start(b, r.to + 1);
+
+	r.n = (here < there ? here : there) - item;
+	return r;
+}
+
+static struct run run_first(const struct part *a, const struct part *b)
+{
+	return run_at(a, b, 0);
+}
+
+static struct run run_next(const struct part *a, const struct part *b,
+                           const struct run *r)
+{
+	return run_at(a, b, r->first + (int)r->n);
+}
+
+/* Items go from their cores in a to those in b, along the line. */
+static struct drift drift_of(struct line *l, const struct part *a,
+                             const struct part *b, uint64_t words)
+{
+	struct drift d = { 0 };
+	int cores = a->parts > b->parts ? a->parts : b->parts;
+	int64_t *cross[2], now[2] = { 0, 0 };
+
+	for (int up = 0; up <= 1; up++)
+		cross[up] = wl_calloc(cores, sizeof **cross);
+	for (struct run r = run_first(a, b); r.n; r = run_next(a, b, &r)) {
+		int from = r.from, to = r.to;
+		int lo = from < to ? from : to, hi = from < to ? to : from;
+		uint64_t hops = line_hops(l, from, to);
+
+		d.hops += r.n * hops;
+		d.stay += hops ? 0 : r.n;
+		d.far = hops > d.far ? hops : d.far;
+		cross[from < to][lo] += r.n;
+		cross[from < to][hi] -= r.n;
+		ledger_link(l->ledger, l->axis, lo, hi, r.n * words);
+	}
+	for (int c = 0; c < cores; c++)
+		for (int up = 0; up <= 1; up++) {
+			now[up] += cross[up][c];
+			if ((uint64_t)now[up] > d.busiest)
+				d.busiest = now[up];
+		}
+	free(cross[0]);
+	free(cross[1]);
+	return d;
+}
+
+/* What the two axes take: the farthest item's hops, each of which ends at a
+ * core that sends on, and the elements over the busiest link. Words turn from
+ * x to y as they arrive, so that both axes' links are busy at the same time.
+ */
+static void add_axes(const struct ledger *l, struct charge *c,
+                     const uint64_t far[2], const uint64_t busy[2])
+{
+	uint64_t most = busy[0] > busy[1] ? busy[0] : busy[1];
+
+	c->path_hops = c->stages = far[0] + far[1];
+	c->comm_cycles = cost_hops(l, c->path_hops) +
+	                 cost_stages(l, c->stages) +
+	                 cost_wire(l, cost_words(l, most));
+}
+
+/* What the drifts of k and n take. First along x, then along y: the other
+ * dimension lies as it did, or as it will. */
+static void add_drifts(const struct layout *from, const struct layout *to,
+                       const struct drift *dk, const struct drift *dn,
+                       struct charge *c)
+{
+	const struct layout *k_at = from->transposed ? from : to;
+	const struct layout *n_at = from->transposed ? to : from;
+	const uint64_t far[] = { dk->far, dn->far };
+	const uint64_t busy[] = { dk->busiest * part_max(&k_at->n),
+	                          dn->busiest * part_max(&n_at->k) };
+
+	add_axes(from->grid->ledger, c, far, busy);
+}
+
+/* k stays on its axis and n on the other. */
+static struct charge straight_charge(const struct layout *from,
+                                     const struct layout *to)
+{
+	struct grid *g = from->grid;
+	const struct ledger *l = g->ledger;
+	struct line *kl = from->transposed ? &g->x : &g->y;
+	struct line *nl = from->transposed ? &g->y : &g->x;
+	uint64_t k = from->k.n, n = from->n.n;
+	uint64_t k_words = cost_words(l, n), n_words = cost_words(l, k);
+	struct drift dk = drift_of(kl, &from->k, &to->k, k_words);
+	struct drift dn = drift_of(nl, &from->n, &to->n, n_words);
+	struct charge c = {
+		.calls = 1, .words = cost_words(l, k * n - dk.stay * dn.stay),
+		.word_hops = dk.hops * k_words + dn.hops * n_words };
+
+	add_drifts(from, to, &dk, &dn, &c);
+	return c;
+}
+
+/* Blocks of one size, below and above a cut. */
+struct blocks {
+	uint64_t size, below, above;
+};
+
+/* Blocks of the larger and of the smaller size when all are above the cut. */
+static void size_blocks(const struct part *p, struct blocks b[2])
+{
+	uint64_t all = p->parts, larger = part_larger(p);
+
+	b[0] = (struct blocks){ part_max(p), 0, larger ? larger : all };
+	b[1] = (struct blocks){ part_size(p, p->parts - 1), 0,
+	                        larger ? all - larger : 0 };
+}
+
+/* Block c of the part, if there is one, comes below the cut. */
+static void pass_block(const struct part *p, int c, struct blocks b[2])
+{
+	if (c >= p->parts)
+		return;
+	int i = (uint64_t)part_size(p, c) != b[0].size;
+
+	b[i].below++;
+	b[i].above--;
+}
+
+/* The last block that is not empty, or -1. */
+static int last_block(const struct part *p)
+{
+	return p->n ? part_owner(p, p->n - 1) : -1;
+}
+
+/* Of the farthest pair of an item of one cut and one of another: block 0 is
+ * never empty where there is any. */
+static uint64_t turned_far(struct line *l, const struct part *a,
+                           const struct part *b)
+{
+	int last[2] = { last_block(a), last_block(b) };
+
+	if (last[0] < 0 || last[1] < 0)
+		return 0;
+	return line_hops(l, 0, last[0] > last[1] ? last[0] : last[1]);
+}
+
+/* Hops of all pairs of an item of a and one of b, between their cores; the
+ * words of two blocks' pairs travel together. Cut by cut, as many as cross. */
+static uint64_t cross_hops(struct line *l, const struct part *a,
+                           const struct part *b, uint64_t *far)
+{
+	int cores = a->parts > b->parts ? a->parts : b->parts;
+	struct blocks x[2], y[2];
+	uint64_t sum = 0;
+
+	size_blocks(a, x);
+	size_blocks(b, y);
+	*far = turned_far(l, a, b);
+	for (int c = 0; c + 1 < cores; c++) {
+		uint64_t words = 0;
+
+		pass_block(a, c, x);
+		pass_block(b, c, y);
+		for (int i = 0; i < 2; i++)
+			for (int j = 0; j < 2; j++)
+				words += cost_words(l->ledger,
+				                    x[i].size * y[j].size) *
+				         (x[i].below * y[j].above +
+				          x[i].above * y[j].below);
+		sum += words * line_hops(l, c, c + 1);
+		ledger_link(l->ledger, l->axis, c, c + 1, words);
+	}
+	return sum;
+}
+
+/* Number of items i with core y of one partition and core x of the other. */
+static uint64_t both(const struct part *p, int a, const struct part *q, int b)
+{
+	struct range r = range_meet(part_range(p, (struct range){ a, a + 1 }),
+	                            part_range(q, (struct range){ b, b + 1 }));
+
+	return range_size(r);
+}
+
+/* First item behind cut c, or the end. */
+static int behind(const struct part *p, int c)
+{
+	return c + 1 < p->parts ? part_start(p, c + 1) : p->n;
+}
+
+/* Elements over the busiest link of an axis, one way. A line's elements are
+ * all pairs of an item of its block of `lines` and an item of `any`. One of
+ * the two says by `here`, which cuts the items of `lines`, where on the line
+ * the pair is or goes; the other says by `any` where it goes or is. Of the
+ * cuts below a line's items the last is the busiest, of those above the first:
+ * a few cuts a line are enough. */
+static uint64_t busiest_turn(const struct part *lines, const struct part *here,
+                             const struct part *any)
+{
+	int cuts = (here->parts > any->parts ? here->parts : any->parts) - 1;
+	int inside = 0; /* the first cut that is not below the line's items */
+	uint64_t most = 0;
+
+	for (int i = 0; i < lines->parts; i++) {
+		int start = part_start(lines, i), size = part_size(lines, i);
+		int low = 0;
+
+		while (inside < cuts && behind(here, inside) <= start)
+			inside++;
+		for (int c = inside ? inside - 1 : 0; c < cuts && low < size;
+		     c++) {
+			int b = behind(any, c);
+
+			low = behind(here, c) - start;
+			low = low < 0 ? 0 : low < size ? low : size;
+			uint64_t one = (uint64_t)low * (any->n - b);
+			uint64_t other = (uint64_t)(size - low) * b;
+
+			most = one > most ? one : most;
+			most = other > most ? other : most;
+		}
+	}
+	return most;
+}
+
+/* k and n change axes: element (k, n) goes from core (y(k), x(n)) of one
+ * layout to core (y(n), x(k)) of the other (or the reverse). */
+static struct charge turned_charge(const struct layout *from,
+                                   const struct layout *to)
+{
+	struct grid *g = from->grid;
+	const struct part *on_y = from->transposed ? &from->n : &from->k;
+	const struct part *on_x = from->transposed ? &from->k : &from->n;
+	const struct part *to_y = from->transposed ? &to->k : &to->n;
+	const struct part *to_x = from->transposed ? &to->n : &to->k;
+	const struct ledger *l = g->ledger;
+	uint64_t far[2], stay = 0;
+	struct charge c = { .calls = 1 };
+
+	c.word_hops = cross_hops(&g->x, on_x, to_x, &far[0]) +
+	              cross_hops(&g->y, on_y, to_y, &far[1]);
+	/* on_y and to_x cut the same dimension, on_x and to_y the other. */
+	for (struct run r = run_first(on_y, to_x); r.n;
+	     r = run_next(on_y, to_x, &r))
+		if (r.from < to_y->parts && r.to < on_x->parts)
+			stay += r.n * both(on_x, r.to, to_y, r.from);
+	c.words = cost_words(l, (uint64_t)from->k.n * from->n.n - stay);
+	const uint64_t busy[] = { busiest_turn(on_y, to_x, on_x),
+	                          busiest_turn(to_x, on_y, to_y) };
+
+	add_axes(l, &c, far, busy);
+	return c;
+}
+
+/* Of items' way between cuts over more and over fewer cores, what is known by
+ * those that lie on the cores that only one of them has: all cross the cut
+ * below these, and the last goes as far as any of them. */
+static struct drift drift_least(struct line *l, const struct part *a,
+                                const struct part *b)
+{
+	const struct part *wide = a->parts > b->parts ? a : b;
+	const struct part *narrow = a->parts > b->parts ? b : a;
+	struct drift d = { 0 };
+
+	if (!wide->n || wide->parts == narrow->parts)
+		return d;
+	d.busiest = wide->n - part_start(wide, narrow->parts);
+	d.far = line_hops(l, last_block(narrow), last_block(wide));
+	return d;
+}
+
+uint64_t relayout_least(const struct layout *from, const struct layout *to)
+{
+	struct line *line = &from->grid->x;
+	struct drift dk = drift_least(line, &from->k, &to->k);
+	struct drift dn = drift_least(line, &from->n, &to->n);
+	struct charge c = { 0 };
+
+	if (from->transposed == to->transposed) {
+		add_drifts(from, to, &dk, &dn, &c);
+		return c.comm_cycles;
+	}
+	/* Pairs of the last items come from the far ends, or go there. */
+	const uint64_t none[] = { 0, 0 }, far[] = {
+		turned_far(line, &from->k, &to->n),
+		turned_far(line, &from->n, &to->k) };
+
+	add_axes(from->grid->ledger, &c, far, none);
+	return c.comm_cycles;
+}
+
+/* --- The moves --- */
+
+/* What rank column `col` of the row's ranks holds between the two moves: all
+ * that the row had of what belongs in that column. */
+static struct box middle_box(const struct layout *from,
+                             const struct layout *to, int row, int col)
+{
+	const struct range all = { 0, 1 << 30 };
+	struct box had = layout_box(from, row, 0),
+		   goes = layout_box(to, 0, col);
+
+	if (from->transposed)
+		had.k = all;
+	else
+		had.n = all;
+	if (to->transposed)
+		goes.n = (struct range){ 0, to->n.n };
+	else
+		goes.k = (struct range){ 0, to->k.n };
+	return (struct box){ range_meet(had.k, goes.k),
+	                     range_meet(had.n, goes.n) };
+}
+
+void relayout(const struct layout *from, const struct layout *to,
+              const struct store *source, const struct store *sink)
+{
+	struct grid *g = from->grid;
+	int rows = g->y.nranks, cols = g->x.nranks;
+	struct box old[cols], across[cols], down[rows], new[rows];
+
+	if (ledger_listens(g->ledger)) {
+		struct charge c = from->transposed == to->transposed
+			? straight_charge(from, to) : turned_charge(from, to);
+
+		ledger_charge(g->ledger, &c);
+	}
+	if (g->dry)
+		return;
+	for (int j = 0; j < cols; j++) {
+		old[j] = layout_box(from, g->y.rank, j);
+		across[j] = middle_box(from, to, g->y.rank, j);
+	}
+	for (int i = 0; i < rows; i++) {
+		down[i] = middle_box(from, to, i, g->x.rank);
+		new[i] = layout_box(to, i, g->x.rank);
+	}
+	if (rows == 1) {
+		line_relay_boxes(&g->x, old, across, source, sink);
+		return;
+	}
+	if (cols == 1) {
+		line_relay_boxes(&g->y, down, new, source, sink);
+		return;
+	}
+	struct box own = across[g->x.rank];
+	void *data = large_malloc(box_elements(own), source->size);
+	struct store middle = store_dense(own, source->size, data);
+
+	line_relay_boxes(&g->x, old, across, source, &middle);
+	line_relay_boxes(&g->y, down, new, &middle, sink);
+	large_free(data);
+}
