@@ -3,7 +3,7 @@
 #ifndef WL_ACCOUNT_H
 #define WL_ACCOUNT_H
 
-#include "options.h"
+#include "base/options.h"
 #include "wafer.h"
 
 /* Joules of one phase or operator, two ways. */

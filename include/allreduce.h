@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "block.h"
+#include "base/partition.h"
 #include "grid.h"
 #include "ledger.h"
 #include "line.h"

@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/printable.h"
 #include "launch.h"
-#include "printable.h"
 
 /* Zeroed but for `to`: nothing is printed yet. */
 struct answer {

@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
+#include "base/options.h"
 #include "ledger.h"
 #include "model.h"
-#include "options.h"
 
 struct baseline {
 	const char *name, *help;

@@ -8,9 +8,9 @@
 #include <mpi.h>
 #include <stdint.h>
 
-#include "fail.h"
+#include "base/error.h"
+#include "base/output.h"
 #include "model.h"
-#include "output.h"
 #include "vocab.h"
 
 /* What is written; those from 1 on are read. */

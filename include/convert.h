@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "type.h"
+#include "base/type.h"
 
 float wl_f16_to_f32(uint16_t h);
 uint16_t wl_f32_to_f16(float f);

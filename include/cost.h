@@ -6,7 +6,7 @@
 #ifndef WL_COST_H
 #define WL_COST_H
 
-#include "block.h"
+#include "base/partition.h"
 #include "ledger.h"
 
 /* Operations that one exponential takes: range reduction, a polynomial of the

@@ -2,8 +2,8 @@
 #ifndef WL_DRY_RUN_H
 #define WL_DRY_RUN_H
 
-#include "fail.h"
-#include "options.h"
+#include "base/error.h"
+#include "base/options.h"
 
 /* On one process, not collective. 0, or -1 and err. */
 int dry_run(const struct options *o, struct wl_error *err);

@@ -3,7 +3,7 @@
 #ifndef WL_FOOTPRINT_H
 #define WL_FOOTPRINT_H
 
-#include "block.h"
+#include "base/partition.h"
 #include "model.h"
 
 /* A request and how it is laid out. */

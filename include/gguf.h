@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "source.h"
 
 struct gguf;

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "gguf.h"
 
 #define GGUF_MAX_NAME 64 /* bytes of a tensor's name */

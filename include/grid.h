@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "block.h"
+#include "base/partition.h"
 #include "ledger.h"
 #include "noc.h"
 #include "profile.h"

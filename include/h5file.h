@@ -9,9 +9,9 @@
 #include <stdint.h>
 #include <mpi.h>
 
-#include "fail.h"
-#include "type.h"
-#include "output.h"
+#include "base/error.h"
+#include "base/output.h"
+#include "base/type.h"
 
 struct h5file;
 

@@ -5,7 +5,7 @@
 #ifndef WL_HEADS_H
 #define WL_HEADS_H
 
-#include "block.h"
+#include "base/partition.h"
 #include "model.h"
 
 struct heads {

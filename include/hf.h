@@ -6,9 +6,9 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "fail.h"
+#include "base/error.h"
+#include "base/jsonfile.h"
 #include "import.h"
-#include "jsonfile.h"
 #include "vocab.h"
 
 /* Bounds on files, bytes: about twice the largest known. Parsed, hostile JSON

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "model.h"
 #include "source.h"
 #include "vocab.h"

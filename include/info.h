@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Prints format, origin, shape, totals, tokenizer and a table of tensors.
  * Nothing is printed on failure. Serial, without MPI. 0, or -1 and err. */

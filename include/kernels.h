@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "type.h"
+#include "base/type.h"
 #include "vec.h"
 
 /* The products that add up in C. All have A's column stride, and row strides and

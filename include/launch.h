@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Tells Open MPI to give the processor away while it waits, if the launcher has
  * started more ranks here than there are processors for them: mpirun finds that

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "block.h"
+#include "base/partition.h"
 #include "grid.h"
 
 /* k on y and n on x, or (transposed) k on x and n on y. */

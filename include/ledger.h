@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/phase.h"
 #include "device.h"
 #include "model.h"
-#include "phase.h"
 
 enum sram {
 #define WL_SRAM(id, name) id,

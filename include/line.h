@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "block.h"
+#include "base/partition.h"
 #include "cost.h"
 #include "grid.h"
 #include "store.h"

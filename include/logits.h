@@ -4,8 +4,8 @@
 #ifndef WL_LOGITS_H
 #define WL_LOGITS_H
 
-#include "fail.h"
-#include "output.h"
+#include "base/error.h"
+#include "base/output.h"
 
 extern const struct output_kind logits_output;
 

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "vocab.h"
 
 struct merger;

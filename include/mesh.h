@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "block.h"
-#include "fail.h"
+#include "base/error.h"
+#include "base/partition.h"
 #include "mapping.h"
 
 /* What the system lets ranks run on: all of their host, one socket each, one

@@ -13,8 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "fail.h"
-#include "type.h"
+#include "base/error.h"
+#include "base/type.h"
 
 #define WL_MAX_STOP 64
 

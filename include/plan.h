@@ -5,8 +5,8 @@
 
 #include <limits.h>
 
+#include "base/options.h"
 #include "model.h"
-#include "options.h"
 
 /* New tokens when -n is not given and the context allows it. */
 #define PLAN_NEW_TOKENS 256

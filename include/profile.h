@@ -10,7 +10,7 @@
 #include <mpi.h>
 #include <stdio.h>
 
-#include "phase.h"
+#include "base/phase.h"
 
 /* Exchange is all that a move does by itself: packing, copying, adding what
  * comes in, sending. Wait is to be blocked for another rank; MPI's own copying

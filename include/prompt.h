@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-#include "fail.h"
-#include "options.h"
+#include "base/error.h"
+#include "base/options.h"
 #include "tokenizer.h"
 
 struct prompt {

@@ -21,10 +21,10 @@
 #include <stdbool.h>
 
 #include "account.h"
-#include "fail.h"
+#include "base/error.h"
+#include "base/options.h"
+#include "base/output.h"
 #include "mesh.h"
-#include "options.h"
-#include "output.h"
 #include "profile.h"
 #include "system.h"
 

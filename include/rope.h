@@ -2,7 +2,7 @@
 #ifndef WL_ROPE_H
 #define WL_ROPE_H
 
-#include "block.h"
+#include "base/partition.h"
 #include "model.h"
 
 /* Fills cs[tokens][channels] for the KV channels `channels` (whole pairs) and

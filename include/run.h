@@ -2,8 +2,8 @@
 #ifndef WL_RUN_H
 #define WL_RUN_H
 
-#include "fail.h"
-#include "options.h"
+#include "base/error.h"
+#include "base/options.h"
 
 /* Runs as o says. *signal: what cut the text short (signals.h), or 0; told to
  * the leader. Collective over MPI_COMM_WORLD; MPI is initialized and stays so.

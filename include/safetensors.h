@@ -3,7 +3,7 @@
 #ifndef WL_SAFETENSORS_H
 #define WL_SAFETENSORS_H
 
-#include "fail.h"
+#include "base/error.h"
 #include "source.h"
 
 /* Opens a file, checks its header in full (offsets that overlap, leave holes

@@ -8,7 +8,7 @@
 #include <mpi.h>
 #include <stdbool.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Whether this program has ScaLAPACK. */
 bool scalapack_built(void);

@@ -3,7 +3,7 @@
 #ifndef WL_SHAPE_H
 #define WL_SHAPE_H
 
-#include "fail.h"
+#include "base/error.h"
 #include "model.h"
 
 /* Reads and checks a model's shape: one of data/shapes by its name, such as

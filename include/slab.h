@@ -8,11 +8,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "block.h"
+#include "base/partition.h"
+#include "base/type.h"
 #include "cost.h"
 #include "grid.h"
 #include "layout.h"
-#include "type.h"
 #include "store.h"
 
 struct slab {

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "model.h"
 
 /* Element types of foreign tensors, little-endian. From Q8_0 on they are GGUF's

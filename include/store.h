@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "block.h"
+#include "base/partition.h"
 
 struct store {
 	struct box own;      /* that this rank has of the matrix */

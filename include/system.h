@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 #include "allreduce.h"
+#include "base/options.h"
 #include "baseline.h"
 #include "gemm.h"
-#include "options.h"
 
 struct system {
 	const char *name, *help;

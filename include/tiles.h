@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "block.h"
+#include "base/partition.h"
 #include "grid.h"
 #include "model.h"
 #include "store.h"

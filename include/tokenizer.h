@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "vocab.h"
 
 struct tokenizer;

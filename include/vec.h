@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "type.h"
+#include "base/type.h"
 
 /* Floats of a vector, whatever the processor has (lanes.h). */
 #define VEC_LANES 16

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Numbered as SentencePiece and GGUF number them. */
 enum piece_type {

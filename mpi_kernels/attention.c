@@ -17,13 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allreduce.h"
+#include "base/error.h"
 #include "convert.h"
 #include "cost.h"
-#include "fail.h"
 #include "line.h"
 #include "shift.h"
 #include "vec.h"
-#include "allreduce.h"
 
 /* Operations on each score: scale, mask, maximum, exponential, sum, division.
  */

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "shift.h"
 
 static const struct gemm_algorithm table[] = {

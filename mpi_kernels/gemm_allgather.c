@@ -13,8 +13,8 @@
 
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "cost.h"
-#include "fail.h"
 #include "line.h"
 
 /* Bytes of all of k on the fullest core, beside its own tiles. */

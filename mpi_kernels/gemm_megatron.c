@@ -17,8 +17,8 @@
 #include "config.h"
 #include "product.h"
 
+#include "base/error.h"
 #include "cost.h"
-#include "fail.h"
 #include "shift.h"
 #include "vec.h"
 

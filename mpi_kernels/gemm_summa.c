@@ -14,8 +14,8 @@
 
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "cost.h"
-#include "fail.h"
 #include "line.h"
 
 /* Bytes of one panel of each operand on the fullest core. */

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cost.h"
-#include "fail.h"
 #include "line.h"
 #include "shift.h"
 #include "vec.h"

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* sum = a op own, pair by pair; sum may be a. */
 static void combine_argmax(float *sum, const float *a, const float *own,

@@ -8,7 +8,7 @@
 #include <limits.h>
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Bytes of a matrix's rows that a message takes with it, or one row. */
 #define RELAY_BYTES ((size_t)256 << 10)

@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cost.h"
-#include "fail.h"
 #include "ring.h"
 #include "shift.h"
 

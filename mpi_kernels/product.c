@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/huge.h"
 #include "convert.h"
 #include "cost.h"
-#include "fail.h"
-#include "large.h"
 #include "shift.h"
 #include "vec.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 void ref_gemm(int m, int n, int k, const float *a, const float *b, double *c)
 {

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
+#include "base/error.h"
+#include "base/huge.h"
 #include "cost.h"
-#include "fail.h"
-#include "large.h"
 #include "line.h"
 
 /* --- What a re-layout costs --- */

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "shift.h"
 
 /* Places for tiles; each has room for the largest. */

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* What is printed is out, and may have left a line open. */
 static int flush(const struct answer *a, bool open)

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 #include "account.h"
-#include "fail.h"
+#include "base/error.h"
 #include "host.h"
 #include "progress.h"
 #include "trial.h"

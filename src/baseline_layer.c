@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "wafer.h"
 
 /* Operations on each element: norm.c; scale, mask, maximum, exponential, sum,

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "host.h"
 #include "scalapack.h"
 

@@ -8,12 +8,12 @@
 #include <string.h>
 
 #include "allreduce.h"
-#include "fail.h"
+#include "base/error.h"
+#include "base/uniform.h"
 #include "gemmt.h"
 #include "gemv.h"
 #include "line.h"
 #include "ref.h"
-#include "uniform.h"
 
 /* ---- operands and truth ---- */
 

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
+#include "base/streams.h"
 #include "host.h"
 #include "report.h"
 #include "scalapack.h"
-#include "streams.h"
 
 /* --strict: what the device cannot do. */
 static int refuse_violation(const struct bench *b,

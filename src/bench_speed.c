@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "fail.h"
+#include "base/error.h"
+#include "base/streams.h"
 #include "host.h"
 #include "host_speed.h"
 #include "mesh.h"
 #include "report.h"
-#include "streams.h"
 #include "tree.h"
 
 /* What a rank reads at most, far more than a core's caches; times that it

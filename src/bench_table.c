@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "row.h"
+#include "base/row.h"
 
 /* "PLMR" with a dot for each letter that fails. */
 static void letters(const struct bench_result *r, char text[NPLMR + 1])

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #endif
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Messages start on a cache line of their own, whose first bytes are the
  * size; marks, which the ends write by turns, keep two lines apart, because

@@ -12,14 +12,14 @@
 
 #include <stdlib.h>
 
+#include "base/error.h"
 #include "convert.h"
-#include "fail.h"
 #include "gemv.h"
 #include "line.h"
 #include "norm.h"
+#include "relayout.h"
 #include "rope.h"
 #include "vec.h"
-#include "relayout.h"
 
 static float *words(size_t n)
 {

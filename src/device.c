@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "datafile.h"
-#include "jsonfile.h"
+#include "base/datafile.h"
+#include "base/jsonfile.h"
 
 #define MAX_BYTES ((size_t)1 << 16)
 

@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "fail.h"
-#include "large.h"
+#include "base/error.h"
+#include "base/huge.h"
 #include "ring.h"
 
 struct range line_cores(const struct line *l, int i)

@@ -1,7 +1,7 @@
 #include "config.h"
 #include "h5file.h"
 #include "mesh.h"
-#include "recognize.h"
+#include "base/recognize.h"
 
 #include <errno.h>
 #include <hdf5.h>

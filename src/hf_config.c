@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "jsonfile.h"
+#include "base/jsonfile.h"
 
 /* What the architectures' own defaults are where a file is silent. */
 static const struct arch {

@@ -13,7 +13,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "jsonfile.h"
+#include "base/jsonfile.h"
 
 /* Keys of the shape, and those that say nothing about the answer: of
  * training, of generation, of the program that wrote the file. */

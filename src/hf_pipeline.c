@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "jsonfile.h"
+#include "base/jsonfile.h"
 
 #define MARK "\xe2\x96\x81" /* U+2581, SentencePiece's space */
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "jsonfile.h"
+#include "base/jsonfile.h"
 
 #define KEY "eos_token_id"
 

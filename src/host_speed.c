@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* What came of it, so that no compiler leaves the work out. */
 static volatile double kept;

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/recognize.h"
 #include "checkpoint.h"
-#include "recognize.h"
 
 static int refuse_tokenizer(const struct import_options *o,
                             struct wl_error *err)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "printable.h"
+#include "base/printable.h"
 
 #define MAX_NOTES 64
 /* As much as a message may have. */

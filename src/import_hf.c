@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/jsonfile.h"
+#include "base/recognize.h"
 #include "hf.h"
-#include "jsonfile.h"
-#include "recognize.h"
 #include "safetensors.h"
 
 static const struct source_names names = {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "recognize.h"
+#include "base/recognize.h"
 
 /* llama2.c's files: a header of int32, then float32 tensors with all layers
  * of a kind together. A matrix lies there as [n][k], n outputs of k inputs

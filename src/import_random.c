@@ -8,10 +8,10 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/uniform.h"
 #include "checkpoint.h"
 #include "convert.h"
 #include "shape.h"
-#include "uniform.h"
 #include "vocab.h"
 
 struct random_import {

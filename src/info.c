@@ -4,8 +4,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "base/printable.h"
 #include "checkpoint.h"
-#include "printable.h"
 #include "vocab.h"
 
 /* Sums over all tensors. */

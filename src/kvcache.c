@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/huge.h"
 #include "convert.h"
 #include "cost.h"
-#include "fail.h"
-#include "large.h"
 #include "line.h"
 
 static struct part tokens_over_rows(const struct kvcache *c, int tokens)

@@ -1,8 +1,8 @@
 #include "config.h"
 #include "lead.h"
 
+#include "base/signals.h"
 #include "host.h"
-#include "signals.h"
 
 /* Between two words, about; or a token where one takes longer. */
 #define WORD_SECONDS 0.05

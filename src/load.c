@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
+#include "base/error.h"
+#include "base/huge.h"
 #include "convert.h"
-#include "crc.h"
-#include "fail.h"
-#include "large.h"
 #include "spread.h"
 
 /* Bytes of a tensor that a rank reads, checks and hands on at a time, or one

@@ -9,22 +9,22 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/crc.h"
+#include "base/datafile.h"
+#include "base/options.h"
+#include "base/output.h"
+#include "base/signals.h"
+#include "base/streams.h"
 #include "bench.h"
-#include "crc.h"
-#include "datafile.h"
 #include "h5file.h"
 #include "host.h"
 #include "import.h"
 #include "info.h"
 #include "launch.h"
 #include "mesh.h"
-#include "options.h"
-#include "output.h"
 #include "run.h"
 #include "scalapack.h"
-#include "signals.h"
 #include "simd.h"
-#include "streams.h"
 #include "words.h"
 
 static int print_version(void)

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "options.h"
+#include "base/options.h"
 
 /* What a page of the manual says beside the table. A word that begins with a
  * dash is an option; an empty line parts paragraphs; the lists end with NULL. */

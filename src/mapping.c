@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "block.h"
-#include "fail.h"
+#include "base/error.h"
+#include "base/partition.h"
 
 /* A rank in the order in which places are given away: nodes as they first
  * appear, then sockets, then cores, but what has rank 0 first. */

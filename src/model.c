@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "options.h"
+#include "base/options.h"
 
 /* Byte counts of whole tensors are size_t. */
 _Static_assert(sizeof(size_t) >= 8, "a 64-bit size_t is needed");

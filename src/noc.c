@@ -11,9 +11,9 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/error.h"
+#include "base/huge.h"
 #include "channel.h"
-#include "fail.h"
-#include "large.h"
 
 /* All tags of the data plane. One is enough: between two neighbours order is
  * meaning. */

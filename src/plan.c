@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "datafile.h"
+#include "base/datafile.h"
 
 const char *plan_model_path(const struct options *o, char found[PATH_MAX],
                             struct wl_error *err)

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "convert.h"
 #include "cost.h"
-#include "fail.h"
 #include "gemm.h"
 #include "gemv.h"
 #include "line.h"

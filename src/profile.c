@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "fail.h"
+#include "base/error.h"
+#include "base/phase.h"
 #include "host.h"
-#include "phase.h"
 
 /* What takes less of a phase, on every rank, is not shown by itself. */
 #define MINOR 0.005

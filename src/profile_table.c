@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
+#include "base/row.h"
 #include "ledger.h"
-#include "row.h"
 
 #define PREFIX "waferllm: "
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "printable.h"
+#include "base/printable.h"
 
 /* Text that the default model continues well. */
 #define DEFAULT_PROMPT "My son,"

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/output.h"
+#include "base/streams.h"
 #include "h5file.h"
-#include "output.h"
-#include "streams.h"
 
 /* Digits of a real number that bring back all of its bits. */
 #define REAL_DIGITS 17

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "answer.h"
+#include "base/signals.h"
+#include "base/streams.h"
 #include "checkpoint.h"
 #include "deliver.h"
 #include "dry_run.h"
@@ -24,8 +26,6 @@
 #include "progress.h"
 #include "prompt.h"
 #include "sampler.h"
-#include "signals.h"
-#include "streams.h"
 #include "system.h"
 #include "tokenizer.h"
 #include "wafer.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "recognize.h"
+#include "base/recognize.h"
 
 /* Bytes of the header's length, and the format's bound on the header. */
 #define LENGTH_BYTES 8

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "fail.h"
-#include "uniform.h"
+#include "base/error.h"
+#include "base/uniform.h"
 
 struct candidate {
 	float logit;

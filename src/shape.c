@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "datafile.h"
-#include "jsonfile.h"
+#include "base/datafile.h"
+#include "base/jsonfile.h"
 
 #define MAX_BYTES ((size_t)1 << 16)
 

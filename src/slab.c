@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/huge.h"
 #include "convert.h"
 #include "cost.h"
-#include "fail.h"
-#include "large.h"
 #include "vec.h"
 
 /* The columns of all matrices on one line of cores. */

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "convert.h"
-#include "file.h"
 #include "unpack.h"
 
 /* --- Types --- */

@@ -5,8 +5,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "fail.h"
-#include "large.h"
+#include "base/error.h"
+#include "base/huge.h"
 
 /* Bytes of a rank's rows that may wait, at most, where no row is longer. */
 #define ROOM ((size_t)2 << 20)

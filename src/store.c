@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Bytes that are copied at a time, or a row: they stay in a core's cache. */
 #define MOVE_BYTES ((size_t)64 << 10)

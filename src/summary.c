@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "printable.h"
-#include "row.h"
+#include "base/printable.h"
+#include "base/row.h"
 
 #define PREFIX "waferllm: "
 #define WIDTH (80 - (int)sizeof PREFIX + 1)

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/huge.h"
 #include "cost.h"
-#include "fail.h"
-#include "large.h"
 #include "ring.h"
 
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,

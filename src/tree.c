@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Takes over v. */
 void tree_put(json_t *object, const char *key, json_t *v)

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "relayout.h"
 
 /* --- What is lacking --- */

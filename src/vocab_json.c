@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/jsonfile.h"
 #include "hf.h"
-#include "jsonfile.h"
 
 /* A piece in the file's spelling, as entered under its id. */
 struct slot {

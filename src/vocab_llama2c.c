@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "recognize.h"
-#include "file.h"
+#include "base/file.h"
+#include "base/recognize.h"
 
 /* Ids that SentencePiece gives to Llama vocabularies. */
 enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 static void lay_grid(struct wafer *w, struct grid *g,
                      const struct wafer_setup *s, struct rxc size)

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "cost.h"
-#include "fail.h"
-#include "shift.h"
 #include "relayout.h"
+#include "shift.h"
 
 /* The dimensions of each matrix; see weights.h. */
 static const struct {

@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "account.h"
-#include "datafile.h"
+#include "base/datafile.h"
+#include "base/jsonfile.h"
 #include "dry_request.h"
 #include "import.h"
-#include "jsonfile.h"
 #include "made_device.h"
 #include "made_model.h"
 #include "shape.h"

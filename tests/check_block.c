@@ -1,7 +1,7 @@
 /* The pure arithmetic: partitions, both rings, heads on columns, the choice of
  * a rank grid. Each against a slow count of the same thing. */
 #include "config.h"
-#include "block.h"
+#include "base/partition.h"
 #include "heads.h"
 #include "mesh.h"
 #include "ring.h"

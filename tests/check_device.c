@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "datafile.h"
+#include "base/datafile.h"
 #include "files.h"
 #include "suite.h"
 

@@ -1,15 +1,15 @@
 /* Memory and its checksums: large blocks, and CRC-32 by whichever library the
  * build has, against zlib's. */
 #include "config.h"
-#include "crc.h"
-#include "large.h"
+#include "base/crc.h"
+#include "base/huge.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <zlib.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "made_up.h"
 #include "suite.h"
 

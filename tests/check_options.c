@@ -1,7 +1,7 @@
 /* Command lines and what becomes of them: fields, defaults, one error that
  * names the option; help and values, which come from the same table. */
 #include "config.h"
-#include "options.h"
+#include "base/options.h"
 
 #include <check.h>
 #include <limits.h>

@@ -1,6 +1,6 @@
 /* Control characters in messages and on a terminal; rows of tables. */
 #include "config.h"
-#include "printable.h"
+#include "base/printable.h"
 
 #include <check.h>
 #include <limits.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "row.h"
+#include "base/row.h"
 #include "suite.h"
 
 /* --- Messages --- */

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crc.h"
 #include "convert.h"
-#include "crc.h"
 #include "made_up.h"
 #include "suite.h"
 

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "convert.h"
-#include "fail.h"
 #include "made_up.h"
 #include "simd.h"
 #include "suite.h"

@@ -22,7 +22,7 @@
 #include <float.h>
 #include <stdlib.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "lab.h"
 #include "made_model.h"
 

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "lab.h"
 #include "made_model.h"
 

@@ -21,7 +21,7 @@
 
 #include <stdlib.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "lab.h"
 #include "layout.h"
 

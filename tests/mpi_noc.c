@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-#include "fail.h"
+#include "base/error.h"
 #include "lab.h"
 
 /* Messages of a round to each side, and rounds of which sends may be under

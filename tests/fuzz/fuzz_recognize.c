@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "recognize.h"
+#include "base/recognize.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "options.h"
+#include "base/options.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,7 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "type.h"
+#include "base/type.h"
 #include "nearest.h"
 
 /* INPUT: the name of a file that is read. */

@@ -1,12 +1,12 @@
 #include "config.h"
-#include "large.h"
+#include "base/huge.h"
 
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* From so many bytes on a block is large. */
 #define LARGE_LEAST ((size_t)64 << 10)

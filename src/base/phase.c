@@ -1,5 +1,5 @@
 #include "config.h"
-#include "phase.h"
+#include "base/phase.h"
 
 static const char *const phase_names[] = {
 	"load", "prefill", "transition", "decode"
@@ -7,7 +7,7 @@ static const char *const phase_names[] = {
 
 static const char *const op_names[] = {
 #define WL_OP(id, name) name,
-#include "operators.def"
+#include "base/operators.def"
 };
 
 const char *phase_name(enum phase p)

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "file.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>

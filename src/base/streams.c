@@ -1,5 +1,5 @@
 #include "config.h"
-#include "streams.h"
+#include "base/streams.h"
 
 #include <errno.h>
 #include <fcntl.h>

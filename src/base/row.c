@@ -1,5 +1,5 @@
 #include "config.h"
-#include "row.h"
+#include "base/row.h"
 
 #include <stdarg.h>
 #include <stdlib.h>

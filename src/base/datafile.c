@@ -1,5 +1,5 @@
 #include "config.h"
-#include "datafile.h"
+#include "base/datafile.h"
 
 #include <dirent.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "crc.h"
+#include "base/crc.h"
 
 #include <stdio.h>
 #include <zlib.h>

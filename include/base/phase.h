@@ -8,7 +8,7 @@ enum phase { PHASE_LOAD, PHASE_PREFILL, PHASE_TRANSITION, PHASE_DECODE,
 
 enum op {
 #define WL_OP(id, name) id,
-#include "operators.def"
+#include "base/operators.def"
 	NOPS
 };
 

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* The object that a file of at most max_bytes holds. A key that stands there
  * twice is refused; flags: jansson's, beside that. NULL and err naming path

@@ -1,8 +1,8 @@
 /* How a dimension is cut over a line of cores, and a core grid over ranks:
  * blocks whose sizes differ by at most one unit, larger blocks first or, where
  * that is asked for, spread evenly. Pure arithmetic. */
-#ifndef WL_BLOCK_H
-#define WL_BLOCK_H
+#ifndef WL_PARTITION_H
+#define WL_PARTITION_H
 
 #include <stdbool.h>
 #include <stdint.h>

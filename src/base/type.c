@@ -1,5 +1,5 @@
 #include "config.h"
-#include "type.h"
+#include "base/type.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "signals.h"
+#include "base/signals.h"
 
 #include <signal.h>
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include <sys/time.h>
 #include <time.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 static volatile sig_atomic_t wanted;
 static struct itimerval limit;

@@ -2,7 +2,7 @@
 #ifndef WL_STREAMS_H
 #define WL_STREAMS_H
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Takes the places of closed descriptors 0 to 2, so that no file and no
  * library's socket is opened there and then written to as a stream: reading

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* Opens a regular file for reading. Returns its descriptor, which the caller
  * closes, and its length in *bytes; -1 and err on failure. Does not wait for

@@ -4,7 +4,7 @@
 #ifndef WL_RECOGNIZE_H
 #define WL_RECOGNIZE_H
 
-#include "fail.h"
+#include "base/error.h"
 
 enum file_kind {
 	FILE_UNKNOWN,

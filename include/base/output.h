@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* What is to be written; of static storage. */
 struct output_kind {

@@ -5,8 +5,8 @@
  *                             the caller hands it up, the leader prints it
  *   a file that the system -> the same, with another exit status: a disk is
  *   fails to write or read    full, a quota reached, a device broken. */
-#ifndef WL_FAIL_H
-#define WL_FAIL_H
+#ifndef WL_ERROR_H
+#define WL_ERROR_H
 
 #include <limits.h>
 #include <stddef.h>

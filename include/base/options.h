@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "block.h"
-#include "fail.h"
+#include "base/error.h"
+#include "base/partition.h"
 
 enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
 

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "printable.h"
+#include "base/printable.h"
 
 #include <stdbool.h>
 #include <string.h>

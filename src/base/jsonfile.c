@@ -1,12 +1,12 @@
 #include "config.h"
-#include "jsonfile.h"
+#include "base/jsonfile.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "recognize.h"
-#include "file.h"
+#include "base/file.h"
+#include "base/recognize.h"
 
 /* The object in a text; what is no JSON, or another kind of it, is refused. */
 static json_t *parse(const char *text, size_t size, const char *path,

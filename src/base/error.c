@@ -1,5 +1,5 @@
 #include "config.h"
-#include "fail.h"
+#include "base/error.h"
 
 #include <errno.h>
 #include <mpi.h>
@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "printable.h"
+#include "base/printable.h"
 
 static const char *line_start = "";
 

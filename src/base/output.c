@@ -1,6 +1,6 @@
 #define _GNU_SOURCE /* O_PATH */
 #include "config.h"
-#include "output.h"
+#include "base/output.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,8 +1,8 @@
 /* Large blocks of memory: weights, and what they move through. They wish for
  * huge pages, of which a processor finds the place of 2 MiB as fast as that of
  * 4 KiB. */
-#ifndef WL_LARGE_H
-#define WL_LARGE_H
+#ifndef WL_HUGE_H
+#define WL_HUGE_H
 
 #include <stddef.h>
 

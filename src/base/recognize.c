@@ -1,7 +1,7 @@
 /* memmem */
 #define _GNU_SOURCE
 #include "config.h"
-#include "recognize.h"
+#include "base/recognize.h"
 
 #include <dirent.h>
 #include <errno.h>

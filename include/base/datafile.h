@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-#include "fail.h"
+#include "base/error.h"
 
 /* The folder of data, which is there. False: none is, and path holds those
  * that were looked for, with ", " between. */
