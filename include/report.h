@@ -24,8 +24,8 @@
 #include "base/error.h"
 #include "base/options.h"
 #include "base/output.h"
-#include "mesh.h"
-#include "profile.h"
+#include "host/mesh.h"
+#include "host/profile.h"
 #include "system.h"
 
 /* What the host took for it. */

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#include "mesh.h"
+#include "host/mesh.h"
 #include "slab.h"
 #include "tiles.h"
 

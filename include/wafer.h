@@ -10,9 +10,9 @@
 #include "attention.h"
 #include "cost.h"
 #include "grid.h"
+#include "host/mesh.h"
 #include "kvcache.h"
 #include "ledger.h"
-#include "mesh.h"
 #include "model.h"
 #include "weights.h"
 

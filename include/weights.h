@@ -9,7 +9,7 @@
 #include "checkpoint.h"
 #include "gemm.h"
 #include "heads.h"
-#include "mesh.h"
+#include "host/mesh.h"
 #include "slab.h"
 #include "tiles.h"
 

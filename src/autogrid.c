@@ -8,8 +8,8 @@
 
 #include "account.h"
 #include "base/error.h"
-#include "host.h"
-#include "progress.h"
+#include "host/host.h"
+#include "host/progress.h"
 #include "trial.h"
 
 /* The largest side that is tried. */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "host.h"
+#include "host/host.h"
 
 /* ---- what is asked for ---- */
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "host.h"
+#include "host/host.h"
 #include "scalapack.h"
 
 static int compare_seconds(const void *a, const void *b)

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "base/streams.h"
-#include "host.h"
+#include "host/host.h"
 #include "report.h"
 #include "scalapack.h"
 

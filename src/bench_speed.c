@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 #include "base/streams.h"
-#include "host.h"
+#include "host/host.h"
+#include "host/mesh.h"
 #include "host_speed.h"
-#include "mesh.h"
 #include "report.h"
 #include "tree.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/crc.h"
-#include "h5file.h"
+#include "host/h5file.h"
 
 /* data/README describes what these name. */
 #define FORMAT "waferllm checkpoint"

@@ -9,9 +9,9 @@
 #include "checkpoint.h"
 #include "deliver.h"
 #include "dry_request.h"
-#include "host.h"
+#include "host/host.h"
+#include "host/progress.h"
 #include "plan.h"
-#include "progress.h"
 #include "shape.h"
 
 /* The model of the request: a shape, or that of a checkpoint, the default one

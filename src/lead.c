@@ -2,7 +2,7 @@
 #include "lead.h"
 
 #include "base/signals.h"
-#include "host.h"
+#include "host/host.h"
 
 /* Between two words, about; or a token where one takes longer. */
 #define WORD_SECONDS 0.05

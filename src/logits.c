@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "h5file.h"
+#include "host/h5file.h"
 
 #define FORMAT "waferllm logits"
 

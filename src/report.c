@@ -7,7 +7,7 @@
 
 #include "base/output.h"
 #include "base/streams.h"
-#include "h5file.h"
+#include "host/h5file.h"
 
 /* Digits of a real number that bring back all of its bits. */
 #define REAL_DIGITS 17

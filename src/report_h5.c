@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "h5file.h"
+#include "host/h5file.h"
 
 struct out {
 	struct h5file *f;

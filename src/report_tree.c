@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "h5file.h"
-#include "host.h"
+#include "host/h5file.h"
+#include "host/host.h"
 #include "tree.h"
 
 /* --- Device, model, grids, request --- */

@@ -16,7 +16,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "host.h"
+#include "host/host.h"
 
 /* Neither BLACS nor PBLAS has headers of its own. */
 int Csys2blacs_handle(MPI_Comm comm);

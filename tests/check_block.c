@@ -3,7 +3,7 @@
 #include "config.h"
 #include "base/partition.h"
 #include "heads.h"
-#include "mesh.h"
+#include "host/mesh.h"
 #include "ring.h"
 
 #include <check.h>

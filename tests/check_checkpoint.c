@@ -17,7 +17,7 @@
 
 #include "convert.h"
 #include "files.h"
-#include "h5file.h"
+#include "host/h5file.h"
 #include "info.h"
 #include "suite.h"
 

@@ -2,7 +2,7 @@
  * memory and its limits. */
 #include "config.h"
 #include "footprint.h"
-#include "host.h"
+#include "host/host.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* How many ranks share a host, as launchers tell it in the environment. */
 #include "config.h"
-#include "launch.h"
+#include "host/launch.h"
 
 #include <check.h>
 #include <stdlib.h>

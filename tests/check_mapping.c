@@ -2,9 +2,9 @@
  * edges that any order cuts, where all can be tried; and the figures that the
  * README shows. */
 #include "config.h"
-#include "host.h"
-#include "mapping.h"
-#include "mesh.h"
+#include "host/host.h"
+#include "host/mapping.h"
+#include "host/mesh.h"
 
 #include <check.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* Host seconds by phase, operator and kind: each instant is in one bucket;
  * what is found over ranks; and its tables. */
 #include "config.h"
-#include "profile.h"
+#include "host/profile.h"
 
 #include <check.h>
 #include <math.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "host.h"
+#include "host/host.h"
 #include "ledger.h"
 #include "made_device.h"
 #include "suite.h"

@@ -1,6 +1,6 @@
 /* When lines of progress come, and what they say of time. */
 #include "config.h"
-#include "progress.h"
+#include "host/progress.h"
 
 #include <check.h>
 #include <stdlib.h>

@@ -15,7 +15,7 @@
 
 #include "checkpoint.h"
 #include "files.h"
-#include "h5file.h"
+#include "host/h5file.h"
 #include "made_report.h"
 #include "suite.h"
 

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host/mesh.h"
+#include "host/noc.h"
 #include "ledger.h"
 #include "made_device.h"
 #include "made_up.h"
-#include "mesh.h"
-#include "noc.h"
 
 /* Cores of the longest line. */
 enum { LAB_CORES = 128 };

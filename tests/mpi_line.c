@@ -13,7 +13,7 @@
 #include "allreduce.h"
 #include "convert.h"
 #include "line.h"
-#include "profile.h"
+#include "host/profile.h"
 #include "relayout.h"
 #include "shift.h"
 #include "slab.h"

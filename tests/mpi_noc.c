@@ -6,7 +6,7 @@
 /* full-ranks: 64 */
 /* timeout: 240 */
 #include "config.h"
-#include "noc.h"
+#include "host/noc.h"
 
 #include <stdlib.h>
 

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/partition.h"
-#include "mapping.h"
+#include "host/mapping.h"
 
 /* What the system lets ranks run on: all of their host, one socket each, one
  * core each, or it differs. */

@@ -1,7 +1,7 @@
 /* For sets of processors of any size. */
 #define _GNU_SOURCE
 #include "config.h"
-#include "host.h"
+#include "host/host.h"
 
 #include <hwloc.h>
 #include <limits.h>

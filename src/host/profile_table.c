@@ -2,12 +2,12 @@
  * operators first. A cell is least/mean/most@rank, over all ranks and the first
  * that has the most; of one rank it is a number, and none is a dash. */
 #include "config.h"
-#include "profile.h"
+#include "host/profile.h"
 
 #include <stdbool.h>
 
 #include "base/row.h"
-#include "ledger.h"
+#include "base/phase.h"
 
 #define PREFIX "waferllm: "
 

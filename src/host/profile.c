@@ -1,11 +1,11 @@
 #include "config.h"
-#include "profile.h"
+#include "host/profile.h"
 
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/phase.h"
-#include "host.h"
+#include "host/host.h"
 
 /* What takes less of a phase, on every rank, is not shown by itself. */
 #define MINOR 0.005

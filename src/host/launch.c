@@ -1,5 +1,5 @@
 #include "config.h"
-#include "launch.h"
+#include "host/launch.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,12 +1,12 @@
 #include "config.h"
-#include "mesh.h"
+#include "host/mesh.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "host.h"
+#include "host/host.h"
 
 void mesh_choose(int nranks, int max_rows, int max_cols, int *rows, int *cols)
 {

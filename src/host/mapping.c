@@ -1,5 +1,5 @@
 #include "config.h"
-#include "mapping.h"
+#include "host/mapping.h"
 
 #include <limits.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 #include "config.h"
-#include "h5file.h"
-#include "mesh.h"
+#include "host/h5file.h"
+#include "host/mesh.h"
 #include "base/recognize.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "answer.h"
+#include "host/answer.h"
 
 #include <stdio.h>
 

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #include "base/printable.h"
-#include "launch.h"
+#include "host/launch.h"
 
 /* Zeroed but for `to`: nothing is printed yet. */
 struct answer {

@@ -18,7 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "profile.h"
+#include "host/profile.h"
 
 /* The ticket of a message that is through, or has 0 words, and of none. */
 #define NOC_NOTHING (-1)

@@ -1,9 +1,9 @@
 #include "config.h"
-#include "progress.h"
+#include "host/progress.h"
 
 #include <stdio.h>
 
-#include "host.h"
+#include "host/host.h"
 
 #define FIRST_WAIT 5.0
 #define LONGEST_WAIT 300.0

@@ -2,7 +2,7 @@
  * channel (channel.h) they queue, one queue for each direction and way, and
  * are moved on by whoever waits for anything. */
 #include "config.h"
-#include "noc.h"
+#include "host/noc.h"
 
 #include <limits.h>
 #include <sched.h>
