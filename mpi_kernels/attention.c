@@ -19,11 +19,11 @@
 
 #include "allreduce.h"
 #include "base/error.h"
-#include "convert.h"
 #include "cost.h"
 #include "line.h"
 #include "shift.h"
-#include "vec.h"
+#include "simd/convert.h"
+#include "simd/vec.h"
 
 /* Operations on each score: scale, mask, maximum, exponential, sum, division.
  */

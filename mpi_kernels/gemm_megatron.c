@@ -20,7 +20,7 @@
 #include "base/error.h"
 #include "cost.h"
 #include "shift.h"
-#include "vec.h"
+#include "simd/vec.h"
 
 /* Charges the whole product's multiply-adds, of which the busiest core has all
  * of k for its columns, or all columns for its k. Returns a step's cycles. */

@@ -21,7 +21,7 @@
 #include "cost.h"
 #include "line.h"
 #include "shift.h"
-#include "vec.h"
+#include "simd/vec.h"
 
 static const struct gemmt_algorithm table[] = {
 	{ "meshgemm-t", "B on the interleaved ring, sums to the block's column",

@@ -15,9 +15,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "cost.h"
-#include "vec.h"
 #include "allreduce.h"
+#include "cost.h"
+#include "simd/vec.h"
 
 /* The cores' partial sums, a pitch apart. */
 static void multiply(const struct slab *w, struct range cores, const float *x,

@@ -6,10 +6,10 @@
 
 #include <math.h>
 
+#include "allreduce.h"
 #include "cost.h"
 #include "line.h"
-#include "vec.h"
-#include "allreduce.h"
+#include "simd/vec.h"
 
 /* Operations on each element: into the sum of squares, by the root, by the
  * weight. */

@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "convert.h"
 #include "cost.h"
 #include "shift.h"
-#include "vec.h"
+#include "simd/convert.h"
+#include "simd/vec.h"
 
 void product_start(const struct gemm *p)
 {

@@ -13,13 +13,13 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "convert.h"
 #include "gemv.h"
 #include "line.h"
 #include "norm.h"
 #include "relayout.h"
 #include "rope.h"
-#include "vec.h"
+#include "simd/convert.h"
+#include "simd/vec.h"
 
 static float *words(size_t n)
 {

@@ -13,10 +13,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "convert.h"
-#include "line.h"
-#include "vec.h"
 #include "allreduce.h"
+#include "line.h"
+#include "simd/convert.h"
+#include "simd/vec.h"
 
 /* Operations on each score: scale, maximum, exponential, sum. */
 #define SOFTMAX_OPS (3 + COST_EXP_OPS)

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "convert.h"
 #include "gguf.h"
 #include "gguf_split.h"
+#include "simd/convert.h"
 
 #define EMBEDDING "token_embd.weight"
 #define HEAD "output.weight"

@@ -10,8 +10,8 @@
 
 #include "base/uniform.h"
 #include "checkpoint.h"
-#include "convert.h"
 #include "shape.h"
+#include "simd/convert.h"
 #include "vocab.h"
 
 struct random_import {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "checkpoint.h"
-#include "convert.h"
+#include "simd/convert.h"
 
 /* Rows of the source read at a time: one cache line of the transpose. */
 #define BLOCK_ROWS 16

@@ -6,9 +6,9 @@
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "convert.h"
 #include "cost.h"
 #include "line.h"
+#include "simd/convert.h"
 
 static struct part tokens_over_rows(const struct kvcache *c, int tokens)
 {

@@ -11,7 +11,7 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/huge.h"
-#include "convert.h"
+#include "simd/convert.h"
 #include "spread.h"
 
 /* Bytes of a tensor that a rank reads, checks and hands on at a time, or one

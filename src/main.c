@@ -24,7 +24,7 @@
 #include "info.h"
 #include "run.h"
 #include "scalapack.h"
-#include "simd.h"
+#include "simd/simd.h"
 #include "words.h"
 
 static int print_version(void)

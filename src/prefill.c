@@ -15,14 +15,14 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "convert.h"
 #include "cost.h"
 #include "gemm.h"
 #include "gemv.h"
 #include "line.h"
 #include "norm.h"
 #include "rope.h"
-#include "vec.h"
+#include "simd/convert.h"
+#include "simd/vec.h"
 
 /* Activations of the layer in hand; all [tokens on y][. on x]. */
 struct prefill {

@@ -6,9 +6,9 @@
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "convert.h"
 #include "cost.h"
-#include "vec.h"
+#include "simd/convert.h"
+#include "simd/vec.h"
 
 /* The columns of all matrices on one line of cores. */
 static int line_width(const struct layout *layouts, int n, int line)

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "convert.h"
+#include "simd/convert.h"
 #include "unpack.h"
 
 /* --- Types --- */

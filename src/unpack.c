@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#include "convert.h"
+#include "simd/convert.h"
 
 #define Q_K 256 /* elements of the larger blocks */
 

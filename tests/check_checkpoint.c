@@ -15,10 +15,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
-#include "convert.h"
 #include "files.h"
 #include "host/h5file.h"
 #include "info.h"
+#include "simd/convert.h"
 #include "suite.h"
 
 static char dir[64];   /* scratch folder, made and removed by main */

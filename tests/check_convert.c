@@ -1,7 +1,7 @@
 /* Element types against arithmetic in double: every 16-bit value, and around
  * every place where rounding decides. */
 #include "config.h"
-#include "convert.h"
+#include "simd/convert.h"
 
 #include <check.h>
 #include <math.h>

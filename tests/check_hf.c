@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
-#include "convert.h"
 #include "made_hf.h"
-#include "text_lab.h"
+#include "simd/convert.h"
 #include "suite.h"
+#include "text_lab.h"
 
 /* --- A real model --- */
 

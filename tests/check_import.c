@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
-#include "convert.h"
 #include "files.h"
 #include "info.h"
 #include "shape.h"
+#include "simd/convert.h"
 #include "suite.h"
 
 enum { E = 24, F = 10, L = 2, H = 6, G = 2, V = 20, S = 8, HS = E / H,

@@ -13,12 +13,12 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
-#include "convert.h"
 #include "files.h"
 #include "made_gguf.h"
 #include "made_up.h"
-#include "text_lab.h"
+#include "simd/convert.h"
 #include "suite.h"
+#include "text_lab.h"
 
 /* A scratch folder, made and removed by main, and the files in it. */
 static char dir[64], src[128], dest[128];

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
-#include "convert.h"
 #include "files.h"
+#include "simd/convert.h"
 #include "suite.h"
 
 /* Rows of all matrices but wq's are whole blocks of 32. */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "base/crc.h"
-#include "convert.h"
 #include "made_up.h"
+#include "simd/convert.h"
 #include "suite.h"
 
 enum { BLOCKS = 2000, MAX_BYTES = 210, MAX_ELEMENTS = 256 };

@@ -2,7 +2,7 @@
  * that this processor has: the bits of one multiply-add after the other, and of
  * the conversions in C, whatever the sizes. */
 #include "config.h"
-#include "vec.h"
+#include "simd/vec.h"
 
 #include <check.h>
 #include <math.h>
@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "convert.h"
 #include "made_up.h"
-#include "simd.h"
+#include "simd/convert.h"
+#include "simd/simd.h"
 #include "suite.h"
 
 /* Elements of a type, and the floats that they are. */

@@ -15,9 +15,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "convert.h"
 #include "files.h"
 #include "import.h"
+#include "simd/convert.h"
 
 /* The shape of the good one; fewer pieces in its tokenizer than V. */
 enum { E = 16, F = 6, L = 2, H = 4, G = 2, HD = E / H, V = 14, S = 32 };

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
-#include "convert.h"
 #include "made_up.h"
 #include "ref.h"
+#include "simd/convert.h"
 
 enum { MADE_LAYERS = 2 };
 

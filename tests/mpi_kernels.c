@@ -9,7 +9,7 @@
 #include "config.h"
 #include "allreduce.h"
 #include "attention.h"
-#include "convert.h"
+#include "simd/convert.h"
 #include "gemm.h"
 #include "gemmt.h"
 #include "gemv.h"

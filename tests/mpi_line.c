@@ -11,7 +11,7 @@
 /* full-ranks: 64 */
 #include "config.h"
 #include "allreduce.h"
-#include "convert.h"
+#include "simd/convert.h"
 #include "line.h"
 #include "host/profile.h"
 #include "relayout.h"

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
-#include "convert.h"
+#include "simd/convert.h"
 #include "tokenizer.h"
 
 static void must(int holds, const char *what)

@@ -16,7 +16,7 @@
 #define WL_VEC_GEMV_LANES_H
 
 #include "lanes.h"
-#include "vec.h"
+#include "simd/vec.h"
 
 /* Rows of W that are in hand together: as many streams as a processor's
  * prefetcher follows. */

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "simd.h"
+#include "simd/simd.h"
 
 #ifdef SIMD_X86
 #include <cpuid.h>

@@ -1,9 +1,9 @@
 #include "config.h"
-#include "convert.h"
+#include "simd/convert.h"
 
 #include <string.h>
 
-#include "kernels.h"
+#include "loops.h"
 
 #define F32_SIGN 0x80000000u
 #define F32_INF 0x7f800000u

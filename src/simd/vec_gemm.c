@@ -1,11 +1,11 @@
 /* Products of tiles, taken apart into what the innermost loops
  * (vec_gemm_lanes.h) do best. */
 #include "config.h"
-#include "vec.h"
+#include "simd/vec.h"
 
 #include <stdint.h>
 
-#include "kernels.h"
+#include "loops.h"
 
 /* Terms that are in hand together. */
 #define MANY 64

@@ -1,11 +1,11 @@
 #include "config.h"
-#include "vec.h"
+#include "simd/vec.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-#include "kernels.h"
+#include "loops.h"
 
 void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
               enum wl_type type, const void *w, size_t ldw, float *y)

@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "convert.h"
-#include "simd.h"
-#include "vec.h"
+#include "simd/convert.h"
+#include "simd/simd.h"
+#include "simd/vec.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "elements lie in memory as in a checkpoint: little-endian"

@@ -1,6 +1,6 @@
 /* All innermost loops for one level: LANES_LEVEL, whose table is LANES_KERNELS. */
 #include "convert_lanes.h"
-#include "kernels.h"
+#include "loops.h"
 #include "vec_gemm_lanes.h"
 #include "vec_gemv_lanes.h"
 

@@ -1,7 +1,7 @@
 #include "config.h"
-#include "kernels.h"
+#include "loops.h"
 
-#include "simd.h"
+#include "simd/simd.h"
 
 const struct kernels *kernels(void)
 {

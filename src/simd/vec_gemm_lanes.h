@@ -11,8 +11,8 @@
 #ifndef WL_VEC_GEMM_LANES_H
 #define WL_VEC_GEMM_LANES_H
 
-#include "kernels.h"
 #include "lanes.h"
+#include "loops.h"
 
 /* Vectors of columns of the largest block of C. */
 #define GEMM_WIDTH 3

@@ -1,7 +1,7 @@
 /* The innermost loops in plain C. */
 #include "config.h"
-#include "simd.h"
+#include "simd/simd.h"
 
 #define LANES_LEVEL 0
 #define LANES_KERNELS kernels_plain
-#include "kernels_level.h"
+#include "loops_level.h"

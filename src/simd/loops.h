@@ -1,13 +1,13 @@
 /* The innermost loops of products and conversions, built for each level of
  * vector instructions: what vec.h and convert.h call. */
-#ifndef WL_KERNELS_H
-#define WL_KERNELS_H
+#ifndef WL_LOOPS_H
+#define WL_LOOPS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/type.h"
-#include "vec.h"
+#include "simd/vec.h"
 
 /* The products that add up in C. All have A's column stride, and row strides and
  * B's leading dimension of their own. */
