@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/output.h"
 #include "model.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 /* What is written; those from 1 on are read. */
 #define WL_CHECKPOINT_VERSION 2

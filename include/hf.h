@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "base/jsonfile.h"
 #include "import.h"
-#include "vocab.h"
+#include "text/vocab.h"
+#include "vocab_read.h"
 
 /* Bounds on files, bytes: about twice the largest known. Parsed, hostile JSON
  * takes some 50 times its bytes. */

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "model.h"
 #include "source.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 struct import_options {
 	const char *source;     /* file or directory; NULL with random_shape */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/jsonfile.h"
+#include "vocab_read.h"
 
 #define MARK "\xe2\x96\x81" /* U+2581, SentencePiece's space */
 

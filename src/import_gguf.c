@@ -13,6 +13,7 @@
 #include "gguf.h"
 #include "gguf_split.h"
 #include "simd/convert.h"
+#include "vocab_read.h"
 
 #define EMBEDDING "token_embd.weight"
 #define HEAD "output.weight"

@@ -13,6 +13,7 @@
 #include "base/recognize.h"
 #include "hf.h"
 #include "safetensors.h"
+#include "vocab_read.h"
 
 static const struct source_names names = {
 	.layer_prefix = "model.layers.",

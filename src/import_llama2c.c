@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/recognize.h"
+#include "vocab_read.h"
 
 /* llama2.c's files: a header of int32, then float32 tensors with all layers
  * of a kind together. A matrix lies there as [n][k], n outputs of k inputs

@@ -12,7 +12,8 @@
 #include "checkpoint.h"
 #include "shape.h"
 #include "simd/convert.h"
-#include "vocab.h"
+#include "text/vocab.h"
+#include "vocab_read.h"
 
 struct random_import {
 	const struct import_options *o;

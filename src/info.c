@@ -6,7 +6,7 @@
 
 #include "base/printable.h"
 #include "checkpoint.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 /* Sums over all tensors. */
 struct totals {

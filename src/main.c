@@ -25,7 +25,7 @@
 #include "run.h"
 #include "scalapack.h"
 #include "simd/simd.h"
-#include "words.h"
+#include "text/pretokenizer.h"
 
 static int print_version(void)
 {

@@ -24,10 +24,10 @@
 #include "lead.h"
 #include "logits.h"
 #include "plan.h"
-#include "prompt.h"
-#include "sampler.h"
 #include "system.h"
-#include "tokenizer.h"
+#include "text/prompt.h"
+#include "text/sampler.h"
+#include "text/tokenizer.h"
 #include "wafer.h"
 
 /* Longest message of the control plane, bytes. */

@@ -3,7 +3,8 @@
  * merges. */
 #include "config.h"
 #include "gguf.h"
-#include "vocab.h"
+#include "text/vocab.h"
+#include "vocab_read.h"
 
 #include <math.h>
 #include <stdbool.h>

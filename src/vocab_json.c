@@ -1,6 +1,6 @@
 /* A Hugging Face tokenizer.json: pieces, added tokens and merges. */
 #include "config.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #include "base/jsonfile.h"
 #include "hf.h"
+#include "vocab_read.h"
 
 /* A piece in the file's spelling, as entered under its id. */
 struct slot {

@@ -1,13 +1,14 @@
 /* Vocabularies as llama2.c writes them, and made-up ones of that shape for
  * random models. */
 #include "config.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "base/recognize.h"
+#include "vocab_read.h"
 
 /* Ids that SentencePiece gives to Llama vocabularies. */
 enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };

@@ -1,6 +1,6 @@
 /* The choice of a token against a slow one, and against chance. */
 #include "config.h"
-#include "sampler.h"
+#include "text/sampler.h"
 
 #include <check.h>
 #include <math.h>

@@ -17,6 +17,7 @@
 #include "files.h"
 #include "simd/convert.h"
 #include "suite.h"
+#include "vocab_read.h"
 
 /* Rows of all matrices but wq's are whole blocks of 32. */
 enum { E = 32, F = 64, L = 2, H = 4, G = 2, HD = 16, V = 7, GROUP = H / G,

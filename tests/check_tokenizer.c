@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "suite.h"
+#include "vocab_read.h"
 
 /* ---- vocabularies ---- */
 

@@ -2,7 +2,7 @@
  * piece, or with one change each must be refused; real ones against published
  * vectors. */
 #include "config.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 #include <check.h>
 #include <math.h>
@@ -12,8 +12,9 @@
 
 #include "files.h"
 #include "made_gguf.h"
-#include "text_lab.h"
 #include "suite.h"
+#include "text_lab.h"
+#include "vocab_read.h"
 
 /* The vocabulary of g, which is freed. */
 static int read_made(struct made_gguf *g, struct vocab *v,

@@ -2,7 +2,7 @@
  * their files mean, steps that are not known are refused with one line that
  * names file and field, and BOS is decided where it has no say. */
 #include "config.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -10,8 +10,9 @@
 #include <string.h>
 
 #include "made_hf.h"
-#include "text_lab.h"
 #include "suite.h"
+#include "text_lab.h"
+#include "vocab_read.h"
 
 /* Byte-level, as GPT-2's; e with an acute is its two bytes. */
 static const char bytes[] =

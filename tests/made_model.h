@@ -13,6 +13,7 @@
 #include "made_up.h"
 #include "ref.h"
 #include "simd/convert.h"
+#include "vocab_read.h"
 
 enum { MADE_LAYERS = 2 };
 

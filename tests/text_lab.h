@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "files.h"
-#include "tokenizer.h"
-#include "words.h"
+#include "text/pretokenizer.h"
+#include "text/tokenizer.h"
 
 /* A pseudo-random number below n; the same sequence in every run. */
 static inline unsigned draw(unsigned n)

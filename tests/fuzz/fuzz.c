@@ -12,7 +12,7 @@
 
 #include "checkpoint.h"
 #include "simd/convert.h"
-#include "tokenizer.h"
+#include "text/tokenizer.h"
 
 static void must(int holds, const char *what)
 {

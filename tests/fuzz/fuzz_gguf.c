@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gguf.h"
+#include "vocab_read.h"
 
 /* A folder of links to the memory files, called as the parts of a model. */
 static char dir[] = "/tmp/fuzz_ggufXXXXXX";

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "prompt.h"
+#include "text/prompt.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "sampler.h"
+#include "text/sampler.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
 /* One word -> ids: its characters or bytes are joined, pair by pair. */
-#ifndef WL_MERGE_H
-#define WL_MERGE_H
+#ifndef WL_BPE_H
+#define WL_BPE_H
 
 #include <stddef.h>
 
 #include "base/error.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 struct merger;
 

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/options.h"
-#include "tokenizer.h"
+#include "text/tokenizer.h"
 
 struct prompt {
 	char *text;   /* bytes as given, of --prompt-ids decoded; owned */

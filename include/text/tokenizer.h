@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 struct tokenizer;
 

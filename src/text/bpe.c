@@ -8,7 +8,7 @@
  * subword units", ACL 2016; scores and byte fallback as in SentencePiece
  * (Kudo, Richardson, EMNLP 2018). */
 #include "config.h"
-#include "merge.h"
+#include "bpe.h"
 
 #include <stdlib.h>
 

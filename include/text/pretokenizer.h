@@ -1,11 +1,11 @@
 /* What is done to a text before symbols are joined: normal form and words. */
-#ifndef WL_WORDS_H
-#define WL_WORDS_H
+#ifndef WL_PRETOKENIZER_H
+#define WL_PRETOKENIZER_H
 
 #include <stddef.h>
 
 #include "base/error.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 struct splitter;
 

@@ -2,13 +2,13 @@
  * stretches become sections between the user's pieces, sections become words,
  * words become ids (merge.c). */
 #include "config.h"
-#include "tokenizer.h"
+#include "text/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "merge.h"
-#include "words.h"
+#include "bpe.h"
+#include "text/pretokenizer.h"
 
 /* A piece that is looked for in a text before anything is joined. */
 struct found_piece {

@@ -2,7 +2,7 @@
  * words, and Unicode's normal form C (UAX 15). PCRE2 matches the
  * patterns, utf8proc knows the decompositions; either may be missing. */
 #include "config.h"
-#include "words.h"
+#include "text/pretokenizer.h"
 
 #include <stdio.h>
 #include <stdlib.h>

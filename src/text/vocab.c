@@ -1,7 +1,7 @@
 /* What every vocabulary has, wherever it comes from: pieces, look-up by text,
  * the alphabets in which files write pieces, and checks. */
 #include "config.h"
-#include "vocab.h"
+#include "text/vocab.h"
 
 #include <limits.h>
 #include <math.h>
