@@ -7,7 +7,7 @@
 #ifndef WL_ATTENTION_H
 #define WL_ATTENTION_H
 
-#include "heads.h"
+#include "model/heads.h"
 #include "tiles.h"
 
 /* The scores of one layer. Block b of head g's columns of S (tokens of row

@@ -9,7 +9,7 @@
 
 #include "base/options.h"
 #include "ledger.h"
-#include "model.h"
+#include "model/model.h"
 
 struct baseline {
 	const char *name, *help;

@@ -4,7 +4,7 @@
 #define WL_FOOTPRINT_H
 
 #include "base/partition.h"
-#include "model.h"
+#include "model/model.h"
 
 /* A request and how it is laid out. */
 struct footprint {

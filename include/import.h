@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "model.h"
+#include "model/model.h"
 #include "source.h"
 #include "text/vocab.h"
 

@@ -10,7 +10,7 @@
 #ifndef WL_KVCACHE_H
 #define WL_KVCACHE_H
 
-#include "heads.h"
+#include "model/heads.h"
 #include "slab.h"
 
 /* Where new entries go: KV_CONCAT, to the last row, is what the shift is

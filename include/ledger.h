@@ -11,7 +11,7 @@
 
 #include "base/phase.h"
 #include "device.h"
-#include "model.h"
+#include "model/model.h"
 
 enum sram {
 #define WL_SRAM(id, name) id,

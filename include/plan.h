@@ -6,7 +6,7 @@
 #include <limits.h>
 
 #include "base/options.h"
-#include "model.h"
+#include "model/model.h"
 
 /* New tokens when -n is not given and the context allows it. */
 #define PLAN_NEW_TOKENS 256

@@ -3,7 +3,7 @@
 #ifndef WL_REF_H
 #define WL_REF_H
 
-#include "model.h"
+#include "model/model.h"
 
 /* c[m][n] = a[m][k] b[k][n]. */
 void ref_gemm(int m, int n, int k, const float *a, const float *b, double *c);

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "model.h"
+#include "model/model.h"
 
 /* Element types of foreign tensors, little-endian. From Q8_0 on they are GGUF's
  * packed ones, blocks of elements along a row: see unpack.h. */

@@ -13,7 +13,7 @@
 
 #include "base/partition.h"
 #include "grid.h"
-#include "model.h"
+#include "model/model.h"
 #include "store.h"
 
 struct tiles {

@@ -13,7 +13,7 @@
 #include "host/mesh.h"
 #include "kvcache.h"
 #include "ledger.h"
-#include "model.h"
+#include "model/model.h"
 #include "weights.h"
 
 /* Buffers of a decode step, made once. Vectors on this rank's cores: floats,

@@ -6,10 +6,10 @@
 
 #include <stdbool.h>
 
-#include "checkpoint.h"
 #include "gemm.h"
-#include "heads.h"
 #include "host/mesh.h"
+#include "model/checkpoint.h"
+#include "model/heads.h"
 #include "slab.h"
 #include "tiles.h"
 

@@ -15,9 +15,9 @@
 #include "base/error.h"
 #include "gemv.h"
 #include "line.h"
+#include "model/rope.h"
 #include "norm.h"
 #include "relayout.h"
-#include "rope.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 
 #include "base/recognize.h"
-#include "checkpoint.h"
+#include "model/checkpoint.h"
 
 static int refuse_tokenizer(const struct import_options *o,
                             struct wl_error *err)

@@ -9,8 +9,8 @@
 #include <zlib.h>
 
 #include "base/uniform.h"
-#include "checkpoint.h"
-#include "shape.h"
+#include "model/checkpoint.h"
+#include "model/shape.h"
 #include "simd/convert.h"
 #include "text/vocab.h"
 #include "vocab_read.h"

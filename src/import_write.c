@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "checkpoint.h"
+#include "model/checkpoint.h"
 #include "simd/convert.h"
 
 /* Rows of the source read at a time: one cache line of the transpose. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/printable.h"
-#include "checkpoint.h"
+#include "model/checkpoint.h"
 #include "text/vocab.h"
 
 /* Sums over all tensors. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "bench.h"
-#include "model.h"
+#include "model/model.h"
 #include "scalapack.h"
 #include "system.h"
 

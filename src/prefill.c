@@ -19,8 +19,8 @@
 #include "gemm.h"
 #include "gemv.h"
 #include "line.h"
+#include "model/rope.h"
 #include "norm.h"
-#include "rope.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

@@ -12,7 +12,6 @@
 
 #include "base/signals.h"
 #include "base/streams.h"
-#include "checkpoint.h"
 #include "deliver.h"
 #include "dry_run.h"
 #include "footprint.h"
@@ -23,6 +22,7 @@
 #include "host/progress.h"
 #include "lead.h"
 #include "logits.h"
+#include "model/checkpoint.h"
 #include "plan.h"
 #include "system.h"
 #include "text/prompt.h"

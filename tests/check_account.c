@@ -17,8 +17,8 @@
 #include "import.h"
 #include "made_device.h"
 #include "made_model.h"
+#include "model/shape.h"
 #include "plan.h"
-#include "shape.h"
 #include "suite.h"
 
 enum { REQUESTS = 12 };

@@ -17,7 +17,7 @@
 #include "import.h"
 #include "made_device.h"
 #include "made_model.h"
-#include "shape.h"
+#include "model/shape.h"
 #include "suite.h"
 
 /* What is allowed between a published cell and ours. */

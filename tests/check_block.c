@@ -2,7 +2,7 @@
  * a rank grid. Each against a slow count of the same thing. */
 #include "config.h"
 #include "base/partition.h"
-#include "heads.h"
+#include "model/heads.h"
 #include "host/mesh.h"
 #include "ring.h"
 

@@ -2,7 +2,7 @@
  * nothing half-written is left, and every damaged or lying file is refused
  * with one line. Serial, without MPI_Init. */
 #include "config.h"
-#include "checkpoint.h"
+#include "model/checkpoint.h"
 
 #include <check.h>
 #include <hdf5.h>

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
 #include "made_hf.h"
+#include "model/checkpoint.h"
 #include "simd/convert.h"
 #include "suite.h"
 #include "text_lab.h"

@@ -16,10 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
 #include "files.h"
 #include "info.h"
-#include "shape.h"
+#include "model/checkpoint.h"
+#include "model/shape.h"
 #include "simd/convert.h"
 #include "suite.h"
 

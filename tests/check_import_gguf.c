@@ -12,10 +12,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
 #include "files.h"
 #include "made_gguf.h"
 #include "made_up.h"
+#include "model/checkpoint.h"
 #include "simd/convert.h"
 #include "suite.h"
 #include "text_lab.h"

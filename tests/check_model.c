@@ -1,7 +1,7 @@
 /* Shapes, names and order of a model's tensors, what model_check refuses, and
  * the optional keys of a SHAPE.json. */
 #include "config.h"
-#include "model.h"
+#include "model/model.h"
 
 #include <check.h>
 #include <limits.h>
@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "import.h"
-#include "shape.h"
+#include "model/shape.h"
 #include "suite.h"
 
 /* Six query heads on two KV heads; no two extents are equal. */

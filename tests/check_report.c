@@ -13,10 +13,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
 #include "files.h"
 #include "host/h5file.h"
 #include "made_report.h"
+#include "model/checkpoint.h"
 #include "suite.h"
 
 static char dir[64];

@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
 #include "files.h"
+#include "model/checkpoint.h"
 #include "simd/convert.h"
 #include "suite.h"
 #include "vocab_read.h"

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "checkpoint.h"
 #include "made_up.h"
+#include "model/checkpoint.h"
 #include "ref.h"
 #include "simd/convert.h"
 #include "vocab_read.h"

@@ -1,7 +1,7 @@
 /* A SHAPE.json. */
 #include "config.h"
 #include "fuzz.h"
-#include "shape.h"
+#include "model/shape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "checkpoint.h"
+#include "model/checkpoint.h"
 
 #include <limits.h>
 #include <stddef.h>

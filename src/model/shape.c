@@ -1,5 +1,5 @@
 #include "config.h"
-#include "shape.h"
+#include "model/shape.h"
 
 #include <limits.h>
 #include <stddef.h>

@@ -6,7 +6,7 @@
 #define WL_HEADS_H
 
 #include "base/partition.h"
-#include "model.h"
+#include "model/model.h"
 
 struct heads {
 	int n_kv;          /* KV heads */

@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/output.h"
-#include "model.h"
+#include "model/model.h"
 #include "text/vocab.h"
 
 /* What is written; those from 1 on are read. */

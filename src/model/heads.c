@@ -1,5 +1,5 @@
 #include "config.h"
-#include "heads.h"
+#include "model/heads.h"
 
 struct heads heads_of(const struct model *m, int cols)
 {

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "rope.h"
+#include "model/rope.h"
 
 #include <math.h>
 

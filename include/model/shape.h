@@ -4,7 +4,7 @@
 #define WL_SHAPE_H
 
 #include "base/error.h"
-#include "model.h"
+#include "model/model.h"
 
 /* Reads and checks a model's shape: one of data/shapes by its name, such as
  * "llama3-8b", or a JSON file. Unknown keys are refused by name. */

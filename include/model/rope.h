@@ -3,7 +3,7 @@
 #define WL_ROPE_H
 
 #include "base/partition.h"
-#include "model.h"
+#include "model/model.h"
 
 /* Fills cs[tokens][channels] for the KV channels `channels` (whole pairs) and
  * positions `tokens`: cosine and sine of pair i's angle at [2i], [2i+1].

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "model.h"
+#include "model/model.h"
 
 #include <math.h>
 #include <stdio.h>
