@@ -20,7 +20,7 @@
 #include "host/host.h"
 #include "host/launch.h"
 #include "host/mesh.h"
-#include "import.h"
+#include "import/import.h"
 #include "info.h"
 #include "run.h"
 #include "scalapack.h"

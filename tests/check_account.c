@@ -14,7 +14,7 @@
 #include "dry_request.h"
 #include "dry_run.h"
 #include "files.h"
-#include "import.h"
+#include "import/import.h"
 #include "made_device.h"
 #include "made_model.h"
 #include "model/shape.h"

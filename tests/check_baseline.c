@@ -14,7 +14,7 @@
 #include "base/datafile.h"
 #include "base/jsonfile.h"
 #include "dry_request.h"
-#include "import.h"
+#include "import/import.h"
 #include "made_device.h"
 #include "made_model.h"
 #include "model/shape.h"

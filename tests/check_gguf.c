@@ -1,7 +1,7 @@
 /* GGUF's container: files made here, sound ones that come back value by value
  * and ones with one lie each that must be refused. */
 #include "config.h"
-#include "gguf.h"
+#include "src/import/gguf.h"
 
 #include <check.h>
 #include <stdint.h>
@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "import/source.h"
 #include "made_gguf.h"
-#include "source.h"
 #include "suite.h"
 
 /* A scratch folder, made and removed by main, and a file in it. */

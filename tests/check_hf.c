@@ -3,7 +3,7 @@
  * what is refused must be refused with one line that names file and field.
  * The container and tokenizer.json have programs of their own. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <check.h>
 #include <jansson.h>

@@ -2,7 +2,7 @@
  * by element; every lie in a header is refused with one line and leaves
  * nothing behind; random models repeat. Serial, without MPI_Init. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <check.h>
 #include <limits.h>

@@ -2,7 +2,7 @@
  * tensors of every type, come back element by element; with one change each
  * they must be refused and leave nothing behind. Serial, without MPI_Init. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <check.h>
 #include <math.h>

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "import.h"
+#include "import/import.h"
 #include "model/shape.h"
 #include "suite.h"
 

@@ -2,7 +2,7 @@
  * they were written, headers that lie are refused with one line that names
  * the file and the tensor. */
 #include "config.h"
-#include "safetensors.h"
+#include "src/import/safetensors.h"
 
 #include <check.h>
 #include <stdint.h>

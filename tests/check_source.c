@@ -2,7 +2,7 @@
  * order and name comes through import_write element by element. Serial,
  * without MPI_Init. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <check.h>
 #include <math.h>
@@ -16,8 +16,8 @@
 #include "files.h"
 #include "model/checkpoint.h"
 #include "simd/convert.h"
+#include "src/import/vocab_read.h"
 #include "suite.h"
-#include "vocab_read.h"
 
 /* Rows of all matrices but wq's are whole blocks of 32. */
 enum { E = 32, F = 64, L = 2, H = 4, G = 2, HD = 16, V = 7, GROUP = H / G,

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "src/import/vocab_read.h"
 #include "suite.h"
-#include "vocab_read.h"
 
 /* ---- vocabularies ---- */
 

@@ -3,7 +3,7 @@
  * in, and sums of what ggml makes of the same blocks. Serial, without
  * MPI_Init. */
 #include "config.h"
-#include "source.h"
+#include "import/source.h"
 
 #include <check.h>
 #include <math.h>

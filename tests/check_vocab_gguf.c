@@ -12,9 +12,9 @@
 
 #include "files.h"
 #include "made_gguf.h"
+#include "src/import/vocab_read.h"
 #include "suite.h"
 #include "text_lab.h"
-#include "vocab_read.h"
 
 /* The vocabulary of g, which is freed. */
 static int read_made(struct made_gguf *g, struct vocab *v,

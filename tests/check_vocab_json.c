@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "made_hf.h"
+#include "src/import/vocab_read.h"
 #include "suite.h"
 #include "text_lab.h"
-#include "vocab_read.h"
 
 /* Byte-level, as GPT-2's; e with an acute is its two bytes. */
 static const char bytes[] =

@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "gguf.h"
+#include "src/import/gguf.h"
 #include "text_lab.h"
 
 /* The format's numbers of value types and of tensor types. */

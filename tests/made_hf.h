@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "import.h"
+#include "import/import.h"
 #include "simd/convert.h"
 
 /* The shape of the good one; fewer pieces in its tokenizer than V. */

@@ -13,7 +13,7 @@
 #include "model/checkpoint.h"
 #include "ref.h"
 #include "simd/convert.h"
-#include "vocab_read.h"
+#include "src/import/vocab_read.h"
 
 enum { MADE_LAYERS = 2 };
 

@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "gguf.h"
-#include "vocab_read.h"
+#include "src/import/gguf.h"
+#include "src/import/vocab_read.h"
 
 /* A folder of links to the memory files, called as the parts of a model. */
 static char dir[] = "/tmp/fuzz_ggufXXXXXX";

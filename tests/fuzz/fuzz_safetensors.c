@@ -1,7 +1,7 @@
 /* A safetensors file. */
 #include "config.h"
 #include "fuzz.h"
-#include "safetensors.h"
+#include "src/import/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/import/vocab_read.h"
 #include "text/tokenizer.h"
-#include "vocab_read.h"
 
 /* All bytes, and a merge of every piece so far with a few letters. */
 static void make_byte_level(struct vocab *v, enum word_split split)

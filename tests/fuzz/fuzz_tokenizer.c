@@ -1,7 +1,7 @@
 /* A tokenizer.json. */
 #include "config.h"
 #include "fuzz.h"
-#include "vocab_read.h"
+#include "src/import/vocab_read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,7 +1,7 @@
 /* A Hugging Face directory: which files there are, what each decides, and the
  * tensors in one file or several. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
  * does not change the answer, with a line for each kind, and refused
  * otherwise. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <stdarg.h>
 #include <stdio.h>

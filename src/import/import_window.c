@@ -3,7 +3,7 @@
  * there a model with windows, in whichever layers, is one with full
  * attention. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <stdio.h>
 #include <string.h>

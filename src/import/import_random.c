@@ -1,5 +1,5 @@
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <limits.h>
 #include <stdint.h>

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "source.h"
+#include "import/source.h"
 
 struct gguf;
 

@@ -1,6 +1,6 @@
 /* Which format a source has, and all of the way into a checkpoint. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "source.h"
+#include "import/source.h"
 
 #include <stdlib.h>
 #include <string.h>

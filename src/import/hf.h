@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/jsonfile.h"
-#include "import.h"
+#include "import/import.h"
 #include "text/vocab.h"
 #include "vocab_read.h"
 

@@ -2,7 +2,7 @@
  * a checkpoint's. A matrix [n][k] becomes [k][n], its channels come into the
  * checkpoint's order (model.h). */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <math.h>
 #include <stdio.h>

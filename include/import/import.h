@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "import/source.h"
 #include "model/model.h"
-#include "source.h"
 #include "text/vocab.h"
 
 struct import_options {

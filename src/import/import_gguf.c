@@ -2,7 +2,7 @@
  * names that llama.cpp gives them. Metadata of the architecture that is not
  * known here is refused: it may change what the model computes. */
 #include "config.h"
-#include "import.h"
+#include "import/import.h"
 
 #include <limits.h>
 #include <math.h>

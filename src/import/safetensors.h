@@ -4,7 +4,7 @@
 #define WL_SAFETENSORS_H
 
 #include "base/error.h"
-#include "source.h"
+#include "import/source.h"
 
 /* Opens a file, checks its header in full (offsets that overlap, leave holes
  * or leave the file; types and shapes that do not fit them; names that stand
