@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 #include "base/partition.h"
+#include "device/ledger.h"
 #include "grid.h"
-#include "ledger.h"
 #include "line.h"
 
 struct line_segment;

@@ -8,7 +8,7 @@
 #include <stddef.h>
 
 #include "base/options.h"
-#include "ledger.h"
+#include "device/ledger.h"
 #include "model/model.h"
 
 struct baseline {

@@ -9,9 +9,9 @@
 #include <stddef.h>
 
 #include "base/partition.h"
+#include "device/ledger.h"
 #include "host/noc.h"
 #include "host/profile.h"
-#include "ledger.h"
 #include "ring.h"
 
 enum axis { AXIS_X, AXIS_Y };

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "base/partition.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "grid.h"
 #include "store.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/partition.h"
 #include "base/type.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "grid.h"
 #include "layout.h"
 #include "store.h"

@@ -8,11 +8,11 @@
 #include <stdint.h>
 
 #include "attention.h"
-#include "cost.h"
+#include "device/cost.h"
+#include "device/ledger.h"
 #include "grid.h"
 #include "host/mesh.h"
 #include "kvcache.h"
-#include "ledger.h"
 #include "model/model.h"
 #include "weights.h"
 

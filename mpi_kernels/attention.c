@@ -19,7 +19,7 @@
 
 #include "allreduce.h"
 #include "base/error.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "line.h"
 #include "shift.h"
 #include "simd/convert.h"

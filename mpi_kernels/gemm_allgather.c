@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "line.h"
 
 /* Bytes of all of k on the fullest core, beside its own tiles. */

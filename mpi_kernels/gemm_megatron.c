@@ -18,7 +18,7 @@
 #include "product.h"
 
 #include "base/error.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "shift.h"
 #include "simd/vec.h"
 

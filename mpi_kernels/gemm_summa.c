@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "line.h"
 
 /* Bytes of one panel of each operand on the fullest core. */

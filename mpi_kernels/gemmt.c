@@ -18,7 +18,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "line.h"
 #include "shift.h"
 #include "simd/vec.h"

@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "allreduce.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "simd/vec.h"
 
 /* The cores' partial sums, a pitch apart. */

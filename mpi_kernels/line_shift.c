@@ -17,7 +17,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "ring.h"
 #include "shift.h"
 

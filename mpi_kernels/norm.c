@@ -7,7 +7,7 @@
 #include <math.h>
 
 #include "allreduce.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "line.h"
 #include "simd/vec.h"
 

@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "shift.h"
 #include "simd/convert.h"
 #include "simd/vec.h"

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "line.h"
 
 /* --- What a re-layout costs --- */

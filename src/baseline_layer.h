@@ -5,7 +5,7 @@
 #define WL_BASELINE_LAYER_H
 
 #include "baseline.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "grid.h"
 
 /* The only constant of the baselines' own. Cycles in which a core finds out

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "line.h"
 #include "simd/convert.h"
 

@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "gemm.h"
 #include "gemv.h"
 #include "line.h"

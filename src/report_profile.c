@@ -3,7 +3,7 @@
 #include "config.h"
 #include "report.h"
 
-#include "ledger.h"
+#include "device/ledger.h"
 #include "tree.h"
 
 static json_t *figure_of(const struct profile_figure *f)

@@ -146,7 +146,7 @@ static json_t *request_of(const struct report *r)
 void report_put_counters(json_t *o, const struct charge *c)
 {
 #define WL_COUNTER(field, unit, help) tree_put_int(o, #field, c->field);
-#include "counters.def"
+#include "device/counters.def"
 }
 
 static json_t *operator_of(const struct ledger *l, enum phase p, enum op op)
@@ -535,7 +535,7 @@ static const struct {
 	{ "max_seconds", "s, host, of the rank with the most" },
 	{ "max_rank", "the first rank with the most" },
 #define WL_COUNTER(field, unit, help) { #field, unit[0] ? unit : "times" },
-#include "counters.def"
+#include "device/counters.def"
 };
 
 static json_t *units_of(void)

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "ring.h"
 
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "cost.h"
+#include "device/cost.h"
 #include "relayout.h"
 #include "shift.h"
 

@@ -1372,7 +1372,7 @@ END_TEST
 static void add(struct charge *sum, const struct charge *c)
 {
 #define WL_COUNTER(field, unit, help) sum->field += c->field;
-#include "counters.def"
+#include "device/counters.def"
 }
 
 static void check_same(const struct charge *a, const struct charge *b,
@@ -1382,7 +1382,7 @@ static void check_same(const struct charge *a, const struct charge *b,
 	ck_assert_msg(a->field == b->field, "%s: " #field " %llu and %llu",  \
 	              what, (unsigned long long)a->field,                    \
 	              (unsigned long long)b->field);
-#include "counters.def"
+#include "device/counters.def"
 }
 
 /* The first new token comes from prefill: a request is as many decode steps

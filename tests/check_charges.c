@@ -62,7 +62,7 @@ static void check_same(const struct charge *got, const struct charge *want)
 	ck_assert_msg(got->field == want->field, #field " is %llu, not %llu", \
 	              (unsigned long long)got->field,                         \
 	              (unsigned long long)want->field);
-#include "counters.def"
+#include "device/counters.def"
 }
 
 static uint64_t most(uint64_t a, uint64_t b)
@@ -1131,7 +1131,7 @@ static struct charge reduce_bill(struct attention *a, int step)
 static void add(struct charge *sum, const struct charge *c)
 {
 #define WL_COUNTER(field, unit, help) sum->field += c->field;
-#include "counters.def"
+#include "device/counters.def"
 }
 
 /* Multiply-adds of the unmasked product: every core all tokens. */

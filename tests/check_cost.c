@@ -2,7 +2,7 @@
  * charges up; and all-reduces against the published model of reductions on a
  * wafer, message by message. Without MPI. */
 #include "config.h"
-#include "cost.h"
+#include "device/cost.h"
 
 #include <check.h>
 #include <math.h>
@@ -152,7 +152,7 @@ static void check_charge(const struct charge *got, const struct charge *want)
 	ck_assert_msg(got->field == want->field, #field " is %llu, not %llu", \
 	              (unsigned long long)got->field, \
 	              (unsigned long long)want->field);
-#include "counters.def"
+#include "device/counters.def"
 	ck_assert_uint_eq(got->setup_cycles, want->setup_cycles);
 }
 

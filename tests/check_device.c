@@ -1,7 +1,7 @@
 /* Devices: those that come with the project, every way in which a file can be
  * wrong, and --set. */
 #include "config.h"
-#include "device.h"
+#include "device/device.h"
 
 #include <check.h>
 #include <dirent.h>

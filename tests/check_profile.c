@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/ledger.h"
 #include "host/host.h"
-#include "ledger.h"
 #include "made_device.h"
 #include "suite.h"
 

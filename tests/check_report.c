@@ -117,7 +117,7 @@ static void has(json_t *object, const char *fields)
 
 static const char operator_fields[] =
 #define WL_COUNTER(field, unit, help) #field ":i "
-#include "counters.def"
+#include "device/counters.def"
 	"operator:s seconds:r sram_peak_bytes:i routes:i energy_j:r "
 	"energy_bottom_up_j:r";
 

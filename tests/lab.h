@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "device/ledger.h"
 #include "host/mesh.h"
 #include "host/noc.h"
-#include "ledger.h"
 #include "made_device.h"
 #include "made_up.h"
 
@@ -120,7 +120,7 @@ static inline bool lab_same_charge(const struct charge *a,
                                    const struct charge *b)
 {
 #define WL_COUNTER(field, unit, help) if (a->field != b->field) return false;
-#include "counters.def"
+#include "device/counters.def"
 	return true;
 }
 

@@ -4,7 +4,7 @@
 #ifndef WL_MADE_DEVICE_H
 #define WL_MADE_DEVICE_H
 
-#include "device.h"
+#include "device/device.h"
 
 static const struct device made_device = {
 	.name = "made-up", .title = "Made up",

@@ -127,7 +127,7 @@ static void check_rows(struct lab *lab, const struct ledger *dry,
 		         (unsigned long long)b->field);                  \
 		lab_check(lab, a->field == b->field, what, __func__,     \
 		          __LINE__);
-#include "counters.def"
+#include "device/counters.def"
 		lab_check(lab, dry->routes[p][o] == real->routes[p][o],
 		          op_name(o), "routes", __LINE__);
 		lab_check(lab, dry->sram[p][o] == real->sram[p][o], op_name(o),

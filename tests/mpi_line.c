@@ -141,7 +141,7 @@ static void check_counters(struct lab *lab, const struct charge *got,
 	         (unsigned long long)got->field,                              \
 	         (unsigned long long)want->field);                            \
 	lab_check(lab, got->field == want->field, what, __func__, __LINE__);
-#include "counters.def"
+#include "device/counters.def"
 }
 
 /* Compares all that was charged since the last look. cuts: links of a line

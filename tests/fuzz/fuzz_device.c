@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "device.h"
+#include "device/device.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

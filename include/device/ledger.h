@@ -10,18 +10,18 @@
 #include <stdint.h>
 
 #include "base/phase.h"
-#include "device.h"
+#include "device/device.h"
 #include "model/model.h"
 
 enum sram {
 #define WL_SRAM(id, name) id,
-#include "counters.def"
+#include "device/counters.def"
 	NSRAM
 };
 
 enum route_kind {
 #define WL_ROUTE(id, name, paths) id,
-#include "counters.def"
+#include "device/counters.def"
 	NROUTES
 };
 
@@ -35,7 +35,7 @@ enum route_kind {
 /* What one call of a move or a kernel adds. */
 struct charge {
 #define WL_COUNTER(field, unit, help) uint64_t field;
-#include "counters.def"
+#include "device/counters.def"
 	/* Of comm_cycles, the core's own work, which arithmetic at the same
 	 * time does not hide: the set-up, which exchanges at the same time
 	 * share, and what it sends on for others, which adds up. */

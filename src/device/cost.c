@@ -1,5 +1,5 @@
 #include "config.h"
-#include "cost.h"
+#include "device/cost.h"
 
 #include <math.h>
 

@@ -12,7 +12,7 @@ struct device {
 	char name[64];   /* "wse2" */
 	char title[128]; /* "Cerebras WSE-2" */
 #define WL_NUMBER(field, unit, min, max, help) double field;
-#include "device.def"
+#include "device/device.def"
 };
 
 /* Reads the device NAME of data/devices, or a file of the same form:

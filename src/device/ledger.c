@@ -1,5 +1,5 @@
 #include "config.h"
-#include "ledger.h"
+#include "device/ledger.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,12 +14,12 @@ _Static_assert(NROUTES <= 8 * sizeof ((struct ledger *)0)->routes[0][0],
 
 static const char *const sram_names[] = {
 #define WL_SRAM(id, name) name,
-#include "counters.def"
+#include "device/counters.def"
 };
 
 static const int route_paths[] = {
 #define WL_ROUTE(id, name, paths) paths,
-#include "counters.def"
+#include "device/counters.def"
 };
 
 const char *sram_name(enum sram s)
@@ -99,7 +99,7 @@ static bool add(struct charge *sum, const struct charge *c, uint64_t times)
 #define WL_COUNTER(field, unit, help) \
 	if (c->field)                 \
 		fits &= add_one(&sum->field, c->field, times);
-#include "counters.def"
+#include "device/counters.def"
 	return fits;
 }
 

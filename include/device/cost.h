@@ -7,7 +7,7 @@
 #define WL_COST_H
 
 #include "base/partition.h"
-#include "ledger.h"
+#include "device/ledger.h"
 
 /* Operations that one exponential takes: range reduction, a polynomial of the
  * seventh degree, the power of two (vec.c). */

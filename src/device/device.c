@@ -1,5 +1,5 @@
 #include "config.h"
-#include "device.h"
+#include "device/device.h"
 
 #include <limits.h>
 #include <math.h>
@@ -15,7 +15,7 @@
 static const struct device_number numbers[] = {
 #define WL_NUMBER(field, unit, min, max, help) \
 	{ #field, unit, help, min, max, offsetof(struct device, field) },
-#include "device.def"
+#include "device/device.def"
 };
 
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)
@@ -129,7 +129,7 @@ static int read_numbers(const struct jsonfile_at *top, struct device *d)
 {
 	static const char *const keys[] = {
 #define WL_NUMBER(field, unit, min, max, help) #field,
-#include "device.def"
+#include "device/device.def"
 		NULL
 	};
 	struct jsonfile_at a = *top;
