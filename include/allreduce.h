@@ -10,7 +10,7 @@
 
 #include "base/partition.h"
 #include "device/ledger.h"
-#include "grid.h"
+#include "grid/grid.h"
 #include "line.h"
 
 struct line_segment;

@@ -7,8 +7,8 @@
 #ifndef WL_ATTENTION_H
 #define WL_ATTENTION_H
 
+#include "grid/tiles.h"
 #include "model/heads.h"
-#include "tiles.h"
 
 /* The scores of one layer. Block b of head g's columns of S (tokens of row
  * block b) lies on the head's column number b mod (columns of the head). A

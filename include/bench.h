@@ -9,8 +9,8 @@
 
 #include "account.h"
 #include "gemm.h"
-#include "slab.h"
-#include "tiles.h"
+#include "grid/gemv_matrix.h"
+#include "grid/tiles.h"
 
 /* Where in its ledger a bench charges: it is of no phase, and no operator. */
 #define BENCH_PHASE PHASE_LOAD

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "tiles.h"
+#include "grid/tiles.h"
 
 /* C = A B. A [m][k]: rows on y, k on x, in k's blocks; B [k][n]: k on y, in the
  * same blocks, columns on x; C [m][n] at home, ring axis x, a tile a core.

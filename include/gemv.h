@@ -4,7 +4,7 @@
 #ifndef WL_GEMV_H
 #define WL_GEMV_H
 
-#include "slab.h"
+#include "grid/gemv_matrix.h"
 
 /* MeshGEMV: y[n] = sum_k x[k] W[k][n]. x: this rank's block of k; y
  * [w->width]: this rank's columns, on every core of the reduced axis. A

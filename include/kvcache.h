@@ -10,8 +10,8 @@
 #ifndef WL_KVCACHE_H
 #define WL_KVCACHE_H
 
+#include "grid/gemv_matrix.h"
 #include "model/heads.h"
-#include "slab.h"
 
 /* Where new entries go: KV_CONCAT, to the last row, is what the shift is
  * compared with; for dry runs only. */

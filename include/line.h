@@ -12,8 +12,8 @@
 
 #include "base/partition.h"
 #include "device/cost.h"
-#include "grid.h"
-#include "store.h"
+#include "grid/grid.h"
+#include "grid/matrix_view.h"
 
 enum line_op {
 	LINE_ADD,

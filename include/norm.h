@@ -2,7 +2,7 @@
 #ifndef WL_NORM_H
 #define WL_NORM_H
 
-#include "tiles.h"
+#include "grid/tiles.h"
 
 /* Of a vector cut by part along the axis, the same on all its lines: x,
  * weight and y are this rank's block. A core's sum of squares runs over its

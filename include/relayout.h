@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-#include "layout.h"
-#include "store.h"
+#include "grid/layout.h"
+#include "grid/matrix_view.h"
 
 /* Re-lays a matrix from one layout to another (other grid, other
  * orientation) on the same ranks: first along x, then along y, every element

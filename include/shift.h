@@ -3,7 +3,7 @@
 #ifndef WL_SHIFT_H
 #define WL_SHIFT_H
 
-#include "tiles.h"
+#include "grid/tiles.h"
 
 /* A step of the ring shift that is on its way; [0] is the side of the lower
  * neighbour, [1] the upper. */

@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 
+#include "grid/gemv_matrix.h"
+#include "grid/tiles.h"
 #include "host/mesh.h"
-#include "slab.h"
-#include "tiles.h"
 
 /* Where a matrix goes: tiles of the prefill phase (where they stand, skewed or
  * not), or a slab. */

@@ -10,7 +10,7 @@
 #include "attention.h"
 #include "device/cost.h"
 #include "device/ledger.h"
-#include "grid.h"
+#include "grid/grid.h"
 #include "host/mesh.h"
 #include "kvcache.h"
 #include "model/model.h"

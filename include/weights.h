@@ -7,11 +7,11 @@
 #include <stdbool.h>
 
 #include "gemm.h"
+#include "grid/gemv_matrix.h"
+#include "grid/tiles.h"
 #include "host/mesh.h"
 #include "model/checkpoint.h"
 #include "model/heads.h"
-#include "slab.h"
-#include "tiles.h"
 
 /* A vector: this rank's block in each phase. Norms: of E, on x in prefill, on
  * y in decode; biases: of their channels, on x in both. NULL: not there. */

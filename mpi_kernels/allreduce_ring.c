@@ -17,7 +17,7 @@
  * Source: WaferLLM (OSDI'25), sections 5.3 (the ring) and 6.1. */
 #include "config.h"
 #include "allreduce_charge.h"
-#include "ring.h"
+#include "grid/ring.h"
 #include "allreduce.h"
 
 /* Every second core from first on, and the last one. */

@@ -11,14 +11,14 @@
  *
  * Source: WaferLLM (OSDI'25), Algorithm 1 and section 5.3. */
 #include "config.h"
-#include "tiles.h"
+#include "grid/tiles.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "device/cost.h"
-#include "ring.h"
+#include "grid/ring.h"
 #include "shift.h"
 
 /* The step that line q takes: +1, -1, or 0 when it stays. */

@@ -6,7 +6,7 @@
  * As many come as leave, so that in the end there is room for all of them where
  * they had it before. */
 #include "config.h"
-#include "tiles.h"
+#include "grid/tiles.h"
 
 #include <stdlib.h>
 #include <string.h>

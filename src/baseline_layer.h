@@ -6,7 +6,7 @@
 
 #include "baseline.h"
 #include "device/cost.h"
-#include "grid.h"
+#include "grid/grid.h"
 
 /* The only constant of the baselines' own. Cycles in which a core finds out
  * where a message goes on that no route is set for: it reads the address,

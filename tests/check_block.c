@@ -4,7 +4,7 @@
 #include "base/partition.h"
 #include "model/heads.h"
 #include "host/mesh.h"
-#include "ring.h"
+#include "grid/ring.h"
 
 #include <check.h>
 #include <stdbool.h>

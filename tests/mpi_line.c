@@ -16,14 +16,14 @@
 #include "host/profile.h"
 #include "relayout.h"
 #include "shift.h"
-#include "slab.h"
-#include "tiles.h"
+#include "grid/gemv_matrix.h"
+#include "grid/tiles.h"
 
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "grid/layout.h"
 #include "lab.h"
-#include "layout.h"
 
 static int larger(int a, int b)
 {

@@ -1,7 +1,7 @@
 /* Somewhere that boxes of a matrix are copied from and to, in whatever form it
  * lies there. */
-#ifndef WL_STORE_H
-#define WL_STORE_H
+#ifndef WL_MATRIX_VIEW_H
+#define WL_MATRIX_VIEW_H
 
 #include <stdbool.h>
 #include <stddef.h>

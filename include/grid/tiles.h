@@ -12,9 +12,9 @@
 #include <stdint.h>
 
 #include "base/partition.h"
-#include "grid.h"
+#include "grid/grid.h"
+#include "grid/matrix_view.h"
 #include "model/model.h"
-#include "store.h"
 
 struct tiles {
 	enum wl_type type;   /* of the elements in memory */

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/partition.h"
-#include "grid.h"
+#include "grid/grid.h"
 
 /* k on y and n on x, or (transposed) k on x and n on y. */
 struct layout {

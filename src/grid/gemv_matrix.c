@@ -1,5 +1,5 @@
 #include "config.h"
-#include "slab.h"
+#include "grid/gemv_matrix.h"
 
 #include <stdlib.h>
 #include <string.h>

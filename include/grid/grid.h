@@ -10,9 +10,9 @@
 
 #include "base/partition.h"
 #include "device/ledger.h"
+#include "grid/ring.h"
 #include "host/noc.h"
 #include "host/profile.h"
-#include "ring.h"
 
 enum axis { AXIS_X, AXIS_Y };
 

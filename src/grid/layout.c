@@ -1,5 +1,5 @@
 #include "config.h"
-#include "layout.h"
+#include "grid/layout.h"
 
 static struct box box_of(const struct layout *l, struct range ys,
                          struct range xs)

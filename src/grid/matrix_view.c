@@ -1,5 +1,5 @@
 #include "config.h"
-#include "store.h"
+#include "grid/matrix_view.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "tiles.h"
+#include "grid/tiles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/huge.h"
 #include "device/cost.h"
-#include "ring.h"
+#include "grid/ring.h"
 
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
                    enum ring_kind kind, enum wl_type type, struct part ring,

@@ -1,11 +1,11 @@
 #include "config.h"
-#include "grid.h"
+#include "grid/grid.h"
 
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/huge.h"
-#include "ring.h"
+#include "grid/ring.h"
 
 struct range line_cores(const struct line *l, int i)
 {

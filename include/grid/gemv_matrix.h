@@ -2,8 +2,8 @@
  * one axis, n over the other. Several matrices with the same k may share a slab
  * side by side. A rank keeps the rows of each core line of the axis together,
  * in panels (vec.h) of the columns of all its lines of the other one. */
-#ifndef WL_SLAB_H
-#define WL_SLAB_H
+#ifndef WL_GEMV_MATRIX_H
+#define WL_GEMV_MATRIX_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,9 +11,9 @@
 #include "base/partition.h"
 #include "base/type.h"
 #include "device/cost.h"
-#include "grid.h"
-#include "layout.h"
-#include "store.h"
+#include "grid/grid.h"
+#include "grid/layout.h"
+#include "grid/matrix_view.h"
 
 struct slab {
 	enum wl_type type;   /* of the elements in memory */
