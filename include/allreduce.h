@@ -11,7 +11,7 @@
 #include "base/partition.h"
 #include "device/ledger.h"
 #include "grid/grid.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 
 struct line_segment;
 

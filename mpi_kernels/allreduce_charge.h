@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "allreduce.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 
 extern const struct allreduce allreduce_pipeline, allreduce_ring,
 	allreduce_ktree1, allreduce_ktree2, allreduce_ktree3, allreduce_ktree4,

@@ -20,8 +20,8 @@
 #include "allreduce.h"
 #include "base/error.h"
 #include "device/cost.h"
-#include "line.h"
-#include "shift.h"
+#include "mpi_kernels/moves/line.h"
+#include "mpi_kernels/moves/shift.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "shift.h"
+#include "mpi_kernels/moves/shift.h"
 
 static const struct gemm_algorithm table[] = {
 	{ "meshgemm", "two-hop shifts on the interleaved ring (WaferLLM)",

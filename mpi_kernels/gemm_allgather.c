@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "device/cost.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 
 /* Bytes of all of k on the fullest core, beside its own tiles. */
 static uint64_t gathered_bytes(const struct gemm *p)

@@ -19,7 +19,7 @@
 
 #include "base/error.h"
 #include "device/cost.h"
-#include "shift.h"
+#include "mpi_kernels/moves/shift.h"
 #include "simd/vec.h"
 
 /* Charges the whole product's multiply-adds, of which the busiest core has all

@@ -16,7 +16,7 @@
 
 #include "base/error.h"
 #include "device/cost.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 
 /* Bytes of one panel of each operand on the fullest core. */
 static uint64_t panel_bytes(const struct gemm *p)

@@ -19,8 +19,8 @@
 
 #include "base/error.h"
 #include "device/cost.h"
-#include "line.h"
-#include "shift.h"
+#include "mpi_kernels/moves/line.h"
+#include "mpi_kernels/moves/shift.h"
 #include "simd/vec.h"
 
 static const struct gemmt_algorithm table[] = {

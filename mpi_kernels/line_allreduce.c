@@ -9,7 +9,7 @@
  * to each other by a multicast: its bits are the same all over. */
 #include "config.h"
 #include "allreduce.h"
-#include "chain.h"
+#include "mpi_kernels/moves/reduce_chain.h"
 
 #include <string.h>
 

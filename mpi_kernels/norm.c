@@ -8,7 +8,7 @@
 
 #include "allreduce.h"
 #include "device/cost.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 #include "simd/vec.h"
 
 /* Operations on each element: into the sum of squares, by the root, by the

@@ -9,7 +9,7 @@
 #include "base/error.h"
 #include "base/huge.h"
 #include "device/cost.h"
-#include "shift.h"
+#include "mpi_kernels/moves/shift.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

@@ -12,7 +12,7 @@
 #include "base/uniform.h"
 #include "gemmt.h"
 #include "gemv.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 #include "ref.h"
 
 /* ---- operands and truth ---- */

@@ -14,10 +14,10 @@
 
 #include "base/error.h"
 #include "gemv.h"
-#include "line.h"
 #include "model/rope.h"
+#include "mpi_kernels/moves/line.h"
+#include "mpi_kernels/moves/relayout.h"
 #include "norm.h"
-#include "relayout.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

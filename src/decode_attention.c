@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "allreduce.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

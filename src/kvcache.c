@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/huge.h"
 #include "device/cost.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 #include "simd/convert.h"
 
 static struct part tokens_over_rows(const struct kvcache *c, int tokens)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "relayout.h"
+#include "mpi_kernels/moves/relayout.h"
 
 /* --- What is lacking --- */
 

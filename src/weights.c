@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "device/cost.h"
-#include "relayout.h"
-#include "shift.h"
+#include "mpi_kernels/moves/relayout.h"
+#include "mpi_kernels/moves/shift.h"
 
 /* The dimensions of each matrix; see weights.h. */
 static const struct {

@@ -16,7 +16,7 @@
 
 #include "made_device.h"
 #include "made_model.h"
-#include "shift.h"
+#include "mpi_kernels/moves/shift.h"
 #include "suite.h"
 
 enum { CASES = 60, MOST = 16 };

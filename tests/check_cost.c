@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "allreduce.h"
-#include "line.h"
 #include "made_device.h"
+#include "mpi_kernels/moves/line.h"
 #include "suite.h"
 
 enum { CORES = 1000 };

@@ -15,7 +15,7 @@
 #include "gemv.h"
 #include "norm.h"
 #include "ref.h"
-#include "shift.h"
+#include "mpi_kernels/moves/shift.h"
 #include "spread.h"
 #include "wafer.h"
 

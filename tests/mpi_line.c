@@ -12,10 +12,10 @@
 #include "config.h"
 #include "allreduce.h"
 #include "simd/convert.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 #include "host/profile.h"
-#include "relayout.h"
-#include "shift.h"
+#include "mpi_kernels/moves/relayout.h"
+#include "mpi_kernels/moves/shift.h"
 #include "grid/gemv_matrix.h"
 #include "grid/tiles.h"
 

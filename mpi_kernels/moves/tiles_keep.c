@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "shift.h"
+#include "mpi_kernels/moves/shift.h"
 
 /* Places for tiles; each has room for the largest. */
 struct tiles_kept {

@@ -19,7 +19,7 @@
 #include "base/error.h"
 #include "device/cost.h"
 #include "grid/ring.h"
-#include "shift.h"
+#include "mpi_kernels/moves/shift.h"
 
 /* The step that line q takes: +1, -1, or 0 when it stays. */
 static int step_of(const signed char *steps, int q)

@@ -1,12 +1,12 @@
 /* Inside the moves only: chains of partial sums (line_reduce.c), of which
  * the all-reduce is made too (line_allreduce.c), and multicasts
  * (line_multicast.c). */
-#ifndef WL_CHAIN_H
-#define WL_CHAIN_H
+#ifndef WL_REDUCE_CHAIN_H
+#define WL_REDUCE_CHAIN_H
 
 #include <stdbool.h>
 
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 
 /* Members of a chain: cores core[0] < core[1] < ... < core[n-1], or, core
  * NULL, n cores from first on; each part's root is one of them. Core p's

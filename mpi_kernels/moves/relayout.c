@@ -1,12 +1,12 @@
 #include "config.h"
-#include "relayout.h"
+#include "mpi_kernels/moves/relayout.h"
 
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/huge.h"
 #include "device/cost.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 
 /* --- What a re-layout costs --- */
 

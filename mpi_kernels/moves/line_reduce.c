@@ -9,7 +9,7 @@
  *
  * Source: WaferLLM (OSDI'25), section 6. */
 #include "config.h"
-#include "chain.h"
+#include "mpi_kernels/moves/reduce_chain.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
  * between ranks, per direction. Parts with roots of their own travel
  * together. Source: WaferLLM (OSDI'25), sections 5.4 and 6. */
 #include "config.h"
-#include "chain.h"
+#include "mpi_kernels/moves/reduce_chain.h"
 
 #include <string.h>
 

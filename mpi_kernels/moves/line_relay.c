@@ -3,7 +3,7 @@
  * owners to new ones. Everything goes neighbour by neighbour; a rank in
  * between takes what is its own and sends the rest on. */
 #include "config.h"
-#include "line.h"
+#include "mpi_kernels/moves/line.h"
 
 #include <limits.h>
 #include <string.h>
