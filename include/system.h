@@ -5,10 +5,10 @@
 
 #include <stdbool.h>
 
-#include "allreduce.h"
 #include "base/options.h"
 #include "baseline.h"
 #include "gemm.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 
 struct system {
 	const char *name, *help;

@@ -17,9 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allreduce.h"
 #include "base/error.h"
 #include "device/cost.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
 #include "mpi_kernels/moves/shift.h"
 #include "simd/convert.h"

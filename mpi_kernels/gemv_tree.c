@@ -15,8 +15,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "allreduce.h"
 #include "device/cost.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "simd/vec.h"
 
 /* The cores' partial sums, a pitch apart. */

@@ -6,8 +6,8 @@
 
 #include <math.h>
 
-#include "allreduce.h"
 #include "device/cost.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
 #include "simd/vec.h"
 

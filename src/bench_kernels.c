@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allreduce.h"
 #include "base/error.h"
 #include "base/uniform.h"
 #include "gemmt.h"
 #include "gemv.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
 #include "ref.h"
 

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "allreduce.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
 #include "simd/convert.h"
 #include "simd/vec.h"

@@ -2,7 +2,7 @@
  * core does: the slowest sets the pace. The moves inside are charged by
  * themselves on a grid beside: mpi_line looks at those. Without MPI. */
 #include "config.h"
-#include "allreduce.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "attention.h"
 #include "gemm.h"
 #include "gemmt.h"

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allreduce.h"
 #include "made_device.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
 #include "suite.h"
 

@@ -7,7 +7,7 @@
 /* timeout: 300 */
 #define _GNU_SOURCE /* memmem */
 #include "config.h"
-#include "allreduce.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "attention.h"
 #include "simd/convert.h"
 #include "gemm.h"

@@ -5,7 +5,7 @@
 /* ranks: 1 4 9 */
 /* full-ranks: 64 */
 #include "config.h"
-#include "allreduce.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "wafer.h"
 
 #include <stdlib.h>

@@ -10,7 +10,7 @@
 /* ranks: 1 4 6 9 16 */
 /* full-ranks: 64 */
 #include "config.h"
-#include "allreduce.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "simd/convert.h"
 #include "mpi_kernels/moves/line.h"
 #include "host/profile.h"

@@ -8,7 +8,7 @@
  * Whatever way the wafer gives the sum out, and is charged for, ranks give it
  * to each other by a multicast: its bits are the same all over. */
 #include "config.h"
-#include "allreduce.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/reduce_chain.h"
 
 #include <string.h>

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "allreduce.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
 
 extern const struct allreduce allreduce_pipeline, allreduce_ring,

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "allreduce.h"
 #include "base/error.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 
 static uint64_t larger(uint64_t a, uint64_t b)
 {

@@ -18,7 +18,7 @@
 #include "config.h"
 #include "allreduce_charge.h"
 #include "grid/ring.h"
-#include "allreduce.h"
+#include "mpi_kernels/allreduce/allreduce.h"
 
 /* Every second core from first on, and the last one. */
 static int every_second(int first, int last, int *core)
