@@ -8,9 +8,9 @@
 #include <stdio.h>
 
 #include "account.h"
-#include "gemm.h"
 #include "grid/gemv_matrix.h"
 #include "grid/tiles.h"
+#include "mpi_kernels/products/gemm.h"
 
 /* Where in its ledger a bench charges: it is of no phase, and no operator. */
 #define BENCH_PHASE PHASE_LOAD

@@ -7,8 +7,8 @@
 
 #include "base/options.h"
 #include "baseline.h"
-#include "gemm.h"
 #include "mpi_kernels/allreduce/allreduce.h"
+#include "mpi_kernels/products/gemm.h"
 
 struct system {
 	const char *name, *help;

@@ -6,12 +6,12 @@
 
 #include <stdbool.h>
 
-#include "gemm.h"
 #include "grid/gemv_matrix.h"
 #include "grid/tiles.h"
 #include "host/mesh.h"
 #include "model/checkpoint.h"
 #include "model/heads.h"
+#include "mpi_kernels/products/gemm.h"
 
 /* A vector: this rank's block in each phase. Norms: of E, on x in prefill, on
  * y in decode; biases: of their channels, on x in both. NULL: not there. */

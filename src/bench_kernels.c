@@ -9,10 +9,10 @@
 
 #include "base/error.h"
 #include "base/uniform.h"
-#include "gemmt.h"
-#include "gemv.h"
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
+#include "mpi_kernels/products/gemmt.h"
+#include "mpi_kernels/products/gemv.h"
 #include "ref.h"
 
 /* ---- operands and truth ---- */

@@ -13,10 +13,10 @@
 #include <stdlib.h>
 
 #include "base/error.h"
-#include "gemv.h"
 #include "model/rope.h"
 #include "mpi_kernels/moves/line.h"
 #include "mpi_kernels/moves/relayout.h"
+#include "mpi_kernels/products/gemv.h"
 #include "norm.h"
 #include "simd/convert.h"
 #include "simd/vec.h"

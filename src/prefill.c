@@ -16,10 +16,10 @@
 
 #include "base/error.h"
 #include "device/cost.h"
-#include "gemm.h"
-#include "gemv.h"
 #include "model/rope.h"
 #include "mpi_kernels/moves/line.h"
+#include "mpi_kernels/products/gemm.h"
+#include "mpi_kernels/products/gemv.h"
 #include "norm.h"
 #include "simd/convert.h"
 #include "simd/vec.h"

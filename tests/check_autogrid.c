@@ -10,10 +10,10 @@
 
 #include "account.h"
 #include "dry_request.h"
-#include "gemm.h"
 #include "kvcache.h"
 #include "made_device.h"
 #include "made_model.h"
+#include "mpi_kernels/products/gemm.h"
 #include "suite.h"
 #include "trial.h"
 

@@ -4,9 +4,9 @@
 #include "config.h"
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "attention.h"
-#include "gemm.h"
-#include "gemmt.h"
-#include "gemv.h"
+#include "mpi_kernels/products/gemm.h"
+#include "mpi_kernels/products/gemmt.h"
+#include "mpi_kernels/products/gemv.h"
 #include "norm.h"
 
 #include <check.h>

@@ -65,8 +65,11 @@ function code_of(text,    out, end) {
 	return out
 }
 
-# A definition begins at the left margin and ends with "{" there.
+# A definition begins at the left margin and ends with "{" there. A static one
+# hides others of its name in its file.
 function note_definition(code) {
+	if (code ~ /^static/ && match(code, /[a-z_0-9A-Z]+\(/))
+		hidden[FILENAME, substr(code, RSTART, RLENGTH - 1)] = 1
 	if (code ~ /^[a-z]/ && code !~ /^static|^typedef/ &&
 	    match(code, /[a-z_0-9A-Z]+\(/))
 		name = substr(code, RSTART, RLENGTH - 1)
@@ -139,6 +142,7 @@ END {
 	for (i = 1; i <= calls; i++) {
 		from = folder_of(call_file[i])
 		if (!(call_name[i] in home) ||
+		    (call_file[i], call_name[i]) in hidden ||
 		    place[home[call_name[i]]] <= place[from])
 			continue
 		printf "%s:%d: %s calls %s of %s\n", call_file[i],

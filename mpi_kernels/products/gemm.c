@@ -1,6 +1,6 @@
 /* The table of products, and how their operands lie. */
 #include "config.h"
-#include "gemm.h"
+#include "mpi_kernels/products/gemm.h"
 
 #include <string.h>
 

@@ -10,7 +10,7 @@
  *
  * Source: van de Geijn and Watts (1997); WaferLLM (OSDI'25), section 5.1. */
 #include "config.h"
-#include "product.h"
+#include "gemm_common.h"
 
 #include <stdlib.h>
 

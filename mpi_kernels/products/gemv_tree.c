@@ -10,7 +10,7 @@
  *
  * Source: WaferLLM (OSDI'25), section 6.2. */
 #include "config.h"
-#include "gemv.h"
+#include "mpi_kernels/products/gemv.h"
 
 #include <math.h>
 #include <string.h>

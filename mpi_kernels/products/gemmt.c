@@ -12,7 +12,7 @@
  *
  * Source: WaferLLM (OSDI'25), section 5.4. */
 #include "config.h"
-#include "gemmt.h"
+#include "mpi_kernels/products/gemmt.h"
 
 #include <stdlib.h>
 #include <string.h>

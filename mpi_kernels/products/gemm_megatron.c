@@ -15,7 +15,7 @@
  * for gathers and scatters in place of all-reduces; Wang et al. (ASPLOS'23) for
  * their overlap with products. */
 #include "config.h"
-#include "product.h"
+#include "gemm_common.h"
 
 #include "base/error.h"
 #include "device/cost.h"

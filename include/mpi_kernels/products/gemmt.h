@@ -3,7 +3,7 @@
 #ifndef WL_GEMMT_H
 #define WL_GEMMT_H
 
-#include "gemm.h"
+#include "mpi_kernels/products/gemm.h"
 
 /* C = A B^T. A [m][k]: rows on y, k on x, at home; B^T [k][n]: n travelling on
  * y in as many blocks as a product has (gemm_blocks), k on x, at home; C

@@ -1,7 +1,7 @@
 /* What products on a grid share: their account, operands that go round, and
  * panels that are brought along the lines. */
 #include "config.h"
-#include "product.h"
+#include "gemm_common.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
  *
  * Source: WaferLLM (OSDI'25), section 5.1. */
 #include "config.h"
-#include "product.h"
+#include "gemm_common.h"
 
 #include <stdlib.h>
 

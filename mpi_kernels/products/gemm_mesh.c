@@ -18,7 +18,7 @@
  *
  * Source: WaferLLM (OSDI'25), section 5.3. */
 #include "config.h"
-#include "product.h"
+#include "gemm_common.h"
 
 void gemm_mesh(const struct gemm *p)
 {

@@ -1,8 +1,8 @@
 /* Inside the products only (gemm_*.c): what they share. */
-#ifndef WL_PRODUCT_H
-#define WL_PRODUCT_H
+#ifndef WL_GEMM_COMMON_H
+#define WL_GEMM_COMMON_H
 
-#include "gemm.h"
+#include "mpi_kernels/products/gemm.h"
 
 /* Charges the multiply-adds of C = A B, but no cycles, and empties C. */
 void product_start(const struct gemm *p);

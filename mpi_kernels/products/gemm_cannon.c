@@ -9,7 +9,7 @@
  *
  * Source: Cannon (1969); WaferLLM (OSDI'25), section 5.1. */
 #include "config.h"
-#include "product.h"
+#include "gemm_common.h"
 
 void gemm_cannon(const struct gemm *p)
 {
