@@ -7,13 +7,13 @@
 
 #include <stdint.h>
 
-#include "attention.h"
 #include "device/cost.h"
 #include "device/ledger.h"
 #include "grid/grid.h"
 #include "host/mesh.h"
 #include "kvcache.h"
 #include "model/model.h"
+#include "mpi_kernels/attention.h"
 #include "weights.h"
 
 /* Buffers of a decode step, made once. Vectors on this rank's cores: floats,

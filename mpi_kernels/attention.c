@@ -11,7 +11,7 @@
  *
  * Source: WaferLLM (OSDI'25), section 5.4 (dist-GEMM-T). */
 #include "config.h"
-#include "attention.h"
+#include "mpi_kernels/attention.h"
 
 #include <math.h>
 #include <stdlib.h>

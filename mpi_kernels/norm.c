@@ -2,7 +2,7 @@
  * along the line, each core scales its own elements.
  * Source: WaferLLM (OSDI'25), section 4; Zhang and Sennrich (2019). */
 #include "config.h"
-#include "norm.h"
+#include "mpi_kernels/norm.h"
 
 #include <math.h>
 

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "ref.h"
+#include "mpi_kernels/ref.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 #include "mpi_kernels/moves/line.h"
 #include "mpi_kernels/products/gemmt.h"
 #include "mpi_kernels/products/gemv.h"
-#include "ref.h"
+#include "mpi_kernels/ref.h"
 
 /* ---- operands and truth ---- */
 

@@ -16,8 +16,8 @@
 #include "model/rope.h"
 #include "mpi_kernels/moves/line.h"
 #include "mpi_kernels/moves/relayout.h"
+#include "mpi_kernels/norm.h"
 #include "mpi_kernels/products/gemv.h"
-#include "norm.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

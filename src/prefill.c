@@ -18,9 +18,9 @@
 #include "device/cost.h"
 #include "model/rope.h"
 #include "mpi_kernels/moves/line.h"
+#include "mpi_kernels/norm.h"
 #include "mpi_kernels/products/gemm.h"
 #include "mpi_kernels/products/gemv.h"
-#include "norm.h"
 #include "simd/convert.h"
 #include "simd/vec.h"
 

@@ -3,11 +3,11 @@
  * themselves on a grid beside: mpi_line looks at those. Without MPI. */
 #include "config.h"
 #include "mpi_kernels/allreduce/allreduce.h"
-#include "attention.h"
+#include "mpi_kernels/attention.h"
 #include "mpi_kernels/products/gemm.h"
 #include "mpi_kernels/products/gemmt.h"
 #include "mpi_kernels/products/gemv.h"
-#include "norm.h"
+#include "mpi_kernels/norm.h"
 
 #include <check.h>
 #include <math.h>

@@ -11,7 +11,7 @@
 
 #include "made_up.h"
 #include "model/checkpoint.h"
-#include "ref.h"
+#include "mpi_kernels/ref.h"
 #include "simd/convert.h"
 #include "src/import/vocab_read.h"
 

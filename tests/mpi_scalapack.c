@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "lab.h"
-#include "ref.h"
+#include "mpi_kernels/ref.h"
 
 /* One product: the operands' keys, and what this rank was handed of C. */
 struct product {
