@@ -4,7 +4,7 @@
 #define WL_ACCOUNT_H
 
 #include "base/options.h"
-#include "wafer.h"
+#include "inference/inference.h"
 
 /* Joules of one phase or operator, two ways. */
 struct energy {

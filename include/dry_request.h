@@ -3,8 +3,8 @@
 #ifndef WL_DRY_REQUEST_H
 #define WL_DRY_REQUEST_H
 
+#include "inference/inference.h"
 #include "system.h"
-#include "wafer.h"
 
 struct dry_request {
 	const struct model *model;   /* borrowed, as is the device */

@@ -12,7 +12,7 @@
 #include <math.h>
 
 #include "base/error.h"
-#include "wafer.h"
+#include "inference/inference.h"
 
 /* Operations on each element: norm.c; scale, mask, maximum, exponential, sum,
  * division of each score. */

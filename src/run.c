@@ -20,6 +20,7 @@
 #include "host/mesh.h"
 #include "host/profile.h"
 #include "host/progress.h"
+#include "inference/inference.h"
 #include "lead.h"
 #include "logits.h"
 #include "model/checkpoint.h"
@@ -28,7 +29,6 @@
 #include "text/prompt.h"
 #include "text/sampler.h"
 #include "text/tokenizer.h"
-#include "wafer.h"
 
 /* Longest message of the control plane, bytes. */
 #define CONTROL_BYTES 1000

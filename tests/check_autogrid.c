@@ -10,7 +10,7 @@
 
 #include "account.h"
 #include "dry_request.h"
-#include "kvcache.h"
+#include "inference/kvcache.h"
 #include "made_device.h"
 #include "made_model.h"
 #include "mpi_kernels/products/gemm.h"

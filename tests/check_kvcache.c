@@ -2,7 +2,7 @@
  * and store entries, played core by core, against kvcache.h's arithmetic and
  * against what a cache on one rank really stores. Without MPI. */
 #include "config.h"
-#include "kvcache.h"
+#include "inference/kvcache.h"
 
 #include <check.h>
 #include <math.h>

@@ -16,8 +16,8 @@
 #include "mpi_kernels/norm.h"
 #include "mpi_kernels/ref.h"
 #include "mpi_kernels/moves/shift.h"
-#include "spread.h"
-#include "wafer.h"
+#include "src/inference/redistribute.h"
+#include "inference/inference.h"
 
 #include <float.h>
 #include <stdlib.h>

@@ -6,7 +6,7 @@
 /* full-ranks: 64 */
 #include "config.h"
 #include "mpi_kernels/allreduce/allreduce.h"
-#include "wafer.h"
+#include "inference/inference.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "spread.h"
+#include "redistribute.h"
 
 #include <limits.h>
 #include <stdint.h>

@@ -2,8 +2,8 @@
  * KV cache and account, as one rank holds them; and the phases that run on
  * it. Used in this order: wafer_init, weights_load, prefill_run,
  * transition_run, decode_step ..., wafer_fini. */
-#ifndef WL_WAFER_H
-#define WL_WAFER_H
+#ifndef WL_INFERENCE_H
+#define WL_INFERENCE_H
 
 #include <stdint.h>
 
@@ -11,10 +11,10 @@
 #include "device/ledger.h"
 #include "grid/grid.h"
 #include "host/mesh.h"
-#include "kvcache.h"
+#include "inference/kvcache.h"
+#include "inference/weights.h"
 #include "model/model.h"
 #include "mpi_kernels/attention.h"
-#include "weights.h"
 
 /* Buffers of a decode step, made once. Vectors on this rank's cores: floats,
  * rounded to what cores hold, but sums on their way and logits, which stay as

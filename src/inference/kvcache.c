@@ -1,5 +1,5 @@
 #include "config.h"
-#include "kvcache.h"
+#include "inference/kvcache.h"
 
 #include <stdlib.h>
 #include <string.h>

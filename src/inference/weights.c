@@ -1,5 +1,5 @@
 #include "config.h"
-#include "weights.h"
+#include "inference/weights.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * and hands each piece to the rank whose cores it belongs to. Loading is the
  * host's business: it may use collectives, and nothing is charged. */
 #include "config.h"
-#include "weights.h"
+#include "inference/weights.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 #include "base/crc.h"
 #include "base/error.h"
 #include "base/huge.h"
+#include "redistribute.h"
 #include "simd/convert.h"
-#include "spread.h"
 
 /* Bytes of a tensor that a rank reads, checks and hands on at a time, or one
  * row: they stay in a core's cache. */

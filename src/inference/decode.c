@@ -8,7 +8,7 @@
  * axes, so that no vector is ever transposed.
  * Source: WaferLLM (OSDI'25), sections 4.2 and 6. */
 #include "config.h"
-#include "wafer.h"
+#include "inference/inference.h"
 
 #include <stdlib.h>
 

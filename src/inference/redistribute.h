@@ -2,8 +2,8 @@
  * this rank's own is laid straight in place, and the others are sent what is
  * theirs, in one collective for many rounds. For loading alone: nothing here
  * asks who is whose neighbour, and nothing is charged. */
-#ifndef WL_SPREAD_H
-#define WL_SPREAD_H
+#ifndef WL_REDISTRIBUTE_H
+#define WL_REDISTRIBUTE_H
 
 #include <stddef.h>
 

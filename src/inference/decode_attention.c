@@ -8,7 +8,7 @@
  * A core's sums run over its own channels, then its own tokens, in order.
  * Source: WaferLLM (OSDI'25), sections 4.2 and 4.3. */
 #include "config.h"
-#include "wafer.h"
+#include "inference/inference.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "wafer.h"
+#include "inference/inference.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -9,7 +9,7 @@
  * mesh.
  * Source: WaferLLM (OSDI'25), section 4.1. */
 #include "config.h"
-#include "wafer.h"
+#include "inference/inference.h"
 
 #include <stdlib.h>
 #include <string.h>
