@@ -4,7 +4,7 @@
 #define WL_DRY_REQUEST_H
 
 #include "inference/inference.h"
-#include "system.h"
+#include "systems/system.h"
 
 struct dry_request {
 	const struct model *model;   /* borrowed, as is the device */

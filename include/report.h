@@ -26,7 +26,7 @@
 #include "base/output.h"
 #include "host/mesh.h"
 #include "host/profile.h"
-#include "system.h"
+#include "systems/system.h"
 
 /* What the host took for it. */
 struct host_times {

@@ -9,7 +9,7 @@
 #include "bench.h"
 #include "model/model.h"
 #include "scalapack.h"
-#include "system.h"
+#include "systems/system.h"
 
 /* Of "a|b|C" the words a and b, with `between` them: those in capitals stand
  * for something. */

@@ -25,7 +25,7 @@
 #include "logits.h"
 #include "model/checkpoint.h"
 #include "plan.h"
-#include "system.h"
+#include "systems/system.h"
 #include "text/prompt.h"
 #include "text/sampler.h"
 #include "text/tokenizer.h"

@@ -1,7 +1,7 @@
 /* Accounts of T10 and Ladder: every published cell of theirs, and what must
  * hold for any model, grid and device. Without MPI. */
 #include "config.h"
-#include "baseline.h"
+#include "systems/baseline.h"
 
 #include <check.h>
 #include <limits.h>

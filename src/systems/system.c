@@ -1,5 +1,5 @@
 #include "config.h"
-#include "system.h"
+#include "systems/system.h"
 
 #include <stdio.h>
 #include <string.h>

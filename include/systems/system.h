@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 #include "base/options.h"
-#include "baseline.h"
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/products/gemm.h"
+#include "systems/baseline.h"
 
 struct system {
 	const char *name, *help;

@@ -4,9 +4,9 @@
 #ifndef WL_BASELINE_LAYER_H
 #define WL_BASELINE_LAYER_H
 
-#include "baseline.h"
 #include "device/cost.h"
 #include "grid/grid.h"
+#include "systems/baseline.h"
 
 /* The only constant of the baselines' own. Cycles in which a core finds out
  * where a message goes on that no route is set for: it reads the address,
