@@ -4,7 +4,7 @@
 #define WL_AUTOGRID_H
 
 #include "dry_request.h"
-#include "report.h"
+#include "report/report.h"
 
 /* Fills in r's sides and regions; all else in it is given. Of all pairs of
  * square grids, up to the device's shorter side (4096 at most), that violate

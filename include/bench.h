@@ -7,10 +7,10 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "account.h"
 #include "grid/gemv_matrix.h"
 #include "grid/tiles.h"
 #include "mpi_kernels/products/gemm.h"
+#include "report/account.h"
 
 /* Where in its ledger a bench charges: it is of no phase, and no operator. */
 #define BENCH_PHASE PHASE_LOAD

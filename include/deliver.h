@@ -4,7 +4,7 @@
 #ifndef WL_DELIVER_H
 #define WL_DELIVER_H
 
-#include "report.h"
+#include "report/report.h"
 
 /* Prints the summary unless --quiet, writes --report if given; with --strict
  * violations are an error, after that. r: all but its account, which is made

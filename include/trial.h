@@ -4,8 +4,8 @@
 #ifndef WL_TRIAL_H
 #define WL_TRIAL_H
 
-#include "account.h"
 #include "dry_request.h"
+#include "report/account.h"
 
 /* What a device lacks: bytes a core on as many regions as it has room for, and
  * router paths. The fewest regions that would do (0: no number of them), and

@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "account.h"
 #include "base/error.h"
 #include "host/host.h"
 #include "host/progress.h"
+#include "report/account.h"
 #include "trial.h"
 
 /* The largest side that is tried. */

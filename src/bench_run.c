@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/streams.h"
 #include "host/host.h"
-#include "report.h"
+#include "report/report.h"
 #include "scalapack.h"
 
 /* --strict: what the device cannot do. */

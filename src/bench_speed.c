@@ -10,8 +10,8 @@
 #include "host/host.h"
 #include "host/mesh.h"
 #include "host_speed.h"
-#include "report.h"
-#include "tree.h"
+#include "report/json_tree.h"
+#include "report/report.h"
 
 /* What a rank reads at most, far more than a core's caches; times that it
  * reads it in a pass; and the part of a host's memory that its ranks may use

@@ -2,8 +2,8 @@
 #include "config.h"
 #include "bench.h"
 
-#include "report.h"
-#include "tree.h"
+#include "report/json_tree.h"
+#include "report/report.h"
 
 /* The emulated figures; absent for what was not emulated. */
 static void put_emulated(json_t *row, const struct bench_result *r)

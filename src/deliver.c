@@ -1,7 +1,7 @@
 #include "config.h"
 #include "deliver.h"
 
-#include "summary.h"
+#include "report/summary.h"
 
 int deliver_account(const struct report *r, const struct wafer *w,
                     int prompt_tokens, int new_tokens, struct wl_error *err)

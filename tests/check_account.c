@@ -2,7 +2,7 @@
  * device does; what follows from the shapes alone; what a request adds up to.
  * On small made-up models and grids, and on llama3-8b. Without MPI. */
 #include "config.h"
-#include "account.h"
+#include "report/account.h"
 
 #include <check.h>
 #include <limits.h>

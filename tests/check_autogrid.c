@@ -8,12 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "account.h"
 #include "dry_request.h"
 #include "inference/kvcache.h"
 #include "made_device.h"
 #include "made_model.h"
 #include "mpi_kernels/products/gemm.h"
+#include "report/account.h"
 #include "suite.h"
 #include "trial.h"
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "account.h"
 #include "base/datafile.h"
 #include "base/jsonfile.h"
 #include "dry_request.h"
@@ -18,6 +17,7 @@
 #include "made_device.h"
 #include "made_model.h"
 #include "model/shape.h"
+#include "report/account.h"
 #include "suite.h"
 
 /* What is allowed between a published cell and ours. */

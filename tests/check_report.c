@@ -1,7 +1,7 @@
 /* Reports: every field, the sums between them, the two forms against each
  * other, and paths that cannot serve. */
 #include "config.h"
-#include "report.h"
+#include "report/report.h"
 
 #include <check.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* The summary of a report: its lines, its figures, and what it singles out. */
 #include "config.h"
-#include "summary.h"
+#include "report/summary.h"
 
 #include <check.h>
 #include <stdio.h>

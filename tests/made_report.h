@@ -5,7 +5,7 @@
 
 #include <check.h>
 
-#include "report.h"
+#include "report/report.h"
 
 static struct wl_error err;
 

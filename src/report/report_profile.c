@@ -1,10 +1,10 @@
 /* Where the host's time went, as a tree of JSON values: phases with all of
  * their time, and operators, whose rows add up to it. */
 #include "config.h"
-#include "report.h"
+#include "report/report.h"
 
 #include "device/ledger.h"
-#include "tree.h"
+#include "report/json_tree.h"
 
 static json_t *figure_of(const struct profile_figure *f)
 {

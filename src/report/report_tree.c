@@ -1,7 +1,7 @@
 /* What a report says, as a tree of JSON values. Every field's unit stands in
  * "units", by its name or by the end of its path. */
 #include "config.h"
-#include "report.h"
+#include "report/report.h"
 
 #include <math.h>
 #include <mpi.h>
@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "host/h5file.h"
 #include "host/host.h"
-#include "tree.h"
+#include "report/json_tree.h"
 
 /* --- Device, model, grids, request --- */
 

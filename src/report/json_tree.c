@@ -1,5 +1,5 @@
 #include "config.h"
-#include "tree.h"
+#include "report/json_tree.h"
 
 #include <math.h>
 #include <stdlib.h>

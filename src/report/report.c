@@ -1,5 +1,5 @@
 #include "config.h"
-#include "report.h"
+#include "report/report.h"
 
 #include <stdio.h>
 #include <stdlib.h>

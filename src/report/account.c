@@ -1,5 +1,5 @@
 #include "config.h"
-#include "account.h"
+#include "report/account.h"
 
 #include <limits.h>
 #include <math.h>

@@ -1,8 +1,8 @@
 /* Trees of JSON values, as reports are made of. A value that is put into an
  * object or array belongs to it; without memory the job ends. Not collective.
  */
-#ifndef WL_TREE_H
-#define WL_TREE_H
+#ifndef WL_JSON_TREE_H
+#define WL_JSON_TREE_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "report.h"
+#include "report/report.h"
 
 /* Lines of at most 80 columns that begin with "waferllm: "; emulated figures
  * say so, figures of the host stand on lines of their own. On the leader only,

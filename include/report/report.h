@@ -20,12 +20,12 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "account.h"
 #include "base/error.h"
 #include "base/options.h"
 #include "base/output.h"
 #include "host/mesh.h"
 #include "host/profile.h"
+#include "report/account.h"
 #include "systems/system.h"
 
 /* What the host took for it. */

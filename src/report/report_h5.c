@@ -1,6 +1,6 @@
 /* The HDF5 form of a report, made of its tree; see report.h. */
 #include "config.h"
-#include "report.h"
+#include "report/report.h"
 
 #include <math.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "summary.h"
+#include "report/summary.h"
 
 #include <math.h>
 #include <stdarg.h>
