@@ -11,14 +11,14 @@
 #include <string.h>
 
 #include "bench.h"
-#include "dry_request.h"
-#include "dry_run.h"
 #include "files.h"
 #include "import/import.h"
 #include "made_device.h"
 #include "made_model.h"
 #include "model/shape.h"
-#include "plan.h"
+#include "src/run/dry_request.h"
+#include "src/run/dry_run.h"
+#include "src/run/request.h"
 #include "suite.h"
 
 enum { REQUESTS = 12 };

@@ -2,20 +2,20 @@
  * small device: none that violates nothing is faster, and where there is none
  * it says so. Without MPI. */
 #include "config.h"
-#include "autogrid.h"
+#include "src/run/autogrid.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "dry_request.h"
 #include "inference/kvcache.h"
 #include "made_device.h"
 #include "made_model.h"
 #include "mpi_kernels/products/gemm.h"
 #include "report/account.h"
+#include "src/run/dry_request.h"
+#include "src/run/trial.h"
 #include "suite.h"
-#include "trial.h"
 
 enum { REQUESTS = 60, LONGEST = 11 };
 

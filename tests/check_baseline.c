@@ -12,12 +12,12 @@
 
 #include "base/datafile.h"
 #include "base/jsonfile.h"
-#include "dry_request.h"
 #include "import/import.h"
 #include "made_device.h"
 #include "made_model.h"
 #include "model/shape.h"
 #include "report/account.h"
+#include "src/run/dry_request.h"
 #include "suite.h"
 
 /* What is allowed between a published cell and ours. */

@@ -17,7 +17,7 @@
 
 #include "files.h"
 #include "host/h5file.h"
-#include "info.h"
+#include "run/info.h"
 #include "simd/convert.h"
 #include "suite.h"
 

@@ -1,7 +1,7 @@
 /* Memory of a run against sums by hand, and what a made-up system says of its
  * memory and its limits. */
 #include "config.h"
-#include "footprint.h"
+#include "src/run/footprint.h"
 #include "host/host.h"
 
 #include <check.h>

@@ -17,9 +17,9 @@
 #include <unistd.h>
 
 #include "files.h"
-#include "info.h"
 #include "model/checkpoint.h"
 #include "model/shape.h"
+#include "run/info.h"
 #include "simd/convert.h"
 #include "suite.h"
 

@@ -1,8 +1,8 @@
 /* What comes at the end of a run: the account as a summary, on standard error
  * or, of a dry run, on standard output, and as a report. The leader only, not
  * collective. */
-#ifndef WL_DELIVER_H
-#define WL_DELIVER_H
+#ifndef WL_RESULTS_H
+#define WL_RESULTS_H
 
 #include "report/report.h"
 

@@ -1,7 +1,7 @@
 /* The leader's word after a token: which one is taken, and whether the run ends
  * with it. */
-#ifndef WL_LEAD_H
-#define WL_LEAD_H
+#ifndef WL_CONTROL_H
+#define WL_CONTROL_H
 
 #include <mpi.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "lead.h"
+#include "control.h"
 
 #include "base/signals.h"
 #include "host/host.h"

@@ -6,13 +6,13 @@
 #include <string.h>
 
 #include "autogrid.h"
-#include "deliver.h"
 #include "dry_request.h"
 #include "host/host.h"
 #include "host/progress.h"
 #include "model/checkpoint.h"
 #include "model/shape.h"
-#include "plan.h"
+#include "request.h"
+#include "results.h"
 
 /* The model of the request: a shape, or that of a checkpoint, the default one
  * at found; the type that its elements are charged as. */

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "deliver.h"
+#include "results.h"
 
 #include "report/summary.h"
 

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "plan.h"
+#include "request.h"
 
 #include <stdio.h>
 

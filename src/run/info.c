@@ -1,5 +1,5 @@
 #include "config.h"
-#include "info.h"
+#include "run/info.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* What is decided before a request runs, dry or not: which checkpoint, which
  * core grids, how many tokens. Not collective. */
-#ifndef WL_PLAN_H
-#define WL_PLAN_H
+#ifndef WL_REQUEST_H
+#define WL_REQUEST_H
 
 #include <limits.h>
 

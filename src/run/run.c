@@ -2,7 +2,7 @@
  * the prompt, chooses sampled tokens and prints. A step that can fail for one
  * rank ends in an agreement. */
 #include "config.h"
-#include "run.h"
+#include "run/run.h"
 
 #include <limits.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include "base/signals.h"
 #include "base/streams.h"
-#include "deliver.h"
+#include "control.h"
 #include "dry_run.h"
 #include "footprint.h"
 #include "host/answer.h"
@@ -21,10 +21,10 @@
 #include "host/profile.h"
 #include "host/progress.h"
 #include "inference/inference.h"
-#include "lead.h"
 #include "logits.h"
 #include "model/checkpoint.h"
-#include "plan.h"
+#include "request.h"
+#include "results.h"
 #include "systems/system.h"
 #include "text/prompt.h"
 #include "text/sampler.h"
