@@ -15,7 +15,8 @@
 #include "base/output.h"
 #include "base/signals.h"
 #include "base/streams.h"
-#include "bench.h"
+#include "bench/bench.h"
+#include "bench/scalapack.h"
 #include "host/h5file.h"
 #include "host/host.h"
 #include "host/launch.h"
@@ -23,7 +24,6 @@
 #include "import/import.h"
 #include "run/info.h"
 #include "run/run.h"
-#include "scalapack.h"
 #include "simd/simd.h"
 #include "text/pretokenizer.h"
 

@@ -6,9 +6,9 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "bench.h"
+#include "bench/bench.h"
+#include "bench/scalapack.h"
 #include "model/model.h"
-#include "scalapack.h"
 #include "systems/system.h"
 
 /* Of "a|b|C" the words a and b, with `between` them: those in capitals stand

@@ -3,7 +3,7 @@
  * to a process. Every element of C comes from one rank. */
 /* ranks: 1 4 6 */
 #include "config.h"
-#include "scalapack.h"
+#include "bench/scalapack.h"
 
 #include <stdlib.h>
 

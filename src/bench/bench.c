@@ -1,7 +1,7 @@
 /* One kernel by one algorithm: what is asked for, its ledger and grid, what
  * came of it. */
 #include "config.h"
-#include "bench.h"
+#include "bench/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>

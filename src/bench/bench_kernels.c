@@ -1,6 +1,6 @@
 /* What bench can run: each kernel's operands, its run, its truth. */
 #include "config.h"
-#include "bench.h"
+#include "bench/bench.h"
 
 #include <float.h>
 #include <math.h>

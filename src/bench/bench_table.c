@@ -1,6 +1,6 @@
 /* The results of a bench beside each other, for people. */
 #include "config.h"
-#include "bench.h"
+#include "bench/bench.h"
 
 #include <stdint.h>
 #include <stdio.h>

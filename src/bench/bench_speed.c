@@ -1,6 +1,6 @@
 /* The verb bench, host: the limits of this machine, on all ranks at once. */
 #include "config.h"
-#include "bench.h"
+#include "bench/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>

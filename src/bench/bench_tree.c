@@ -1,6 +1,6 @@
 /* The report of a bench: results[] has one row for each algorithm that ran. */
 #include "config.h"
-#include "bench.h"
+#include "bench/bench.h"
 
 #include "report/json_tree.h"
 #include "report/report.h"

@@ -1,7 +1,7 @@
 /* The verb bench: chooses algorithms, runs the kernel by each, and shows them
  * beside each other. */
 #include "config.h"
-#include "bench.h"
+#include "bench/bench.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "base/streams.h"
+#include "bench/scalapack.h"
 #include "host/host.h"
 #include "report/report.h"
-#include "scalapack.h"
 
 /* --strict: what the device cannot do. */
 static int refuse_violation(const struct bench *b,

@@ -1,13 +1,13 @@
 /* A kernel with data, timed on the host's ranks, and the same product by
  * ScaLAPACK. */
 #include "config.h"
-#include "bench.h"
+#include "bench/bench.h"
 
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "bench/scalapack.h"
 #include "host/host.h"
-#include "scalapack.h"
 
 static int compare_seconds(const void *a, const void *b)
 {

@@ -8,7 +8,7 @@
  * psgemm then broadcasts columns of A's blocks and rows of B's much as SUMMA
  * does (van de Geijn, Watts, 1997; Choi et al., PBLAS, 1995). */
 #include "config.h"
-#include "scalapack.h"
+#include "bench/scalapack.h"
 
 #ifdef HAVE_SCALAPACK
 
