@@ -105,8 +105,6 @@ BEGIN {
 FILENAME == "src/README" {
 	if (match($0, /^(src|mpi_kernels)(\/[a-z_]+)?  /))
 		place[$1] = ++places
-	if (match($0, /^src, mpi_kernels  /)) # until all have moved
-		place["src"] = place["mpi_kernels"] = ++places
 	next
 }
 
