@@ -32,9 +32,9 @@
 static float **score_slot(const struct scores *s, int g, int y, int x)
 {
 	const struct grid *grid = s->grid;
-	size_t row = (size_t)g * grid_height(grid) + (y - grid->y.mine.lo);
+	size_t row = (size_t)g * grid_height(grid) + (y - grid->y.local.lo);
 
-	return &s->tile[row * grid_width(grid) + (x - grid->x.mine.lo)];
+	return &s->tile[row * grid_width(grid) + (x - grid->x.local.lo)];
 }
 
 static int head_columns(const struct heads *h, int g)
@@ -49,7 +49,7 @@ static int block_offset(const struct scores *s, int g, int b)
 	int columns = head_columns(&s->heads, g), at = 0;
 
 	for (int i = b % columns; i < b; i += columns)
-		at += part_size(&s->tokens, i);
+		at += partition_size(&s->tokens, i);
 	return at;
 }
 
@@ -60,7 +60,7 @@ static int row_length(const struct scores *s, int g, int x)
 
 	for (int i = x - heads_first(&s->heads, g); i < s->tokens.parts;
 	     i += columns)
-		at += part_size(&s->tokens, i);
+		at += partition_size(&s->tokens, i);
 	return at;
 }
 
@@ -85,7 +85,8 @@ static int longest_row(const struct scores *s)
 /* Rows of the fullest core's tiles, of all its heads. */
 static uint64_t core_rows(const struct scores *s)
 {
-	return (uint64_t)s->heads_most * s->heads.group * part_max(&s->tokens);
+	return (uint64_t)s->heads_max * s->heads.group *
+	       partition_max(&s->tokens);
 }
 
 /* Bytes that the fullest core holds of S, and of one step's blocks of S. */
@@ -97,27 +98,27 @@ static uint64_t score_bytes(const struct scores *s)
 static uint64_t block_bytes(const struct scores *s)
 {
 	return cost_bytes(s->grid->ledger,
-	                  core_rows(s) * part_max(&s->tokens));
+	                  core_rows(s) * partition_max(&s->tokens));
 }
 
 void scores_init(struct scores *s, struct grid *g, const struct heads *h,
-                 enum wl_type type, struct part tokens)
+                 enum wl_type type, struct partition tokens)
 {
 	*s = (struct scores){ .grid = g, .type = type, .heads = *h,
 	                      .tokens = tokens,
-	                      .heads_most = heads_most(h) };
-	ledger_hold(g->ledger, SRAM_ACTIVATIONS, score_bytes(s));
+	                      .heads_max = heads_max(h) };
+	ledger_alloc(g->ledger, SRAM_ACTIVATIONS, score_bytes(s));
 	if (g->dry)
 		return;
 	s->tile = wl_calloc((size_t)h->n_kv * grid_height(g) * grid_width(g),
 	                    sizeof *s->tile);
 	for (int i = 0; i < h->n_kv; i++)
-		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
-			for (int y = g->y.mine.lo; y < g->y.mine.hi &&
+		for (int x = g->x.local.lo; x < g->x.local.hi; x++)
+			for (int y = g->y.local.lo; y < g->y.local.hi &&
 			     on_column(h, i, x); y++)
 				*score_slot(s, i, y, x) = wl_malloc(
 					(size_t)h->group *
-					part_size(&tokens, y) *
+					partition_size(&tokens, y) *
 					row_length(s, i, x), sizeof(float));
 }
 
@@ -126,7 +127,7 @@ void scores_fini(struct scores *s)
 	const struct grid *g = s->grid;
 	size_t n = (size_t)s->heads.n_kv * grid_height(g) * grid_width(g);
 
-	ledger_release(g->ledger, SRAM_ACTIVATIONS, score_bytes(s));
+	ledger_free(g->ledger, SRAM_ACTIVATIONS, score_bytes(s));
 	for (size_t i = 0; s->tile && i < n; i++)
 		free(s->tile[i]);
 	free(s->tile);
@@ -148,8 +149,8 @@ static void find_blocks(const struct scores *s, const struct tiles *moving,
 		/* Every column's block is the same: K and V are not skewed. */
 		step->block[y] = tiles_block(moving, 0, y);
 		step->words[y] = (size_t)s->heads.group *
-		                 part_size(&s->tokens, y) *
-		                 part_size(&s->tokens, step->block[y]);
+		                 partition_size(&s->tokens, y) *
+		                 partition_size(&s->tokens, step->block[y]);
 	}
 }
 
@@ -164,7 +165,7 @@ static struct line_parts step_parts(const struct scores *s, int g,
 
 	for (int y = 0; y < grid->rows; y++)
 		root[y] = first + step->block[y] % columns;
-	return (struct line_parts){ grid->rows, grid->y.mine, step->words,
+	return (struct line_parts){ grid->rows, grid->y.local, step->words,
 	                            root };
 }
 
@@ -172,7 +173,8 @@ static struct line_parts step_parts(const struct scores *s, int g,
  * computes what is then masked, a host need not. */
 static bool is_masked(const struct scores *s, int y, int b)
 {
-	return part_start(&s->tokens, b) >= part_start(&s->tokens, y + 1);
+	return partition_start(&s->tokens, b) >=
+	       partition_start(&s->tokens, y + 1);
 }
 
 /* One core's share of Q K^T over its own channels c of head g, for the block b
@@ -182,15 +184,16 @@ static void partial_scores(const struct scores *s, struct range c,
                            int x, int b, float *part)
 {
 	const struct heads *h = &s->heads;
-	int m = part_size(&s->tokens, y), n = part_size(&s->tokens, b);
-	int width = part_size(&h->q, x);
+	int m = partition_size(&s->tokens, y),
+	    n = partition_size(&s->tokens, b);
+	int width = partition_size(&h->q, x);
 
 	memset(part, 0, (size_t)h->group * m * n * sizeof *part);
 	for (int r = 0; r < h->group && !is_masked(s, y, b); r++)
 		vec_gemm(m, n, range_size(c),
 		         tiles_at(q, y, x) + c.lo * h->group + r, width,
-		         h->group, WL_F32,
-		         tiles_at(k, y, x) + (size_t)c.lo * n, n, part + (size_t)r * m * n, n);
+		         h->group, WL_F32, tiles_at(k, y, x) + (size_t)c.lo * n,
+		         n, part + (size_t)r * m * n, n);
 }
 
 /* Scales and masks a finished block and puts it into its keeper's tile: row i
@@ -198,8 +201,10 @@ static void partial_scores(const struct scores *s, struct range c,
 static void keep_block(struct scores *s, int g, int y, int x, int b,
                        const float *part)
 {
-	int m = part_size(&s->tokens, y), n = part_size(&s->tokens, b);
-	int row0 = part_start(&s->tokens, y), col0 = part_start(&s->tokens, b);
+	int m = partition_size(&s->tokens, y),
+	    n = partition_size(&s->tokens, b);
+	int row0 = partition_start(&s->tokens, y),
+	    col0 = partition_start(&s->tokens, b);
 	int length = row_length(s, g, x), at = block_offset(s, g, b);
 	float scale = 1.0f / sqrtf(s->heads.head_dim);
 	float *tile = *score_slot(s, g, y, x);
@@ -222,7 +227,7 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 	size_t stride;
 	int root[grid->rows], first = heads_first(&s->heads, g);
 	int last = heads_last(&s->heads, g), base = line_base(&grid->x, first);
-	int end = last + 1 < grid->x.mine.hi ? last + 1 : grid->x.mine.hi;
+	int end = last + 1 < grid->x.local.hi ? last + 1 : grid->x.local.hi;
 	struct line_parts parts = step_parts(s, g, step, root);
 	float *value = NULL;
 
@@ -234,7 +239,7 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 		float *part = value + (x - base) * stride;
 		struct range c = heads_channels(&s->heads, g, x);
 
-		for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
+		for (int y = grid->y.local.lo; y < grid->y.local.hi; y++) {
 			partial_scores(s, c, q, k, y, x, step->block[y], part);
 			part += step->words[y];
 		}
@@ -242,7 +247,7 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 	line_reduce(&grid->x, first, last, &parts, LINE_ADD, value, stride);
 	size_t at = 0;
 
-	for (int y = grid->y.mine.lo; value && y < grid->y.mine.hi; y++) {
+	for (int y = grid->y.local.lo; value && y < grid->y.local.hi; y++) {
 		int x = root[y];
 
 		if (line_has(&grid->x, x))
@@ -257,23 +262,23 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 static uint64_t scores_cycles(const struct ledger *l, const struct heads *h,
                               int block)
 {
-	return h->group * cost_gemm(l, block, block, part_max(&h->kv));
+	return h->group * cost_gemm(l, block, block, partition_max(&h->kv));
 }
 
 static uint64_t values_cycles(const struct ledger *l, const struct heads *h,
                               int block)
 {
-	int heads = heads_most(h);
+	int heads = heads_max(h);
 
 	return (uint64_t)h->group * heads *
-	       cost_gemm(l, block, (part_max(&h->kv) + heads - 1) / heads,
+	       cost_gemm(l, block, (partition_max(&h->kv) + heads - 1) / heads,
 	                 block);
 }
 
-uint64_t attention_least(const struct ledger *l, const struct heads *h,
-                         const struct part *tokens)
+uint64_t attention_min_cycles(const struct ledger *l, const struct heads *h,
+                         const struct partition *tokens)
 {
-	int block = part_max(tokens), rows = tokens->parts;
+	int block = partition_max(tokens), rows = tokens->parts;
 	uint64_t exchange = rows > 1 ? cost_exchange(l) : 0;
 
 	return rows * (scores_cycles(l, h, block) +
@@ -286,8 +291,8 @@ static struct charge unmasked_product(const struct scores *s)
 	uint64_t tokens = s->tokens.n;
 
 	return cost_product(s->grid->ledger, tokens * tokens * s->heads.q.n,
-	                    tokens * part_max(&s->tokens) *
-	                    part_max(&s->heads.q), 0);
+	                    tokens * partition_max(&s->tokens) *
+	                    partition_max(&s->heads.q), 0);
 }
 
 void attention_scores(struct scores *s, const struct tiles *q, struct tiles *k)
@@ -300,27 +305,27 @@ void attention_scores(struct scores *s, const struct tiles *q, struct tiles *k)
 	const struct charge product = unmasked_product(s);
 	const struct charge step_product = {
 		.compute_cycles = scores_cycles(l, &s->heads,
-		                                part_max(&s->tokens)) };
+		                                partition_max(&s->tokens)) };
 
 	ledger_charge(l, &product);
-	ledger_hold(l, SRAM_BUFFERS, block_bytes(s));
+	ledger_alloc(l, SRAM_BUFFERS, block_bytes(s));
 	for (int step = 0; step < g->rows; step++) {
 		struct tiles_shift shift;
 
 		find_blocks(s, k, &now);
-		ledger_together(l);
+		ledger_overlap_begin(l);
 		ledger_charge(l, &step_product);
 		tiles_shift_start(&shift, k, NULL);
-		ledger_join(l);
+		ledger_overlap_end(l);
 		/* The heads, side by side: a core that adds to what passes
 		 * does nothing else. */
-		ledger_together(l);
+		ledger_overlap_begin(l);
 		for (int i = 0; i < s->heads.n_kv; i++)
 			reduce_head(s, i, q, k, &now);
-		ledger_join(l);
+		ledger_overlap_end(l);
 		tiles_shift_finish(&shift);
 	}
-	ledger_release(l, SRAM_BUFFERS, block_bytes(s));
+	ledger_free(l, SRAM_BUFFERS, block_bytes(s));
 }
 
 /* All-reduces one word per (query head, token) along every head: value
@@ -352,7 +357,7 @@ static void each_row(struct scores *s, int step, float *value, float *result,
 	int w = grid_width(grid);
 
 	for (int g = 0; g < h->n_kv; g++)
-		for (int x = grid->x.mine.lo; x < grid->x.mine.hi; x++) {
+		for (int x = grid->x.local.lo; x < grid->x.local.hi; x++) {
 			int n = row_length(s, g, x);
 			int place = g * w + x - line_base(&grid->x,
 			                                  heads_first(h, g));
@@ -360,10 +365,11 @@ static void each_row(struct scores *s, int step, float *value, float *result,
 
 			if (!on_column(h, g, x))
 				continue;
-			for (int y = grid->y.mine.lo; y < grid->y.mine.hi;
+			for (int y = grid->y.local.lo; y < grid->y.local.hi;
 			     y++) {
 				float *row = *score_slot(s, g, y, x);
-				int m = h->group * part_size(&s->tokens, y);
+				int m = h->group *
+				        partition_size(&s->tokens, y);
 
 				for (int i = 0; i < m; i++, row += n, at++) {
 					float *v = &value[place * rows + at];
@@ -388,7 +394,7 @@ static void each_row(struct scores *s, int step, float *value, float *result,
 void attention_softmax(struct scores *s)
 {
 	struct grid *g = s->grid;
-	struct range tokens = part_range(&s->tokens, g->y.mine);
+	struct range tokens = partition_range(&s->tokens, g->y.local);
 	size_t rows = (size_t)s->heads.group * range_size(tokens);
 	float *value = NULL, *result = NULL;
 	const struct charge local = cost_elements(
@@ -421,10 +427,10 @@ static void take_blocks(const struct scores *s, int g,
 {
 	const struct grid *grid = s->grid;
 
-	for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
+	for (int y = grid->y.local.lo; y < grid->y.local.hi; y++) {
 		int b = step->block[y], x = parts->root[y];
-		int n = part_size(&s->tokens, b);
-		int m = s->heads.group * part_size(&s->tokens, y);
+		int n = partition_size(&s->tokens, b);
+		int m = s->heads.group * partition_size(&s->tokens, y);
 
 		if (line_has(&grid->x, x)) {
 			const float *tile = *score_slot(s, g, y, x) +
@@ -449,19 +455,19 @@ static void multiply_values(const struct scores *s, int g,
 	const struct grid *grid = s->grid;
 	const struct heads *h = &s->heads;
 	int first = line_base(&grid->x, heads_first(h, g));
-	int last = heads_last(h, g) < grid->x.mine.hi ? heads_last(h, g)
-	                                             : grid->x.mine.hi - 1;
+	int last = heads_last(h, g) < grid->x.local.hi ? heads_last(h, g)
+	                                             : grid->x.local.hi - 1;
 
-	for (int y = grid->y.mine.lo; y < grid->y.mine.hi; y++) {
-		int m = part_size(&s->tokens, y), b = step->block[y];
-		int n = part_size(&s->tokens, b);
+	for (int y = grid->y.local.lo; y < grid->y.local.hi; y++) {
+		int m = partition_size(&s->tokens, y), b = step->block[y];
+		int n = partition_size(&s->tokens, b);
 
 		for (int x = first; m && n && x <= last && !is_masked(s, y, b);
 		     x++) {
 			struct range c = heads_channels(h, g, x);
-			int width = part_size(&h->kv, x);
-			float *o = out[(y - grid->y.mine.lo) *
-			               grid_width(grid) + x - grid->x.mine.lo];
+			int width = partition_size(&h->kv, x);
+			float *o = out[(y - grid->y.local.lo) *
+			               grid_width(grid) + x - grid->x.local.lo];
 
 			for (int r = 0; r < h->group && range_size(c); r++)
 				vec_gemm(m, range_size(c), n,
@@ -500,13 +506,13 @@ static void interleave_heads(const struct scores *s, void **out,
 	const struct grid *g = s->grid;
 	int group = s->heads.group;
 
-	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
-		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
-			int m = part_size(&s->tokens, y);
-			int n = part_size(&s->heads.kv, x);
-			const float *from = out[(y - g->y.mine.lo) *
+	for (int y = g->y.local.lo; y < g->y.local.hi; y++)
+		for (int x = g->x.local.lo; x < g->x.local.hi; x++) {
+			int m = partition_size(&s->tokens, y);
+			int n = partition_size(&s->heads.kv, x);
+			const float *from = out[(y - g->y.local.lo) *
 			                        grid_width(g) + x -
-			                        g->x.mine.lo];
+			                        g->x.local.lo];
 			float *to = tiles_at(o, y, x);
 
 			for (int r = 0; r < group; r++)
@@ -527,28 +533,28 @@ void attention_values(struct scores *s, struct tiles *v, struct tiles *o)
 	const struct charge product = unmasked_product(s);
 	const struct charge step_product = {
 		.compute_cycles = values_cycles(l, &s->heads,
-		                                part_max(&s->tokens)) };
+		                                partition_max(&s->tokens)) };
 	struct tiles sum; /* as O, but each query head by itself */
 
 	tiles_init(&sum, g, AXIS_X, o->ring, o->fixed, SRAM_ACTIVATIONS);
 	tiles_clear(&sum);
 	ledger_charge(l, &product);
 	/* S is whole: its blocks are sent ahead, into a second buffer. */
-	ledger_hold(l, SRAM_BUFFERS, 2 * block_bytes(s));
+	ledger_alloc(l, SRAM_BUFFERS, 2 * block_bytes(s));
 	for (int step = 0; step < g->rows; step++) {
 		struct tiles_shift shift;
 
 		find_blocks(s, v, &now);
-		ledger_together(l);
+		ledger_overlap_begin(l);
 		ledger_charge(l, &step_product);
 		tiles_shift_start(&shift, v, NULL);
 		for (int i = 0; i < s->heads.n_kv; i++)
 			multicast_head(s, i, v, sum.tile, &now,
 			               step > 0);
 		tiles_shift_finish(&shift);
-		ledger_join(l);
+		ledger_overlap_end(l);
 	}
-	ledger_release(l, SRAM_BUFFERS, 2 * block_bytes(s));
+	ledger_free(l, SRAM_BUFFERS, 2 * block_bytes(s));
 	if (!g->dry)
 		interleave_heads(s, sum.tile, o);
 	tiles_fini(&sum);

@@ -28,7 +28,7 @@ struct run {
 	struct model model;
 	struct device device;
 	struct dry_request request;
-	struct wafer wafer;
+	struct inference inference;
 	struct account account;
 };
 
@@ -36,14 +36,14 @@ static void run_start(struct run *r)
 {
 	r->request.model = &r->model;
 	r->request.device = &r->device;
-	dry_request_run(&r->wafer, &r->request);
-	account_make(&r->account, &r->wafer, r->request.prompt_tokens,
+	dry_request_run(&r->inference, &r->request);
+	account_make(&r->account, &r->inference, r->request.prompt_tokens,
 	             r->request.new_tokens);
 }
 
 static void run_end(struct run *r)
 {
-	wafer_fini(&r->wafer);
+	inference_fini(&r->inference);
 }
 
 static struct rxc square(int side)
@@ -96,7 +96,7 @@ static struct run run_again(const struct run *r)
 
 static const struct charge *row(const struct run *r, enum phase p, enum op o)
 {
-	return &r->wafer.ledger.row[p][o];
+	return &r->inference.ledger.row[p][o];
 }
 
 static const struct charge *total(const struct run *r, enum phase p)
@@ -441,7 +441,7 @@ START_TEST(regions_have_layers)
 			const char *named = p >= q ? "--prefill-regions"
 			                           : "--decode-regions";
 
-			ck_assert_int_eq(plan_check_regions(&o, &m, &err),
+			ck_assert_int_eq(request_check_regions(&o, &m, &err),
 			                 p <= 3 && q <= 3 ? 0 : -1);
 			ck_assert((strstr(err.text, named) != NULL) ==
 			          (p > 3 || q > 3));
@@ -524,16 +524,16 @@ static uint64_t words_of(const struct run *r, uint64_t n)
 static uint64_t buffers_of_rows(const struct run *r, uint64_t row)
 {
 	const struct sram_peak *p = &r->account.phase[PHASE_DECODE].peak;
-	uint64_t most = 8 * words_of(r, model_group(&r->model) * row);
+	uint64_t max = 8 * words_of(r, model_group(&r->model) * row);
 
 	EACH_OP(o) {
-		uint64_t held = r->wafer.ledger.sram[PHASE_DECODE][o] +
+		uint64_t held = r->inference.ledger.sram[PHASE_DECODE][o] +
 		                p->held[SRAM_BUFFERS];
 
-		if (o != OP_SCORES && held > p->total + most)
-			most = held - p->total;
+		if (o != OP_SCORES && held > p->total + max)
+			max = held - p->total;
 	}
-	return most;
+	return max;
 }
 
 /* Decode's fullest moment, with `row` tokens on every row instead of the
@@ -543,12 +543,13 @@ static struct sram_peak peak_of_rows(const struct run *r, uint64_t row)
 	struct sram_peak p = r->account.phase[PHASE_DECODE].peak;
 	struct heads h = heads_of(&r->model, r->request.decode.rows);
 	uint64_t size = wl_type_size(r->request.type);
-	uint64_t score = model_group(&r->model) * heads_most(&h) * size;
+	uint64_t score = model_group(&r->model) * heads_max(&h) * size;
 
 	p.total -= p.held[SRAM_KV] + p.held[SRAM_BUFFERS] + score *
 	           ceil_div(r->request.prompt_tokens + r->request.new_tokens,
 	                    r->request.decode.rows);
-	p.held[SRAM_KV] = row * r->model.n_layers * 2 * part_max(&h.kv) * size;
+	p.held[SRAM_KV] =
+		row * r->model.n_layers * 2 * partition_max(&h.kv) * size;
 	p.total += p.held[SRAM_KV] + row * score + buffers_of_rows(r, row);
 	return p;
 }
@@ -637,16 +638,16 @@ START_TEST(longest_requests_just_fit)
 		r.device.sram = 8000. + room;
 		run_start(&r);
 		r.request.decode_regions = regions_of_row(&r, room);
-		int64_t most[] = {
+		int64_t max[] = {
 			[KV_SHIFT] = r.account.longest_shift,
 			[KV_CONCAT] = r.account.longest_concat };
 
 		for (int kv = KV_SHIFT; kv <= KV_CONCAT; kv++) {
-			if (most[kv] < 2 || most[kv] > 4000)
+			if (max[kv] < 2 || max[kv] > 4000)
 				continue;
 			tried++;
-			ck_assert_uint_le(bytes_with(&r, kv, most[kv]), room);
-			ck_assert_uint_gt(bytes_with(&r, kv, most[kv] + 2),
+			ck_assert_uint_le(bytes_with(&r, kv, max[kv]), room);
+			ck_assert_uint_gt(bytes_with(&r, kv, max[kv] + 2),
 			                  room);
 		}
 		run_end(&r);
@@ -703,11 +704,11 @@ START_TEST(wide_elements_need_more)
 				/* Exchanges hold whole words, of which a choice
 				 * has two whatever the elements are. */
 				ck_assert_uint_le(
-					full.wafer.ledger.sram[p][o],
-					2 * half.wafer.ledger.sram[p][o]);
+					full.inference.ledger.sram[p][o],
+					2 * half.inference.ledger.sram[p][o]);
 				ck_assert_uint_le(
-					2 * half.wafer.ledger.sram[p][o],
-					full.wafer.ledger.sram[p][o] + 16);
+					2 * half.inference.ledger.sram[p][o],
+					full.inference.ledger.sram[p][o] + 16);
 			}
 		}
 		run_end(&full);
@@ -782,24 +783,25 @@ static bool violates(const struct run *r, const char *words)
 START_TEST(fewer_routes_are_violations)
 {
 	struct dice d = { .key = 19 };
-	struct run r = throw_run(&d), most = run_again(&r);
+	struct run r = throw_run(&d), max = run_again(&r);
 
-	r.request.new_tokens = most.request.new_tokens = 20;
-	run_start(&most);
-	ck_assert_int_eq(count_violations(&most, 'R'), 0);
-	int paths = most.account.phase[PHASE_PREFILL].paths;
+	r.request.new_tokens = max.request.new_tokens = 20;
+	run_start(&max);
+	ck_assert_int_eq(count_violations(&max, 'R'), 0);
+	int paths = max.account.phase[PHASE_PREFILL].paths;
 
-	run_end(&most);
-	most = run_again(&r);
-	most.device.routes = paths;
-	run_start(&most);
-	ck_assert_int_eq(count_violations(&most, 'R'), 0);
-	run_end(&most);
+	run_end(&max);
+	max = run_again(&r);
+	max.device.routes = paths;
+	run_start(&max);
+	ck_assert_int_eq(count_violations(&max, 'R'), 0);
+	run_end(&max);
 	r.device.routes = 9;
 	run_start(&r);
 	/* A tree takes ten. */
-	ck_assert_int_eq(r.account.phase[PHASE_PREFILL].paths,
-	                 ledger_paths(&r.wafer.ledger, PHASE_PREFILL, NOPS));
+	ck_assert_int_eq(
+		r.account.phase[PHASE_PREFILL].paths,
+		ledger_paths(&r.inference.ledger, PHASE_PREFILL, NOPS));
 	ck_assert(violates(&r, "R: prefill: core (0,0) needs "));
 	ck_assert(violates(&r, "R: prefill, norm: core (0,0) needs 10 router "
 	                   "paths, the device has 9"));
@@ -927,7 +929,7 @@ END_TEST
 static void check_verdict(const struct run *r, enum phase p, enum op o)
 {
 	const struct charge *c = row(r, p, o);
-	const struct ledger *l = &r->wafer.ledger;
+	const struct ledger *l = &r->inference.ledger;
 	int side = p == PHASE_DECODE ? r->request.decode.rows
 	                             : r->request.prefill.rows;
 	double work = c->macs + c->ops;
@@ -1003,7 +1005,7 @@ START_TEST(early_transition_holds_little)
 	const struct phase_account *all = &r.account.phase[PHASE_TRANSITION];
 	const struct phase_account *decode = &r.account.phase[PHASE_DECODE];
 
-	ck_assert(r.wafer.ledger.sram[PHASE_TRANSITION][OP_UNSKEW] <
+	ck_assert(r.inference.ledger.sram[PHASE_TRANSITION][OP_UNSKEW] <
 	          decode->peak.total - decode->core_bytes);
 	ck_assert(account_verdict(&r.account, PHASE_TRANSITION, OP_UNSKEW, v));
 	ck_assert(v[PLMR_M].figure > 0);
@@ -1149,7 +1151,7 @@ static uint64_t layer_elements(const struct model *m, int side)
 	struct heads h = heads_of(m, side);
 
 	return ceil_div(m->dim, side) *
-	       (2 * part_max(&h.q) + 2 * part_max(&h.kv) +
+	       (2 * partition_max(&h.q) + 2 * partition_max(&h.kv) +
 	        3 * (uint64_t)ceil_div(m->hidden_dim, side));
 }
 
@@ -1163,15 +1165,16 @@ START_TEST(vectors_are_held_in_both_forms)
 		struct run r = throw_run(&d);
 		const struct model *m = &r.model;
 		int side[] = { r.request.prefill.rows, r.request.decode.rows };
-		uint64_t norm = 0, bias = 0, size = wl_type_size(r.request.type);
+		uint64_t norm = 0, bias = 0,
+			 size = wl_type_size(r.request.type);
 
 		run_start(&r);
 		for (int k = 0; k < 2; k++) {
 			struct heads h = heads_of(m, side[k]);
 
 			norm += ceil_div(m->dim, side[k]);
-			bias += m->qkv_bias * (part_max(&h.q) +
-			                       2 * part_max(&h.kv));
+			bias += m->qkv_bias * (partition_max(&h.q) +
+			                       2 * partition_max(&h.kv));
 		}
 		for (int k = 0; k < 2; k++) {
 			const struct sram_peak *p = &r.account.phase[
@@ -1212,16 +1215,16 @@ static struct attention attention_of(const struct run *r, int tokens)
 {
 	int side = r->request.decode.rows, group = model_group(&r->model);
 	struct heads h = heads_of(&r->model, side);
-	struct part rows = part_of(tokens, side);
-	int most = part_max(&rows), kv = part_max(&h.kv);
+	struct partition rows = partition_of(tokens, side);
+	int max = partition_max(&rows), kv = partition_max(&h.kv);
 	uint64_t all = 0;
 	struct attention a = {
-		.scores_time = 307 + group * gemv_time(r, kv, most),
-		.values_time = 307 + group * gemv_time(r, most, kv) +
-		               gemv_time(r, 1, part_max(&h.q)) };
+		.scores_time = 307 + group * gemv_time(r, kv, max),
+		.values_time = 307 + group * gemv_time(r, max, kv) +
+		               gemv_time(r, 1, partition_max(&h.q)) };
 
 	for (int y = 0; y < side; y++)
-		all += words_of(r, group * part_size(&rows, y));
+		all += words_of(r, group * partition_size(&rows, y));
 	for (int i = 0; i < h.n_kv; i++) {
 		int columns = heads_last(&h, i) - heads_first(&h, i) + 1;
 
@@ -1234,7 +1237,7 @@ static struct attention attention_of(const struct run *r, int tokens)
 			here += range_size(heads_channels(&h, i, x)) > 0;
 		a.maxima_words += side * words_of(r, group * here);
 		a.values_words += side * words_of(r, group * here +
-		                                  part_size(&h.q, x));
+		                                  partition_size(&h.q, x));
 	}
 	return a;
 }
@@ -1285,8 +1288,8 @@ START_TEST(decode_holds_its_vectors)
 		struct heads h = heads_of(m, side);
 		int tokens = r.request.prompt_tokens + r.request.new_tokens;
 		uint64_t n = 2 * ceil_div(m->dim, side) +
-			3 * part_max(&h.q) + 2 * part_max(&h.kv) +
-			group * heads_most(&h) * (ceil_div(tokens, side) + 1) +
+			3 * partition_max(&h.q) + 2 * partition_max(&h.kv) +
+			group * heads_max(&h) * (ceil_div(tokens, side) + 1) +
 			2 * ceil_div(m->hidden_dim, side) +
 			ceil_div(m->vocab_size, side);
 
@@ -1300,11 +1303,11 @@ END_TEST
 
 /* The activations of all tokens, or of one, over a region's columns. */
 static void check_hand_over(const struct run *r, enum phase p, uint64_t times,
-                            int side, uint64_t all, uint64_t most)
+                            int side, uint64_t all, uint64_t max)
 {
 	const struct charge *c = row(r, p, OP_HANDOVER);
 	uint64_t cycles = (uint64_t)ceil(side * 3.5) +
-	                  (uint64_t)ceil(most * 2.5);
+	                  (uint64_t)ceil(max * 2.5);
 
 	ck_assert_uint_eq(c->words, times * all);
 	ck_assert_uint_eq(c->word_hops, times * all * side);
@@ -1319,21 +1322,22 @@ START_TEST(hand_over_takes_the_activations)
 		struct run r = throw_run(&d);
 		int a = r.request.prefill.rows, b = r.request.decode.rows;
 		int dim = r.model.dim;
-		struct part tokens = part_of(r.request.prompt_tokens, a);
-		struct part dims = part_of(dim, b);
+		struct partition tokens =
+			partition_of(r.request.prompt_tokens, a);
+		struct partition dims = partition_of(dim, b);
 		uint64_t all = 0, one = 0;
 
 		r.request.prefill_regions = 3;
 		r.request.decode_regions = 2;
 		run_start(&r);
 		for (int y = 0; y < a; y++)
-			all += words_of(&r, part_size(&tokens, y) * dim);
+			all += words_of(&r, partition_size(&tokens, y) * dim);
 		for (int y = 0; y < b; y++)
-			one += words_of(&r, part_size(&dims, y));
+			one += words_of(&r, partition_size(&dims, y));
 		check_hand_over(&r, PHASE_PREFILL, 2, a, all,
-		                words_of(&r, part_max(&tokens) * dim));
+		                words_of(&r, partition_max(&tokens) * dim));
 		check_hand_over(&r, PHASE_DECODE, r.request.new_tokens - 1, b,
-		                one, words_of(&r, part_max(&dims)));
+		                one, words_of(&r, partition_max(&dims)));
 		run_end(&r);
 	}
 }
@@ -1394,7 +1398,7 @@ START_TEST(steps_add_up)
 	for (int i = 0; i < REQUESTS; i++) {
 		struct run r = throw_run(&d);
 		struct charge sum[NOPS] = { { 0 } };
-		struct wafer w;
+		struct inference w;
 		int all = r.request.prompt_tokens + r.request.new_tokens;
 
 		r.request.sampled = false;
@@ -1419,7 +1423,7 @@ START_TEST(steps_add_up)
 		EACH_OP(o)
 			check_same(row(&r, PHASE_DECODE, o), &sum[o],
 			           op_name(o));
-		wafer_fini(&w);
+		inference_fini(&w);
 		run_end(&r);
 	}
 }
@@ -1595,7 +1599,7 @@ START_TEST(benches_charge_what_phases_do)
 
 		run_start(&r);
 		got = bench(&r, "gemm", side, tokens, m->hidden_dim, m->dim);
-		sum = cost_elements(&r.wafer.ledger, 1,
+		sum = cost_elements(&r.inference.ledger, 1,
 		                    (tokens + side - 1) / side,
 		                    (m->dim + side - 1) / side,
 		                    (uint64_t)tokens * m->dim);

@@ -53,11 +53,11 @@ static void throw_scene(struct scene *s, struct dice *d)
 /* The account of the request; true when it violates nothing. */
 static bool account_of(const struct dry_request *r, struct account *a)
 {
-	struct wafer w;
+	struct inference w;
 
 	dry_request_run(&w, r);
 	account_make(a, &w, r->prompt_tokens, r->new_tokens);
-	wafer_fini(&w);
+	inference_fini(&w);
 	return a->n_violations == 0;
 }
 
@@ -95,12 +95,12 @@ static void search_regions(struct dry_request *r, struct found *f)
 static struct found search_all(const struct scene *s)
 {
 	int rows = (int)s->device.rows, cols = (int)s->device.cols;
-	int most = rows < cols ? rows : cols;
+	int max = rows < cols ? rows : cols;
 	struct dry_request r = s->request;
 	struct found f = { .cycles = UINT64_MAX };
 
-	for (int p = 1; p <= most; p++)
-		for (int d = 1; d <= most; d++) {
+	for (int p = 1; p <= max; p++)
+		for (int d = 1; d <= max; d++) {
 			if (r.new_tokens == 1 && d != p)
 				continue;
 			r.prefill = (struct rxc){ p, p };
@@ -179,7 +179,7 @@ START_TEST(trials_bound_phases)
 			(struct rxc){ side, side };
 		s.request.prefill_regions = s.request.decode_regions = 1;
 		account_of(&s.request, &a);
-		trial_prefill_least(&p, &s.request, side, LONGEST);
+		trial_prefill_min(&p, &s.request, side, LONGEST);
 		all = p;
 		trial_prefill(&all, &s.request, LONGEST);
 		ck_assert_uint_le(p.cycles, all.cycles);
@@ -188,7 +188,7 @@ START_TEST(trials_bound_phases)
 		                  a.phase[PHASE_PREFILL].total.cycles);
 		if (s.request.new_tokens == 1)
 			continue;
-		trial_decode_least(&p, &s.request, side, LONGEST);
+		trial_decode_min(&p, &s.request, side, LONGEST);
 		all = p;
 		trial_decode(&all, &s.request, LONGEST);
 		ck_assert(!shortfall_less(&all.lack, &p.lack));

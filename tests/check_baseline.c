@@ -43,7 +43,7 @@ static struct model shape(const char *name)
 	return m;
 }
 
-static struct device wafer(const char *name)
+static struct device inference(const char *name)
 {
 	struct wl_error err = { .text = "" };
 	struct device d;
@@ -145,7 +145,7 @@ static double tokens_per_s(const json_t *cell, int table, const char *system,
 
 	if (grid)
 		ck_assert_int_eq(sscanf(grid, "%dx", &side), 1);
-	r = run_of(m, wafer("wse2"), side, side);
+	r = run_of(m, inference("wse2"), side, side);
 	if (table == 3)
 		return prompt / time_of(r, system, PHASE_PREFILL, prompt);
 	if (table == 4)
@@ -212,7 +212,8 @@ static struct run llama_run(size_t i, int side)
 {
 	struct model m = shape(llama[i]);
 
-	return run_of(dry_request_full_heads(&m), wafer("wse2"), side, side);
+	return run_of(dry_request_full_heads(&m), inference("wse2"), side,
+	              side);
 }
 
 START_TEST(prefill_is_slower_on_more_cores)
@@ -598,7 +599,7 @@ START_TEST(a_wse3_differs)
 	EACH(k, llama) {
 		struct run r2 = llama_run(k, 480), r3 = r2;
 
-		r3.device = wafer("wse3");
+		r3.device = inference("wse3");
 		EACH(s, systems)
 			ck_assert_double_lt(
 				time_of(r3, systems[s], PHASE_PREFILL, 4096),

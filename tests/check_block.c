@@ -21,21 +21,21 @@ static void deal(int units, int parts, int *size)
 		size[u % parts]++;
 }
 
-static void check_partition(const struct part *p)
+static void check_partition(const struct partition *p)
 {
 	int size[p->parts], at = 0;
 
 	deal(p->n / p->unit, p->parts, size);
 	for (int i = 0; i < p->parts; i++) {
-		ck_assert_int_eq(part_start(p, i), at);
-		ck_assert_int_eq(part_size(p, i), size[i] * p->unit);
-		for (int j = 0; j < part_size(p, i); j++)
-			ck_assert_int_eq(part_owner(p, at + j), i);
-		at += part_size(p, i);
+		ck_assert_int_eq(partition_start(p, i), at);
+		ck_assert_int_eq(partition_size(p, i), size[i] * p->unit);
+		for (int j = 0; j < partition_size(p, i); j++)
+			ck_assert_int_eq(partition_owner(p, at + j), i);
+		at += partition_size(p, i);
 	}
 	ck_assert_int_eq(at, p->n);
-	ck_assert_int_eq(part_start(p, p->parts), p->n);
-	ck_assert_int_eq(part_max(p), size[0] * p->unit);
+	ck_assert_int_eq(partition_start(p, p->parts), p->n);
+	ck_assert_int_eq(partition_max(p), size[0] * p->unit);
 }
 
 START_TEST(blocks_are_as_if_dealt)
@@ -45,25 +45,26 @@ START_TEST(blocks_are_as_if_dealt)
 	for (int k = 0; k < 3; k++)
 		for (int parts = 1; parts <= 24; parts++)
 			for (int units = 0; units <= 50; units++) {
-				struct part p = { units * unit[k], unit[k],
+				struct partition p = { units * unit[k], unit[k],
 				                  parts, false };
 
 				check_partition(&p);
 			}
-	struct part p = part_of(7, 3);
+	struct partition p = partition_of(7, 3);
 
 	ck_assert_int_eq(p.unit, 1);
-	ck_assert_int_eq(part_size(&p, 0), 3);
+	ck_assert_int_eq(partition_size(&p, 0), 3);
 }
 END_TEST
 
 START_TEST(large_partitions_do_not_overflow)
 {
-	struct part p = part_of(1 << 30, 1000);
+	struct partition p = partition_of(1 << 30, 1000);
 
-	ck_assert_int_eq(part_start(&p, 1000), 1 << 30);
-	ck_assert_int_eq(part_owner(&p, (1 << 30) - 1), 999);
-	ck_assert_int_eq(part_start(&p, 999) + part_size(&p, 999), 1 << 30);
+	ck_assert_int_eq(partition_start(&p, 1000), 1 << 30);
+	ck_assert_int_eq(partition_owner(&p, (1 << 30) - 1), 999);
+	ck_assert_int_eq(partition_start(&p, 999) + partition_size(&p, 999),
+	                 1 << 30);
 }
 END_TEST
 
@@ -73,21 +74,21 @@ END_TEST
 enum { MOST_UNITS = 50, MOST_PARTS = 36 };
 
 /* Everything that holds of one spread partition by itself. */
-static void check_spread(const struct part *p)
+static void check_spread(const struct partition *p)
 {
 	int units = p->n / p->unit, at = 0;
 	int less = units / p->parts, larger = 0, foreign = 0;
 
 	for (int i = 0; i < p->parts; i++) {
-		int size = part_size(p, i);
+		int size = partition_size(p, i);
 
-		ck_assert_int_eq(part_start(p, i), at);
+		ck_assert_int_eq(partition_start(p, i), at);
 		/* Sizes differ by one unit at most. */
 		ck_assert(size == less * p->unit ||
 		          size == (less + 1) * p->unit);
 		larger += size > less * p->unit;
 		for (int j = 0; j < size; j++)
-			foreign += part_owner(p, at + j) != i;
+			foreign += partition_owner(p, at + j) != i;
 		at += size;
 		/* Of the first i + 1 blocks as many are larger as is their
 		 * share, or the next whole number: that is to lie evenly. */
@@ -97,11 +98,11 @@ static void check_spread(const struct part *p)
 	}
 	ck_assert_int_eq(foreign, 0);
 	ck_assert_int_eq(at, p->n);
-	ck_assert_int_eq(part_start(p, p->parts), p->n);
-	ck_assert_int_eq(larger, part_larger(p));
+	ck_assert_int_eq(partition_start(p, p->parts), p->n);
+	ck_assert_int_eq(larger, partition_larger(p));
 	/* Block 0 is a largest one. */
-	ck_assert_int_eq(part_size(p, 0), (less + (larger > 0)) * p->unit);
-	ck_assert_int_eq(part_max(p), part_size(p, 0));
+	ck_assert_int_eq(partition_size(p, 0), (less + (larger > 0)) * p->unit);
+	ck_assert_int_eq(partition_max(p), partition_size(p, 0));
 }
 
 START_TEST(spread_blocks_lie_evenly)
@@ -111,7 +112,7 @@ START_TEST(spread_blocks_lie_evenly)
 	for (int k = 0; k < 3; k++)
 		for (int parts = 1; parts <= MOST_PARTS; parts++)
 			for (int units = 0; units <= MOST_UNITS; units++)
-				check_spread(&(struct part){
+				check_spread(&(struct partition){
 					units * unit[k], unit[k], parts,
 					true });
 }
@@ -119,23 +120,25 @@ END_TEST
 
 /* each blocks of the finer cut together are one of the coarser, from the first
  * item to the last. */
-static void check_refines(const struct part *fine, const struct part *coarse)
+static void check_refines(const struct partition *fine,
+                          const struct partition *coarse)
 {
 	int each = fine->parts / coarse->parts, wrong = 0;
 
 	ck_assert_int_eq(fine->parts % coarse->parts, 0);
 	for (int i = 0; i <= coarse->parts; i++)
-		wrong += part_start(coarse, i) != part_start(fine, i * each);
+		wrong += partition_start(coarse, i) !=
+		         partition_start(fine, i * each);
 	for (int i = 0; i < coarse->parts; i++) {
-		struct range r = part_range(fine, (struct range){
+		struct range r = partition_range(fine, (struct range){
 			i * each, (i + 1) * each });
 
-		wrong += r.lo != part_start(coarse, i) ||
-		         range_size(r) != part_size(coarse, i);
+		wrong += r.lo != partition_start(coarse, i) ||
+		         range_size(r) != partition_size(coarse, i);
 	}
 	for (int item = 0; item < fine->n; item++)
-		wrong += part_owner(fine, item) / each !=
-		         part_owner(coarse, item);
+		wrong += partition_owner(fine, item) / each !=
+		         partition_owner(coarse, item);
 	ck_assert_msg(wrong == 0, "%d items in units of %d: %d blocks do not "
 	              "make %d", fine->n, fine->unit, fine->parts,
 	              coarse->parts);
@@ -147,8 +150,10 @@ START_TEST(spread_cuts_refine_those_of_all_divisors)
 		for (int coarse = 1; coarse <= parts; coarse++)
 			for (int units = 0; parts % coarse == 0 &&
 			     units <= 70; units++) {
-				struct part a = { 2 * units, 2, parts, true };
-				struct part b = { 2 * units, 2, coarse, true };
+				struct partition a = { 2 * units, 2, parts,
+					               true };
+				struct partition b = { 2 * units, 2, coarse,
+					               true };
 
 				check_refines(&a, &b);
 			}
@@ -168,20 +173,20 @@ static int common_multiple(int a, int b)
  * sides are within the cores of both. Larger blocks first do not do that. */
 START_TEST(spread_cuts_refine_both_sides_of_a_grid)
 {
-	struct part a = { 9, 1, 6, false }, b = { 9, 1, 3, false };
+	struct partition a = { 9, 1, 6, false }, b = { 9, 1, 3, false };
 
 	for (int rows = 1; rows <= 16; rows++)
 		for (int cols = 1; cols <= 16; cols++)
 			for (int n = 0; n <= 101; n += 7) {
 				int blocks = common_multiple(rows, cols);
-				struct part all = { n, 1, blocks, true };
-				struct part y = { n, 1, rows, true };
-				struct part x = { n, 1, cols, true };
+				struct partition all = { n, 1, blocks, true };
+				struct partition y = { n, 1, rows, true };
+				struct partition x = { n, 1, cols, true };
 
 				check_refines(&all, &y);
 				check_refines(&all, &x);
 			}
-	ck_assert_int_ne(part_start(&a, 2), part_start(&b, 1));
+	ck_assert_int_ne(partition_start(&a, 2), partition_start(&b, 1));
 }
 END_TEST
 
@@ -190,12 +195,12 @@ START_TEST(spread_or_not_even_cuts_are_the_same)
 {
 	for (int parts = 1; parts <= 24; parts++)
 		for (int each = 0; each <= 5; each++) {
-			struct part a = { each * parts, 1, parts, false };
-			struct part b = { each * parts, 1, parts, true };
+			struct partition a = { each * parts, 1, parts, false };
+			struct partition b = { each * parts, 1, parts, true };
 
 			for (int i = 0; i <= parts; i++)
-				ck_assert_int_eq(part_start(&a, i),
-				                 part_start(&b, i));
+				ck_assert_int_eq(partition_start(&a, i),
+				                 partition_start(&b, i));
 		}
 }
 END_TEST
@@ -203,17 +208,18 @@ END_TEST
 START_TEST(large_spread_partitions_do_not_overflow)
 {
 	const int n = 1 << 30, parts = (1 << 20) - 1;
-	struct part p = { n, 1, parts, true }, q = { n, 1, 1023, true };
+	struct partition p = { n, 1, parts, true }, q = { n, 1, 1023, true };
 
-	ck_assert_int_eq(part_start(&p, parts), n);
-	ck_assert_int_eq(part_owner(&p, n - 1), parts - 1);
-	ck_assert_int_eq(part_size(&p, parts - 1), n / parts);
-	ck_assert_int_eq(part_max(&p), n / parts + 1);
+	ck_assert_int_eq(partition_start(&p, parts), n);
+	ck_assert_int_eq(partition_owner(&p, n - 1), parts - 1);
+	ck_assert_int_eq(partition_size(&p, parts - 1), n / parts);
+	ck_assert_int_eq(partition_max(&p), n / parts + 1);
 	/* 1023 divides 2^20 - 1. */
-	ck_assert_int_eq(part_start(&p, parts / 1023 * 1000),
-	                 part_start(&q, 1000));
+	ck_assert_int_eq(partition_start(&p, parts / 1023 * 1000),
+	                 partition_start(&q, 1000));
 	for (int i = 0; i < parts; i += 4999)
-		ck_assert_int_eq(part_owner(&p, part_start(&p, i)), i);
+		ck_assert_int_eq(partition_owner(&p, partition_start(&p, i)),
+		                 i);
 }
 END_TEST
 
@@ -224,7 +230,7 @@ START_TEST(ranges_meet_item_by_item)
 	for (int code = 0; code < n * n * n * n; code++) {
 		struct range a = { code % n, code / n % n };
 		struct range b = { code / n / n % n, code / n / n / n };
-		struct range both = range_meet(a, b);
+		struct range both = range_intersect(a, b);
 		int common = 0;
 
 		for (int i = 0; i < n; i++) {
@@ -241,17 +247,17 @@ END_TEST
 
 START_TEST(ranges_of_blocks_are_their_items)
 {
-	struct part p = { 22, 2, 4, false }; /* 6 6 6 4 */
+	struct partition p = { 22, 2, 4, false }; /* 6 6 6 4 */
 
 	for (int lo = 0; lo <= 4; lo++)
 		for (int hi = lo; hi <= 4; hi++) {
 			struct range blocks = { lo, hi };
-			struct range r = part_range(&p, blocks);
+			struct range r = partition_range(&p, blocks);
 			int items = 0;
 
 			for (int i = lo; i < hi; i++)
-				items += part_size(&p, i);
-			ck_assert_int_eq(r.lo, part_start(&p, lo));
+				items += partition_size(&p, i);
+			ck_assert_int_eq(r.lo, partition_start(&p, lo));
 			ck_assert_int_eq(range_size(r), items);
 		}
 }
@@ -426,12 +432,12 @@ static void check_heads(int n_kv, int head_dim, int group, int cols)
 	ck_assert_int_eq(h.head_dim, head_dim);
 	ck_assert_int_eq(h.group, group);
 	for (int x = 0; x < cols; x++) {
-		ck_assert_int_eq(part_size(&h.kv, x), 2 * pairs[x]);
+		ck_assert_int_eq(partition_size(&h.kv, x), 2 * pairs[x]);
 		/* Each query channel sits beside its key channel. */
-		ck_assert_int_eq(part_start(&h.q, x),
-		                 group * part_start(&h.kv, x));
-		ck_assert_int_eq(part_size(&h.q, x),
-		                 group * part_size(&h.kv, x));
+		ck_assert_int_eq(partition_start(&h.q, x),
+		                 group * partition_start(&h.kv, x));
+		ck_assert_int_eq(partition_size(&h.q, x),
+		                 group * partition_size(&h.kv, x));
 	}
 	for (int g = 0; g < n_kv; g++)
 		check_head(&h, column, g);

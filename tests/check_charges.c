@@ -65,7 +65,7 @@ static void check_same(const struct charge *got, const struct charge *want)
 #include "device/counters.def"
 }
 
-static uint64_t most(uint64_t a, uint64_t b)
+static uint64_t max(uint64_t a, uint64_t b)
 {
 	return a > b ? a : b;
 }
@@ -119,20 +119,20 @@ static uint64_t longer_by(uint64_t a, uint64_t b)
 struct gemm_case {
 	enum wl_type type;
 	int side;
-	struct part m, k, n;
+	struct partition m, k, n;
 };
 
 /* Elements of all tiles in words, and of the largest. */
-static void add_tiles(const struct gemm_case *c, const struct part *rows,
-                      const struct part *columns, uint64_t *words,
+static void add_tiles(const struct gemm_case *c, const struct partition *rows,
+                      const struct partition *columns, uint64_t *words,
                       uint64_t *largest)
 {
 	for (int i = 0; i < c->side * c->side; i++) {
-		uint64_t n = (uint64_t)part_size(rows, i / c->side) *
-		             part_size(columns, i % c->side);
+		uint64_t n = (uint64_t)partition_size(rows, i / c->side) *
+		             partition_size(columns, i % c->side);
 
 		*words += words_of(c->type, n);
-		*largest = most(*largest, n);
+		*largest = max(*largest, n);
 	}
 }
 
@@ -145,26 +145,27 @@ static struct charge gemm_bill(const struct gemm_case *c)
 	b.macs = (uint64_t)c->m.n * c->k.n * c->n.n;
 	b.sram_bytes = 3 * b.macs * size_of(c->type);
 	for (int i = 0; i < side * side; i++) {
-		int m = part_size(&c->m, i / side), n = part_size(&c->n,
-		                                                  i % side);
+		int m = partition_size(&c->m, i / side),
+		    n = partition_size(&c->n, i % side);
 		uint64_t work = 0;
 
 		for (int k = 0; k < side; k++) {
-			work += m * n * part_size(&c->k, k);
-			step = most(step, gemm_time(c->type, m, n,
-			                            part_size(&c->k, k)));
+			work += m * n * partition_size(&c->k, k);
+			step = max(step, gemm_time(c->type, m, n,
+			                            partition_size(&c->k, k)));
 		}
-		b.busiest = most(b.busiest, work);
+		b.busiest = max(b.busiest, work);
 	}
 	/* Empty blocks of k take no time, whichever step they come in. */
 	if (c->k.n < side)
-		step = (gemm_time(c->type, part_size(&c->m, 0),
-		                  part_size(&c->n, 0), c->k.n) + side - 1) /
+		step = (gemm_time(c->type, partition_size(&c->m, 0),
+		                  partition_size(&c->n, 0), c->k.n) +
+		        side - 1) /
 		       side;
 	b.compute_cycles = side * step;
 	add_tiles(c, &c->m, &c->k, &words, &largest[0]);
 	add_tiles(c, &c->k, &c->n, &words, &largest[1]);
-	wire = exchange_time(c->type, hops, most(largest[0], largest[1]));
+	wire = exchange_time(c->type, hops, max(largest[0], largest[1]));
 	if (side > 1) {
 		b.calls += 2 * side;
 		b.words = side * words;
@@ -183,9 +184,9 @@ START_TEST(gemm_charges)
 	for (int i = 0; i < CASES; i++) {
 		int side = dice_throw(&d, 1, 7);
 		struct gemm_case c = { throw_type(&d), side,
-			part_of(dice_throw(&d, 1, 40), side),
-			part_of(dice_throw(&d, 1, 40), side),
-			part_of(dice_throw(&d, 1, 40), side) };
+			partition_of(dice_throw(&d, 1, 40), side),
+			partition_of(dice_throw(&d, 1, 40), side),
+			partition_of(dice_throw(&d, 1, 40), side) };
 		struct charge want = gemm_bill(&c), got;
 		struct tiles ta, tb, tc;
 		struct place p;
@@ -232,7 +233,7 @@ static struct device few_routes(void)
 struct product {
 	enum wl_type type;
 	int rows, cols, blocks, each[2];
-	struct part m, n, k;
+	struct partition m, n, k;
 	uint64_t m_most, n_most, k_most; /* of the largest blocks */
 };
 
@@ -243,12 +244,12 @@ struct bill {
 	uint64_t paths;
 };
 
-static uint64_t largest_of(const struct part *p)
+static uint64_t largest_of(const struct partition *p)
 {
 	uint64_t largest = 0;
 
 	for (int i = 0; i < p->parts; i++)
-		largest = most(largest, part_size(p, i));
+		largest = max(largest, partition_size(p, i));
 	return largest;
 }
 
@@ -264,9 +265,9 @@ static struct product throw_product(struct dice *d)
 		;
 	p.each[AXIS_X] = p.blocks / p.cols;
 	p.each[AXIS_Y] = p.blocks / p.rows;
-	p.m = part_of(dice_throw(d, 1, 40), p.rows);
-	p.n = part_of(dice_throw(d, 1, 40), p.cols);
-	p.k = (struct part){ dice_throw(d, 1, 90), 1, p.blocks,
+	p.m = partition_of(dice_throw(d, 1, 40), p.rows);
+	p.n = partition_of(dice_throw(d, 1, 40), p.cols);
+	p.k = (struct partition){ dice_throw(d, 1, 90), 1, p.blocks,
 	                     p.rows != p.cols };
 	p.m_most = largest_of(&p.m);
 	p.n_most = largest_of(&p.n);
@@ -295,11 +296,11 @@ static void add_step(struct bill *b, uint64_t arithmetic,
                      const struct exchange e[2])
 {
 	b->c.compute_cycles += arithmetic;
-	b->c.comm_cycles += most(e[0].setup, e[1].setup) +
+	b->c.comm_cycles += max(e[0].setup, e[1].setup) +
 	                    e[0].relay + e[1].relay +
-	                    longer_by(most(e[0].wire, e[1].wire), arithmetic);
-	b->c.path_hops += most(e[0].hops, e[1].hops);
-	b->c.stages += most(e[0].stages, e[1].stages);
+	                    longer_by(max(e[0].wire, e[1].wire), arithmetic);
+	b->c.path_hops += max(e[0].hops, e[1].hops);
+	b->c.stages += max(e[0].stages, e[1].stages);
 }
 
 /* A message along an axis, link by link. */
@@ -320,7 +321,7 @@ enum { MOST_PLACES = 64 };
 struct round {
 	enum axis axis;
 	enum wl_type type;
-	const struct part *ring, *fixed;
+	const struct partition *ring, *fixed;
 	int each, ring_of[MOST_PLACES], block[MOST][MOST_PLACES];
 	uint64_t longest, largest; /* hops of an edge, elements of a tile */
 };
@@ -339,7 +340,8 @@ static void list_ring(enum ring_kind kind, int n, int *ring)
 
 /* Items of the fullest core, each of which has so many places next to each
  * other, at the worst moment of a turn. */
-static uint64_t held_most(const int *ring_of, int each, const struct part *p)
+static uint64_t held_most(const int *ring_of, int each,
+                          const struct partition *p)
 {
 	uint64_t fullest = 0;
 	int n = p->parts, at[MOST_PLACES];
@@ -351,16 +353,17 @@ static uint64_t held_most(const int *ring_of, int each, const struct part *p)
 			uint64_t held = 0;
 
 			for (int i = core * each; i < (core + 1) * each; i++)
-				held += part_size(p, ring_of[(at[i] + turned) %
-				                             n]);
-			fullest = most(fullest, held);
+				held += partition_size(
+					p, ring_of[(at[i] + turned) % n]);
+			fullest = max(fullest, held);
 		}
 	return fullest;
 }
 
 static void start_round(struct round *r, enum ring_kind kind, enum axis axis,
                         int each, bool skewed, enum wl_type type,
-                        const struct part *ring, const struct part *fixed)
+                        const struct partition *ring,
+                        const struct partition *fixed)
 {
 	int n = ring->parts, lines = fixed->parts;
 
@@ -378,7 +381,7 @@ static void start_round(struct round *r, enum ring_kind kind, enum axis axis,
 				r->ring_of[(i + first) % n];
 	}
 	for (int i = 0; i < n; i++)
-		r->longest = most(r->longest, abs(r->ring_of[i] / each -
+		r->longest = max(r->longest, abs(r->ring_of[i] / each -
 			r->ring_of[(i + 1) % n] / each));
 	r->largest = largest_of(ring) * largest_of(fixed);
 }
@@ -399,8 +402,8 @@ static struct exchange go_on(struct bill *b, struct round *r)
 
 			now[to] = held;
 			send(b, r->axis, p / r->each, to / r->each,
-			     words_of(r->type, (uint64_t)part_size(r->ring,
-			              held) * part_size(r->fixed, q)));
+			     words_of(r->type, (uint64_t)partition_size(r->ring,
+			              held) * partition_size(r->fixed, q)));
 		}
 		memcpy(r->block[q], now, sizeof now);
 	}
@@ -434,12 +437,12 @@ static bool blocks_meet(const struct product *p, const struct round *a,
 
 /* MeshGEMM and Cannon's algorithm. */
 /* A step's share of a turn in which empty blocks take no time. */
-static uint64_t shared_time(const struct part *blocks, uint64_t each)
+static uint64_t shared_time(const struct partition *blocks, uint64_t each)
 {
 	uint64_t full = 0;
 
 	for (int i = 0; i < blocks->parts; i++)
-		full += part_size(blocks, i) > 0;
+		full += partition_size(blocks, i) > 0;
 	return (uint64_t)ceil((double)each * full / blocks->parts);
 }
 
@@ -484,7 +487,7 @@ static uint64_t cannon_bill(const struct product *p, struct bill *b)
 static struct exchange rooted(struct bill *b, const struct product *p,
                               enum axis axis, int hops, int messages, int k)
 {
-	const struct part *across = axis == AXIS_X ? &p->m : &p->n;
+	const struct partition *across = axis == AXIS_X ? &p->m : &p->n;
 	int cores = axis == AXIS_X ? p->cols : p->rows;
 	uint64_t all = 0, longest = 0;
 	int sent_on = 0; /* by software */
@@ -493,10 +496,10 @@ static struct exchange rooted(struct bill *b, const struct product *p,
 		sent_on++;
 	for (int q = 0; q < across->parts; q++) {
 		uint64_t words = words_of(p->type, (uint64_t)k *
-		                          part_size(across, q));
+		                          partition_size(across, q));
 
 		all += words;
-		longest = most(longest, words);
+		longest = max(longest, words);
 	}
 	if (cores == 1 || !all)
 		return (struct exchange){ 0 };
@@ -540,7 +543,7 @@ static int farther_end(int root, int cores)
 /* The product of block i of k. */
 static uint64_t summa_time(const struct product *p, int i)
 {
-	uint64_t k = part_size(&p->k, i);
+	uint64_t k = partition_size(&p->k, i);
 
 	return k ? gemm_time(p->type, p->m_most, p->n_most,
 	                     p->rows == p->cols ? p->k_most : k) : 0;
@@ -552,7 +555,7 @@ static uint64_t summa_bill(const struct product *p, struct bill *b)
 
 	for (int i = 0; i < p->blocks; i++) {
 		int x = i / p->each[AXIS_X], y = i / p->each[AXIS_Y];
-		int k = part_size(&p->k, i);
+		int k = partition_size(&p->k, i);
 		const struct exchange e[2] = {
 			rooted(b, p, AXIS_X, farther_end(x, p->cols), 1, k),
 			rooted(b, p, AXIS_Y, farther_end(y, p->rows), 1, k) };
@@ -630,12 +633,12 @@ static void try_product(struct dice *d, const struct gemm_algorithm *alg,
 
 	open_place_on(&at, &few, p.rows, p.cols, p.type);
 	ck_assert_int_eq(gemm_blocks(&at.grid), p.blocks);
-	ck_assert_int_eq(gemm_spreads(alg, &at.grid), uneven);
+	ck_assert_int_eq(gemm_disperses(alg, &at.grid), uneven);
 	tiles_init(&a, &at.grid, AXIS_X,
-	           (struct part){ p.k.n, 1, p.cols, uneven }, p.m,
+	           (struct partition){ p.k.n, 1, p.cols, uneven }, p.m,
 	           SRAM_ACTIVATIONS);
 	gemm_weights_init(alg, &b, &at.grid, WL_F32,
-	                  (struct part){ p.k.n, 1, p.rows, uneven }, p.n,
+	                  (struct partition){ p.k.n, 1, p.rows, uneven }, p.n,
 	                  SRAM_WEIGHTS);
 	tiles_init(&c, &at.grid, AXIS_X, p.n, p.m, SRAM_ACTIVATIONS);
 	charged(&at);
@@ -678,7 +681,7 @@ END_TEST
 /* C = A B^T: what each row's sum in a step costs, along x. n is what is cut in
  * blocks here, and k lies on the columns. */
 static void add_row_sums(struct bill *b, const struct product *p,
-                         const struct part *blocks, const struct round *r)
+                         const struct partition *blocks, const struct round *r)
 {
 	uint64_t longest = 0, far = 0, ways = 0, rows = 0;
 
@@ -686,8 +689,9 @@ static void add_row_sums(struct bill *b, const struct product *p,
 	for (int y = 0; y < p->rows; y++) {
 		int block = r->block[0][y * r->each];
 		int root = block / p->each[AXIS_X];
-		uint64_t words = words_of(p->type, (uint64_t)part_size(&p->m,
-			y) * part_size(blocks, block));
+		uint64_t words = words_of(
+			p->type, (uint64_t)partition_size(&p->m, y) *
+					 partition_size(blocks, block));
 
 		if (p->cols == 1 || !words)
 			continue;
@@ -696,8 +700,8 @@ static void add_row_sums(struct bill *b, const struct product *p,
 			send(b, AXIS_X, x, x + 1, words);
 		for (int x = p->cols - 1; x > root; x--)
 			send(b, AXIS_X, x, x - 1, words);
-		longest = most(longest, words);
-		far = most(far, farther_end(root, p->cols));
+		longest = max(longest, words);
+		far = max(far, farther_end(root, p->cols));
 		ways += farther_end(root, p->cols);
 		rows++;
 	}
@@ -713,9 +717,10 @@ static void try_gemmt(struct dice *d, const struct gemmt_algorithm *alg)
 	const bool shared[2] = { false, true };
 	struct product p = throw_product(d);
 	bool uneven = p.rows != p.cols;
-	struct part n = p.k, k = part_of(dice_throw(d, 1, 40), p.cols);
+	struct partition n = p.k,
+			 k = partition_of(dice_throw(d, 1, 40), p.cols);
 	uint64_t n_most = p.k_most, k_most = largest_of(&k);
-	struct part c_n = { n.n, 1, p.cols, uneven };
+	struct partition c_n = { n.n, 1, p.cols, uneven };
 	struct tiles ta, tb, tc;
 	struct place at;
 	struct bill want = { 0 };
@@ -775,10 +780,10 @@ static void try_megatron(struct dice *d, bool by_rows)
 	const bool shared[2] = { true, false };
 	enum wl_type type = throw_type(d);
 	int cores = dice_throw(d, 1, MOST - 1);
-	struct part m = part_of(dice_throw(d, 1, 40), 1);
-	struct part k = part_of(dice_throw(d, 1, 60), cores);
-	struct part n = part_of(dice_throw(d, 1, 60), cores);
-	struct part whole = part_of(by_rows ? n.n : k.n, 1);
+	struct partition m = partition_of(dice_throw(d, 1, 40), 1);
+	struct partition k = partition_of(dice_throw(d, 1, 60), cores);
+	struct partition n = partition_of(dice_throw(d, 1, 60), cores);
+	struct partition whole = partition_of(by_rows ? n.n : k.n, 1);
 	uint64_t k_most = largest_of(&k), n_most = largest_of(&n);
 	struct tiles ta, tb, tc;
 	struct place at;
@@ -846,7 +851,7 @@ static struct charge allreduce(const struct place *p, enum axis axis,
 	open_place(&beside, p->grid.rows, p->grid.cols, p->ledger.type);
 	for (int i = 0; i < grid_lines(&p->grid, axis); i++) {
 		all.wire.all += words[i];
-		all.wire.most = most(all.wire.most, words[i]);
+		all.wire.max = max(all.wire.max, words[i]);
 	}
 	struct line *l = grid_line(&beside.grid, axis);
 
@@ -873,27 +878,28 @@ START_TEST(gemv_charges)
 		int n = dice_throw(&d, 1, 3), k = dice_throw(&d, 1, 40);
 		struct layout l[3];
 		struct place p;
-		struct slab s;
+		struct gemv_matrix s;
 
 		throw_place(&d, &p);
 		int lines = grid_lines(&p.grid, axis), width = 0;
 		int cores = grid_line(&p.grid, axis)->n;
 		uint64_t words[MOST] = { 0 }, held, columns[MOST] = { 0 };
-		struct part ks = part_of(k, cores);
+		struct partition ks = partition_of(k, cores);
 		int k_most = (k + cores - 1) / cores;
 
 		for (int j = 0; j < n; j++) {
 			int of = dice_throw(&d, 1, 30);
 
 			l[j] = (struct layout){ &p.grid, ks,
-			                        part_of(of, lines), turned };
+				                partition_of(of, lines),
+				                turned };
 			for (int q = 0; q < lines; q++)
-				columns[q] += part_size(&l[j].n, q);
+				columns[q] += partition_size(&l[j].n, q);
 			width += of;
 		}
 		for (int q = 0; q < lines; q++)
 			words[q] = words_of(p.ledger.type, columns[q]);
-		slab_init(&s, l, n, WL_F32, SRAM_WEIGHTS);
+		gemv_matrix_init(&s, l, n, WL_F32, SRAM_WEIGHTS);
 		held = k_most * columns[0] * size_of(p.ledger.type);
 		ck_assert_uint_eq(p.ledger.held[SRAM_WEIGHTS], held);
 		gemv_tree(&s, NULL, NULL);
@@ -911,7 +917,7 @@ START_TEST(gemv_charges)
 		check_same(&got, &want);
 		/* Its own sum, and another's that comes in. */
 		ck_assert_uint_eq(p.ledger.sram[0][0], held + 8 * words[0]);
-		slab_fini(&s);
+		gemv_matrix_fini(&s);
 		close_place(&p);
 	}
 }
@@ -949,7 +955,7 @@ START_TEST(norm_and_choice_charge)
 		throw_place(&d, &p);
 		struct line *l = grid_line(&p.grid, axis);
 		int lines = grid_lines(&p.grid, axis);
-		struct part part = part_of(n, l->n);
+		struct partition part = partition_of(n, l->n);
 		struct charge want = allreduce(&p, axis, one), got;
 
 		/* A square, a product with the root and one with the weight. */
@@ -980,15 +986,15 @@ START_TEST(norm_of_rows_charges)
 		struct place p;
 
 		throw_place(&d, &p);
-		struct part rows = part_of(m, p.grid.rows);
-		int row = part_size(&rows, 0);
+		struct partition rows = partition_of(m, p.grid.rows);
+		int row = partition_size(&rows, 0);
 		int column = (n + p.grid.cols - 1) / p.grid.cols;
 
 		for (int q = 0; q < p.grid.rows; q++)
 			words[q] = words_of(p.ledger.type,
-			                    part_size(&rows, q));
-		tiles_init(&x, &p.grid, AXIS_X, part_of(n, p.grid.cols), rows,
-		           SRAM_ACTIVATIONS);
+			                    partition_size(&rows, q));
+		tiles_init(&x, &p.grid, AXIS_X, partition_of(n, p.grid.cols),
+		           rows, SRAM_ACTIVATIONS);
 		y = x;
 		norm_tiles(&x, 1e-5, NULL, &y);
 
@@ -1012,7 +1018,7 @@ END_TEST
 struct attention {
 	struct place p, beside;
 	struct heads h;
-	struct part tokens;
+	struct partition tokens;
 	struct tiles q, k, o, moving; /* moving: on the grid beside */
 	struct scores s;
 	int ring[MOST], group, most_heads;
@@ -1028,7 +1034,7 @@ static void attention_open(struct attention *a, struct dice *d)
 	open_place(&a->beside, rows, cols, a->p.ledger.type);
 	a->h = heads_of(&m, cols);
 	a->group = m.n_heads / m.n_kv_heads;
-	a->tokens = part_of(dice_throw(d, 1, 40), rows);
+	a->tokens = partition_of(dice_throw(d, 1, 40), rows);
 	for (int y = 0; y < rows; y += 2)
 		a->ring[k++] = y;
 	for (int y = rows - 1 - rows % 2; y > 0; y -= 2)
@@ -1073,8 +1079,8 @@ static struct line_parts step_parts(const struct attention *a, int i, int step,
 		int y = a->ring[k];
 		int b = a->ring[(k - step + rows) % rows];
 
-		words[y] = (size_t)a->group * part_size(&a->tokens, y) *
-		           part_size(&a->tokens, b);
+		words[y] = (size_t)a->group * partition_size(&a->tokens, y) *
+		           partition_size(&a->tokens, b);
 		root[y] = first + b % columns;
 	}
 	return (struct line_parts){ rows, { 0, rows }, words, root };
@@ -1088,7 +1094,7 @@ static struct charge turn_bill(struct attention *a, uint64_t product,
 	struct ledger *l = &a->beside.ledger;
 	struct tiles_shift shift;
 
-	ledger_together(l);
+	ledger_overlap_begin(l);
 	ledger_charge(l, &(struct charge){ .compute_cycles = product });
 	tiles_shift_start(&shift, &a->moving, NULL);
 	for (int i = 0; i < a->h.n_kv && casts; i++) {
@@ -1099,7 +1105,7 @@ static struct charge turn_bill(struct attention *a, uint64_t product,
 		line_multicast(&a->beside.grid.x, heads_first(&a->h, i),
 		               heads_last(&a->h, i), &parts, NULL, step > 0);
 	}
-	ledger_join(l);
+	ledger_overlap_end(l);
 	tiles_shift_finish(&shift);
 	return charged(&a->beside);
 }
@@ -1121,9 +1127,9 @@ static struct charge reduce_bill(struct attention *a, int step)
 		sum.calls += c.calls;
 		sum.words += c.words;
 		sum.word_hops += c.word_hops;
-		sum.path_hops = most(sum.path_hops, c.path_hops);
-		sum.stages = most(sum.stages, c.stages);
-		sum.cycles = sum.comm_cycles = most(sum.cycles, c.cycles);
+		sum.path_hops = max(sum.path_hops, c.path_hops);
+		sum.stages = max(sum.stages, c.stages);
+		sum.cycles = sum.comm_cycles = max(sum.cycles, c.cycles);
 	}
 	return sum;
 }
@@ -1143,8 +1149,9 @@ static struct charge product_bill(const struct attention *a)
 	c.sram_bytes = 3 * c.macs * size_of(a->p.ledger.type);
 	for (int x = 0; x < a->p.grid.cols; x++)
 		for (int y = 0; y < a->p.grid.rows; y++)
-			c.busiest = most(c.busiest, n * part_size(&a->tokens,
-			                 y) * part_size(&a->h.q, x));
+			c.busiest = max(c.busiest,
+			                n * partition_size(&a->tokens, y) *
+			                        partition_size(&a->h.q, x));
 	return c;
 }
 
@@ -1157,10 +1164,10 @@ START_TEST(scores_charge)
 
 		attention_open(&a, &d);
 		struct charge want = product_bill(&a), got, c;
-		int block = part_max(&a.tokens);
+		int block = partition_max(&a.tokens);
 		uint64_t product = a.group *
 			gemm_time(a.p.ledger.type, block, block,
-			          part_max(&a.h.kv));
+			          partition_max(&a.h.kv));
 
 		for (int step = 0; step < a.p.grid.rows; step++) {
 			c = turn_bill(&a, product, false, step);
@@ -1186,10 +1193,10 @@ START_TEST(values_charge)
 
 		attention_open(&a, &d);
 		struct charge want = product_bill(&a), got, c;
-		int block = part_max(&a.tokens), heads = a.most_heads;
+		int block = partition_max(&a.tokens), heads = a.most_heads;
 		uint64_t product = a.group * heads *
 			gemm_time(a.p.ledger.type, block,
-			          (part_max(&a.h.kv) + heads - 1) / heads,
+			          (partition_max(&a.h.kv) + heads - 1) / heads,
 			          block);
 
 		for (int step = 0; step < a.p.grid.rows; step++) {
@@ -1216,7 +1223,7 @@ static int longest_row(const struct attention *a)
 			int n = 0;
 
 			for (int b = x; b < a->tokens.parts; b += columns)
-				n += part_size(&a->tokens, b);
+				n += partition_size(&a->tokens, b);
 			longest = n > longest ? n : longest;
 		}
 	}
@@ -1237,7 +1244,7 @@ START_TEST(softmax_charges)
 		enum wl_type type = a.p.ledger.type;
 		struct line_segment s[MOST];
 		uint64_t rows = (uint64_t)a.most_heads * a.group *
-		                part_max(&a.tokens);
+		                partition_max(&a.tokens);
 		int n = longest_row(&a);
 
 		ck_assert_uint_eq(a.p.ledger.held[SRAM_ACTIVATIONS],
@@ -1249,10 +1256,10 @@ START_TEST(softmax_charges)
 			s[k].last = heads_last(&a.h, k);
 			for (int y = 0; y < a.tokens.parts; y++) {
 				uint64_t words = words_of(type, a.group *
-					part_size(&a.tokens, y));
+					partition_size(&a.tokens, y));
 
 				s[k].wire.all += words;
-				s[k].wire.most = most(s[k].wire.most, words);
+				s[k].wire.max = max(s[k].wire.max, words);
 			}
 		}
 		for (int k = 0; k < 2; k++)

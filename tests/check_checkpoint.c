@@ -843,7 +843,8 @@ static void forge(int version, const struct model *m, const struct vocab *v,
                   const struct lie *lie)
 {
 	struct wl_error err;
-	struct forgery g = { version, m, v, lie, h5file_create(path, &anything, &err) };
+	struct forgery g = { version, m, v, lie,
+		             h5file_create(path, &anything, &err) };
 
 	ck_assert_ptr_nonnull(g.f);
 	forge_text(g.f, "/", "format", "waferllm checkpoint", g.lie);

@@ -214,10 +214,10 @@ START_TEST(all_finite)
 	                         row[_i].infinite | sign, row[_i].nan | sign };
 
 	for (size_t n = 0; n <= 101; n++) {
-		uint32_t most[] = { row[_i].largest, row[_i].largest | sign };
+		uint32_t max[] = { row[_i].largest, row[_i].largest | sign };
 
 		for (size_t i = 0; i < n; i++)
-			memcpy((char *)x + i * size, &most[i % 2], size);
+			memcpy((char *)x + i * size, &max[i % 2], size);
 		ck_assert(wl_all_finite(x, _i, n));
 		for (size_t i = 0; i < n; i++) {
 			char *at = (char *)x + i * size;
@@ -225,7 +225,7 @@ START_TEST(all_finite)
 			memcpy(at, &bad[(n + i) % 4], size);
 			ck_assert(!wl_all_finite(x, _i, n));
 			ck_assert(wl_all_finite(x, _i, i));
-			memcpy(at, &most[0], size);
+			memcpy(at, &max[0], size);
 		}
 	}
 }

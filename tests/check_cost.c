@@ -181,26 +181,26 @@ START_TEST(parts_are_messages_of_their_own)
 	for (int n = 0; n < 40; n++)
 		for (int i = 0; i < 4 * 11 * 4; i++) {
 			int unit = 1 + i % 4, across = i / 44;
-			struct part p = { n * unit, unit, 1 + i / 4 % 11,
+			struct partition p = { n * unit, unit, 1 + i / 4 % 11,
 			                  i % 2 };
-			uint64_t all = 0, most = 0;
+			uint64_t all = 0, max = 0;
 			struct wire_words w;
 
 			ledger.type = i % 3 ? WL_F16 : WL_F32;
 			for (int j = 0; j < p.parts; j++) {
-				uint64_t size = part_size(&p, j) * across;
+				uint64_t size = partition_size(&p, j) * across;
 				uint64_t words = ledger.type == WL_F32
 					? size : size / 2 + size % 2;
 
 				all += words;
-				most = words > most ? words : most;
+				max = words > max ? words : max;
 			}
 			w = cost_parts(&ledger, &p, across);
 			same(w.all, all);
-			same(w.most, most);
+			same(w.max, max);
 		}
 	same(cost_lines(7, 3).all, 21);
-	same(cost_lines(7, 3).most, 3);
+	same(cost_lines(7, 3).max, 3);
 }
 END_TEST
 
@@ -288,11 +288,11 @@ START_TEST(things_done_together)
 
 	for (size_t i = 0; i < sizeof c / sizeof *c; i++) {
 		ledger.repeat = 1 + i % 3;
-		ledger_together(&ledger);
+		ledger_overlap_begin(&ledger);
 		for (int k = 0; k < 2; k++)
 			charge(c[i].compute[k], c[i].setup[k], c[i].wire[k]);
 		same(row()->cycles, 0);
-		ledger_join(&ledger);
+		ledger_overlap_end(&ledger);
 		charged(2 * ledger.repeat, c[i].sum * ledger.repeat,
 		        c[i].comm * ledger.repeat);
 		charge(3, 2, 4);
@@ -308,23 +308,23 @@ START_TEST(ways_go_side_by_side)
 	                                    { 0, 5 }, { 0, 0 } };
 
 	for (size_t i = 0; i < sizeof hops / sizeof *hops; i++) {
-		uint64_t most = hops[i][hops[i][0] < hops[i][1]];
+		uint64_t max = hops[i][hops[i][0] < hops[i][1]];
 
 		ledger.row[0][0] = (struct charge){ 0 };
 		ledger.repeat = 1 + i % 3;
 		for (int twice = 0; twice < 2; twice++) {
-			ledger_together(&ledger);
+			ledger_overlap_begin(&ledger);
 			for (int k = 0; k < 2; k++)
 				ledger_charge(&ledger, &(struct charge){
 					.calls = 1, .words = 5,
 					.word_hops = 10 * hops[i][k],
 					.path_hops = hops[i][k],
 					.stages = 2 * hops[i][1 - k] });
-			ledger_join(&ledger);
+			ledger_overlap_end(&ledger);
 		}
 		/* One group after the other again adds up. */
-		same(row()->path_hops, 2 * most * ledger.repeat);
-		same(row()->stages, 4 * most * ledger.repeat);
+		same(row()->path_hops, 2 * max * ledger.repeat);
+		same(row()->stages, 4 * max * ledger.repeat);
 		same(row()->calls, 4 * ledger.repeat);
 		same(row()->words, 20 * ledger.repeat);
 		same(row()->word_hops, 20 * (hops[i][0] + hops[i][1]) *
@@ -342,9 +342,9 @@ static void charge_layers(int n)
 		ledger_op(&ledger, OP_QKV);
 		ledger_op(&ledger, OP_NORM);
 		charge(3, 1, 4);
-		ledger_together(&ledger);
+		ledger_overlap_begin(&ledger);
 		charge(3, 1, 4);
-		ledger_join(&ledger);
+		ledger_overlap_end(&ledger);
 		ledger_link(&ledger, AXIS_X, 0, 3, 5);
 	}
 	ledger_layers_end(&ledger);
@@ -469,17 +469,17 @@ START_TEST(memory_has_peaks)
 {
 	const struct sram_peak *p = &ledger.peak[PHASE_PREFILL];
 
-	ledger_hold(&ledger, SRAM_WEIGHTS, 100);
+	ledger_alloc(&ledger, SRAM_WEIGHTS, 100);
 	ledger_phase(&ledger, PHASE_PREFILL);
 	ledger_op(&ledger, OP_NORM);
 	same(p->total, 100);
-	ledger_hold(&ledger, SRAM_BUFFERS, 50);
-	ledger_release(&ledger, SRAM_BUFFERS, 30);
+	ledger_alloc(&ledger, SRAM_BUFFERS, 50);
+	ledger_free(&ledger, SRAM_BUFFERS, 30);
 	ledger_op(&ledger, OP_QKV);
 	same(p->total, 150);
 	ck_assert_int_eq(p->op, OP_NORM);
 	same(p->held[SRAM_BUFFERS], 50);
-	ledger_hold(&ledger, SRAM_KV, 31);
+	ledger_alloc(&ledger, SRAM_KV, 31);
 	same(p->total, 151);
 	ck_assert_int_eq(p->op, OP_QKV);
 	same(p->held[SRAM_BUFFERS], 20);
@@ -488,12 +488,12 @@ START_TEST(memory_has_peaks)
 	same(ledger.sram[PHASE_PREFILL][OP_NORM], 150);
 	same(ledger.sram[PHASE_PREFILL][OP_QKV], 151);
 	/* As full again: the first time stands. */
-	ledger_release(&ledger, SRAM_BUFFERS, 20);
+	ledger_free(&ledger, SRAM_BUFFERS, 20);
 	ledger_op(&ledger, OP_VALUES);
-	ledger_hold(&ledger, SRAM_BUFFERS, 20);
+	ledger_alloc(&ledger, SRAM_BUFFERS, 20);
 	ck_assert_int_eq(p->op, OP_QKV);
 	same(ledger.sram[PHASE_PREFILL][OP_VALUES], 151);
-	ledger_release(&ledger, SRAM_WEIGHTS, 100);
+	ledger_free(&ledger, SRAM_WEIGHTS, 100);
 	ledger_phase(&ledger, PHASE_DECODE);
 	ledger_op(&ledger, OP_NORM);
 	same(ledger.peak[PHASE_DECODE].total, 51);
@@ -543,25 +543,25 @@ static bool overflows(size_t counter, uint64_t n, uint64_t times)
 	return ledger.overflow;
 }
 
-/* A counter holds LEDGER_MOST, however it gets there, and not one more. */
+/* A counter holds LEDGER_MAX, however it gets there, and not one more. */
 START_TEST(counters_have_a_most)
 {
 	const size_t cycles = offsetof(struct charge, cycles) / 8;
 	const size_t setup = offsetof(struct charge, setup_cycles) / 8;
 	const size_t relay = offsetof(struct charge, relay_cycles) / 8;
-	const uint64_t most = LEDGER_MOST;
+	const uint64_t max = LEDGER_MAX;
 
 	for (size_t i = 0; i < sizeof(struct charge) / 8; i++) {
 		if (i == cycles || i == setup || i == relay)
 			continue;
-		ck_assert(!overflows(i, most, 1));
-		ck_assert(overflows(i, most + 1, 1));
-		ck_assert(!overflows(i, most / 4, 4));
-		ck_assert(overflows(i, most / 4 + 1, 4));
+		ck_assert(!overflows(i, max, 1));
+		ck_assert(overflows(i, max + 1, 1));
+		ck_assert(!overflows(i, max / 4, 4));
+		ck_assert(overflows(i, max / 4 + 1, 4));
 		/* In 64 bits these are 0, and 1 more than before. */
-		ck_assert(overflows(i, most, 4));
+		ck_assert(overflows(i, max, 4));
 		ck_assert(overflows(i, UINT64_MAX, 1));
-		ck_assert(!overflows(i, most - 1, 1));
+		ck_assert(!overflows(i, max - 1, 1));
 		ledger_charge(&ledger, &(struct charge){ 0 });
 		ck_assert(!ledger.overflow);
 		ledger_charge(&ledger, row());
@@ -575,7 +575,7 @@ START_TEST(overflow_stays)
 {
 	charge(1, 2, 3);
 	ck_assert(!ledger.overflow);
-	charge(LEDGER_MOST, 0, 0);
+	charge(LEDGER_MAX, 0, 0);
 	ck_assert(ledger.overflow);
 	ledger_phase(&ledger, PHASE_DECODE);
 	ledger_op(&ledger, OP_NORM);
@@ -587,7 +587,7 @@ END_TEST
 /* Cycles in each of two parts, together too many. */
 START_TEST(cycles_overflow_as_a_sum)
 {
-	charge(LEDGER_MOST / 2, 0, LEDGER_MOST / 2);
+	charge(LEDGER_MAX / 2, 0, LEDGER_MAX / 2);
 	ck_assert(!ledger.overflow);
 	charge(1, 0, 0);
 	ck_assert(ledger.overflow);

@@ -105,7 +105,8 @@ START_TEST(limits_of_groups_count)
 	ck_assert(host_free_memory(root) == 2000);
 	put("sys/fs/cgroup/memory.max", "0\n");
 	ck_assert(host_free_memory(root) == 0);
-	put("proc/self/cgroup", "5:cpu,cpuacct:/a\n4:memory:/b/c\n1:name=x:/\n");
+	put("proc/self/cgroup",
+	    "5:cpu,cpuacct:/a\n4:memory:/b/c\n1:name=x:/\n");
 	ck_assert(host_free_memory(root) == 700 * 1024);
 	put("sys/fs/cgroup/memory/b/memory.limit_in_bytes", "5000\n");
 	ck_assert(host_free_memory(root) == 5000);

@@ -86,7 +86,7 @@ START_TEST(arithmetic_follows_the_rule)
 					ck_assert_int_eq(has.lo,
 					                 r.token[y][0]);
 			}
-			ck_assert_int_eq(kvcache_most(&c, t + 1), r.held[0]);
+			ck_assert_int_eq(kvcache_max(&c, t + 1), r.held[0]);
 		}
 	}
 }
@@ -191,7 +191,7 @@ START_TEST(concatenation_fills_the_last_row)
 				int grown = last + t + 1 - prompt;
 
 				ck_assert_uint_eq(append_charge(&d).calls, 0);
-				ck_assert_int_eq(kvcache_most(&d.cache, t + 1),
+				ck_assert_int_eq(kvcache_max(&d.cache, t + 1),
 				                 grown > first ? grown : first);
 			}
 			dry_fini(&d);
@@ -203,17 +203,17 @@ END_TEST
 static void check_wire(const struct dry *d, const int *held)
 {
 	struct wire_words w = kvcache_wire(&d->cache, 3);
-	uint64_t all = 0, most = 0;
+	uint64_t all = 0, max = 0;
 
 	for (int y = 0; y < d->grid.rows; y++) {
 		uint64_t words = d->ledger.type == WL_F32
 			? 3 * held[y] : (3 * held[y] + 1) / 2;
 
 		all += words;
-		most = words > most ? words : most;
+		max = words > max ? words : max;
 	}
 	ck_assert_uint_eq(w.all, all);
-	ck_assert_uint_eq(w.most, most);
+	ck_assert_uint_eq(w.max, max);
 }
 
 START_TEST(messages_are_as_long_as_rows)
@@ -251,7 +251,7 @@ END_TEST
  * the tenth on, 1: with concatenation the last gets 41 more. */
 START_TEST(memory_is_held_for_the_fullest_row)
 {
-	static const int most[] = { [KV_SHIFT] = 6, [KV_CONCAT] = 42 };
+	static const int max[] = { [KV_SHIFT] = 6, [KV_CONCAT] = 42 };
 
 	for (int policy = KV_SHIFT; policy <= KV_CONCAT; policy++) {
 		struct dry d;
@@ -264,7 +264,7 @@ START_TEST(memory_is_held_for_the_fullest_row)
 			kvcache_fill(&d.cache, l, NULL, NULL);
 			ck_assert_uint_eq(d.ledger.held[SRAM_KV], (uint64_t)
 			                  2 * 2 * (l + 1) * CHANNELS *
-			                  most[policy]);
+			                  max[policy]);
 		}
 		dry_fini(&d);
 	}

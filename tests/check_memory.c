@@ -32,9 +32,11 @@ START_TEST(sums)
 			ck_assert_uint_eq(wl_crc32(one, data + at + n / 3,
 			                           n - n / 3), want);
 			ck_assert_uint_eq(
-				wl_crc32_join(one, wl_crc32(0, data + at + n / 3,
-				                            n - n / 3),
-				              n - n / 3), want);
+				wl_crc32_join(one,
+			                      wl_crc32(0, data + at + n / 3,
+			                               n - n / 3),
+			                      n - n / 3),
+				want);
 		}
 }
 END_TEST
@@ -49,7 +51,7 @@ START_TEST(blocks)
 	unsigned char *p[BLOCKS];
 
 	for (int i = 0; i < BLOCKS; i++) {
-		p[i] = large_malloc(bytes[i], 1);
+		p[i] = huge_malloc(bytes[i], 1);
 		ck_assert_ptr_nonnull(p[i]);
 		memset(p[i], i + 1, bytes[i]);
 	}
@@ -58,7 +60,7 @@ START_TEST(blocks)
 			ck_assert_int_eq(p[i][j], i + 1);
 		if (bytes[i])
 			ck_assert_int_eq(p[i][bytes[i] - 1], i + 1);
-		large_free(p[i]);
+		huge_free(p[i]);
 	}
 }
 END_TEST

@@ -207,7 +207,8 @@ START_TEST(all_else_has_all_fields)
 
 	json_t *root = report_tree(&lab.report);
 
-	has(root, "format:s format_version:i device:o model:o system:o "
+	has(root,
+	    "format:s format_version:i device:o model:o system:o "
 	    "grids:o request:o phases:o seconds:r tokens_per_s_request:r energy_j:r "
 	    "energy_bottom_up_j:r kv:o plmr:a violations:a auto:n host:o "
 	    "options:o units:o");
@@ -281,7 +282,8 @@ static void check_phase_sums(json_t *p, double side_x, double side_y)
 	ck_assert(number_at(p, "links/lines_y") == side_x);
 	close_to(number_at(p, "seconds"), number_at(p, "cycles") / 1.1e9);
 	close_to(sum_of(ops, "seconds"), number_at(p, "seconds"));
-	close_to(number_at(p, "energy_j"), lab.device.power * number_at(p, "seconds"));
+	close_to(number_at(p, "energy_j"),
+	         lab.device.power * number_at(p, "seconds"));
 	close_to(sum_of(ops, "energy_j"), number_at(p, "energy_j"));
 	close_to(number_at(e, "envelope_j"), number_at(p, "energy_j"));
 	close_to(number_at(e, "arithmetic_j") + number_at(e, "sram_j") +
@@ -325,14 +327,14 @@ END_TEST
 START_TEST(transition_has_the_larger_grid)
 {
 	make_lab("clock=1100", NEW);
-	wafer_fini(&lab.wafer);
-	wafer_init(&lab.wafer, &(struct wafer_setup){
+	inference_fini(&lab.inference);
+	inference_init(&lab.inference, &(struct inference_setup){
 		.model = &lab_model, .prefill = { 2, 2 }, .decode = { 5, 5 },
 		.device = &lab.device, .type = WL_F16 });
-	prefill_run(&lab.wafer, NULL, PROMPT);
-	transition_run(&lab.wafer, PROMPT + 2);
-	decode_step(&lab.wafer, 0);
-	account_make(&lab.account, &lab.wafer, PROMPT, 2);
+	prefill_run(&lab.inference, NULL, PROMPT);
+	transition_run(&lab.inference, PROMPT + 2);
+	decode_step(&lab.inference, 0);
+	account_make(&lab.account, &lab.inference, PROMPT, 2);
 
 	json_t *root = report_tree(&lab.report);
 

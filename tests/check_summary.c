@@ -63,7 +63,8 @@ START_TEST(summary_is_a_screenful)
 	lab.report.context = 128;
 	free(text);
 	text = summary(&lines);
-	shows(text, "\nprompt 7 tokens, new 4 tokens, context 128 (the model's: "
+	shows(text,
+	      "\nprompt 7 tokens, new 4 tokens, context 128 (the model's: "
 	      "64), dry run\n");
 	shows(text, "\nemulated: lab, f16 elements, on wse2 (Cerebras WSE-2), "
 	      "hop_cycles=2\n");
@@ -228,7 +229,7 @@ END_TEST
 
 static void set_op(enum op op, uint64_t compute, uint64_t comm, int routes)
 {
-	struct ledger *l = &lab.wafer.ledger;
+	struct ledger *l = &lab.inference.ledger;
 
 	l->row[PHASE_PREFILL][op] = (struct charge){
 		.runs = 1, .cycles = compute + comm, .compute_cycles = compute,
@@ -244,7 +245,7 @@ START_TEST(operators_stand_by_weight)
 	int lines;
 
 	make_lab("routes=5", 1);
-	memset(lab.wafer.ledger.row, 0, sizeof lab.wafer.ledger.row);
+	memset(lab.inference.ledger.row, 0, sizeof lab.inference.ledger.row);
 	lab.account.phase[PHASE_PREFILL].total.cycles = 1000;
 	set_op(OP_NORM, 0, 96, two);
 	set_op(OP_QKV, 500, 100, 1 << ROUTE_RING_X);
@@ -255,11 +256,11 @@ START_TEST(operators_stand_by_weight)
 	      "(0+10)\n");
 	shows(text, "\nprefill    P ok, L ok, M ok, R scores 11 > 5 routes\n");
 	free(text);
-	lab.wafer.ledger.sram[PHASE_PREFILL][OP_QKV] = 43009;
+	lab.inference.ledger.sram[PHASE_PREFILL][OP_QKV] = 43009;
 	text = summary(&lines);
 	shows(text, "M qkv 43009 > 43008 B");
 	free(text);
-	lab.wafer.ledger.sram[PHASE_PREFILL][OP_QKV] = 1;
+	lab.inference.ledger.sram[PHASE_PREFILL][OP_QKV] = 1;
 	for (int op = 0; op < NOPS; op++)
 		set_op(op, 10, 40, 0);
 	text = summary(&lines);

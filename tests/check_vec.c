@@ -65,9 +65,9 @@ static void slow_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
 }
 
 /* Seldom a large one: deeper than what products take at a time. */
-static size_t throw_depth(struct dice *d, int most)
+static size_t throw_depth(struct dice *d, int max)
 {
-	return dice_throw(d, 0, dice_throw(d, 0, 15) ? most : 200);
+	return dice_throw(d, 0, dice_throw(d, 0, 15) ? max : 200);
 }
 
 static void try_gemm(struct dice *d, enum wl_type type)
@@ -165,7 +165,8 @@ static char *panels_of(const struct stored *w, enum wl_type type, size_t k,
 static void try_streams(struct dice *d, enum wl_type type)
 {
 	size_t n = dice_throw(d, 0, dice_throw(d, 0, 1) ? 300 : 70);
-	size_t count = dice_throw(d, 0, MOST_STREAMS), pitch = vec_panel_pitch(n);
+	size_t count = dice_throw(d, 0, MOST_STREAMS),
+	       pitch = vec_panel_pitch(n);
 	size_t k = dice_throw(d, 0, 20);
 	struct vec_stream streams[MOST_STREAMS];
 	float *want = wl_calloc(count * pitch, sizeof *want);

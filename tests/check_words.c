@@ -121,7 +121,7 @@ static const struct row same_here[] = {
 
 /* Cuts the words' text and looks for the words, then for the next of them
  * where the last one ends. */
-static void check_row(const struct splitter *s, const struct row *row)
+static void check_row(const struct pretokenizer *s, const struct row *row)
 {
 	char text[400] = "";
 	struct wl_error err;
@@ -130,7 +130,7 @@ static void check_row(const struct splitter *s, const struct row *row)
 	for (int i = 0; i < MAX_WORDS && row->word[i]; i++)
 		strcat(text, row->word[i]);
 	for (int i = 0; i < MAX_WORDS && row->word[i]; i++) {
-		size_t len = splitter_word(s, text, strlen(text), at, &err);
+		size_t len = pretokenizer_word(s, text, strlen(text), at, &err);
 
 		ck_assert_msg(len == strlen(row->word[i]),
 		              "'%s': word %d is '%.*s', not '%s'", text, i,
@@ -139,10 +139,10 @@ static void check_row(const struct splitter *s, const struct row *row)
 	}
 }
 
-static struct splitter *splitter(enum word_split split)
+static struct pretokenizer *splitter(enum word_split split)
 {
 	struct wl_error err;
-	struct splitter *s = splitter_new(split, &err);
+	struct pretokenizer *s = pretokenizer_new(split, &err);
 
 	ck_assert_msg(s != NULL, "%s", err.text);
 	return s;
@@ -150,11 +150,11 @@ static struct splitter *splitter(enum word_split split)
 
 static void check_rows(enum word_split split, const struct row *row, size_t n)
 {
-	struct splitter *s = splitter(split);
+	struct pretokenizer *s = splitter(split);
 
 	for (size_t i = 0; i < n; i++)
 		check_row(s, &row[i]);
-	splitter_free(s);
+	pretokenizer_free(s);
 }
 
 #define ROWS(table) table, sizeof table / sizeof *table
@@ -186,7 +186,7 @@ static bool is_space(uint32_t c)
  * they are white space, and keeps them together if not. */
 START_TEST(every_character)
 {
-	struct splitter *s = splitter(WORDS_GPT2);
+	struct pretokenizer *s = splitter(WORDS_GPT2);
 	struct wl_error err;
 
 	for (uint32_t c = 1; c < 0x110000; c++) {
@@ -199,30 +199,33 @@ START_TEST(every_character)
 		len += one;
 		len += put_utf8(text + len, c);
 		text[len++] = '!';
-		word = splitter_word(s, text, len, 0, &err);
+		word = pretokenizer_word(s, text, len, 0, &err);
 		if (!is_space(c)) {
 			/* of "!"s kind, a letter or a digit */
 			if (word != len && word != 1)
 				ck_abort_msg("U+%04X: a word of %zu", c, word);
-			next = word == 1 ? splitter_word(s, text, len, 1, &err)
+			next = word == 1 ? pretokenizer_word(s, text, len, 1,
+			                                     &err)
 			                 : 2 * one;
 			ck_assert_uint_eq(next, 2 * one);
 			continue;
 		}
 		ck_assert_uint_eq(word, 1);
-		ck_assert_uint_eq(splitter_word(s, text, len, 1, &err), one);
+		ck_assert_uint_eq(pretokenizer_word(s, text, len, 1, &err),
+		                  one);
 		/* The plain space goes to what follows. */
-		ck_assert_uint_eq(splitter_word(s, text, len, 1 + one, &err),
-		                  c == ' ' ? 2 : one);
+		ck_assert_uint_eq(
+			pretokenizer_word(s, text, len, 1 + one, &err),
+			c == ' ' ? 2 : one);
 	}
-	splitter_free(s);
+	pretokenizer_free(s);
 }
 END_TEST
 
 /* Words of any text: at least a byte each, whole characters, all of it. */
 START_TEST(random_texts)
 {
-	struct splitter *s = splitter(_i);
+	struct pretokenizer *s = splitter(_i);
 	struct wl_error err;
 	char text[4000];
 
@@ -230,7 +233,7 @@ START_TEST(random_texts)
 		size_t len = draw_text(text, draw(1000)), at = 0;
 
 		while (at < len) {
-			size_t word = splitter_word(s, text, len, at, &err);
+			size_t word = pretokenizer_word(s, text, len, at, &err);
 
 			ck_assert_msg(word > 0, "%s", err.text);
 			ck_assert_uint_le(word, len - at);
@@ -239,20 +242,20 @@ START_TEST(random_texts)
 				ck_assert((text[at] & 0xc0) != 0x80);
 		}
 	}
-	splitter_free(s);
+	pretokenizer_free(s);
 }
 END_TEST
 
 /* A section ends where len says, whatever bytes follow. */
 START_TEST(section_end)
 {
-	struct splitter *s = splitter(_i);
+	struct pretokenizer *s = splitter(_i);
 	struct wl_error err;
 
-	ck_assert_uint_eq(splitter_word(s, "ab  cd", 4, 2, &err), 2);
-	ck_assert_uint_eq(splitter_word(s, "ab  cd", 6, 2, &err), 1);
-	ck_assert_uint_eq(splitter_word(s, "abcd", 2, 0, &err), 2);
-	splitter_free(s);
+	ck_assert_uint_eq(pretokenizer_word(s, "ab  cd", 4, 2, &err), 2);
+	ck_assert_uint_eq(pretokenizer_word(s, "ab  cd", 6, 2, &err), 1);
+	ck_assert_uint_eq(pretokenizer_word(s, "abcd", 2, 0, &err), 2);
+	pretokenizer_free(s);
 }
 END_TEST
 
@@ -264,7 +267,7 @@ START_TEST(long_texts)
 		"\u00e9", "\u00a0", "\u3000", "' ", " \n", "\n ", "\n   ",
 		"a ", "'", "'S", "1 ", "! ", " !", "\u00a0\r", "\U0001f600" };
 	enum { SIZE = 1 << 20 };
-	struct splitter *s = splitter(_i);
+	struct pretokenizer *s = splitter(_i);
 	char *text = malloc(SIZE + 8);
 	struct wl_error err;
 
@@ -276,14 +279,14 @@ START_TEST(long_texts)
 			memcpy(text + len, unit[u], one);
 		text[len++] = u % 2 ? '!' : 'x';
 		for (size_t at = 0, word; at < len; at += word) {
-			word = splitter_word(s, text, len, at, &err);
+			word = pretokenizer_word(s, text, len, at, &err);
 			if (word == 0)
 				ck_abort_msg("'%s': %s", unit[u], err.text);
 		}
 	}
 	alarm(0);
 	free(text);
-	splitter_free(s);
+	pretokenizer_free(s);
 }
 END_TEST
 
@@ -293,7 +296,7 @@ START_TEST(no_pcre2)
 {
 	struct wl_error err;
 
-	ck_assert_ptr_null(splitter_new(_i, &err));
+	ck_assert_ptr_null(pretokenizer_new(_i, &err));
 	ck_assert_msg(strstr(err.text, "no PCRE2") != NULL, "%s", err.text);
 	ck_assert_ptr_nonnull(strstr(err.text, word_split_name(_i)));
 }

@@ -32,16 +32,16 @@ struct made_model {
 static inline struct model made_shape(struct dice *d)
 {
 	int n_kv = dice_throw(d, 1, 7), group = dice_throw(d, 1, 4);
-	int most = dice_throw(d, 0, 2) ? 61 : 9;
+	int max = dice_throw(d, 0, 2) ? 61 : 9;
 
 	return (struct model){
-		.dim = dice_throw(d, 3, most),
-		.hidden_dim = dice_throw(d, 1, most),
+		.dim = dice_throw(d, 3, max),
+		.hidden_dim = dice_throw(d, 1, max),
 		.n_layers = dice_throw(d, 1, MADE_LAYERS),
 		.n_heads = n_kv * group,
 		.n_kv_heads = n_kv,
 		.head_dim = 2 * dice_throw(d, 1, 5),
-		.vocab_size = dice_throw(d, 5, most + 5),
+		.vocab_size = dice_throw(d, 5, max + 5),
 		.max_seq_len = 64,
 		.rope_theta = 1e4,
 		.rms_eps = 1e-5,

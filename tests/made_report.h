@@ -21,7 +21,7 @@ static struct lab {
 	struct device device;
 	struct options options;
 	struct system system;
-	struct wafer wafer;
+	struct inference inference;
 	struct account account;
 	struct report report;
 } lab;
@@ -43,13 +43,13 @@ static inline void parse_options(const char *set)
  * changed. */
 static inline void make_lab(const char *set, int new_tokens)
 {
-	struct wafer *w = &lab.wafer;
+	struct inference *w = &lab.inference;
 
 	parse_options(set);
 	ck_assert_msg(device_read("wse2", &lab.device, &err) == 0, "%s",
 	              err.text);
 	ck_assert_int_eq(device_set(&lab.device, set, &err), 0);
-	wafer_init(w, &(struct wafer_setup){
+	inference_init(w, &(struct inference_setup){
 		.model = &lab_model, .prefill = { PREFILL_SIDE, PREFILL_SIDE },
 		.decode = { DECODE_SIDE, DECODE_SIDE }, .device = &lab.device,
 		.type = WL_F16 });
@@ -74,7 +74,7 @@ static inline void make_lab(const char *set, int new_tokens)
 
 static inline void free_lab(void)
 {
-	wafer_fini(&lab.wafer);
+	inference_fini(&lab.inference);
 }
 
 #endif

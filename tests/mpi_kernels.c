@@ -139,13 +139,13 @@ struct form {
 static void copy_tiles(const struct tiles *t, struct form f, float *whole,
                        bool to_tiles)
 {
-	struct range lines = tiles_own_lines(t), places = t->path->mine;
+	struct range lines = tiles_own_lines(t), places = t->path->local;
 
 	for (int q = lines.lo; q < lines.hi; q++)
 		for (int p = places.lo; p < places.hi; p++) {
 			int b = tiles_block(t, q, p);
-			int rings = part_size(&t->ring, b);
-			int fixeds = part_size(&t->fixed, q);
+			int rings = partition_size(&t->ring, b);
+			int fixeds = partition_size(&t->fixed, q);
 			char *tile = *tiles_slot(t, q, p);
 
 			for (int i = 0; i < rings * fixeds; i++,
@@ -153,8 +153,10 @@ static void copy_tiles(const struct tiles *t, struct form f, float *whole,
 				int r = f.ring_inside ? i % rings : i / fixeds;
 				int c = f.ring_inside ? i / rings : i % fixeds;
 				float *at = whole +
-				    (part_start(&t->ring, b) + r) * f.ring +
-				    (part_start(&t->fixed, q) + c) * f.fixed;
+				            (partition_start(&t->ring, b) + r) *
+				                    f.ring +
+				            (partition_start(&t->fixed, q) +
+				             c) * f.fixed;
 
 				if (to_tiles)
 					wl_from_f32(tile, at, t->type, 1);
@@ -191,16 +193,17 @@ static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
 {
 	const struct form fa = { 1, c->k, true }, fb = { c->n, 1, false };
 	const struct form fc = { 1, c->n, true };
-	struct part m = part_of(c->m, g->rows), n = part_of(c->n, g->cols);
+	struct partition m = partition_of(c->m, g->rows),
+			 n = partition_of(c->n, g->cols);
 	bool spread = grid_uneven(g) && !c->alg->line;
-	struct part on_x = { c->k, c->unit, g->cols, spread };
-	struct part on_y = { c->k, c->unit, g->rows, spread };
+	struct partition on_x = { c->k, c->unit, g->cols, spread };
+	struct partition on_y = { c->k, c->unit, g->rows, spread };
 	struct tiles ta, tb, tc;
 
 	tiles_init(&ta, g, AXIS_X, on_x, m, SRAM_ACTIVATIONS);
 	if (c->by_rows)
 		tiles_init_on(&tb, g, AXIS_X, RING_INTERLEAVE, c->type, on_x,
-		              part_of(c->n, 1), SRAM_WEIGHTS);
+		              partition_of(c->n, 1), SRAM_WEIGHTS);
 	else
 		gemm_weights_init(c->alg, &tb, g, c->type, on_y, n,
 		                  SRAM_WEIGHTS);
@@ -228,18 +231,18 @@ static void check_product(struct lab *lab, int m, int n, int k, const float *a,
 {
 	size_t size = (size_t)m * n;
 	double *want = wl_malloc(size, sizeof *want);
-	double *most = wl_malloc(size, sizeof *most);
+	double *max = wl_malloc(size, sizeof *max);
 	float *abs_a = magnitudes(a, (size_t)m * k);
 	float *abs_b = magnitudes(b, (size_t)k * n);
 
 	ref_gemm(m, n, k, a, b, want);
-	ref_gemm(m, n, k, abs_a, abs_b, most);
+	ref_gemm(m, n, k, abs_a, abs_b, max);
 	for (size_t i = 0; i < size; i++)
 		CHECK(lab, lab_near(lab, got[i], want[i],
-		                    sum_error(k, most[i])));
+		                    sum_error(k, max[i])));
 	free(abs_b);
 	free(abs_a);
-	free(most);
+	free(max);
 	free(want);
 }
 
@@ -308,9 +311,10 @@ static void gemmt_on(struct lab *lab, struct grid *g,
 {
 	const struct form fa = { 1, c->k, true }, fb = { c->k, 1, true };
 	const struct form fc = { 1, c->n, true };
-	struct part m = part_of(c->m, g->rows);
-	struct part k = { c->k, 1, g->cols, c->spread };
-	struct part n = { c->n, c->unit, g->cols, grid_uneven(g) }, blocks = n;
+	struct partition m = partition_of(c->m, g->rows);
+	struct partition k = { c->k, 1, g->cols, c->spread };
+	struct partition n = { c->n, c->unit, g->cols, grid_uneven(g) },
+			 blocks = n;
 	struct tiles ta, tb, tc;
 
 	blocks.parts = gemm_blocks(g);
@@ -387,16 +391,19 @@ struct gemv_case {
 static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
 {
 	struct layout l[3];
-	struct slab s;
+	struct gemv_matrix s;
 	size_t at = 0;
 
 	for (int i = 0; i < c->matrices; i++)
 		l[i] = (struct layout){
-			g, { c->k, c->unit, c->transposed ? g->cols : g->rows,
-			     false },
-			part_of(c->n[i], c->transposed ? g->rows : g->cols),
-			c->transposed };
-	slab_init(&s, l, c->matrices, c->type, SRAM_WEIGHTS);
+			g,
+			{ c->k, c->unit, c->transposed ? g->cols : g->rows,
+			  false },
+			partition_of(c->n[i],
+			             c->transposed ? g->rows : g->cols),
+			c->transposed
+		};
+	gemv_matrix_init(&s, l, c->matrices, c->type, SRAM_WEIGHTS);
 	struct box own = layout_own_box(l);
 	float *y = blanks(s.width), *from = y;
 
@@ -410,9 +417,9 @@ static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
 			for (int n = own.n.lo; n < own.n.hi; n++, to += size)
 				wl_from_f32(to, &c->w[i][k * c->n[i] + n],
 				            c->type, 1);
-		struct store store = slab_store(&s, &l[i], at);
+		struct matrix_view store = gemv_matrix_view(&s, &l[i], at);
 
-		store_put(&store, data);
+		matrix_view_put(&store, data);
 		at += range_size(own.n);
 		free(data);
 	}
@@ -424,7 +431,7 @@ static void gemv_on(struct grid *g, const struct gemv_case *c, float *out)
 		out += c->n[i];
 	}
 	free(y);
-	slab_fini(&s);
+	gemv_matrix_fini(&s);
 }
 
 static void try_gemv(struct lab *lab)
@@ -475,7 +482,7 @@ static void try_argmax(struct lab *lab)
 	int cols = lab->mesh.cols + dice_throw(&lab->dice, 0, 7);
 	int n = dice_throw(&lab->dice, 1, 40);
 	int kinds = dice_throw(&lab->dice, 0, 6);
-	struct part part = part_of(n, axis == AXIS_X ? cols : rows);
+	struct partition part = partition_of(n, axis == AXIS_X ? cols : rows);
 	float x[40];
 	int best = 0;
 	struct pair p;
@@ -492,8 +499,8 @@ static void try_argmax(struct lab *lab)
 	}
 	pair_init(lab, &p, rows, cols);
 	for (int i = 0; i < 2; i++) {
-		struct range own = part_range(&part,
-		                              grid_line(&p.g[i], axis)->mine);
+		struct range own = partition_range(&part,
+		                              grid_line(&p.g[i], axis)->local);
 
 		CHECK(lab, argmax_vector(&p.g[i], axis, &part, x + own.lo) ==
 		           best);
@@ -524,8 +531,8 @@ static void norm_vector_on(struct grid *g, enum axis axis, int n,
                            const float *x, const float *weight, float *out)
 {
 	struct line *l = grid_line(g, axis);
-	struct part part = part_of(n, l->n);
-	struct range own = part_range(&part, l->mine);
+	struct partition part = partition_of(n, l->n);
+	struct range own = partition_range(&part, l->local);
 
 	norm_vector(g, axis, &part, 1e-3, x + own.lo, weight + own.lo,
 	            out + own.lo);
@@ -535,13 +542,14 @@ static void norm_tiles_on(struct grid *g, int m, int n, float *x,
                           const float *weight, float *out)
 {
 	const struct form f = { 1, n, true };
-	struct part rows = part_of(m, g->rows), columns = part_of(n, g->cols);
+	struct partition rows = partition_of(m, g->rows),
+			 columns = partition_of(n, g->cols);
 	struct tiles in, normed;
 
 	tiles_init(&in, g, AXIS_X, columns, rows, SRAM_ACTIVATIONS);
 	tiles_init(&normed, g, AXIS_X, columns, rows, SRAM_ACTIVATIONS);
 	copy_tiles(&in, f, x, true);
-	norm_tiles(&in, 1e-3, weight + part_start(&columns, g->x.mine.lo),
+	norm_tiles(&in, 1e-3, weight + partition_start(&columns, g->x.local.lo),
 	           &normed);
 	copy_tiles(&normed, f, out, false);
 	tiles_fini(&in);
@@ -615,12 +623,13 @@ static void check_score_tile(struct lab *lab, const struct scores *s,
 {
 	const struct heads *h = &s->heads;
 	int columns = heads_last(h, g) - heads_first(h, g) + 1;
-	struct range rows = part_range(&s->tokens, (struct range){ y, y + 1 });
+	struct range rows =
+		partition_range(&s->tokens, (struct range){ y, y + 1 });
 
 	for (int r = 0; r < h->group; r++)
 		for (int i = rows.lo; i < rows.hi; i++)
 			for (int j = 0; j < c->tokens; j++) {
-				int b = part_owner(&s->tokens, j);
+				int b = partition_owner(&s->tokens, j);
 				double size;
 				double want = score_of(c, g, r, i, j, &size);
 				bool seen = j <= i;
@@ -641,8 +650,8 @@ static void check_scores(struct lab *lab, const struct scores *s,
 	int height = grid_height(g), width = grid_width(g);
 
 	for (int i = 0; i < s->heads.n_kv * height * width; i++) {
-		int x = g->x.mine.lo + i % width;
-		int y = g->y.mine.lo + i / width % height;
+		int x = g->x.local.lo + i % width;
+		int y = g->y.local.lo + i / width % height;
 		int head = i / width / height;
 
 		if (s->tile[i])
@@ -660,7 +669,7 @@ static void attention_on(struct lab *lab, struct grid *g,
 	const struct form fq = { 1, qd, true }, fk = { kv, 1, true };
 	const struct form fv = { kv, 1, false };
 	struct heads h = heads_of(&c->m, g->cols);
-	struct part tokens = part_of(c->tokens, g->rows);
+	struct partition tokens = partition_of(c->tokens, g->rows);
 	struct tiles q, k, v, o;
 	struct scores s;
 
@@ -759,7 +768,7 @@ static float cache_word(int layer, int token, int channel)
 static void cache_entry(const struct kvcache *c, int layer, struct range t,
                         float *k, float *v)
 {
-	struct range own = part_range(&c->kv, c->grid->x.mine);
+	struct range own = partition_range(&c->kv, c->grid->x.local);
 
 	for (int token = t.lo; token < t.hi; token++)
 		for (int ch = own.lo; ch < own.hi; ch++) {
@@ -780,8 +789,8 @@ static float cached(const struct kvcache *c, void *const *which, int layer,
 
 static void check_cache(struct lab *lab, const struct kvcache *c, int layer)
 {
-	struct range own = kvcache_tokens(c, c->grid->y.mine);
-	int first = part_start(&c->kv, c->grid->x.mine.lo);
+	struct range own = kvcache_tokens(c, c->grid->y.local);
+	int first = partition_start(&c->kv, c->grid->x.local.lo);
 
 	CHECK(lab, range_size(own) <= c->capacity);
 	for (int t = own.lo; t < own.hi; t++)
@@ -819,7 +828,7 @@ static void try_cache(struct lab *lab)
 
 	kvcache_start(&c, prompt);
 	for (int i = 0; i < CACHE_LAYERS; i++) {
-		cache_entry(&c, i, kvcache_tokens(&c, g.y.mine), k, v);
+		cache_entry(&c, i, kvcache_tokens(&c, g.y.local), k, v);
 		kvcache_fill(&c, i, k, v);
 		check_cache(lab, &c, i);
 	}
@@ -875,11 +884,12 @@ static void check_target(struct lab *lab, const struct target *t, size_t size)
 	struct box own = layout_own_box(&t->layout);
 	const struct tiles *tiles = t->tiles;
 
-	if (t->slab) {
-		struct store store = slab_store(t->slab, &t->layout, 0);
+	if (t->gemv) {
+		struct matrix_view store =
+			gemv_matrix_view(t->gemv, &t->layout, 0);
 		char *data = wl_malloc(box_elements(own), size);
 
-		store_get(&store, data);
+		matrix_view_get(&store, data);
 		CHECK(lab, is_block(lab, own.k, own.n, size, data,
 		                    range_size(own.n) * size));
 		free(data);
@@ -888,12 +898,12 @@ static void check_target(struct lab *lab, const struct target *t, size_t size)
 	struct range lines = tiles_own_lines(tiles);
 
 	for (int q = lines.lo; q < lines.hi; q++)
-		for (int p = tiles->path->mine.lo; p < tiles->path->mine.hi;
+		for (int p = tiles->path->local.lo; p < tiles->path->local.hi;
 		     p++) {
 			int b = tiles_block(tiles, q, p);
-			struct range k = part_range(&tiles->ring,
+			struct range k = partition_range(&tiles->ring,
 				(struct range){ b, b + 1 });
-			struct range n = part_range(&tiles->fixed,
+			struct range n = partition_range(&tiles->fixed,
 				(struct range){ q, q + 1 });
 
 			CHECK(lab, is_block(lab, k, n, size,
@@ -904,22 +914,23 @@ static void check_target(struct lab *lab, const struct target *t, size_t size)
 
 /* One matrix in rounds, of which some ranks have no rows; spaces that are
  * larger than it needs make the ranks meet now and then. */
-static void spread_matrix(struct lab *lab, struct spread *s,
+static void spread_matrix(struct lab *lab, struct redistribution *s,
                           const struct target *t, size_t size)
 {
-	struct part share = part_of(t->layout.k.n, s->size);
+	struct partition share = partition_of(t->layout.k.n, s->size);
 	int cols = t->layout.n.n;
-	int n = dice_throw(&lab->dice, 1, part_max(&share) + 1);
+	int n = dice_throw(&lab->dice, 1, partition_max(&share) + 1);
 
 	for (int i = 0; i < n; i++) {
-		struct range rows = spread_share(s, t->layout.k.n, s->rank, i,
-		                                 n);
-		size_t bytes = (size_t)(part_max(&share) / n + 1) * cols * size;
+		struct range rows =
+			redistribute_share(s, t->layout.k.n, s->rank, i, n);
+		size_t bytes =
+			(size_t)(partition_max(&share) / n + 1) * cols * size;
 		size_t spare = dice_throw(&lab->dice, 0, 2) ? 0 : s->room / 2;
 
 		fill_rows(lab, rows, cols, size,
-		          spread_space(s, bytes + spare));
-		spread_round(s, t, i, n);
+		          redistribute_space(s, bytes + spare));
+		redistribute_round(s, t, i, n);
 	}
 }
 
@@ -932,39 +943,39 @@ static void try_spread(struct lab *lab)
 	const struct gemm_algorithm *alg = gemm_at(
 		dice_throw(&lab->dice, 0, (int)gemm_count() - 1));
 	struct rxc side = lab_grid(lab);
-	struct spread s;
+	struct redistribution s;
 	struct grid g;
-	struct slab slab = { 0 };
+	struct gemv_matrix gemv = { 0 };
 	struct tiles tiles = { 0 };
 
 	lab_next(lab);
 	grid_init(&g, side.rows, side.cols, lab->mesh.rows, lab->mesh.cols,
 	          lab->mesh.row, lab->mesh.col, lab->noc, &lab->ledger);
-	struct target t = { .layout = { &g, part_of(k, side.rows),
-	                                part_of(n, side.cols), false } };
+	struct target t = { .layout = { &g, partition_of(k, side.rows),
+	                                partition_of(n, side.cols), false } };
 
 	if (form < 2) {
 		t.layout.transposed = form;
 		t.layout.k.parts = form ? side.cols : side.rows;
 		t.layout.n.parts = form ? side.rows : side.cols;
-		t.slab = &slab;
-		slab_init(&slab, &t.layout, 1, type, SRAM_WEIGHTS);
+		t.gemv = &gemv;
+		gemv_matrix_init(&gemv, &t.layout, 1, type, SRAM_WEIGHTS);
 	} else {
-		t.layout.k.spread = gemm_spreads(alg, &g);
+		t.layout.k.dispersed = gemm_disperses(alg, &g);
 		t.tiles = &tiles;
 		gemm_weights_init(alg, &tiles, &g, type, t.layout.k,
 		                  t.layout.n, SRAM_WEIGHTS);
 	}
-	spread_init(&s, &lab->mesh, 2000);
+	redistribute_init(&s, &lab->mesh, 2000);
 	/* The second time into used rows and messages. */
 	for (int i = 0; i < 2; i++) {
 		spread_matrix(lab, &s, &t, wl_type_size(type));
-		spread_meet(&s);
+		redistribute_meet(&s);
 		check_target(lab, &t, wl_type_size(type));
 		lab_next(lab);
 	}
-	spread_fini(&s);
-	slab_fini(&slab);
+	redistribute_fini(&s);
+	gemv_matrix_fini(&gemv);
 	tiles_fini(&tiles);
 	grid_fini(&g);
 }
@@ -991,7 +1002,7 @@ static void no_progress(void *ctx, int done, int all)
 	(void)all;
 }
 
-static int load_wafer(struct wafer *w, const struct mesh *mesh,
+static int load_wafer(struct inference *w, const struct mesh *mesh,
                       const char *path, bool verify, struct wl_error *err)
 {
 	struct checkpoint *c = checkpoint_open(path, mesh->control, err);
@@ -1008,9 +1019,9 @@ static int serve(const struct request *r, const struct mesh *mesh,
                  float *logits, int *choice)
 {
 	struct wl_error err = { .text = "" };
-	struct wafer w;
+	struct inference w;
 
-	wafer_init(&w, &(struct wafer_setup){
+	inference_init(&w, &(struct inference_setup){
 		.model = &r->made.model, .mesh = mesh, .prefill = r->prefill,
 		.decode = r->decode, .device = &made_device, .type = WL_F32,
 		.gemm = r->gemm, .allreduce = r->allreduce, .line = r->line });
@@ -1029,7 +1040,7 @@ static int serve(const struct request *r, const struct mesh *mesh,
 			                     r->made.model.vocab_size);
 		}
 	}
-	wafer_fini(&w);
+	inference_fini(&w);
 	return rc;
 }
 
@@ -1047,12 +1058,12 @@ static void check_logits(struct lab *lab, const struct request *r,
 	ref_forward(&r->made.model, &r->made.ref, n, r->ids, want);
 	for (int i = 0; i <= NEW_TOKENS; i++, got += vocab) {
 		const double *row = want + (size_t)(r->prompt - 1 + i) * vocab;
-		double most = 0;
+		double max = 0;
 
 		for (int j = 0; j < vocab; j++)
-			most = fmax(most, fabs(row[j]));
+			max = fmax(max, fabs(row[j]));
 		for (int j = 0; j < vocab; j++)
-			CHECK(lab, lab_near(lab, got[j], row[j], 1e-4 * most));
+			CHECK(lab, lab_near(lab, got[j], row[j], 1e-4 * max));
 	}
 	free(want);
 }
@@ -1201,16 +1212,16 @@ static void expect(struct lab *lab, const struct made_model *m,
 	const struct mesh *mesh = &lab->mesh;
 	int side = larger(mesh->rows, mesh->cols);
 	struct wl_error err = { .text = "" };
-	struct wafer w;
+	struct inference w;
 	char want[600];
 
-	wafer_init(&w, &(struct wafer_setup){
+	inference_init(&w, &(struct inference_setup){
 		.model = &m->model, .mesh = mesh, .prefill = { side, side + 2 },
 		.decode = { side + 1, side + 1 }, .device = &made_device,
 		.type = WL_F32 });
 	int rc = load_wafer(&w, mesh, path, verify, &err);
 
-	wafer_fini(&w);
+	inference_fini(&w);
 	snprintf(want, sizeof want, "%s: tensor %s %s", path, tensor,
 	         reason ? reason : "");
 	CHECK(lab, rc == (reason ? -1 : 0));
@@ -1231,7 +1242,7 @@ static void write_made(struct lab *lab, struct made_model *m, const char *path)
 static void try_values(struct lab *lab, struct made_model *m,
                        const struct tensor_list *l, const char *path)
 {
-	static const float most[WL_NTYPES] = {
+	static const float max[WL_NTYPES] = {
 		[WL_F32] = FLT_MAX, [WL_F16] = 65504, [WL_BF16] = 0x1.fep127f };
 	const float bad[] = { NAN, INFINITY, -INFINITY };
 	int a = dice_throw(&lab->dice, 0, l->n - 1);
@@ -1239,7 +1250,7 @@ static void try_values(struct lab *lab, struct made_model *m,
 	bool verify = dice_throw(&lab->dice, 0, 1);
 	char name[64];
 
-	spoil(lab, m, l, a, most[m->type]);
+	spoil(lab, m, l, a, max[m->type]);
 	write_made(lab, m, path);
 	expect(lab, m, path, verify, "", NULL);
 	spoil(lab, m, l, a, bad[dice_throw(&lab->dice, 0, 2)]);

@@ -36,7 +36,7 @@ static void no_progress(void *ctx, int done, int all)
 	(void)all;
 }
 
-static int load(struct wafer *w, const char *path)
+static int load(struct inference *w, const char *path)
 {
 	struct wl_error err = { .text = "" };
 	struct checkpoint *c = checkpoint_open(path, w->mesh->control, &err);
@@ -50,7 +50,7 @@ static int load(struct wafer *w, const char *path)
 }
 
 /* All phases, with the calls in the order of a real request. */
-static void run_phases(struct wafer *w, const struct request *r)
+static void run_phases(struct inference *w, const struct request *r)
 {
 	bool dry = !w->mesh;
 	size_t vocab = r->made.model.vocab_size;
@@ -79,7 +79,7 @@ struct books {
 static void copy_books(struct books *b, const struct ledger *l)
 {
 	b->ledger = *l;
-	b->cuts = l->link_most - 1;
+	b->cuts = l->link_max - 1;
 	for (int p = 0; p < NPHASES; p++)
 		for (int a = 0; a < 2; a++)
 			ledger_links(l, p, a, b->cuts, b->link[p][a]);
@@ -89,10 +89,10 @@ static void copy_books(struct books *b, const struct ledger *l)
 static int account(struct lab *lab, const struct request *r,
                    const struct mesh *mesh, struct books *books)
 {
-	struct wafer w;
+	struct inference w;
 	struct ledger *l = &w.ledger;
 
-	wafer_init(&w, &(struct wafer_setup){
+	inference_init(&w, &(struct inference_setup){
 		.model = &r->made.model, .mesh = mesh, .prefill = r->prefill,
 		.decode = r->decode, .device = &made_device, .type = r->type,
 		.gemm = r->gemm, .allreduce = r->allreduce, .line = r->line });
@@ -102,10 +102,10 @@ static int account(struct lab *lab, const struct request *r,
 
 	if (!rc)
 		run_phases(&w, r);
-	CHECK(lab, l->repeat == 1 && !l->together.open &&
+	CHECK(lab, l->repeat == 1 && !l->overlap.open &&
 	           l->held[SRAM_BUFFERS] == 0);
 	copy_books(books, l);
-	wafer_fini(&w);
+	inference_fini(&w);
 	return rc;
 }
 

@@ -38,7 +38,7 @@ static float *floats(size_t n)
 /* The lines across the axis that this rank holds. */
 static struct range across(const struct grid *g, enum axis axis)
 {
-	return axis == AXIS_X ? g->y.mine : g->x.mine;
+	return axis == AXIS_X ? g->y.local : g->x.local;
 }
 
 static enum wl_type throw_type(struct lab *lab)
@@ -53,7 +53,7 @@ static enum axis throw_axis(struct lab *lab)
 
 static bool is_mine(const struct line *l, int core)
 {
-	return core >= l->mine.lo && core < l->mine.hi;
+	return core >= l->local.lo && core < l->local.hi;
 }
 
 /* ---- bills ---- */
@@ -151,23 +151,23 @@ static void check_counters(struct lab *lab, const struct charge *got,
 static void check_bill(struct lab *lab, struct bill *b, const char *move,
                        int cuts)
 {
-	uint64_t got[2][LAB_CORES], sum = 0, least = UINT64_MAX, most = 0;
+	uint64_t got[2][LAB_CORES], sum = 0, min = UINT64_MAX, max = 0;
 	unsigned routes = lab->ledger.routes[0][0];
 
 	uint64_t calls = b->c.calls; /* each with a remainder of its own */
 
 	for (int p = 0; p < cuts; p++) {
-		least = less(least, b->link[b->axis][p]);
-		most = more(most, b->link[b->axis][p]);
+		min = less(min, b->link[b->axis][p]);
+		max = more(max, b->link[b->axis][p]);
 	}
 	for (int a = 0; a < 2; a++) {
 		ledger_links(&lab->ledger, 0, a, LAB_CORES, got[a]);
 		for (int p = 0; p < LAB_CORES; p++) {
 			sum += got[a][p];
 			if (a == (int)b->axis && p < cuts &&
-			    (least < most || calls > 1))
-				CHECK(lab, got[a][p] + calls > least &&
-				           got[a][p] < most + cuts * calls);
+			    (min < max || calls > 1))
+				CHECK(lab, got[a][p] + calls > min &&
+				           got[a][p] < max + cuts * calls);
 			else
 				CHECK(lab, got[a][p] == b->link[a][p]);
 		}
@@ -249,18 +249,18 @@ static char *known_element(const struct known *k, int q, int p, int i)
 /* Elements of the tile with block b on line q. */
 static uint64_t tile_elements(const struct known *k, int q, int b)
 {
-	return (uint64_t)part_size(&k->t.ring, b) *
-	       part_size(&k->t.fixed, q);
+	return (uint64_t)partition_size(&k->t.ring, b) *
+	       partition_size(&k->t.fixed, q);
 }
 
 /* Elements of the largest tile. */
 static uint64_t largest_tile(const struct known *k)
 {
-	uint64_t most = 0;
+	uint64_t max = 0;
 
 	for (int i = 0; i < k->lines * k->n; i++)
-		most = more(most, tile_elements(k, i / k->n, i % k->n));
-	return most;
+		max = more(max, tile_elements(k, i / k->n, i % k->n));
+	return max;
 }
 
 /* Bytes that the emulated cores hold as `what`. */
@@ -272,13 +272,13 @@ static void check_held(struct lab *lab, enum sram what, uint64_t elements)
 
 /* A move holds a core's message, and another that comes in, while it runs;
  * before it, the peak is reset. */
-static void check_exchange(struct lab *lab, uint64_t most)
+static void check_exchange(struct lab *lab, uint64_t max)
 {
 	uint64_t held = 0;
 
 	for (int i = 0; i < NSRAM; i++)
 		held += lab->ledger.held[i];
-	CHECK(lab, lab->ledger.sram[0][0] == held + 8 * most);
+	CHECK(lab, lab->ledger.sram[0][0] == held + 8 * max);
 	CHECK(lab, lab->ledger.held[SRAM_BUFFERS] == 0);
 }
 
@@ -287,10 +287,10 @@ static void known_init(struct lab *lab, struct known *k, struct grid *g,
 {
 	int n = grid_line(g, axis)->n * on.each, lines = grid_lines(g, axis);
 	int unit = dice_throw(&lab->dice, 1, 2);
-	struct part ring = { unit * dice_throw(&lab->dice, 0, 3 * n), unit, n,
-	                     dice_throw(&lab->dice, 0, 1) };
+	struct partition ring = { unit * dice_throw(&lab->dice, 0, 3 * n), unit,
+		                  n, dice_throw(&lab->dice, 0, 1) };
 	int across_all = dice_throw(&lab->dice, 0, 2 * lines);
-	struct part fixed = part_of(across_all, lines);
+	struct partition fixed = partition_of(across_all, lines);
 
 	*k = (struct known){ .n = n, .each = on.each, .lines = lines };
 	k->ring = wl_malloc(n, sizeof *k->ring);
@@ -302,7 +302,8 @@ static void known_init(struct lab *lab, struct known *k, struct grid *g,
 	              SRAM_KV);
 	for (int q = across(g, axis).lo; q < across(g, axis).hi; q++)
 		for (int p = 0; p < n; p++) {
-			int words = part_size(&ring, p) * part_size(&fixed, q);
+			int words = partition_size(&ring, p) *
+			            partition_size(&fixed, q);
 
 			for (int i = 0; i < words && is_mine(grid_line(g, axis),
 			     p / on.each); i++) {
@@ -326,13 +327,13 @@ static void check_known(struct lab *lab, const struct known *k)
 {
 	const struct tiles *t = &k->t;
 	struct range lines = across(t->grid, t->axis);
-	struct range mine = grid_line(t->grid, t->axis)->mine;
+	struct range local = grid_line(t->grid, t->axis)->local;
 
 	for (int q = lines.lo; q < lines.hi; q++)
-		for (int p = mine.lo * k->each; p < mine.hi * k->each; p++) {
+		for (int p = local.lo * k->each; p < local.hi * k->each; p++) {
 			int b = k->block[q * k->n + p];
-			int ring = part_size(&t->ring, b);
-			int fixed = part_size(&t->fixed, q), wrong = 0;
+			int ring = partition_size(&t->ring, b);
+			int fixed = partition_size(&t->fixed, q), wrong = 0;
 			int y = t->axis == AXIS_X ? q : p / k->each;
 			int x = t->axis == AXIS_X ? p / k->each : q;
 			bool first = p % k->each == 0;
@@ -361,7 +362,7 @@ static void check_known(struct lab *lab, const struct known *k)
 /* Elements of the fullest core at the worst moment of a turn. */
 static uint64_t most_held(const struct known *k)
 {
-	uint64_t fullest = 0, across = part_max(&k->t.fixed);
+	uint64_t fullest = 0, across = partition_max(&k->t.fixed);
 	int at[k->n];
 
 	for (int i = 0; i < k->n; i++)
@@ -371,7 +372,7 @@ static uint64_t most_held(const struct known *k)
 		uint64_t held = 0;
 
 		for (int p = first; p < first + k->each; p++)
-			held += part_size(&k->t.ring,
+			held += partition_size(&k->t.ring,
 			                  k->ring[(at[p] + turned) % k->n]);
 		fullest = more(fullest, held * across);
 	}
@@ -695,7 +696,7 @@ static void cut_init(struct lab *lab, struct cut *c, struct grid *g,
                      enum line_op op)
 {
 	enum axis axis = throw_axis(lab);
-	struct range mine = across(g, axis);
+	struct range local = across(g, axis);
 
 	*c = (struct cut){ .l = grid_line(g, axis),
 	                   .lines = grid_lines(g, axis) };
@@ -707,10 +708,10 @@ static void cut_init(struct lab *lab, struct cut *c, struct grid *g,
 		c->words[i] = dice_throw(&lab->dice, 0, 3) *
 		              (op == LINE_ARGMAX ? 2 : 1);
 		c->root[i] = dice_throw(&lab->dice, c->first, c->last);
-		if (i >= mine.lo && i < mine.hi)
+		if (i >= local.lo && i < local.hi)
 			c->own += c->words[i];
 	}
-	c->parts = (struct line_parts){ c->lines, mine, c->words, c->root };
+	c->parts = (struct line_parts){ c->lines, local, c->words, c->root };
 }
 
 static void cut_fini(struct cut *c)
@@ -749,7 +750,7 @@ static void check_reduced(struct lab *lab, const struct cut *c,
 static struct bill reduce_bill(const struct lab *lab, const struct cut *c)
 {
 	struct bill b = bill_of(lab, c->l->axis);
-	uint64_t ways = 0, most = 0;
+	uint64_t ways = 0, max = 0;
 	int parts = 0;
 
 	bill_route(&b, ROUTE_CHAIN_X, ROUTE_CHAIN_Y);
@@ -767,13 +768,13 @@ static struct bill reduce_bill(const struct lab *lab, const struct cut *c)
 			far = more(far, abs(p - c->root[i]));
 		}
 		b.c.path_hops = more(b.c.path_hops, far);
-		most = more(most, words);
+		max = more(max, words);
 		ways += far;
 		parts++;
 	}
 	/* The lines' mean way, in whole hops. */
 	if (parts)
-		b.c.comm_cycles = way(ceil((double)ways / parts)) + wire(most);
+		b.c.comm_cycles = way(ceil((double)ways / parts)) + wire(max);
 	return b;
 }
 
@@ -786,9 +787,9 @@ static void try_reduce(struct lab *lab, struct grid *g)
 	cut_init(lab, &c, g, op);
 	size_t stride = c.own + dice_throw(&lab->dice, 0, 2), at = 0;
 	int base = line_base(c.l, c.first);
-	float *value = floats(stride * range_size(c.l->mine));
+	float *value = floats(stride * range_size(c.l->local));
 
-	for (int q = c.parts.mine.lo; q < c.parts.mine.hi; q++) {
+	for (int q = c.parts.local.lo; q < c.parts.local.hi; q++) {
 		for (int p = base; p <= c.last && is_mine(c.l, p); p++)
 			for (size_t i = 0; i < c.words[q]; i++)
 				value[(p - base) * stride + at + i] =
@@ -797,7 +798,7 @@ static void try_reduce(struct lab *lab, struct grid *g)
 	}
 	line_reduce(c.l, c.first, c.last, &c.parts, op, value, stride);
 	at = 0;
-	for (int q = c.parts.mine.lo; q < c.parts.mine.hi; q++) {
+	for (int q = c.parts.local.lo; q < c.parts.local.hi; q++) {
 		check_reduced(lab, &c, op, q, at, value, stride);
 		at += c.words[q];
 	}
@@ -813,18 +814,18 @@ static struct bill multicast_bill(const struct lab *lab, const struct cut *c,
                                   bool follows)
 {
 	struct bill b = bill_of(lab, c->l->axis);
-	uint64_t most = 0;
+	uint64_t max = 0;
 
 	bill_route(&b, ROUTE_CAST_X, ROUTE_CAST_Y);
 	for (int i = 0; i < c->lines; i++) {
 		uint64_t words = words_of(lab, c->words[i]);
 
 		bill_send(&b, c->first, c->last, words);
-		most = more(most, words);
+		max = more(max, words);
 	}
 	if (!b.c.words)
 		return b;
-	b.c.comm_cycles = wire(most);
+	b.c.comm_cycles = wire(max);
 	/* Nothing waits for the way of one that follows, nor for a core that
 	 * takes it in. */
 	if (follows)
@@ -842,17 +843,17 @@ static void try_multicast(struct lab *lab, struct grid *g)
 
 	lab_next(lab);
 	cut_init(lab, &c, g, LINE_ADD);
-	int lo = larger(c.first, c.l->mine.lo);
+	int lo = larger(c.first, c.l->local.lo);
 	bool touches = lo <= c.last && is_mine(c.l, lo);
 	float *data = floats(c.own), *to = data;
 
-	for (int q = c.parts.mine.lo; q < c.parts.mine.hi; q++)
+	for (int q = c.parts.local.lo; q < c.parts.local.hi; q++)
 		for (size_t i = 0; i < c.words[q]; i++)
 			*to++ = is_mine(c.l, c.root[q])
 				? line_word(lab, LINE_ADD, q, 0, i) : -99;
 	line_multicast(c.l, c.first, c.last, &c.parts, data, follows);
 	to = data;
-	for (int q = c.parts.mine.lo; q < c.parts.mine.hi; q++)
+	for (int q = c.parts.local.lo; q < c.parts.local.hi; q++)
 		for (size_t i = 0; i < c.words[q]; i++)
 			CHECK(lab, *to++ == (touches
 			      ? line_word(lab, LINE_ADD, q, 0, i) : -99));
@@ -1032,7 +1033,7 @@ static void bill_level(struct bill *b, const struct level *v, uint64_t words,
 
 /* Chains of a level, then the next ones, then a multicast. */
 static void bill_chains(struct bill *b, const struct plan *t, uint64_t all,
-                        uint64_t most)
+                        uint64_t max)
 {
 	int received[MOST_CORES] = { 0 }, top = plan_top(t);
 	int last = t->first + t->m - 1;
@@ -1044,19 +1045,19 @@ static void bill_chains(struct bill *b, const struct plan *t, uint64_t all,
 		up.contention = more(up.contention, received[p]);
 	bill_send(b, t->first, last, all);
 	uint64_t spread = larger(top - t->first, last - top);
-	uint64_t busy = ceil((double)(most * up.energy) / (t->m - 1));
+	uint64_t busy = ceil((double)(max * up.energy) / (t->m - 1));
 
 	b->c.path_hops = up.distance + spread;
 	b->c.stages = up.depth + 1;
-	b->c.comm_cycles = more(wire(most * up.contention),
+	b->c.comm_cycles = more(wire(max * up.contention),
 	                        wire(busy) + way(up.distance)) +
-	                   stages(b->c.stages) + wire(most) + way(spread);
+	                   stages(b->c.stages) + wire(max) + way(spread);
 }
 
 /* From ring position to ring position, twice around but for the last step of
  * each round, on links of which no two steps of a round need the same one. */
 static void bill_ring(struct bill *b, const struct plan *t, uint64_t all,
-                      uint64_t most)
+                      uint64_t max)
 {
 	uint64_t hops[2] = { 0, 0 };
 
@@ -1068,23 +1069,23 @@ static void bill_ring(struct bill *b, const struct plan *t, uint64_t all,
 		b->c.stages++;
 	}
 	b->c.path_hops = hops[0] + hops[1];
-	b->c.comm_cycles = wire(most) + way(hops[0]) + stages(b->c.stages) +
-	                   wire(most) + way(hops[1]);
+	b->c.comm_cycles = wire(max) + way(hops[0]) + stages(b->c.stages) +
+	                   wire(max) + way(hops[1]);
 }
 
 /* One all-reduce of `all` words, `most` on the line that has most, message by
  * message. */
 static struct bill plan_bill(const struct lab *lab, enum axis axis,
-                             const struct plan *t, uint64_t all, uint64_t most)
+                             const struct plan *t, uint64_t all, uint64_t max)
 {
 	struct bill b = bill_of(lab, axis);
 
 	if (t->m == 1 || !all)
 		return b;
 	if (t->levels)
-		bill_chains(&b, t, all, most);
+		bill_chains(&b, t, all, max);
 	else
-		bill_ring(&b, t, all, most);
+		bill_ring(&b, t, all, max);
 	return b;
 }
 
@@ -1122,7 +1123,7 @@ enum { MOST_SEGMENTS = 8 };
 
 struct sums {
 	struct line *l;
-	struct range mine;       /* own parallel lines */
+	struct range local;       /* own parallel lines */
 	int lines, n;
 	enum line_op op;
 	struct line_segment segment[MOST_SEGMENTS];
@@ -1147,14 +1148,14 @@ static void segment_init(struct lab *lab, struct sums *a, int s)
 		uint64_t words = words_of(lab, vector_words(a, s, q));
 
 		seg->wire.all += words;
-		seg->wire.most = more(seg->wire.most, words);
-		if (q >= a->mine.lo && q < a->mine.hi)
+		seg->wire.max = more(seg->wire.max, words);
+		if (q >= a->local.lo && q < a->local.hi)
 			seg->words += vector_words(a, s, q);
 	}
 	seg->stride = seg->words + dice_throw(&lab->dice, 0, 2);
-	seg->value = floats(seg->stride * range_size(a->l->mine));
+	seg->value = floats(seg->stride * range_size(a->l->local));
 	seg->result = floats(seg->words);
-	for (int q = a->mine.lo; q < a->mine.hi; q++) {
+	for (int q = a->local.lo; q < a->local.hi; q++) {
 		int n = vector_words(a, s, q);
 
 		for (int p = base; p <= seg->last && is_mine(a->l, p); p++)
@@ -1177,7 +1178,7 @@ static void check_segment(struct lab *lab, const struct sums *a, int s)
 	if (base > seg->last || !is_mine(a->l, base))
 		return;
 	plan_init(&t, a->l, seg->first, seg->last - seg->first + 1);
-	for (int q = a->mine.lo; q < a->mine.hi; q++)
+	for (int q = a->local.lo; q < a->local.hi; q++)
 		for (int i = 0; i < vector_words(a, s, q); i += size) {
 			line_words(lab, a->op, q * 8 + s, i, a->l->n, v);
 			CHECK(lab, same_bits(sum_plan(&t, a->op, v), result,
@@ -1214,7 +1215,7 @@ static struct bill sums_bill(const struct lab *lab, const struct sums *a)
 
 		plan_init(&t, a->l, s->first, s->last - s->first + 1);
 		struct bill own = plan_bill(lab, a->l->axis, &t, s->wire.all,
-		                            s->wire.most);
+		                            s->wire.max);
 
 		bill_beside(&b, &own);
 		bill_routes(&b, &t);
@@ -1227,10 +1228,10 @@ static void try_variant(struct lab *lab, struct grid *g,
                         const struct allreduce *variant)
 {
 	enum axis axis = throw_axis(lab);
-	struct sums a = { .l = grid_line(g, axis), .mine = across(g, axis),
+	struct sums a = { .l = grid_line(g, axis), .local = across(g, axis),
 	                  .lines = grid_lines(g, axis),
 	                  .op = throw_op(lab) };
-	uint64_t most = 0;
+	uint64_t max = 0;
 
 	lab_next(lab);
 	throw_segments(lab, &a);
@@ -1243,8 +1244,8 @@ static void try_variant(struct lab *lab, struct grid *g,
 	struct bill want = sums_bill(lab, &a);
 
 	for (int i = 0; i < a.n; i++)
-		most = more(most, a.segment[i].wire.most);
-	check_exchange(lab, most);
+		max = more(max, a.segment[i].wire.max);
+	check_exchange(lab, max);
 	for (int i = 0; i < a.n; i++) {
 		check_segment(lab, &a, i);
 		free(a.segment[i].value);
@@ -1266,23 +1267,24 @@ static void try_allreduce(struct lab *lab, struct grid *g)
 
 /* Vectors that come from one core, or from several, to all of a line: words of
  * one length on each parallel line, thrown for each. */
-struct spread {
+struct redistribution {
 	struct line *l;
-	struct range mine;
+	struct range local;
 	int lines, length[LAB_CORES];
 	size_t own;                /* of this rank's lines */
 };
 
-static struct spread throw_spread(struct lab *lab, struct grid *g)
+static struct redistribution throw_spread(struct lab *lab, struct grid *g)
 {
 	enum axis axis = throw_axis(lab);
-	struct spread s = { .l = grid_line(g, axis), .mine = across(g, axis),
-	                    .lines = grid_lines(g, axis) };
-	int most = dice_throw(&lab->dice, 0, 3); /* at times none at all */
+	struct redistribution s = { .l = grid_line(g, axis),
+		                    .local = across(g, axis),
+		                    .lines = grid_lines(g, axis) };
+	int max = dice_throw(&lab->dice, 0, 3); /* at times none at all */
 
 	for (int q = 0; q < s.lines; q++) {
-		s.length[q] = dice_throw(&lab->dice, 0, most);
-		if (q >= s.mine.lo && q < s.mine.hi)
+		s.length[q] = dice_throw(&lab->dice, 0, max);
+		if (q >= s.local.lo && q < s.local.hi)
 			s.own += s.length[q];
 	}
 	lab->ledger.rooted[0][0][s.l->axis] = 0;
@@ -1291,7 +1293,8 @@ static struct spread throw_spread(struct lab *lab, struct grid *g)
 
 /* Of all lines, when each carries so many vectors. */
 static struct wire_words spread_wire(const struct lab *lab,
-                                     const struct spread *s, int vectors)
+                                     const struct redistribution *s,
+                                     int vectors)
 {
 	struct wire_words w = { 0, 0 };
 
@@ -1300,16 +1303,16 @@ static struct wire_words spread_wire(const struct lab *lab,
 		                          s->length[q]);
 
 		w.all += words;
-		w.most = more(w.most, words);
+		w.max = more(w.max, words);
 	}
 	return w;
 }
 
 /* Fills vector number i of this rank's lines, or compares it. */
-static void spread_words(struct lab *lab, const struct spread *s, int i,
+static void spread_words(struct lab *lab, const struct redistribution *s, int i,
                          float *data, bool compare)
 {
-	for (int q = s->mine.lo; q < s->mine.hi; q++)
+	for (int q = s->local.lo; q < s->local.hi; q++)
 		for (int j = 0; j < s->length[q]; j++, data++) {
 			float word = made_uniform(made_key(lab->key, q, i), j);
 
@@ -1321,8 +1324,8 @@ static void spread_words(struct lab *lab, const struct spread *s, int i,
 }
 
 /* So many messages, the longest way as given, a path for each core. */
-static void check_spread(struct lab *lab, const struct spread *s, int hops,
-                         int messages, struct wire_words w)
+static void check_spread(struct lab *lab, const struct redistribution *s,
+                         int hops, int messages, struct wire_words w)
 {
 	struct bill want = bill_of_none(lab, s->l->axis);
 	/* Routers reach so far, half of their paths for each axis. */
@@ -1344,17 +1347,17 @@ static void check_spread(struct lab *lab, const struct spread *s, int hops,
 		want.c.stages = 1 + joints;
 		want.c.comm_cycles =
 			messages * cycles(made_device.exchange_cycles) +
-			way(hops) + wire(w.most) + stages(1 + joints);
+			way(hops) + wire(w.max) + stages(1 + joints);
 	}
 	if (joints) /* each message's head, and all words, by software */
-		want.c.comm_cycles += stages(messages) + wire(w.most);
+		want.c.comm_cycles += stages(messages) + wire(w.max);
 	check_bill(lab, &want, "from each core", 0);
 }
 
 static void try_broadcast(struct lab *lab, struct grid *g)
 {
 	lab_next(lab);
-	struct spread s = throw_spread(lab, g);
+	struct redistribution s = throw_spread(lab, g);
 	struct wire_words w = spread_wire(lab, &s, 1);
 	int root = dice_throw(&lab->dice, 0, s.l->n - 1);
 	float *data = floats(s.own);
@@ -1373,7 +1376,7 @@ static void try_allgather(struct lab *lab, struct grid *g)
 	enum { MOST = 9 };
 
 	lab_next(lab);
-	struct spread s = throw_spread(lab, g);
+	struct redistribution s = throw_spread(lab, g);
 	int n = dice_throw(&lab->dice, 0, MOST), root[MOST];
 	struct wire_words w = spread_wire(lab, &s, n);
 	float *data = floats(n * s.own);
@@ -1432,7 +1435,7 @@ static void try_pass_down(struct lab *lab, struct grid *g)
 static void try_charge_pass(struct lab *lab, struct grid *g)
 {
 	struct line *l = grid_line(g, throw_axis(lab));
-	struct wire_words w = { .most = dice_throw(&lab->dice, 0, 9) };
+	struct wire_words w = { .max = dice_throw(&lab->dice, 0, 9) };
 	struct bill want = bill_of(lab, l->axis);
 	int first = dice_throw(&lab->dice, 0, l->n - 1);
 	int last = dice_throw(&lab->dice, first, l->n - 1);
@@ -1440,39 +1443,40 @@ static void try_charge_pass(struct lab *lab, struct grid *g)
 	lab_next(lab);
 	if (first == last)
 		return;
-	w.all = w.most * dice_throw(&lab->dice, 1, 4);
+	w.all = w.max * dice_throw(&lab->dice, 1, 4);
 	lab->ledger.sram[0][0] = 0;
 	line_charge_pass(l, first, last, w);
-	check_exchange(lab, w.most);
+	check_exchange(lab, w.max);
 	for (int p = last; p > first; p--)
 		bill_send(&want, p, p - 1, w.all);
 	bill_route(&want, ROUTE_CHAIN_X, ROUTE_CHAIN_Y);
 	want.c.path_hops = want.c.stages = 1;
 	/* Software on a core takes the message in and sends another out. */
 	want.c.comm_cycles = cycles(made_device.relay_cycles) + way(1) +
-	                     2 * wire(w.most);
+	                     2 * wire(w.max);
 	check_bill(lab, &want, "pass", 0);
 }
 
 static void try_gather(struct lab *lab, struct grid *g)
 {
 	struct line *l = grid_line(g, throw_axis(lab));
-	struct part p = part_of(dice_throw(&lab->dice, 0, 3 * l->n), l->n);
-	struct range own = part_range(&p, l->mine);
+	struct partition p =
+		partition_of(dice_throw(&lab->dice, 0, 3 * l->n), l->n);
+	struct range own = partition_range(&p, l->local);
 	int place = own_place(g, l);
 	bool takes_part = dice_throw(&lab->dice, 0, 3) != place % 4;
-	float *mine = floats(range_size(own)), *all = floats(p.n);
+	float *local = floats(range_size(own)), *all = floats(p.n);
 	struct bill want = bill_of(lab, l->axis);
 
 	lab_next(lab);
 	for (int i = own.lo; i < own.hi; i++)
-		mine[i - own.lo] = relay_word(lab, 0, place, i);
-	line_gather(l, &p, takes_part ? mine : NULL, all);
+		local[i - own.lo] = relay_word(lab, 0, place, i);
+	line_gather(l, &p, takes_part ? local : NULL, all);
 	for (int i = 0; i < p.n; i++)
 		CHECK(lab, all[i] == (takes_part && l->rank == 0
 		                      ? relay_word(lab, 0, place, i) : 0));
 	for (int i = 0; i < l->n; i++) {
-		int n = part_size(&p, i);
+		int n = partition_size(&p, i);
 
 		bill_send(&want, i, 0, words_of(lab, n));
 		want.c.path_hops = more(want.c.path_hops, n ? i : 0);
@@ -1482,15 +1486,15 @@ static void try_gather(struct lab *lab, struct grid *g)
 	                     wire(want.c.words);
 	check_bill(lab, &want, "gather", 0);
 	free(all);
-	free(mine);
+	free(local);
 }
 
 static void try_route(struct lab *lab, struct grid *g)
 {
 	struct line *l = grid_line(g, throw_axis(lab));
 	/* At times more rows than travel together. */
-	int most = dice_throw(&lab->dice, 0, 3) ? 12 : 600;
-	int n = dice_throw(&lab->dice, 0, most), place = own_place(g, l);
+	int max = dice_throw(&lab->dice, 0, 3) ? 12 : 600;
+	int n = dice_throw(&lab->dice, 0, max), place = own_place(g, l);
 	size_t words = (place + dice_throw(&lab->dice, 0, 2)) % 3;
 	const struct wire_words w = { 7, 3 };
 	int from[600], to[600], rows_up = 0, rows_down = 0;
@@ -1514,7 +1518,7 @@ static void try_route(struct lab *lab, struct grid *g)
 	}
 	want.c.stages = want.c.path_hops;
 	want.c.comm_cycles = way(want.c.path_hops) + stages(want.c.stages) +
-	                     wire(w.most * larger(rows_up, rows_down));
+	                     wire(w.max * larger(rows_up, rows_down));
 	line_route(l, n, from, to, row, words, w);
 	for (int r = 0; r < n; r++)
 		for (size_t i = 0; i < words && is_mine(l, to[r]); i++)
@@ -1577,7 +1581,7 @@ static void check_box(struct lab *lab, const struct box *b, int own,
 
 /* A box that is given and one that is got. */
 struct moved {
-	struct store source, sink;
+	struct matrix_view source, sink;
 };
 
 static struct moved moved_init(const struct lab *lab, const struct box *from,
@@ -1587,8 +1591,8 @@ static struct moved moved_init(const struct lab *lab, const struct box *from,
 	size_t size = wl_type_size(type);
 
 	return (struct moved){
-		store_dense(*from, size, fill_box(lab, from, own, type)),
-		store_dense(*to, size, wl_malloc(box_size(to), size)) };
+		matrix_view_dense(*from, size, fill_box(lab, from, own, type)),
+		matrix_view_dense(*to, size, wl_malloc(box_size(to), size)) };
 }
 
 static void moved_fini(struct moved *m)
@@ -1639,8 +1643,9 @@ struct journey {
 static struct journey journey_of(const struct layout *from,
                                  const struct layout *to, int k, int n)
 {
-	int k0 = part_owner(&from->k, k), n0 = part_owner(&from->n, n);
-	int k1 = part_owner(&to->k, k), n1 = part_owner(&to->n, n);
+	int k0 = partition_owner(&from->k, k),
+	    n0 = partition_owner(&from->n, n);
+	int k1 = partition_owner(&to->k, k), n1 = partition_owner(&to->n, n);
 
 	return (struct journey){
 		.x = { from->transposed ? k0 : n0, to->transposed ? k1 : n1 },
@@ -1677,11 +1682,11 @@ static void count_links(over_links over, int line, const int ends[2])
 
 static int busiest_link(over_links over)
 {
-	int most = 0, *n = &over[0][0][0];
+	int max = 0, *n = &over[0][0][0];
 
 	for (int i = 0; i < 2 * LAB_CORES * LAB_CORES; i++)
-		most = larger(most, n[i]);
-	return most;
+		max = larger(max, n[i]);
+	return max;
 }
 
 static struct bill relayout_bill(const struct lab *lab,

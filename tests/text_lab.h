@@ -201,18 +201,18 @@ static inline int ref_word(const struct vocab *v, const char *text, size_t len,
 static inline int ref_section(const struct vocab *v, const char *text,
                               size_t len, int *ids)
 {
-	struct splitter *s = NULL;
+	struct pretokenizer *s = NULL;
 	struct wl_error err;
 	int n = 0;
 
 	if (v->split != WORDS_NONE)
-		s = splitter_new(v->split, &err);
+		s = pretokenizer_new(v->split, &err);
 	for (size_t at = 0, word = len; at < len; at += word) {
 		if (s)
-			word = splitter_word(s, text, len, at, &err);
+			word = pretokenizer_word(s, text, len, at, &err);
 		n += ref_word(v, text + at, word, ids + n);
 	}
-	splitter_free(s);
+	pretokenizer_free(s);
 	return n;
 }
 

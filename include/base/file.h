@@ -19,7 +19,7 @@ int file_read(int fd, const char *path, uint64_t at, void *to, size_t n,
 
 /* All of a regular file that has at most so many bytes: *size bytes, which the
  * caller frees. NULL and err naming path otherwise. */
-void *file_read_whole(const char *path, size_t most, size_t *size,
+void *file_read_whole(const char *path, size_t max, size_t *size,
                       struct wl_error *err);
 
 #endif

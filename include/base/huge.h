@@ -6,8 +6,8 @@
 
 #include <stddef.h>
 
-/* As wl_malloc, to be freed with large_free. Not collective. */
-void *large_malloc(size_t count, size_t size);
-void large_free(void *block);
+/* As wl_malloc, to be freed with huge_free. Not collective. */
+void *huge_malloc(size_t count, size_t size);
+void huge_free(void *block);
 
 #endif

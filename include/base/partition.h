@@ -9,61 +9,61 @@
 
 /* n items in whole units of `unit` items, over `parts` blocks. Blocks may be
  * empty. n is a multiple of unit. */
-struct part {
+struct partition {
 	int n;
 	int unit;
 	int parts;
-	bool spread; /* larger blocks are not the first ones but lie evenly
+	bool dispersed; /* larger blocks are not the first ones but lie evenly
 	                among the others, so that s blocks of a cut into s * p
 	                together are one of a cut into p. Block 0 is a larger
 	                one all the same. */
 };
 
 /* A partition of n items one by one. */
-static inline struct part part_of(int n, int parts)
+static inline struct partition partition_of(int n, int parts)
 {
-	return (struct part){ n, 1, parts, false };
+	return (struct partition){ n, 1, parts, false };
 }
 
-/* First item of block i; part_start(p, p->parts) is n. */
-static inline int part_start(const struct part *p, int i)
+/* First item of block i; partition_start(p, p->parts) is n. */
+static inline int partition_start(const struct partition *p, int i)
 {
 	int units = p->n / p->unit, q = units / p->parts, r = units % p->parts;
 
-	if (p->spread)
+	if (p->dispersed)
 		return (int)(((int64_t)i * units + p->parts - 1) / p->parts) *
 		       p->unit;
 	return (i * q + (i < r ? i : r)) * p->unit;
 }
 
-static inline int part_size(const struct part *p, int i)
+static inline int partition_size(const struct partition *p, int i)
 {
 	int units = p->n / p->unit, q = units / p->parts, r = units % p->parts;
 
-	if (p->spread)
-		return part_start(p, i + 1) - part_start(p, i);
+	if (p->dispersed)
+		return partition_start(p, i + 1) - partition_start(p, i);
 	return (q + (i < r)) * p->unit;
 }
 
 /* The block that holds item (0 <= item < n). */
-static inline int part_owner(const struct part *p, int item)
+static inline int partition_owner(const struct partition *p, int item)
 {
 	int units = p->n / p->unit, q = units / p->parts, r = units % p->parts;
 	int u = item / p->unit;
 
-	if (p->spread)
+	if (p->dispersed)
 		return (int)((int64_t)u * p->parts / units);
 	return u < r * (q + 1) ? u / (q + 1) : r + (u - r * (q + 1)) / q;
 }
 
 /* Size of the largest block. */
-static inline int part_max(const struct part *p)
+static inline int partition_max(const struct partition *p)
 {
-	return part_size(p, 0);
+	return partition_size(p, 0);
 }
 
 /* Blocks that are a unit larger than the others; 0: all are alike. */
-static inline int part_larger(const struct part *p)
+static inline int partition_larger(const struct partition *p)
 {
 	return p->n / p->unit % p->parts;
 }
@@ -83,7 +83,7 @@ static inline int range_size(struct range r)
 	return r.hi > r.lo ? r.hi - r.lo : 0;
 }
 
-static inline struct range range_meet(struct range a, struct range b)
+static inline struct range range_intersect(struct range a, struct range b)
 {
 	return (struct range){ a.lo > b.lo ? a.lo : b.lo,
 	                       a.hi < b.hi ? a.hi : b.hi };
@@ -94,9 +94,10 @@ struct box {
 	struct range k, n;
 };
 
-static inline struct box box_meet(struct box a, struct box b)
+static inline struct box box_intersect(struct box a, struct box b)
 {
-	return (struct box){ range_meet(a.k, b.k), range_meet(a.n, b.n) };
+	return (struct box){ range_intersect(a.k, b.k),
+		             range_intersect(a.n, b.n) };
 }
 
 static inline uint64_t box_elements(struct box b)
@@ -105,9 +106,11 @@ static inline uint64_t box_elements(struct box b)
 }
 
 /* Items of blocks [b.lo, b.hi). */
-static inline struct range part_range(const struct part *p, struct range b)
+static inline struct range partition_range(const struct partition *p,
+                                           struct range b)
 {
-	return (struct range){ part_start(p, b.lo), part_start(p, b.hi) };
+	return (struct range){ partition_start(p, b.lo),
+		               partition_start(p, b.hi) };
 }
 
 #endif

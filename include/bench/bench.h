@@ -33,7 +33,7 @@ struct bench {
 	struct grid grid;
 	/* Operands, between a kernel's open and close. */
 	struct tiles a, b, c;
-	struct slab w;
+	struct gemv_matrix w;
 	float *x, *y;
 	size_t stride;
 };
@@ -116,7 +116,7 @@ struct bench_result {
 	struct verdict plmr[NPLMR];
 	bool overflow;               /* of 64 bits */
 	/* Of the host; 0: not run. */
-	double host_median, host_least; /* seconds */
+	double host_median, host_min; /* seconds */
 	double host_gflops;          /* by the median */
 	double error, allowed;       /* allowed 0: not checked */
 };

@@ -20,10 +20,10 @@ uint64_t cost_words(const struct ledger *l, uint64_t n);
 /* 32-bit words of a vector that lies on many parallel lines, a message on
  * each: of all of them together, and of the longest. */
 struct wire_words {
-	uint64_t all, most;
+	uint64_t all, max;
 };
-/* Line i carries part_size(p, i) * across elements. */
-struct wire_words cost_parts(const struct ledger *l, const struct part *p,
+/* Line i carries partition_size(p, i) * across elements. */
+struct wire_words cost_parts(const struct ledger *l, const struct partition *p,
                              uint64_t across);
 /* Each of `lines` lines carries that many words. */
 static inline struct wire_words cost_lines(uint64_t lines, uint64_t words)

@@ -27,7 +27,7 @@ enum route_kind {
 
 /* The largest count that a ledger holds: the sum of all operators still fits a
  * signed integer. */
-#define LEDGER_MOST (UINT64_C(1) << 58)
+#define LEDGER_MAX (UINT64_C(1) << 58)
 
 /* The route of a line's axis (enum axis): ROUTE_ON(RING, axis). */
 #define ROUTE_ON(kind, axis) ((axis) ? ROUTE_##kind##_Y : ROUTE_##kind##_X)
@@ -49,7 +49,7 @@ struct sram_peak {
 };
 
 /* The longest exchange and all arithmetic of things done at the same time. */
-struct together {
+struct overlap {
 	bool open;
 	uint64_t compute, setup, relay, wire, hops, stages;
 };
@@ -77,7 +77,7 @@ struct ledger {
 	uint64_t sram[NPHASES][NOPS];   /* bytes of the fullest core, peak */
 	uint64_t held[NSRAM];           /* now, on core (0,0): the fullest */
 	struct sram_peak peak[NPHASES];
-	struct together together;
+	struct overlap overlap;
 	/* Who else is told what the next charges are for; op NOPS: a phase
 	 * begins. NULL: nobody. */
 	void (*observe)(void *observer, enum phase p, int op);
@@ -86,13 +86,13 @@ struct ledger {
 	 * parallel lines together, both ways: [phase][axis][cut], as
 	 * differences to the cut before; see ledger_links. */
 	uint64_t *link[NPHASES][2];
-	int link_most;               /* cuts + 1 that there is room for */
+	int link_max;               /* cuts + 1 that there is room for */
 };
 
 /* Empties the ledger; phase load, repeat 1. most: cores of the longest line.
  * Free with ledger_fini. */
 void ledger_init(struct ledger *l, const struct device *d, enum wl_type type,
-                 int most);
+                 int max);
 void ledger_fini(struct ledger *l);
 
 /* Names what the next charges are for. */
@@ -105,15 +105,15 @@ void ledger_op(struct ledger *l, enum op op);
 void ledger_kernel(struct ledger *l, enum op op);
 
 /* Adds c, repeat times, to the current phase and operator; cycles are made
- * from compute_cycles and comm_cycles. What exceeds LEDGER_MOST sets overflow.
+ * from compute_cycles and comm_cycles. What exceeds LEDGER_MAX sets overflow.
  */
 void ledger_charge(struct ledger *l, const struct charge *c);
 
 /* What is charged between the two calls happens at the same time on the
  * wafer: arithmetic adds up, the longest exchange counts (its hops and stages
  * too), and it counts only where it outlasts the arithmetic. */
-void ledger_together(struct ledger *l);
-void ledger_join(struct ledger *l);
+void ledger_overlap_begin(struct ledger *l);
+void ledger_overlap_end(struct ledger *l);
 
 /* Starts layer i of n layers that are all alike. A dry run charges the first
  * for all of them: false when there is nothing more to charge. After the last,
@@ -135,8 +135,8 @@ void ledger_route(struct ledger *l, enum route_kind r);
 void ledger_route_each(struct ledger *l, int axis, int n);
 
 /* The fullest core takes, or gives back, bytes of its memory. */
-void ledger_hold(struct ledger *l, enum sram what, uint64_t bytes);
-void ledger_release(struct ledger *l, enum sram what, uint64_t bytes);
+void ledger_alloc(struct ledger *l, enum sram what, uint64_t bytes);
+void ledger_free(struct ledger *l, enum sram what, uint64_t bytes);
 
 /* `words` words of all parallel lines cross each of the cuts first..last-1 of
  * the axis (0: x, 1: y); cut c lies between cores c and c + 1. The sum over a

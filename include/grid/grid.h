@@ -39,7 +39,7 @@ enum { LINE_SUM_LOWER, LINE_SUM_UPPER, LINE_LEVELS, LINE_CHAINS,
  * further than at home. */
 struct ring_sums {
 	struct ring_sums *next;
-	struct part part;
+	struct partition part;
 	uint64_t *hops;      /* [off] that they make in one step */
 	uint64_t *moves;     /* [off] of them that leave their core */
 	/* [n + 1] the sums of either over the offs below that. */
@@ -56,11 +56,11 @@ static inline uint64_t ring_sum(const uint64_t *before, int n, int first,
 	                : before[n] - before[first] + before[end - n];
 }
 
-/* An answer of ring_most. */
+/* An answer of ring_max. */
 struct ring_room {
 	struct ring_room *next;
-	struct part part;
-	int most;
+	struct partition part;
+	int max;
 };
 
 /* One direction of a ring as a rank sees it. */
@@ -79,10 +79,10 @@ struct ring_route {
  * axes of a grid with unequal sides. Place p is on core p / per_core. */
 struct ring {
 	struct ring *next;   /* of the line's */
-	struct ring_room *rooms; /* see ring_most */
+	struct ring_room *rooms; /* see ring_max */
 	enum ring_kind kind;
 	int n, per_core;     /* places */
-	struct range mine;   /* this rank's */
+	struct range local;   /* this rank's */
 	struct ring_route route[2]; /* of steps -1 and +1 */
 };
 
@@ -91,7 +91,7 @@ struct ring {
 struct line {
 	enum axis axis;
 	int n;               /* cores on a line */
-	struct range mine;   /* this rank's cores on it */
+	struct range local;   /* this rank's cores on it */
 	int nranks, rank;    /* ranks along the axis, this one's index */
 	enum dir lower, upper; /* the ways towards core 0 and core n-1 */
 	struct noc *noc;     /* NULL in a dry run */
@@ -140,12 +140,12 @@ static inline int grid_lines(const struct grid *g, enum axis a)
 /* This rank's rectangle: core rows y.mine, core columns x.mine. */
 static inline int grid_height(const struct grid *g)
 {
-	return range_size(g->y.mine);
+	return range_size(g->y.local);
 }
 
 static inline int grid_width(const struct grid *g)
 {
-	return range_size(g->x.mine);
+	return range_size(g->x.local);
 }
 
 /* The cores of a rectangle of the wafer as a grid; as one line they go through
@@ -178,13 +178,13 @@ static inline int line_hops(const struct line *l, int a, int b)
 static inline int line_cut(const struct line *l, bool upper)
 {
 	if (upper)
-		return l->mine.hi < l->n ? l->mine.hi - 1 : -1;
-	return l->mine.lo - 1;
+		return l->local.hi < l->n ? l->local.hi - 1 : -1;
+	return l->local.lo - 1;
 }
 
 static inline bool line_has(const struct line *l, int core)
 {
-	return core >= l->mine.lo && core < l->mine.hi;
+	return core >= l->local.lo && core < l->local.hi;
 }
 
 /* The line's ring of that many places, a multiple of its cores; made when it is
@@ -194,11 +194,11 @@ struct ring *line_ring(struct line *l, enum ring_kind kind, int places);
 /* The sums of a cut over the ring's places (part->parts of them) for one step
  * of -1 or +1; they belong to the ring. */
 const struct ring_sums *ring_sums(struct ring *r, int step,
-                                  const struct part *part);
+                                  const struct partition *part);
 
 /* The most items of a cut over the ring's places that a core holds at any time
  * while they go round. */
-int ring_most(struct ring *r, const struct part *part);
+int ring_max(struct ring *r, const struct partition *part);
 
 /* Buffer number i with room for words; its content is lost when it grows. */
 float *line_buffer(struct line *l, int i, size_t words);

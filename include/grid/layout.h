@@ -10,7 +10,7 @@
 /* k on y and n on x, or (transposed) k on x and n on y. */
 struct layout {
 	struct grid *grid;
-	struct part k, n;
+	struct partition k, n;
 	bool transposed;
 };
 

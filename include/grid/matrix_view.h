@@ -8,12 +8,12 @@
 
 #include "base/partition.h"
 
-struct store {
+struct matrix_view {
 	struct box own;      /* that this rank has of the matrix */
 	size_t size;         /* bytes of an element */
 	/* Copies a box, of which all is in own, from here (out) or to here:
 	 * block is dense, row by row. */
-	void (*copy)(const struct store *s, struct box what, void *block,
+	void (*copy)(const struct matrix_view *s, struct box what, void *block,
 	             bool out);
 	void *matrix;        /* borrowed; what it is copy knows */
 	size_t column;       /* of what it is where this matrix begins */
@@ -21,17 +21,17 @@ struct store {
 
 /* Copies rows of so many bytes, pitches apart, from one place (out) to a block,
  * or from the block to that place. Not collective, as are all: */
-void store_rows(void *place, size_t pitch, void *block, size_t block_pitch,
-                int rows, size_t bytes, bool out);
+void matrix_view_rows(void *place, size_t pitch, void *block,
+                      size_t block_pitch, int rows, size_t bytes, bool out);
 
 /* The own box as a dense block. */
-struct store store_dense(struct box own, size_t size, void *data);
+struct matrix_view matrix_view_dense(struct box own, size_t size, void *data);
 
 /* Copies all of own from or to a dense block. */
-void store_get(const struct store *s, void *data);
-void store_put(const struct store *s, const void *data);
+void matrix_view_get(const struct matrix_view *s, void *data);
+void matrix_view_put(const struct matrix_view *s, const void *data);
 /* Copies a box that both have, by way of a little block. */
-void store_move(const struct store *from, const struct store *to,
-                struct box what);
+void matrix_view_move(const struct matrix_view *from,
+                      const struct matrix_view *to, struct box what);
 
 #endif

@@ -21,8 +21,8 @@ struct tiles {
 	struct grid *grid;
 	enum axis axis;      /* the ring's */
 	struct ring *path;   /* that they travel on; the line's */
-	struct part ring;    /* over the places of a line */
-	struct part fixed;   /* over the lines */
+	struct partition ring;    /* over the places of a line */
+	struct partition fixed;   /* over the lines */
 	/* How many ring steps line q is away from home: off[q], or, off NULL,
 	 * as tiles_skew brings it (0 where not skewed), less `turned`. */
 	int *off;            /* [lines] */
@@ -39,12 +39,13 @@ struct tiles {
  * defined; no memory for elements in a dry run; what a core holds is charged to
  * its memory as sram. Free with tiles_fini. Not collective. */
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
-                   enum ring_kind kind, enum wl_type type, struct part ring,
-                   struct part fixed, enum sram sram);
+                   enum ring_kind kind, enum wl_type type,
+                   struct partition ring, struct partition fixed,
+                   enum sram sram);
 /* The same on the two-hop ring, of floats: activations, whose values are those
  * that an emulated core's elements can have (wl_round). */
 void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
-                struct part ring, struct part fixed, enum sram sram);
+                struct partition ring, struct partition fixed, enum sram sram);
 void tiles_fini(struct tiles *t);
 
 /* All elements 0. Not collective. */
@@ -86,6 +87,6 @@ int tiles_fixed_extent(const struct tiles *t, int y, int x);
 
 /* What this rank has of a matrix [ring][fixed] whose tiles are at home, dense
  * with rows of the fixed dimension. */
-struct store tiles_store(struct tiles *t);
+struct matrix_view tiles_view(struct tiles *t);
 
 #endif

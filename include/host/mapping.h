@@ -10,7 +10,7 @@
 struct seat {
 	int node;     /* the same number: the same host */
 	int socket;   /* of the node; -1: not bound to one */
-	int core;     /* of the node, near ones in a row; -1: not bound to one */
+	int core; /* of the node, near ones in a row; -1: not bound to one */
 };
 
 /* Edges of the rank grid, two ranks that are neighbours each. */

@@ -1,7 +1,7 @@
 /* The emulated wafer with a model on it: core grids of both phases, weights,
  * KV cache and account, as one rank holds them; and the phases that run on
- * it. Used in this order: wafer_init, weights_load, prefill_run,
- * transition_run, decode_step ..., wafer_fini. */
+ * it. Used in this order: inference_init, weights_load, prefill_run,
+ * transition_run, decode_step ..., inference_fini. */
 #ifndef WL_INFERENCE_H
 #define WL_INFERENCE_H
 
@@ -21,7 +21,7 @@
  * they are added up. */
 struct decode_state {
 	struct heads heads;
-	int heads_most;        /* of any column */
+	int heads_max;        /* of any column */
 	int head_columns;      /* of all heads, a column for each head on it */
 	/* One word for each query head on a column; these and the sums. */
 	struct wire_words maxima_wire, sums_wire;
@@ -41,7 +41,7 @@ struct kv_tiles {
 	struct tiles k, v;
 };
 
-struct wafer {
+struct inference {
 	bool account_only;           /* weights and cache are empty: the phases
 	                                are those of struct baseline */
 	const struct model *model;
@@ -50,7 +50,7 @@ struct wafer {
 	struct ledger ledger;
 	struct grid prefill, decode;
 	struct weights weights;
-	struct part prompt;          /* prompt tokens over prefill rows */
+	struct partition prompt;          /* prompt tokens over prefill rows */
 	struct kv_tiles *kv;         /* [layers], between prefill and decode */
 	enum kv_policy kv_policy;    /* of the decode phase */
 	int prefill_regions, decode_regions; /* 1, or as the caller sets */
@@ -67,13 +67,13 @@ struct wafer {
 #define SWIGLU_OPS (COST_EXP_OPS + 5)
 
 /* What a wafer is made of. All pointers are borrowed. */
-struct wafer_setup {
+struct inference_setup {
 	const struct model *model;
 	const struct mesh *mesh;     /* NULL: a dry run, on one process */
 	struct rxc prefill, decode;  /* core grids, at least as large each way
 	                                as the rank grid */
 	const struct device *device; /* that is emulated */
-	enum wl_type type;           /* of a core's elements: held, and charged */
+	enum wl_type type; /* of a core's elements: held, and charged */
 	/* How it is run. */
 	const struct gemm_algorithm *gemm; /* NULL: the default */
 	const struct allreduce *allreduce; /* NULL: the default */
@@ -85,42 +85,42 @@ struct wafer_setup {
 };
 
 /* Lays both core grids over the mesh and makes room for the weights. */
-void wafer_init(struct wafer *w, const struct wafer_setup *s);
-void wafer_fini(struct wafer *w);
+void inference_init(struct inference *w, const struct inference_setup *s);
+void inference_fini(struct inference *w);
 
 /* Runs the n prompt tokens ids[0..n) through all layers and returns the
  * greedy choice of the next token (0 in a dry run), -1 when logits are NaN.
  * w->progress is called after each layer. Collective over the mesh. */
-int prefill_run(struct wafer *w, const int *ids, int n);
+int prefill_run(struct inference *w, const int *ids, int n);
 
 /* Re-lays weights and KV for decoding, with room for max_tokens in all.
  * Collective over the mesh. */
-void transition_run(struct wafer *w, int max_tokens);
+void transition_run(struct inference *w, int max_tokens);
 
 /* Runs one token through all layers and returns the greedy choice of the
  * next, -1 when logits are NaN. Collective over the mesh. */
-int decode_step(struct wafer *w, int id);
+int decode_step(struct inference *w, int id);
 
 /* Charges the way of activations through the regions of a phase: from each to
  * its neighbour, over as many hops as a region has columns. wire: over all
  * core rows. */
-void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
+void inference_hand_over(struct inference *w, const struct grid *g, int regions,
                      struct wire_words wire);
 /* The part of prefill_run, and of decode_step, that does so. */
-void prefill_hand_over(struct wafer *w);
-void decode_hand_over(struct wafer *w);
+void prefill_hand_over(struct inference *w);
+void decode_hand_over(struct inference *w);
 
 /* Cycles that prefill_run takes at least for n tokens: its products, and the
  * exchanges that nothing hides. Not collective. */
-uint64_t prefill_least(struct wafer *w, int n);
+uint64_t prefill_min_cycles(struct inference *w, int n);
 
 /* Part of decode_step: state.o = attention of the rotated q in state.qkv over
  * the layer's cache, the newest token included. Collective over the mesh. */
-void decode_attention(struct wafer *w, int layer);
+void decode_attention(struct inference *w, int layer);
 
 /* Brings the logits of the last prefill_run or decode_step to the leader, over
  * the mesh: all [vocab], filled on the leader only. Collective. */
-void prefill_gather_logits(struct wafer *w, float *all);
-void decode_gather_logits(struct wafer *w, float *all);
+void prefill_gather_logits(struct inference *w, float *all);
+void decode_gather_logits(struct inference *w, float *all);
 
 #endif

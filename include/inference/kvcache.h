@@ -23,7 +23,7 @@ struct kvcache {
 	struct grid *grid;
 	int layers;
 	size_t channels;     /* of this rank's columns */
-	struct part kv;      /* all KV channels over the columns */
+	struct partition kv;      /* all KV channels over the columns */
 	enum kv_policy policy;
 	int prompt;          /* tokens that kvcache_start began with */
 	int tokens;          /* T */
@@ -50,11 +50,11 @@ void kvcache_start(struct kvcache *c, int tokens);
 struct range kvcache_tokens(const struct kvcache *c, struct range rows);
 /* Tokens on the fullest row when there are that many in all; the words of
  * messages of `across` elements per token of a row, over all rows. */
-int kvcache_most(const struct kvcache *c, int tokens);
+int kvcache_max(const struct kvcache *c, int tokens);
 struct wire_words kvcache_wire(const struct kvcache *c, uint64_t across);
 /* Rows that pass an entry up when token t comes: those behind row t mod R,
  * once they hold any. The cycles of a decode step depend on its token by
- * kvcache_most, that token included, and by whether any row passes, alone. */
+ * kvcache_max, that token included, and by whether any row passes, alone. */
 int kvcache_passing(const struct kvcache *c, int t);
 /* Where this rank keeps a token that it holds. */
 int kvcache_place(const struct kvcache *c, int token);

@@ -31,10 +31,10 @@ struct layer_weights {
 	/* prefill */
 	struct tiles tiles[W_COUNT];
 	/* decode */
-	struct slab qkv;      /* k = E on y; q, k, v columns on x */
-	struct slab output;   /* k = q channels on x, n = E on y */
-	struct slab up;       /* k = E on y; gate and up columns on x */
-	struct slab down;     /* k = F on x, n = E on y */
+	struct gemv_matrix qkv;      /* k = E on y; q, k, v columns on x */
+	struct gemv_matrix output;   /* k = q channels on x, n = E on y */
+	struct gemv_matrix up;       /* k = E on y; gate and up columns on x */
+	struct gemv_matrix down;     /* k = F on x, n = E on y */
 };
 
 /* The dimensions of matrices. */
@@ -52,15 +52,15 @@ struct weights {
 	float *rope_factors;        /* [head_dim / 2], whole; NULL: none */
 	/* [k = E][n = V]; prefill: E on x, V on y; decode: E on y, V on x. The
 	 * head is the embedding when tied. */
-	struct slab embedding, untied_head;
+	struct gemv_matrix embedding, untied_head;
 };
 
 /* How a dimension is cut over n cores of a line in a phase; channels in whole
  * RoPE pairs, the same on either axis. */
-struct part weights_cut(const struct weights *w, enum dim d, bool decode,
+struct partition weights_cut(const struct weights *w, enum dim d, bool decode,
                         int n);
 /* How the columns of an activation that matrix w gives in prefill are cut. */
-struct part weights_output(const struct weights *w, int which);
+struct partition weights_output(const struct weights *w, int which);
 /* The heads on a phase's columns. */
 struct heads weights_heads(const struct weights *w, bool decode);
 
@@ -69,7 +69,7 @@ struct layout weights_layout(const struct weights *w, int which, bool decode);
 /* The layout of the embedding and of the head. */
 struct layout weights_vocab_layout(const struct weights *w, bool decode);
 
-const struct slab *weights_head(const struct weights *w);
+const struct gemv_matrix *weights_head(const struct weights *w);
 
 /* Makes room for the prefill form; decode is the other phase's grid. The
  * grids, the model and the algorithm are borrowed. Free with weights_fini. */

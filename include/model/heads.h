@@ -12,8 +12,8 @@ struct heads {
 	int n_kv;          /* KV heads */
 	int head_dim;
 	int group;         /* query heads per KV head */
-	struct part kv;    /* KV channels over columns */
-	struct part q;     /* query channels, group times as many */
+	struct partition kv;    /* KV channels over columns */
+	struct partition q;     /* query channels, group times as many */
 };
 
 struct heads heads_of(const struct model *m, int cols);
@@ -27,6 +27,6 @@ struct range heads_channels(const struct heads *h, int g, int x);
 struct range heads_on(const struct heads *h, struct range xs);
 
 /* Heads on the column that has most. */
-int heads_most(const struct heads *h);
+int heads_max(const struct heads *h);
 
 #endif

@@ -18,20 +18,20 @@ struct scores {
 	struct grid *grid;
 	enum wl_type type;    /* that S is rounded to as cores keep it */
 	struct heads heads;
-	struct part tokens;   /* over core rows */
-	int heads_most;       /* of any column */
+	struct partition tokens;   /* over core rows */
+	int heads_max;       /* of any column */
 	float **tile;         /* [n_kv][height][width]; NULL where the head has
 	                         no such column */
 };
 
 void scores_init(struct scores *s, struct grid *g, const struct heads *h,
-                 enum wl_type type, struct part tokens);
+                 enum wl_type type, struct partition tokens);
 void scores_fini(struct scores *s);
 
 /* Cycles that scores and values take at least in a layer, of tokens cut over
  * the rows: each step's products, and the set-up of its shift. */
-uint64_t attention_least(const struct ledger *l, const struct heads *h,
-                         const struct part *tokens);
+uint64_t attention_min_cycles(const struct ledger *l, const struct heads *h,
+                         const struct partition *tokens);
 
 /* S = mask(Q K^T / sqrt(head_dim)). K comes and leaves at home. As many
  * steps as there are rows; in each the partial products are reduced to the

@@ -8,7 +8,7 @@
  * weight and y are this rank's block. A core's sum of squares runs over its
  * own elements in order; one all-reduce of one word. Collective over the
  * axis. */
-void norm_vector(struct grid *g, enum axis axis, const struct part *part,
+void norm_vector(struct grid *g, enum axis axis, const struct partition *part,
                  double eps, const float *x, const float *weight, float *y);
 
 /* Of each row of x [tokens on y][dim on x] (ring axis x, at home); weight is

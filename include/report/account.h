@@ -51,7 +51,8 @@ struct violation {
 #define ACCOUNT_VIOLATIONS (NPHASES * (NOPS + 3))
 
 struct account {
-	const struct wafer *wafer;   /* borrowed, with ledger, model, device */
+	const struct inference
+		*inference; /* borrowed, with ledger, model, device */
 	int prompt_tokens, new_tokens;
 	struct phase_account phase[NPHASES];
 	double seconds;              /* prefill, transition and decode */
@@ -66,8 +67,8 @@ struct account {
 /* Makes the account of a request: the wafer's ledger after prompt_tokens were
  * prefilled and new_tokens were made, of which the first came from prefill.
  * The wafer is borrowed. */
-void account_make(struct account *a, const struct wafer *w, int prompt_tokens,
-                  int new_tokens);
+void account_make(struct account *a, const struct inference *w,
+                  int prompt_tokens, int new_tokens);
 
 /* Emulated seconds and energy of what was charged. */
 double account_seconds(const struct ledger *l, const struct charge *c);

@@ -14,7 +14,7 @@ enum simd_level { SIMD_PLAIN, SIMD_V3, SIMD_V4, SIMD_LEVELS };
  * where simd_limit says so. Not collective. */
 enum simd_level simd_level(void);
 /* Uses no more than that from now on; returns the level used: for tests. */
-enum simd_level simd_limit(enum simd_level most);
+enum simd_level simd_limit(enum simd_level max);
 /* "plain C", "x86-64-v3 (AVX2)", "x86-64-v4 (AVX-512)". */
 const char *simd_name(enum simd_level level);
 

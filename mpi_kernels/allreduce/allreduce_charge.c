@@ -149,7 +149,7 @@ struct charge allreduce_both(const struct line *l,
 		.word_hops = s->wire.all * (up->hops + down->hops),
 		.path_hops = up->reach + down->reach,
 		.stages = up->depth + down->depth,
-		.comm_cycles = cycles(l->ledger, s->wire.most, up, down,
+		.comm_cycles = cycles(l->ledger, s->wire.max, up, down,
 		                      links) };
 }
 

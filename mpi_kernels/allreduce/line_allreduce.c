@@ -28,7 +28,7 @@ static void charge_allreduce(const struct allreduce *a, struct line *l, int n,
 	for (int i = 0; i < n; i++) {
 		const struct line_segment *s = &segments[i];
 
-		words = larger(words, s->wire.most);
+		words = larger(words, s->wire.max);
 		if (!listens || s->first == s->last || !s->wire.all)
 			continue;
 		struct charge c = a->charge(a, l, s);
@@ -41,8 +41,8 @@ static void charge_allreduce(const struct allreduce *a, struct line *l, int n,
 		sum.comm_cycles = larger(sum.comm_cycles, c.comm_cycles);
 	}
 	/* A core's own vector, and what comes in to be added. */
-	ledger_hold(l->ledger, SRAM_BUFFERS, 8 * words);
-	ledger_release(l->ledger, SRAM_BUFFERS, 8 * words);
+	ledger_alloc(l->ledger, SRAM_BUFFERS, 8 * words);
+	ledger_free(l->ledger, SRAM_BUFFERS, 8 * words);
 	ledger_charge(l->ledger, &sum);
 	a->routes(a, l);
 }
@@ -92,7 +92,7 @@ struct link {
 static void run_level(struct line *l, const struct ascent *ascent, int n,
                       enum line_op op, int chains)
 {
-	struct chain *chain = line_room(l, LINE_CHAINS,
+	struct reduce_chain *chain = line_room(l, LINE_CHAINS,
 	                                chains * sizeof *chain);
 	struct link *link = line_room(l, LINE_LINKS, chains * sizeof *link);
 	int own = 0;
@@ -110,13 +110,13 @@ static void run_level(struct line *l, const struct ascent *ascent, int n,
 			link[own].root = v->core[v->root[i]];
 			link[own].part = (struct line_parts){
 				1, { 0, 1 }, &s->words, &link[own].root };
-			chain[own] = (struct chain){
+			chain[own] = (struct reduce_chain){
 				core, 0, size, &link[own].part, op, s->value,
 				s->stride, line_base(l, s->first) };
 			own++;
 		}
 	}
-	chains_run(l, chain, own);
+	reduce_chains_run(l, chain, own);
 }
 
 static void spread(struct line *l, struct ascent *ascent, int n)
@@ -144,9 +144,9 @@ static void run_allreduce(const struct allreduce *a, struct line *l, int n,
                           const struct line_segment *segments, enum line_op op)
 {
 	/* Segments share no cores but their ends. */
-	int most = l->n + n, own = 0, used = 0;
-	int *core = line_room(l, LINE_LEVELS, (3 * most + n) * sizeof *core);
-	int *start = core + most, *root = start + most + n;
+	int max = l->n + n, own = 0, used = 0;
+	int *core = line_room(l, LINE_LEVELS, (3 * max + n) * sizeof *core);
+	int *start = core + max, *root = start + max + n;
 	struct ascent ascent[n];
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 

@@ -36,7 +36,7 @@ static void receive(struct line *l, const struct multicast *m, bool upper)
 	const float *in = noc_take(l->noc, from, crossing_words(&x, p));
 	float *data = m->data;
 
-	for (int i = p->mine.lo; i < p->mine.hi; i++) {
+	for (int i = p->local.lo; i < p->local.hi; i++) {
 		if (crosses(&x, p, i)) {
 			memcpy(data, in, p->words[i] * sizeof *data);
 			in += p->words[i];
@@ -56,7 +56,7 @@ static void pass_on(struct line *l, const struct multicast *m, bool upper,
 	float *out = noc_space(l->noc, to, words), *next = out;
 	const float *data = m->data;
 
-	for (int i = p->mine.lo; i < p->mine.hi; i++) {
+	for (int i = p->local.lo; i < p->local.hi; i++) {
 		if (crosses(&x, p, i)) {
 			memcpy(next, data, p->words[i] * sizeof *next);
 			next += p->words[i];
@@ -107,20 +107,20 @@ static void charge_multicast(struct line *l, int first, int last,
                              const struct line_parts *parts, bool follows)
 {
 	struct charge c = { .calls = 1 };
-	uint64_t span = line_hops(l, first, last), most = 0;
+	uint64_t span = line_hops(l, first, last), max = 0;
 
 	for (int i = 0; i < parts->n && span; i++) {
 		uint64_t words = cost_words(l->ledger, parts->words[i]);
 
 		c.words += words;
 		c.word_hops += words * span;
-		most = words > most ? words : most;
+		max = words > max ? words : max;
 	}
 	if (c.words) {
 		c.path_hops = follows ? 0 : span;
 		c.stages = !follows;
 		c.comm_cycles = cost_hops(l->ledger, c.path_hops) +
-		                cost_wire(l->ledger, most) +
+		                cost_wire(l->ledger, max) +
 		                cost_stages(l->ledger, c.stages);
 		ledger_link(l->ledger, l->axis, first, last, c.words);
 	}
@@ -146,7 +146,7 @@ static void charge_rooted(struct line *l, uint64_t hops, uint64_t messages,
 	const struct ledger *account = l->ledger;
 	uint64_t span = line_hops(l, 0, l->n - 1);
 	uint64_t relays = cost_relays(account, hops);
-	uint64_t stream = cost_wire(account, wire.most);
+	uint64_t stream = cost_wire(account, wire.max);
 	struct charge c = { .calls = 1, .words = wire.all,
 	                    .word_hops = wire.all * span, .path_hops = hops,
 	                    .stages = 1 + relays };

@@ -52,15 +52,16 @@ static void combine(enum line_op op, float *sum, const float *a,
 
 /* The parts whose sums enter or leave this rank on their way upwards (their
  * root is above) or downwards. */
-static struct crossing flow(const struct line *l, const struct chain *c,
+static struct crossing flow(const struct line *l, const struct reduce_chain *c,
                             bool up, bool in)
 {
-	return (struct crossing){ chain_core(c, 0), chain_core(c, c->n - 1),
-	                          line_cut(l, up != in), up };
+	return (struct crossing){ reduce_chain_core(c, 0),
+		                  reduce_chain_core(c, c->n - 1),
+		                  line_cut(l, up != in), up };
 }
 
-static size_t flow_words(const struct line *l, const struct chain *c, bool up,
-                         bool in)
+static size_t flow_words(const struct line *l, const struct reduce_chain *c,
+                         bool up, bool in)
 {
 	struct crossing x = flow(l, c, up, in);
 
@@ -69,14 +70,15 @@ static size_t flow_words(const struct line *l, const struct chain *c, bool up,
 
 /* sum = what came of a part (NULL: nothing) and the own members below (or
  * above) its root. at: the part's place in a vector. */
-static void add_members(const struct line *l, const struct chain *c, bool up,
-                        int part, size_t at, const float *came, float *sum)
+static void add_members(const struct line *l, const struct reduce_chain *c,
+                        bool up, int part, size_t at, const float *came,
+                        float *sum)
 {
 	size_t n = c->parts->words[part];
 	int root = c->parts->root[part];
 
 	for (int j = 0; j < c->n; j++) {
-		int p = chain_core(c, up ? j : c->n - 1 - j);
+		int p = reduce_chain_core(c, up ? j : c->n - 1 - j);
 
 		if (!line_has(l, p) || (up ? root <= p : root >= p))
 			continue;
@@ -95,7 +97,7 @@ static void add_members(const struct line *l, const struct chain *c, bool up,
 /* One side of a chain on this rank: takes what comes in, adds the own members,
  * and passes on; what ends here is left in the side's buffer. Returns the
  * ticket of what was sent. */
-static int run_flow(struct line *l, const struct chain *c, bool up)
+static int run_flow(struct line *l, const struct reduce_chain *c, bool up)
 {
 	const struct line_parts *parts = c->parts;
 	const struct crossing in = flow(l, c, up, true),
@@ -109,7 +111,7 @@ static int run_flow(struct line *l, const struct chain *c, bool up)
 	const float *message = noc_take(l->noc, from, come);
 	float *onward = noc_space(l->noc, to, go), *next = onward;
 
-	for (int i = parts->mine.lo; i < parts->mine.hi; i++) {
+	for (int i = parts->local.lo; i < parts->local.hi; i++) {
 		bool enters = crosses(&in, parts, i);
 		bool leaves = crosses(&out, parts, i);
 
@@ -124,11 +126,11 @@ static int run_flow(struct line *l, const struct chain *c, bool up)
 }
 
 /* Adds both sides' sums to the parts whose root is one of this rank's. */
-static void add_to_roots(struct line *l, const struct chain *c)
+static void add_to_roots(struct line *l, const struct reduce_chain *c)
 {
 	size_t at = 0;
 
-	for (int i = c->parts->mine.lo; i < c->parts->mine.hi; i++) {
+	for (int i = c->parts->local.lo; i < c->parts->local.hi; i++) {
 		size_t n = c->parts->words[i];
 		int root = c->parts->root[i];
 
@@ -136,10 +138,10 @@ static void add_to_roots(struct line *l, const struct chain *c)
 			float *own = c->value + (root - c->base) * c->stride +
 			             at;
 
-			if (root < chain_core(c, c->n - 1))
+			if (root < reduce_chain_core(c, c->n - 1))
 				combine(c->op, own, own,
 				        l->buffer[LINE_SUM_UPPER] + at, n);
-			if (root > chain_core(c, 0))
+			if (root > reduce_chain_core(c, 0))
 				combine(c->op, own, own,
 				        l->buffer[LINE_SUM_LOWER] + at, n);
 		}
@@ -148,7 +150,7 @@ static void add_to_roots(struct line *l, const struct chain *c)
 }
 
 /* Runs both sides of a chain, the one that waits for nobody first. */
-static void run_chain(struct line *l, const struct chain *c, int sent[2])
+static void run_chain(struct line *l, const struct reduce_chain *c, int sent[2])
 {
 	bool first_up = !flow_words(l, c, true, true) ||
 	                flow_words(l, c, false, true);
@@ -163,7 +165,7 @@ static void run_chain(struct line *l, const struct chain *c, int sent[2])
 	add_to_roots(l, c);
 }
 
-void chains_run(struct line *l, const struct chain *chains, int n)
+void reduce_chains_run(struct line *l, const struct reduce_chain *chains, int n)
 {
 	int sent[2] = { NOC_NOTHING, NOC_NOTHING };
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
@@ -172,7 +174,7 @@ void chains_run(struct line *l, const struct chain *chains, int n)
 	/* First those that wait for nobody: a neighbour may wait for them. */
 	for (int pass = 0; pass < 2; pass++)
 		for (int i = 0; i < n; i++) {
-			const struct chain *c = &chains[i];
+			const struct reduce_chain *c = &chains[i];
 			bool waits = flow_words(l, c, false, true) ||
 			             flow_words(l, c, true, true);
 
@@ -188,7 +190,7 @@ static void charge_reduce(struct line *l, int first, int last,
                           const struct line_parts *parts)
 {
 	struct charge c = { .calls = 1 };
-	uint64_t span = line_hops(l, first, last), most = 0, ways = 0, n = 0;
+	uint64_t span = line_hops(l, first, last), max = 0, ways = 0, n = 0;
 
 	for (int i = 0; i < parts->n && span; i++) {
 		uint64_t low = line_hops(l, first, parts->root[i]);
@@ -201,13 +203,13 @@ static void charge_reduce(struct line *l, int first, int last,
 		c.words += words * (last - first);
 		c.word_hops += words * span;
 		c.path_hops = path > c.path_hops ? path : c.path_hops;
-		most = words > most ? words : most;
+		max = words > max ? words : max;
 		ways += path;
 		n++;
 	}
 	if (n) {
 		c.comm_cycles = cost_hops(l->ledger, (ways + n - 1) / n) +
-		                cost_wire(l->ledger, most);
+		                cost_wire(l->ledger, max);
 		ledger_link(l->ledger, l->axis, first, last,
 		            c.words / (last - first));
 	}
@@ -221,7 +223,10 @@ void line_reduce(struct line *l, int first, int last,
 {
 	charge_reduce(l, first, last, parts);
 	if (l->noc && line_touches(l, first, last))
-		chains_run(l, &(struct chain){ NULL, first, last - first + 1,
-		                               parts, op, value, stride,
-		                               line_base(l, first) }, 1);
+		reduce_chains_run(
+			l,
+			&(struct reduce_chain){ NULL, first, last - first + 1,
+		                                parts, op, value, stride,
+		                                line_base(l, first) },
+			1);
 }

@@ -22,11 +22,11 @@ void line_charge_pass(struct line *l, int first, int last,
 	                    .stages = 1 };
 
 	/* One comes in while one goes out. */
-	ledger_hold(account, SRAM_BUFFERS, 8 * wire.most);
-	ledger_release(account, SRAM_BUFFERS, 8 * wire.most);
+	ledger_alloc(account, SRAM_BUFFERS, 8 * wire.max);
+	ledger_free(account, SRAM_BUFFERS, 8 * wire.max);
 	c.word_hops = c.words * c.path_hops;
 	c.comm_cycles = cost_relay(account) + cost_hops(account, c.path_hops) +
-	                2 * cost_wire(account, wire.most);
+	                2 * cost_wire(account, wire.max);
 	ledger_charge(account, &c);
 	ledger_link(account, l->axis, first, last, wire.all);
 	ledger_route(account, ROUTE_ON(CHAIN, l->axis));
@@ -50,13 +50,13 @@ void line_pass_down(struct line *l, const void *send, void *recv,
 	profile_leave(l->profile, before);
 }
 
-static void charge_gather(struct line *l, const struct part *p)
+static void charge_gather(struct line *l, const struct partition *p)
 {
 	struct charge c = { .calls = 1 };
 
 	for (int i = 1; i < l->n; i++) {
 		uint64_t hops = line_hops(l, i, 0);
-		uint64_t words = cost_words(l->ledger, part_size(p, i));
+		uint64_t words = cost_words(l->ledger, partition_size(p, i));
 
 		c.words += words;
 		c.word_hops += words * hops;
@@ -70,7 +70,7 @@ static void charge_gather(struct line *l, const struct part *p)
 	ledger_charge(l->ledger, &c);
 }
 
-void line_gather(struct line *l, const struct part *p, const float *own,
+void line_gather(struct line *l, const struct partition *p, const float *own,
                  float *all)
 {
 	charge_gather(l, p);
@@ -79,8 +79,8 @@ void line_gather(struct line *l, const struct part *p, const float *own,
 
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 	/* This rank's blocks, and behind them those from above. */
-	struct range mine = part_range(p, l->mine);
-	size_t near = range_size(mine), far = p->n - mine.hi;
+	struct range local = partition_range(p, l->local);
+	size_t near = range_size(local), far = p->n - local.hi;
 	float *block =
 		l->rank ? noc_space(l->noc, l->lower, near + far) : all;
 
@@ -115,7 +115,7 @@ static void charge_route(struct line *l, int n, const int *to,
 	c.stages = c.path_hops;
 	c.comm_cycles = cost_hops(l->ledger, c.path_hops) +
 	                cost_stages(l->ledger, c.stages) +
-	                cost_wire(l->ledger, wire.most * (rows[0] > rows[1]
+	                cost_wire(l->ledger, wire.max * (rows[0] > rows[1]
 	                                                  ? rows[0] : rows[1]));
 	ledger_charge(l->ledger, &c);
 }
@@ -171,8 +171,8 @@ static void sort_rows(const struct route *r, int entry, int exit,
 
 static void route_run(struct line *l, const struct route *r)
 {
-	int entry = r->up ? l->mine.lo : l->mine.hi;
-	int exit = r->up ? l->mine.hi : l->mine.lo;
+	int entry = r->up ? l->local.lo : l->local.hi;
+	int exit = r->up ? l->local.hi : l->local.lo;
 	size_t in = route_words(r, entry), out = route_words(r, exit);
 	enum dir from = r->up ? l->lower : l->upper;
 	enum dir to = r->up ? l->upper : l->lower;
@@ -208,7 +208,7 @@ void line_route(struct line *l, int n, const int *from, const int *to,
 struct relay {
 	struct line *l;
 	const struct box *from, *to;
-	const struct store *source, *sink;
+	const struct matrix_view *source, *sink;
 	struct range rows;
 	bool up;
 	int ticket;          /* of the message on its way */
@@ -216,9 +216,9 @@ struct relay {
 
 static struct box relay_box(const struct relay *r, int giver, int taker)
 {
-	struct box b = box_meet(r->from[giver], r->to[taker]);
+	struct box b = box_intersect(r->from[giver], r->to[taker]);
 
-	b.k = range_meet(b.k, r->rows);
+	b.k = range_intersect(b.k, r->rows);
 	return b;
 }
 
@@ -324,8 +324,8 @@ static void relay_both(struct relay r[2], struct range rows)
 }
 
 void line_relay_boxes(struct line *l, const struct box *from,
-                      const struct box *to, const struct store *source,
-                      const struct store *sink)
+                      const struct box *to, const struct matrix_view *source,
+                      const struct matrix_view *sink)
 {
 	if (!l->noc)
 		return;
@@ -341,10 +341,11 @@ void line_relay_boxes(struct line *l, const struct box *from,
 	for (; l->nranks > 1 && k.lo < k.hi; k.lo += step) {
 		struct range rows = { k.lo, k.lo + step };
 
-		relay_both(r, range_meet(rows, k));
+		relay_both(r, range_intersect(rows, k));
 	}
 	/* Meanwhile what is on its way goes on. */
-	store_move(source, sink, box_meet(from[l->rank], to[l->rank]));
+	matrix_view_move(source, sink,
+	                 box_intersect(from[l->rank], to[l->rank]));
 	noc_wait(l->noc, r[0].ticket);
 	noc_wait(l->noc, r[1].ticket);
 	profile_leave(l->profile, before);

@@ -34,7 +34,7 @@ static const struct ring_route *route(const struct tiles *t, int step)
 
 static bool own_place(const struct tiles *t, int p)
 {
-	return p >= t->path->mine.lo && p < t->path->mine.hi;
+	return p >= t->path->local.lo && p < t->path->local.hi;
 }
 
 /* Tiles of some lines that leave their cores, and the hops they make: those
@@ -49,8 +49,9 @@ static void add_moves(const struct tiles *t, const struct moves *m, int across,
 {
 	const struct ledger *l = t->grid->ledger;
 	int unit = t->ring.unit;
-	uint64_t size = (uint64_t)(part_max(&t->ring) -
-	                           (part_larger(&t->ring) ? unit : 0)) * across;
+	uint64_t size = (uint64_t)(partition_max(&t->ring) -
+	                           (partition_larger(&t->ring) ? unit : 0)) *
+	                across;
 	uint64_t less = cost_words(l, size);
 	uint64_t more = cost_words(l, size + (uint64_t)unit * across);
 
@@ -80,7 +81,7 @@ struct going {
  * every position has one. */
 static bool is_regular(const struct tiles *t)
 {
-	return !t->off && !t->fixed.spread &&
+	return !t->off && !t->fixed.dispersed &&
 	       grid_lines(t->grid, t->axis) == t->path->n;
 }
 
@@ -135,7 +136,7 @@ static struct moves moves_of(const struct tiles *t, const struct going *g,
 static void count_lines(const struct tiles *t, const signed char *steps,
                         struct moves moves[2])
 {
-	int n = t->path->n, most = part_max(&t->fixed);
+	int n = t->path->n, max = partition_max(&t->fixed);
 	/* Most steps go one way. */
 	const struct ring_sums *sums[] = {
 		steps ? ring_sums(t->path, -1, &t->ring) : NULL,
@@ -144,7 +145,7 @@ static void count_lines(const struct tiles *t, const signed char *steps,
 	for (int q = 0; q < grid_lines(t->grid, t->axis); q++) {
 		int step = step_of(steps, q);
 		const struct ring_sums *s = sums[step > 0];
-		struct moves *m = &moves[part_size(&t->fixed, q) == most];
+		struct moves *m = &moves[partition_size(&t->fixed, q) == max];
 
 		if (!step)
 			continue;
@@ -160,8 +161,9 @@ static void count_lines(const struct tiles *t, const signed char *steps,
 static void add_lines(const struct tiles *t, const struct going *g,
                       struct charge *c)
 {
-	int lines = grid_lines(t->grid, t->axis), most = part_max(&t->fixed);
-	int larger = part_larger(&t->fixed);
+	int lines = grid_lines(t->grid, t->axis),
+	    max = partition_max(&t->fixed);
+	int larger = partition_larger(&t->fixed);
 	struct moves moves[2] = { { 0 } };
 
 	/* With data what moves is counted, line by line. Without, the same is
@@ -176,9 +178,9 @@ static void add_lines(const struct tiles *t, const struct going *g,
 		moves[0].all_hops -= moves[1].all_hops;
 	} else
 		count_lines(t, g->steps, moves);
-	add_moves(t, &moves[1], most, c);
+	add_moves(t, &moves[1], max, c);
 	if (larger)
-		add_moves(t, &moves[0], most - t->fixed.unit, c);
+		add_moves(t, &moves[0], max - t->fixed.unit, c);
 }
 
 /* Every cut of a line is crossed by one tile each way. */
@@ -229,8 +231,8 @@ static size_t message_bytes(const struct tiles_shift *s, bool upper, bool up)
 		int step = step_of(s->steps, q);
 
 		if (step)
-			bytes += tiles_memory(s->t, q,
-			                      route(s->t, step)->from[upper][up]);
+			bytes += tiles_memory(
+				s->t, q, route(s->t, step)->from[upper][up]);
 	}
 	return bytes;
 }
@@ -316,7 +318,7 @@ static bool start(struct tiles_shift *s, struct tiles *t,
 	*s = (struct tiles_shift){ .t = t, .steps = g->steps };
 	bool moves = charge_shift(t, g, set_up);
 
-	ledger_hold(l->ledger, SRAM_BUFFERS, coming_bytes(t));
+	ledger_alloc(l->ledger, SRAM_BUFFERS, coming_bytes(t));
 	if (t->grid->dry || t->path->n == 1)
 		return moves;
 	l->shifting = true;
@@ -351,7 +353,7 @@ static void permute(struct tiles_shift *s, int q)
 {
 	const struct tiles *t = s->t;
 	const struct ring_route *r = route(t, step_of(s->steps, q));
-	int left = 0, first = t->path->mine.lo, w = range_size(t->path->mine);
+	int left = 0, first = t->path->local.lo, w = range_size(t->path->local);
 	void *now[w], *gone[2];
 
 	for (int i = 0; i < w; i++) {
@@ -437,7 +439,7 @@ void tiles_shift_finish(struct tiles_shift *s)
 	int lines = grid_lines(t->grid, t->axis);
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 
-	ledger_release(l->ledger, SRAM_BUFFERS, coming_bytes(t));
+	ledger_free(l->ledger, SRAM_BUFFERS, coming_bytes(t));
 	if (l->shifting)
 		receive(s);
 	if (!s->steps)
@@ -460,8 +462,8 @@ static bool step(struct tiles *t, const struct going *g, bool set_up)
 
 	if (!g->steps) {
 		moves = charge_shift(t, g, set_up);
-		ledger_hold(l, SRAM_BUFFERS, coming_bytes(t));
-		ledger_release(l, SRAM_BUFFERS, coming_bytes(t));
+		ledger_alloc(l, SRAM_BUFFERS, coming_bytes(t));
+		ledger_free(l, SRAM_BUFFERS, coming_bytes(t));
 		return moves;
 	}
 	moves = start(&s, t, g, set_up);
@@ -485,8 +487,8 @@ static void turn_silently(struct tiles *t, int n, bool skewed)
 		tiles_stand(&t[i], skewed);
 		if (!moves)
 			continue;
-		ledger_hold(l, SRAM_BUFFERS, coming_bytes(&t[i]));
-		ledger_release(l, SRAM_BUFFERS, coming_bytes(&t[i]));
+		ledger_alloc(l, SRAM_BUFFERS, coming_bytes(&t[i]));
+		ledger_free(l, SRAM_BUFFERS, coming_bytes(&t[i]));
 	}
 }
 

@@ -27,34 +27,37 @@ struct run {
 };
 
 /* The run that begins with an item. */
-static struct run run_at(const struct part *a, const struct part *b, int item)
+static struct run run_at(const struct partition *a, const struct partition *b,
+                         int item)
 {
 	struct run r = { .first = item };
 
 	if (item >= a->n)
 		return r;
-	r.from = part_owner(a, item);
-	r.to = part_owner(b, item);
-	int here = part_start(a, r.from + 1), there = part_start(b, r.to + 1);
+	r.from = partition_owner(a, item);
+	r.to = partition_owner(b, item);
+	int here = partition_start(a, r.from + 1),
+	    there = partition_start(b, r.to + 1);
 
 	r.n = (here < there ? here : there) - item;
 	return r;
 }
 
-static struct run run_first(const struct part *a, const struct part *b)
+static struct run run_first(const struct partition *a,
+                            const struct partition *b)
 {
 	return run_at(a, b, 0);
 }
 
-static struct run run_next(const struct part *a, const struct part *b,
+static struct run run_next(const struct partition *a, const struct partition *b,
                            const struct run *r)
 {
 	return run_at(a, b, r->first + (int)r->n);
 }
 
 /* Items go from their cores in a to those in b, along the line. */
-static struct drift drift_of(struct line *l, const struct part *a,
-                             const struct part *b, uint64_t words)
+static struct drift drift_of(struct line *l, const struct partition *a,
+                             const struct partition *b, uint64_t words)
 {
 	struct drift d = { 0 };
 	int cores = a->parts > b->parts ? a->parts : b->parts;
@@ -92,12 +95,12 @@ static struct drift drift_of(struct line *l, const struct part *a,
 static void add_axes(const struct ledger *l, struct charge *c,
                      const uint64_t far[2], const uint64_t busy[2])
 {
-	uint64_t most = busy[0] > busy[1] ? busy[0] : busy[1];
+	uint64_t max = busy[0] > busy[1] ? busy[0] : busy[1];
 
 	c->path_hops = c->stages = far[0] + far[1];
 	c->comm_cycles = cost_hops(l, c->path_hops) +
 	                 cost_stages(l, c->stages) +
-	                 cost_wire(l, cost_words(l, most));
+	                 cost_wire(l, cost_words(l, max));
 }
 
 /* What the drifts of k and n take. First along x, then along y: the other
@@ -109,8 +112,8 @@ static void add_drifts(const struct layout *from, const struct layout *to,
 	const struct layout *k_at = from->transposed ? from : to;
 	const struct layout *n_at = from->transposed ? to : from;
 	const uint64_t far[] = { dk->far, dn->far };
-	const uint64_t busy[] = { dk->busiest * part_max(&k_at->n),
-	                          dn->busiest * part_max(&n_at->k) };
+	const uint64_t busy[] = { dk->busiest * partition_max(&k_at->n),
+	                          dn->busiest * partition_max(&n_at->k) };
 
 	add_axes(from->grid->ledger, c, far, busy);
 }
@@ -141,36 +144,36 @@ struct blocks {
 };
 
 /* Blocks of the larger and of the smaller size when all are above the cut. */
-static void size_blocks(const struct part *p, struct blocks b[2])
+static void size_blocks(const struct partition *p, struct blocks b[2])
 {
-	uint64_t all = p->parts, larger = part_larger(p);
+	uint64_t all = p->parts, larger = partition_larger(p);
 
-	b[0] = (struct blocks){ part_max(p), 0, larger ? larger : all };
-	b[1] = (struct blocks){ part_size(p, p->parts - 1), 0,
+	b[0] = (struct blocks){ partition_max(p), 0, larger ? larger : all };
+	b[1] = (struct blocks){ partition_size(p, p->parts - 1), 0,
 	                        larger ? all - larger : 0 };
 }
 
 /* Block c of the part, if there is one, comes below the cut. */
-static void pass_block(const struct part *p, int c, struct blocks b[2])
+static void pass_block(const struct partition *p, int c, struct blocks b[2])
 {
 	if (c >= p->parts)
 		return;
-	int i = (uint64_t)part_size(p, c) != b[0].size;
+	int i = (uint64_t)partition_size(p, c) != b[0].size;
 
 	b[i].below++;
 	b[i].above--;
 }
 
 /* The last block that is not empty, or -1. */
-static int last_block(const struct part *p)
+static int last_block(const struct partition *p)
 {
-	return p->n ? part_owner(p, p->n - 1) : -1;
+	return p->n ? partition_owner(p, p->n - 1) : -1;
 }
 
 /* Of the farthest pair of an item of one cut and one of another: block 0 is
  * never empty where there is any. */
-static uint64_t turned_far(struct line *l, const struct part *a,
-                           const struct part *b)
+static uint64_t turned_far(struct line *l, const struct partition *a,
+                           const struct partition *b)
 {
 	int last[2] = { last_block(a), last_block(b) };
 
@@ -181,8 +184,8 @@ static uint64_t turned_far(struct line *l, const struct part *a,
 
 /* Hops of all pairs of an item of a and one of b, between their cores; the
  * words of two blocks' pairs travel together. Cut by cut, as many as cross. */
-static uint64_t cross_hops(struct line *l, const struct part *a,
-                           const struct part *b, uint64_t *far)
+static uint64_t cross_hops(struct line *l, const struct partition *a,
+                           const struct partition *b, uint64_t *far)
 {
 	int cores = a->parts > b->parts ? a->parts : b->parts;
 	struct blocks x[2], y[2];
@@ -209,18 +212,20 @@ static uint64_t cross_hops(struct line *l, const struct part *a,
 }
 
 /* Number of items i with core y of one partition and core x of the other. */
-static uint64_t both(const struct part *p, int a, const struct part *q, int b)
+static uint64_t both(const struct partition *p, int a,
+                     const struct partition *q, int b)
 {
-	struct range r = range_meet(part_range(p, (struct range){ a, a + 1 }),
-	                            part_range(q, (struct range){ b, b + 1 }));
+	struct range r =
+		range_intersect(partition_range(p, (struct range){ a, a + 1 }),
+	                        partition_range(q, (struct range){ b, b + 1 }));
 
 	return range_size(r);
 }
 
 /* First item behind cut c, or the end. */
-static int behind(const struct part *p, int c)
+static int after(const struct partition *p, int c)
 {
-	return c + 1 < p->parts ? part_start(p, c + 1) : p->n;
+	return c + 1 < p->parts ? partition_start(p, c + 1) : p->n;
 }
 
 /* Elements over the busiest link of an axis, one way. A line's elements are
@@ -229,33 +234,35 @@ static int behind(const struct part *p, int c)
  * the pair is or goes; the other says by `any` where it goes or is. Of the
  * cuts below a line's items the last is the busiest, of those above the first:
  * a few cuts a line are enough. */
-static uint64_t busiest_turn(const struct part *lines, const struct part *here,
-                             const struct part *any)
+static uint64_t busiest_turn(const struct partition *lines,
+                             const struct partition *here,
+                             const struct partition *any)
 {
 	int cuts = (here->parts > any->parts ? here->parts : any->parts) - 1;
 	int inside = 0; /* the first cut that is not below the line's items */
-	uint64_t most = 0;
+	uint64_t max = 0;
 
 	for (int i = 0; i < lines->parts; i++) {
-		int start = part_start(lines, i), size = part_size(lines, i);
+		int start = partition_start(lines, i),
+		    size = partition_size(lines, i);
 		int low = 0;
 
-		while (inside < cuts && behind(here, inside) <= start)
+		while (inside < cuts && after(here, inside) <= start)
 			inside++;
 		for (int c = inside ? inside - 1 : 0; c < cuts && low < size;
 		     c++) {
-			int b = behind(any, c);
+			int b = after(any, c);
 
-			low = behind(here, c) - start;
+			low = after(here, c) - start;
 			low = low < 0 ? 0 : low < size ? low : size;
 			uint64_t one = (uint64_t)low * (any->n - b);
 			uint64_t other = (uint64_t)(size - low) * b;
 
-			most = one > most ? one : most;
-			most = other > most ? other : most;
+			max = one > max ? one : max;
+			max = other > max ? other : max;
 		}
 	}
-	return most;
+	return max;
 }
 
 /* k and n change axes: element (k, n) goes from core (y(k), x(n)) of one
@@ -264,10 +271,10 @@ static struct charge turned_charge(const struct layout *from,
                                    const struct layout *to)
 {
 	struct grid *g = from->grid;
-	const struct part *on_y = from->transposed ? &from->n : &from->k;
-	const struct part *on_x = from->transposed ? &from->k : &from->n;
-	const struct part *to_y = from->transposed ? &to->k : &to->n;
-	const struct part *to_x = from->transposed ? &to->n : &to->k;
+	const struct partition *on_y = from->transposed ? &from->n : &from->k;
+	const struct partition *on_x = from->transposed ? &from->k : &from->n;
+	const struct partition *to_y = from->transposed ? &to->k : &to->n;
+	const struct partition *to_x = from->transposed ? &to->n : &to->k;
 	const struct ledger *l = g->ledger;
 	uint64_t far[2], stay = 0;
 	struct charge c = { .calls = 1 };
@@ -290,25 +297,25 @@ static struct charge turned_charge(const struct layout *from,
 /* Of items' way between cuts over more and over fewer cores, what is known by
  * those that lie on the cores that only one of them has: all cross the cut
  * below these, and the last goes as far as any of them. */
-static struct drift drift_least(struct line *l, const struct part *a,
-                                const struct part *b)
+static struct drift drift_min(struct line *l, const struct partition *a,
+                                const struct partition *b)
 {
-	const struct part *wide = a->parts > b->parts ? a : b;
-	const struct part *narrow = a->parts > b->parts ? b : a;
+	const struct partition *wide = a->parts > b->parts ? a : b;
+	const struct partition *narrow = a->parts > b->parts ? b : a;
 	struct drift d = { 0 };
 
 	if (!wide->n || wide->parts == narrow->parts)
 		return d;
-	d.busiest = wide->n - part_start(wide, narrow->parts);
+	d.busiest = wide->n - partition_start(wide, narrow->parts);
 	d.far = line_hops(l, last_block(narrow), last_block(wide));
 	return d;
 }
 
-uint64_t relayout_least(const struct layout *from, const struct layout *to)
+uint64_t relayout_min_cycles(const struct layout *from, const struct layout *to)
 {
 	struct line *line = &from->grid->x;
-	struct drift dk = drift_least(line, &from->k, &to->k);
-	struct drift dn = drift_least(line, &from->n, &to->n);
+	struct drift dk = drift_min(line, &from->k, &to->k);
+	struct drift dn = drift_min(line, &from->n, &to->n);
 	struct charge c = { 0 };
 
 	if (from->transposed == to->transposed) {
@@ -343,12 +350,12 @@ static struct box middle_box(const struct layout *from,
 		goes.n = (struct range){ 0, to->n.n };
 	else
 		goes.k = (struct range){ 0, to->k.n };
-	return (struct box){ range_meet(had.k, goes.k),
-	                     range_meet(had.n, goes.n) };
+	return (struct box){ range_intersect(had.k, goes.k),
+	                     range_intersect(had.n, goes.n) };
 }
 
 void relayout(const struct layout *from, const struct layout *to,
-              const struct store *source, const struct store *sink)
+              const struct matrix_view *source, const struct matrix_view *sink)
 {
 	struct grid *g = from->grid;
 	int rows = g->y.nranks, cols = g->x.nranks;
@@ -379,10 +386,10 @@ void relayout(const struct layout *from, const struct layout *to,
 		return;
 	}
 	struct box own = across[g->x.rank];
-	void *data = large_malloc(box_elements(own), source->size);
-	struct store middle = store_dense(own, source->size, data);
+	void *data = huge_malloc(box_elements(own), source->size);
+	struct matrix_view middle = matrix_view_dense(own, source->size, data);
 
 	line_relay_boxes(&g->x, old, across, source, &middle);
 	line_relay_boxes(&g->y, down, new, &middle, sink);
-	large_free(data);
+	huge_free(data);
 }

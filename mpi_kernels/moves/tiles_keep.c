@@ -93,7 +93,7 @@ static void *own_place(struct tiles_kept *k)
 void tiles_keep_end(struct tiles *t)
 {
 	struct tiles_kept *k = t->kept;
-	struct range lines = tiles_own_lines(t), places = t->path->mine;
+	struct range lines = tiles_own_lines(t), places = t->path->local;
 
 	if (!k)
 		return;

@@ -49,24 +49,24 @@ int gemm_blocks(const struct grid *g)
 	return g->rows / a * g->cols;
 }
 
-bool gemm_spreads(const struct gemm_algorithm *alg, const struct grid *g)
+bool gemm_disperses(const struct gemm_algorithm *alg, const struct grid *g)
 {
 	return grid_uneven(g) && !alg->line;
 }
 
 /* k, cut over the cores of a line, in the blocks of the products. */
-static struct part blocks_of(const struct gemm_algorithm *alg,
-                             const struct grid *g, struct part k)
+static struct partition blocks_of(const struct gemm_algorithm *alg,
+                             const struct grid *g, struct partition k)
 {
-	WL_ASSERT(k.spread == gemm_spreads(alg, g));
+	WL_ASSERT(k.dispersed == gemm_disperses(alg, g));
 	if (!alg->line)
 		k.parts = gemm_blocks(g);
 	return k;
 }
 
 void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
-                       struct grid *g, enum wl_type type, struct part k,
-                       struct part n, enum sram sram)
+                       struct grid *g, enum wl_type type, struct partition k,
+                       struct partition n, enum sram sram)
 {
 	tiles_init_on(b, g, AXIS_Y, alg->ring, type, blocks_of(alg, g, k), n,
 	              sram);
@@ -80,14 +80,14 @@ static void cut_tiles(const struct tiles *from, struct tiles *to)
 	const struct grid *g = from->grid;
 	int each = to->path->per_core;
 
-	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
-		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
-			int m = part_size(&from->fixed, y);
-			int k = part_size(&from->ring, x);
+	for (int y = g->y.local.lo; y < g->y.local.hi; y++)
+		for (int x = g->x.local.lo; x < g->x.local.hi; x++) {
+			int m = partition_size(&from->fixed, y);
+			int k = partition_size(&from->ring, x);
 			const float *in = tiles_at(from, y, x);
 
 			for (int p = x * each; p < (x + 1) * each; p++) {
-				int n = part_size(&to->ring, p);
+				int n = partition_size(&to->ring, p);
 				float *out = *tiles_slot(to, y, p);
 
 				for (int i = 0; i < m; i++)
@@ -102,7 +102,7 @@ static void cut_tiles(const struct tiles *from, struct tiles *to)
 void gemm_align(const struct gemm_algorithm *alg, struct tiles *a)
 {
 	struct grid *g = a->grid;
-	struct part k = blocks_of(alg, g, a->ring);
+	struct partition k = blocks_of(alg, g, a->ring);
 
 	if (k.parts != a->ring.parts || alg->ring != a->path->kind) {
 		struct tiles finer;

@@ -20,7 +20,8 @@
 /* Bytes of all of k on the fullest core, beside its own tiles. */
 static uint64_t gathered_bytes(const struct gemm *p)
 {
-	uint64_t m = part_max(&p->a->fixed), n = part_max(&p->b->fixed);
+	uint64_t m = partition_max(&p->a->fixed),
+		 n = partition_max(&p->b->fixed);
 
 	return cost_bytes(p->c->grid->ledger, (m + n) * p->a->ring.n);
 }
@@ -42,7 +43,7 @@ static void gathered_init(struct gathered *g, const struct tiles *t)
 	                        wl_malloc(n + 1, sizeof *g->at), NULL };
 	g->at[0] = 0;
 	for (int b = 0; b < n; b++) {
-		g->words[b] = product_words(t, b);
+		g->words[b] = gemm_panel_words(t, b);
 		g->at[b + 1] = g->at[b] + g->words[b];
 	}
 	if (!t->grid->dry)
@@ -62,7 +63,7 @@ static void gather(struct gathered *g)
 	int *root = wl_malloc(g->blocks, sizeof *root);
 
 	for (int b = 0; b < g->blocks; b++)
-		root[b] = product_home(g->t, b);
+		root[b] = gemm_home(g->t, b);
 	line_allgather(l, &(struct line_parts){ g->blocks, { 0, g->blocks },
 	                                        g->words, root },
 	               g->data, cost_parts(l->ledger, &g->t->fixed,
@@ -85,20 +86,20 @@ void gemm_allgather(const struct gemm *p)
 {
 	struct ledger *l = p->c->grid->ledger;
 	struct gathered a, b;
-	const struct charge product = product_cycles(p, p->a->ring.n);
+	const struct charge product = gemm_cycles(p, p->a->ring.n);
 
-	product_start(p);
-	ledger_hold(l, SRAM_BUFFERS, gathered_bytes(p));
+	gemm_start(p);
+	ledger_alloc(l, SRAM_BUFFERS, gathered_bytes(p));
 	gathered_init(&a, p->a);
 	gathered_init(&b, p->b);
-	each_panel(p, &a, &b, product_pack);
-	ledger_together(l);
+	each_panel(p, &a, &b, gemm_pack_panel);
+	ledger_overlap_begin(l);
 	gather(&a);
 	gather(&b);
-	ledger_join(l);
+	ledger_overlap_end(l);
 	ledger_charge(l, &product);
-	each_panel(p, &a, &b, product_add);
-	ledger_release(l, SRAM_BUFFERS, gathered_bytes(p));
+	each_panel(p, &a, &b, gemm_add_panel);
+	ledger_free(l, SRAM_BUFFERS, gathered_bytes(p));
 	gathered_fini(&b);
 	gathered_fini(&a);
 }

@@ -13,5 +13,5 @@
 
 void gemm_cannon(const struct gemm *p)
 {
-	product_round(p);
+	gemm_run_rings(p);
 }

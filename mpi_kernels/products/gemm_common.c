@@ -13,9 +13,10 @@
 #include "simd/convert.h"
 #include "simd/vec.h"
 
-void product_start(const struct gemm *p)
+void gemm_start(const struct gemm *p)
 {
-	uint64_t m = part_max(&p->a->fixed), n = part_max(&p->b->fixed);
+	uint64_t m = partition_max(&p->a->fixed),
+		 n = partition_max(&p->b->fixed);
 	uint64_t k = p->a->ring.n;
 	const struct charge product = cost_product(
 		p->c->grid->ledger, p->a->fixed.n * k * p->b->fixed.n,
@@ -27,32 +28,32 @@ void product_start(const struct gemm *p)
 	tiles_clear(p->c);
 }
 
-struct charge product_cycles(const struct gemm *p, int k)
+struct charge gemm_cycles(const struct gemm *p, int k)
 {
 	return (struct charge){ .compute_cycles = cost_gemm(
-		p->c->grid->ledger, part_max(&p->a->fixed),
-		part_max(&p->b->fixed), k) };
+		p->c->grid->ledger, partition_max(&p->a->fixed),
+		partition_max(&p->b->fixed), k) };
 }
 
-uint64_t product_share(const struct part *blocks, uint64_t cycles)
+uint64_t gemm_share(const struct partition *blocks, uint64_t cycles)
 {
 	uint64_t full = blocks->n / blocks->unit, all = blocks->parts;
 
 	return full < all ? (cycles * full + all - 1) / all : cycles;
 }
 
-bool product_finer(const struct gemm *p)
+bool gemm_is_finer(const struct gemm *p)
 {
 	return p->a->path->per_core > 1 || p->b->path->per_core > 1;
 }
 
-struct charge product_step(const struct gemm *p)
+struct charge gemm_step_charge(const struct gemm *p)
 {
-	const struct part *k = &p->a->ring;
-	struct charge c = product_cycles(p, part_max(k));
+	const struct partition *k = &p->a->ring;
+	struct charge c = gemm_cycles(p, partition_max(k));
 
-	if (product_finer(p) || k->n / k->unit < k->parts)
-		c.compute_cycles = (product_cycles(p, k->n).compute_cycles +
+	if (gemm_is_finer(p) || k->n / k->unit < k->parts)
+		c.compute_cycles = (gemm_cycles(p, k->n).compute_cycles +
 		                    k->parts - 1) / k->parts;
 	return c;
 }
@@ -61,7 +62,7 @@ struct charge product_step(const struct gemm *p)
 struct batch {
 	struct vec_term *term; /* [own cores][most] */
 	int *block;            /* of k: as term */
-	int most, steps;
+	int max, steps;
 	bool fresh;            /* none before these */
 	/* One column's tiles of B as floats, where they are of another type:
 	 * all rows read them. */
@@ -79,22 +80,22 @@ static void batch_init(struct batch *b, const struct gemm *p)
 	size_t cores = (size_t)grid_height(g) * grid_width(g);
 	size_t step = cores * sizeof *b->term + tiles_keep_bytes(p->a) +
 	              tiles_keep_bytes(p->b);
-	size_t most = BATCH_BYTES / step, all = p->a->path->n;
+	size_t max = BATCH_BYTES / step, all = p->a->path->n;
 
-	*b = (struct batch){ .most = most < 1 ? 1 : most < all ? most : all,
+	*b = (struct batch){ .max = max < 1 ? 1 : max < all ? max : all,
 	                     .fresh = true, .type = p->b->type };
 	if (g->dry)
 		return;
-	b->term = wl_malloc(cores * b->most, sizeof *b->term);
-	b->block = wl_malloc(cores * b->most, sizeof *b->block);
-	tiles_keep(p->a, b->most);
-	tiles_keep(p->b, b->most);
+	b->term = wl_malloc(cores * b->max, sizeof *b->term);
+	b->block = wl_malloc(cores * b->max, sizeof *b->block);
+	tiles_keep(p->a, b->max);
+	tiles_keep(p->b, b->max);
 	all *= tiles_capacity(p->b);
 	if (p->b->type == WL_F32 || grid_height(g) == 1 ||
 	    all * sizeof(float) > BATCH_BYTES)
 		return;
 	b->type = WL_F32;
-	b->wide = large_malloc(all, sizeof *b->wide);
+	b->wide = huge_malloc(all, sizeof *b->wide);
 	b->is_wide = wl_malloc(p->b->path->n, sizeof *b->is_wide);
 }
 
@@ -103,7 +104,7 @@ static void batch_fini(struct batch *b, const struct gemm *p)
 	tiles_keep_end(p->a);
 	tiles_keep_end(p->b);
 	free(b->is_wide);
-	large_free(b->wide);
+	huge_free(b->wide);
 	free(b->block);
 	free(b->term);
 }
@@ -112,10 +113,10 @@ static void batch_fini(struct batch *b, const struct gemm *p)
 static size_t steps_of(const struct batch *b, const struct grid *g, int y,
                        int x)
 {
-	size_t core = (size_t)(y - g->y.mine.lo) * grid_width(g) +
-	              (x - g->x.mine.lo);
+	size_t core = (size_t)(y - g->y.local.lo) * grid_width(g) +
+	              (x - g->x.local.lo);
 
-	return core * b->most;
+	return core * b->max;
 }
 
 /* Notes the tiles that lie on each core's first place now. */
@@ -123,11 +124,11 @@ static void note_tiles(const struct gemm *p, struct batch *b)
 {
 	const struct grid *g = p->c->grid;
 
-	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
+	for (int y = g->y.local.lo; y < g->y.local.hi; y++) {
 		/* Most rows of a large grid have none of a short prompt. */
-		if (!part_size(&p->a->fixed, y))
+		if (!partition_size(&p->a->fixed, y))
 			continue;
-		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
+		for (int x = g->x.local.lo; x < g->x.local.hi; x++) {
 			int block = tiles_block(p->a, y,
 			                        x * p->a->path->per_core);
 
@@ -140,7 +141,7 @@ static void note_tiles(const struct gemm *p, struct batch *b)
 			b->term[at] = (struct vec_term){
 				tiles_at(p->a, y, x),
 				tiles_elements(p->b, y, x),
-				part_size(&p->a->ring, block) };
+				partition_size(&p->a->ring, block) };
 		}
 	}
 	b->steps++;
@@ -168,13 +169,13 @@ static void multiply(const struct gemm *p, struct batch *b)
 {
 	const struct grid *g = p->c->grid;
 
-	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
-		int n = part_size(&p->b->fixed, x);
+	for (int x = g->x.local.lo; x < g->x.local.hi; x++) {
+		int n = partition_size(&p->b->fixed, x);
 
 		if (b->wide)
 			memset(b->is_wide, 0, p->b->path->n);
-		for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
-			int m = part_size(&p->a->fixed, y);
+		for (int y = g->y.local.lo; y < g->y.local.hi; y++) {
+			int m = partition_size(&p->a->fixed, y);
 			size_t at = steps_of(b, g, y, x);
 
 			if (m && b->wide)
@@ -189,20 +190,20 @@ static void multiply(const struct gemm *p, struct batch *b)
 	b->steps = 0;
 }
 
-void product_round(const struct gemm *p)
+void gemm_run_rings(const struct gemm *p)
 {
 	struct grid *g = p->c->grid;
 	int steps = p->a->path->n;
-	const struct charge step_product = product_step(p);
+	const struct charge step_product = gemm_step_charge(p);
 	struct batch batch;
 
-	product_start(p);
+	gemm_start(p);
 	batch_init(&batch, p);
 	for (int step = 0; step < steps; step++) {
 		struct tiles_shift a, b;
-		bool last = batch.steps + 1 == batch.most || step + 1 == steps;
+		bool last = batch.steps + 1 == batch.max || step + 1 == steps;
 
-		ledger_together(g->ledger);
+		ledger_overlap_begin(g->ledger);
 		ledger_charge(g->ledger, &step_product);
 		tiles_shift_start(&a, p->a, NULL);
 		tiles_shift_start(&b, p->b, NULL);
@@ -216,26 +217,28 @@ void product_round(const struct gemm *p)
 			tiles_forget(p->a);
 			tiles_forget(p->b);
 		}
-		ledger_join(g->ledger);
+		ledger_overlap_end(g->ledger);
 	}
 	batch_fini(&batch, p);
 }
 
-int product_home(const struct tiles *t, int block)
+int gemm_home(const struct tiles *t, int block)
 {
 	return block / t->path->per_core;
 }
 
-struct wire_words product_wire(const struct tiles *t, int b)
+struct wire_words gemm_wire(const struct tiles *t, int b)
 {
-	return cost_parts(t->grid->ledger, &t->fixed, part_size(&t->ring, b));
+	return cost_parts(t->grid->ledger, &t->fixed,
+	                  partition_size(&t->ring, b));
 }
 
-size_t product_words(const struct tiles *t, int b)
+size_t gemm_panel_words(const struct tiles *t, int b)
 {
-	size_t own = range_size(part_range(&t->fixed, tiles_own_lines(t)));
+	size_t own = range_size(partition_range(&t->fixed, tiles_own_lines(t)));
 
-	return (own * part_size(&t->ring, b) * wl_type_size(t->type) + 3) / 4;
+	return (own * partition_size(&t->ring, b) * wl_type_size(t->type) + 3) /
+	       4;
 }
 
 /* Copies this rank's tiles of one place, line by line. */
@@ -243,7 +246,7 @@ static void copy_out(const struct tiles *t, int place, char *to)
 {
 	struct range lines = tiles_own_lines(t);
 
-	if (place < t->path->mine.lo || place >= t->path->mine.hi)
+	if (place < t->path->local.lo || place >= t->path->local.hi)
 		return;
 	for (int q = lines.lo; q < lines.hi; q++) {
 		size_t bytes = tiles_memory(t, q, place);
@@ -253,24 +256,24 @@ static void copy_out(const struct tiles *t, int place, char *to)
 	}
 }
 
-void product_pack(const struct gemm *p, const struct panel *panel)
+void gemm_pack_panel(const struct gemm *p, const struct panel *panel)
 {
 	copy_out(p->a, panel->block, (char *)panel->a);
 	copy_out(p->b, panel->block, panel->b);
 }
 
-void product_add(const struct gemm *p, const struct panel *panel)
+void gemm_add_panel(const struct gemm *p, const struct panel *panel)
 {
 	const struct grid *g = p->c->grid;
-	int k = part_size(&p->a->ring, panel->block);
+	int k = partition_size(&p->a->ring, panel->block);
 	const float *a = panel->a;
 
-	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
-		int m = part_size(&p->a->fixed, y);
+	for (int y = g->y.local.lo; y < g->y.local.hi; y++) {
+		int m = partition_size(&p->a->fixed, y);
 		const char *b = panel->b;
 
-		for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
-			int n = part_size(&p->b->fixed, x);
+		for (int x = g->x.local.lo; x < g->x.local.hi; x++) {
+			int n = partition_size(&p->b->fixed, x);
 
 			vec_gemm(m, n, k, a, k, 1, p->b->type, b, n,
 			         tiles_at(p->c, y, x), n);

@@ -27,8 +27,8 @@
 static struct charge charge_all(const struct gemm *p, bool by_rows)
 {
 	struct ledger *l = p->c->grid->ledger;
-	uint64_t m = part_max(&p->a->fixed);
-	uint64_t k = part_max(&p->a->ring), n = part_max(&p->c->ring);
+	uint64_t m = partition_max(&p->a->fixed);
+	uint64_t k = partition_max(&p->a->ring), n = partition_max(&p->c->ring);
 	const struct charge product = cost_product(
 		l, (uint64_t)p->a->fixed.n * p->a->ring.n * p->c->ring.n,
 		by_rows ? m * k * p->c->ring.n : m * p->a->ring.n * n, 0);
@@ -42,7 +42,7 @@ static void multiply_all(const struct gemm *p,
 {
 	const struct grid *g = p->c->grid;
 
-	for (int x = g->x.mine.lo; !g->dry && x < g->x.mine.hi; x++)
+	for (int x = g->x.local.lo; !g->dry && x < g->x.local.hi; x++)
 		multiply(p, x);
 }
 
@@ -56,9 +56,10 @@ static const void *element(const struct tiles *t, int x, size_t i)
 /* C(x) += A(b) B(b,x) for the block in hand. */
 static void multiply_columns(const struct gemm *p, int x)
 {
-	int m = part_size(&p->a->fixed, 0), k = tiles_ring_extent(p->a, 0, x);
-	int n = part_size(&p->b->fixed, x);
-	int row = part_start(&p->a->ring, tiles_block(p->a, 0, x));
+	int m = partition_size(&p->a->fixed, 0),
+	    k = tiles_ring_extent(p->a, 0, x);
+	int n = partition_size(&p->b->fixed, x);
+	int row = partition_start(&p->a->ring, tiles_block(p->a, 0, x));
 
 	vec_gemm(m, n, k, tiles_at(p->a, 0, x), k, 1, p->b->type,
 	         element(p->b, x, (size_t)row * n), n, tiles_at(p->c, 0, x), n);
@@ -67,9 +68,10 @@ static void multiply_columns(const struct gemm *p, int x)
 /* C(b) += A(x) B(x,b) for the block in hand. */
 static void multiply_rows(const struct gemm *p, int x)
 {
-	int m = part_size(&p->a->fixed, 0), k = tiles_ring_extent(p->a, 0, x);
+	int m = partition_size(&p->a->fixed, 0),
+	    k = tiles_ring_extent(p->a, 0, x);
 	int n = tiles_ring_extent(p->c, 0, x), all = p->c->ring.n;
-	int column = part_start(&p->c->ring, tiles_block(p->c, 0, x));
+	int column = partition_start(&p->c->ring, tiles_block(p->c, 0, x));
 
 	vec_gemm(m, n, k, tiles_at(p->a, 0, x), k, 1, p->b->type,
 	         element(p->b, x, column), all, tiles_at(p->c, 0, x), n);
@@ -81,12 +83,12 @@ static void step_columns(const struct gemm *p, const struct charge *cycles)
 	struct ledger *l = p->c->grid->ledger;
 	struct tiles_shift shift;
 
-	ledger_together(l);
+	ledger_overlap_begin(l);
 	ledger_charge(l, cycles);
 	tiles_shift_start(&shift, p->a, NULL);
 	multiply_all(p, multiply_columns);
 	tiles_shift_finish(&shift);
-	ledger_join(l);
+	ledger_overlap_end(l);
 }
 
 /* C goes on when it has what this core adds. */
@@ -106,7 +108,7 @@ static void run(const struct gemm *p)
 	struct charge cycles = charge_all(p, by_rows);
 
 	WL_ASSERT(p->c->grid->rows == 1);
-	cycles.compute_cycles = product_share(by_rows ? &p->c->ring
+	cycles.compute_cycles = gemm_share(by_rows ? &p->c->ring
 	                                              : &p->a->ring,
 	                                      cycles.compute_cycles);
 	tiles_clear(p->c);

@@ -22,5 +22,5 @@
 
 void gemm_mesh(const struct gemm *p)
 {
-	product_round(p);
+	gemm_run_rings(p);
 }

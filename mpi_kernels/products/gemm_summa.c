@@ -31,21 +31,21 @@ static void broadcast(const struct gemm *p, const struct panel *panel)
 	int b = panel->block;
 
 	if (!g->dry)
-		product_pack(p, panel);
-	line_broadcast(&g->x, product_home(p->a, b), panel->a,
-	               product_words(p->a, b), product_wire(p->a, b));
-	line_broadcast(&g->y, product_home(p->b, b), panel->b,
-	               product_words(p->b, b), product_wire(p->b, b));
+		gemm_pack_panel(p, panel);
+	line_broadcast(&g->x, gemm_home(p->a, b), panel->a,
+	               gemm_panel_words(p->a, b), gemm_wire(p->a, b));
+	line_broadcast(&g->y, gemm_home(p->b, b), panel->b,
+	               gemm_panel_words(p->b, b), gemm_wire(p->b, b));
 }
 
 /* Every core has the same block in hand; a kernel is made for one size of
  * tiles, the largest, unless blocks are finer than tiles. */
 static struct charge product_of(const struct gemm *p, int block)
 {
-	int k = part_size(&p->a->ring, block);
+	int k = partition_size(&p->a->ring, block);
 
-	return product_cycles(p, k && !product_finer(p) ? part_max(&p->a->ring)
-	                                                : k);
+	return gemm_cycles(
+		p, k && !gemm_is_finer(p) ? partition_max(&p->a->ring) : k);
 }
 
 void gemm_summa(const struct gemm *p)
@@ -53,33 +53,33 @@ void gemm_summa(const struct gemm *p)
 	struct grid *g = p->c->grid;
 	struct ledger *l = g->ledger;
 	int blocks = p->a->ring.parts;
-	size_t a = product_words(p->a, 0), b = product_words(p->b, 0);
+	size_t a = gemm_panel_words(p->a, 0), b = gemm_panel_words(p->b, 0);
 	struct panel panel[2];
 
-	product_start(p);
+	gemm_start(p);
 	for (int i = 0; i < 2; i++)
 		panel[i] = (struct panel){
 			0, g->dry ? NULL : wl_malloc(a, sizeof(float)),
 			g->dry ? NULL : wl_malloc(b, sizeof(float)) };
-	ledger_hold(l, SRAM_BUFFERS, 2 * panel_bytes(p));
-	ledger_together(l);
+	ledger_alloc(l, SRAM_BUFFERS, 2 * panel_bytes(p));
+	ledger_overlap_begin(l);
 	broadcast(p, &panel[0]);
-	ledger_join(l);
+	ledger_overlap_end(l);
 	for (int i = 0; i < blocks; i++) {
 		const struct panel *now = &panel[i % 2];
 		const struct charge product = product_of(p, i);
 		struct panel *next = &panel[(i + 1) % 2];
 
 		next->block = i + 1;
-		ledger_together(l);
+		ledger_overlap_begin(l);
 		ledger_charge(l, &product);
 		if (i + 1 < blocks)
 			broadcast(p, next);
-		ledger_join(l);
+		ledger_overlap_end(l);
 		if (!g->dry)
-			product_add(p, now);
+			gemm_add_panel(p, now);
 	}
-	ledger_release(l, SRAM_BUFFERS, 2 * panel_bytes(p));
+	ledger_free(l, SRAM_BUFFERS, 2 * panel_bytes(p));
 	for (int i = 0; i < 2; i++) {
 		free(panel[i].a);
 		free(panel[i].b);

@@ -56,8 +56,8 @@ static void find_step(const struct gemmt *p, struct step *s)
 		/* Every column's block is the same: B is not skewed. */
 		s->block[y] = tiles_block(b, 0, y * b->path->per_core);
 		s->root[y] = s->block[y] / to_column;
-		s->words[y] = (size_t)part_size(&p->a->fixed, y) *
-		              part_size(&b->ring, s->block[y]);
+		s->words[y] = (size_t)partition_size(&p->a->fixed, y) *
+		              partition_size(&b->ring, s->block[y]);
 	}
 }
 
@@ -68,14 +68,14 @@ static void partial_sums(const struct gemmt *p, const struct step *s,
 	const struct grid *g = p->c->grid;
 
 	memset(part, 0, stride * grid_width(g) * sizeof *part);
-	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++) {
-		float *to = part + (x - g->x.mine.lo) * stride;
+	for (int x = g->x.local.lo; x < g->x.local.hi; x++) {
+		float *to = part + (x - g->x.local.lo) * stride;
 
-		for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
+		for (int y = g->y.local.lo; y < g->y.local.hi; y++) {
 			int k = tiles_ring_extent(p->a, y, x);
-			int n = part_size(&p->b->ring, s->block[y]);
+			int n = partition_size(&p->b->ring, s->block[y]);
 
-			vec_gemm(part_size(&p->a->fixed, y), n, k,
+			vec_gemm(partition_size(&p->a->fixed, y), n, k,
 			         tiles_at(p->a, y, x), k, 1, WL_F32,
 			         tiles_at(p->b, y, x), n, to, n);
 			to += s->words[y];
@@ -89,17 +89,19 @@ static void keep_sums(const struct gemmt *p, const struct step *s,
 {
 	const struct grid *g = p->c->grid;
 
-	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++) {
-		int x = s->root[y], n = part_size(&p->b->ring, s->block[y]);
+	for (int y = g->y.local.lo; y < g->y.local.hi; y++) {
+		int x = s->root[y],
+		    n = partition_size(&p->b->ring, s->block[y]);
 
 		if (line_has(&g->x, x)) {
-			const float *from = part + (x - g->x.mine.lo) * stride;
-			int width = part_size(&p->c->ring, x);
+			const float *from = part + (x - g->x.local.lo) * stride;
+			int width = partition_size(&p->c->ring, x);
 			float *to = tiles_at(p->c, y, x) +
-			            part_start(&p->b->ring, s->block[y]) -
-			            part_start(&p->c->ring, x);
+			            partition_start(&p->b->ring, s->block[y]) -
+			            partition_start(&p->c->ring, x);
 
-			for (int i = 0; i < part_size(&p->a->fixed, y); i++)
+			for (int i = 0; i < partition_size(&p->a->fixed, y);
+			     i++)
 				memcpy(to + (size_t)i * width,
 				       from + (size_t)i * n, n * sizeof *to);
 		}
@@ -110,7 +112,7 @@ static void keep_sums(const struct gemmt *p, const struct step *s,
 static void reduce_step(const struct gemmt *p, const struct step *s)
 {
 	struct grid *g = p->c->grid;
-	const struct line_parts parts = { g->rows, g->y.mine, s->words,
+	const struct line_parts parts = { g->rows, g->y.local, s->words,
 	                                  s->root };
 	size_t stride = line_parts_words(&parts);
 	float *part = NULL;
@@ -127,15 +129,17 @@ static void reduce_step(const struct gemmt *p, const struct step *s)
 /* Bytes of one block's sums on the fullest core. */
 static uint64_t sum_bytes(const struct gemmt *p)
 {
-	return cost_bytes(p->c->grid->ledger, (uint64_t)part_max(&p->b->ring) *
-	                                      part_max(&p->a->fixed));
+	return cost_bytes(p->c->grid->ledger,
+	                  (uint64_t)partition_max(&p->b->ring) *
+	                          partition_max(&p->a->fixed));
 }
 
 void gemmt_run(const struct gemmt *p)
 {
 	struct grid *g = p->c->grid;
 	struct ledger *l = g->ledger;
-	uint64_t m = part_max(&p->a->fixed), k = part_max(&p->a->ring);
+	uint64_t m = partition_max(&p->a->fixed),
+		 k = partition_max(&p->a->ring);
 	struct step s = { wl_malloc(g->rows, sizeof *s.block),
 	                  wl_malloc(g->rows, sizeof *s.root),
 	                  wl_malloc(g->rows, sizeof *s.words) };
@@ -143,22 +147,23 @@ void gemmt_run(const struct gemmt *p)
 		l, (uint64_t)p->a->fixed.n * p->a->ring.n * p->b->ring.n,
 		m * k * p->b->ring.n, 0);
 	const struct charge step_product = {
-		.compute_cycles = cost_gemm(l, m, part_max(&p->b->ring), k) };
+		.compute_cycles = cost_gemm(l, m, partition_max(&p->b->ring), k)
+	};
 
 	ledger_charge(l, &product);
-	ledger_hold(l, SRAM_BUFFERS, sum_bytes(p));
+	ledger_alloc(l, SRAM_BUFFERS, sum_bytes(p));
 	for (int step = 0; step < p->b->path->n; step++) {
 		struct tiles_shift shift;
 
 		find_step(p, &s);
-		ledger_together(l);
+		ledger_overlap_begin(l);
 		ledger_charge(l, &step_product);
 		tiles_shift_start(&shift, p->b, NULL);
-		ledger_join(l);
+		ledger_overlap_end(l);
 		reduce_step(p, &s);
 		tiles_shift_finish(&shift);
 	}
-	ledger_release(l, SRAM_BUFFERS, sum_bytes(p));
+	ledger_free(l, SRAM_BUFFERS, sum_bytes(p));
 	free(s.words);
 	free(s.root);
 	free(s.block);

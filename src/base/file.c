@@ -49,7 +49,7 @@ int file_read(int fd, const char *path, uint64_t at, void *to, size_t n,
 	return 0;
 }
 
-void *file_read_whole(const char *path, size_t most, size_t *size,
+void *file_read_whole(const char *path, size_t max, size_t *size,
                       struct wl_error *err)
 {
 	uint64_t bytes;
@@ -58,9 +58,9 @@ void *file_read_whole(const char *path, size_t most, size_t *size,
 
 	if (fd < 0)
 		return NULL;
-	if (bytes > most) {
+	if (bytes > max) {
 		wl_error_set(err, "%s: more than %zu bytes, too many for such"
-		             " a file", path, most);
+		             " a file", path, max);
 	} else {
 		*size = bytes;
 		data = wl_malloc(*size, 1);

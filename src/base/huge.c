@@ -28,7 +28,7 @@ static void wish_for_huge_pages(char *block, size_t bytes)
 
 /* Aligned by hand, with what malloc returned in front: where one of glibc's
  * aligned blocks was, no other one of its size finds room. */
-void *large_malloc(size_t count, size_t size)
+void *huge_malloc(size_t count, size_t size)
 {
 	if (size && count > (SIZE_MAX - 2 * LINE) / size)
 		wl_die("out of memory: %zu x %zu bytes", count, size);
@@ -45,7 +45,7 @@ void *large_malloc(size_t count, size_t size)
 	return block;
 }
 
-void large_free(void *block)
+void huge_free(void *block)
 {
 	if (block)
 		free(((void **)block)[-1]);

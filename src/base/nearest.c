@@ -11,7 +11,7 @@
 /* The beginning of a word, as a hint. */
 #define SHORTEST_START 3
 
-static int least(int a, int b)
+static int min(int a, int b)
 {
 	return a < b ? a : b;
 }
@@ -36,11 +36,11 @@ static int distance(const char *a, const char *b)
 			}
 			d[i][j] = d[i - 1][j - 1] +
 			          !is_same(a[i - 1], b[j - 1]);
-			d[i][j] = least(d[i][j], d[i - 1][j] + 1);
-			d[i][j] = least(d[i][j], d[i][j - 1] + 1);
+			d[i][j] = min(d[i][j], d[i - 1][j] + 1);
+			d[i][j] = min(d[i][j], d[i][j - 1] + 1);
 			if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) &&
 			    is_same(a[i - 2], b[j - 1]))
-				d[i][j] = least(d[i][j], d[i - 2][j - 2] + 1);
+				d[i][j] = min(d[i][j], d[i - 2][j - 2] + 1);
 		}
 	return d[m][n];
 }
@@ -61,7 +61,7 @@ void nearest_offer(struct nearest *n, const char *name, const char *spelling)
 	far = distance(n->word, spelling);
 	if (common >= SHORTEST_START &&
 	    !strncasecmp(n->word, spelling, common))
-		far = least(far, 1);
+		far = min(far, 1);
 	else if (far > (int)(other + 1) / 3)
 		return;
 	if (!n->best || far < n->distance) {

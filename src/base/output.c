@@ -461,7 +461,8 @@ static int put_in_place(struct output *o)
 {
 	int fd = o->fd;
 
-	if (o->kind->durable && fsync(fd) < 0 && errno != EINVAL && errno != ENOSYS)
+	if (o->kind->durable && fsync(fd) < 0 && errno != EINVAL &&
+	    errno != ENOSYS)
 		return errno;
 	o->fd = -1;
 	if (close(fd) < 0)

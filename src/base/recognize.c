@@ -279,7 +279,7 @@ static bool is_llama2c_tokenizer(const struct head *h)
  * at least must be in the file. */
 static bool is_llama2c(const struct head *h)
 {
-	static const int32_t most[7] = { 1 << 20, 1 << 20, 4096, 1 << 16,
+	static const int32_t max[7] = { 1 << 20, 1 << 20, 4096, 1 << 16,
 	                                 1 << 16, 1 << 22, 1 << 22 };
 	int64_t v[7];
 
@@ -289,7 +289,7 @@ static bool is_llama2c(const struct head *h)
 		v[i] = int_at(h, 4 * i);
 		if (i == 5 && v[i] < 0)
 			v[i] = -v[i];
-		if (v[i] < 1 || v[i] > most[i])
+		if (v[i] < 1 || v[i] > max[i])
 			return false;
 	}
 	return v[0] % v[3] == 0 && v[3] % v[4] == 0 && v[5] > 2 &&
@@ -417,7 +417,7 @@ struct entries {
 	char gguf[NAME_BYTES], h5[NAME_BYTES];
 	char safetensors[NAME_BYTES];  /* whatever it is called */
 	char below[NAME_BYTES];        /* a directory with a model */
-	char cache[4 * NAME_BYTES];    /* where a cache has its snapshots: ... */
+	char cache[4 * NAME_BYTES]; /* where a cache has its snapshots: ... */
 	char snapshot[4 * NAME_BYTES]; /* ..., and one with a model */
 };
 

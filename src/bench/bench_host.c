@@ -21,12 +21,13 @@ static void note_times(const struct bench *b, double *seconds,
                        struct bench_result *r)
 {
 	int n = b->options->repeat;
-	double operations = b->kernel->operations ? b->kernel->operations(b) : 0;
+	double operations =
+		b->kernel->operations ? b->kernel->operations(b) : 0;
 
 	MPI_Allreduce(MPI_IN_PLACE, seconds, n, MPI_DOUBLE, MPI_MAX,
 	              b->mesh->control);
 	qsort(seconds, n, sizeof *seconds, compare_seconds);
-	r->host_least = seconds[0];
+	r->host_min = seconds[0];
 	r->host_median = (seconds[n / 2] + seconds[(n - 1) / 2]) / 2;
 	r->host_gflops = operations / r->host_median / 1e9;
 }
@@ -99,7 +100,8 @@ static float judged_c(void *of, int row, int column)
 static void judge_scalapack(struct bench *b, struct judged *j,
                             struct bench_result *r)
 {
-	struct part rows = part_of(b->m, b->mesh->rows * b->mesh->cols);
+	struct partition rows =
+		partition_of(b->m, b->mesh->rows * b->mesh->cols);
 	int rank = b->mesh->row * b->mesh->cols + b->mesh->col;
 	MPI_Comm comm;
 	double error;
@@ -110,7 +112,7 @@ static void judge_scalapack(struct bench *b, struct judged *j,
 		MPI_Allreduce(MPI_IN_PLACE, j->c + (size_t)i * b->n, b->n,
 		              MPI_FLOAT, MPI_SUM, comm);
 	MPI_Comm_free(&comm);
-	error = bench_gemm_error(b, part_range(&rows, (struct range){
+	error = bench_gemm_error(b, partition_range(&rows, (struct range){
 			rank, rank + 1 }), (struct range){ 0, b->n }, judged_c,
 			j, &r->allowed);
 	MPI_Allreduce(&error, &r->error, 1, MPI_DOUBLE, MPI_MAX,

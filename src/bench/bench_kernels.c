@@ -93,9 +93,9 @@ double bench_gemm_error(const struct bench *b, struct range rows,
 /* ---- gemm ---- */
 
 /* How a dimension that products sum over is cut on the bench's grid. */
-static struct part inner_part(const struct bench *b, int n, int parts)
+static struct partition inner_part(const struct bench *b, int n, int parts)
 {
-	return (struct part){ n, 1, parts, grid_uneven(&b->grid) };
+	return (struct partition){ n, 1, parts, grid_uneven(&b->grid) };
 }
 
 /* Fills tiles of an operand of which `ring` is the column or the row; all
@@ -106,12 +106,12 @@ static void fill(struct tiles *t, int operand, bool ring_is_column,
 	struct range lines = tiles_own_lines(t);
 
 	for (int q = lines.lo; t->tile && q < lines.hi; q++)
-		for (int p = t->path->mine.lo; p < t->path->mine.hi; p++) {
+		for (int p = t->path->local.lo; p < t->path->local.hi; p++) {
 			int b = tiles_block(t, q, p);
-			struct range ring = part_range(&t->ring,
-			                               (struct range){ b, b + 1 });
-			struct range line = part_range(&t->fixed,
-			                               (struct range){ q, q + 1 });
+			struct range ring = partition_range(
+				&t->ring, (struct range){ b, b + 1 });
+			struct range line = partition_range(
+				&t->fixed, (struct range){ q, q + 1 });
 			struct box box = { ring_is_column ? line : ring,
 			                   ring_is_column ? ring : line };
 			float *data = box_of(operand, box, columns);
@@ -132,8 +132,8 @@ static struct bench_algorithm gemm_algorithm(size_t i)
 static void gemm_open(struct bench *b)
 {
 	struct grid *g = &b->grid;
-	struct part rows = part_of(b->m, g->rows);
-	struct part columns = part_of(b->n, g->cols);
+	struct partition rows = partition_of(b->m, g->rows);
+	struct partition columns = partition_of(b->n, g->cols);
 
 	tiles_init(&b->a, g, AXIS_X, inner_part(b, b->k, g->cols), rows,
 	           SRAM_ACTIVATIONS);
@@ -161,19 +161,20 @@ static void close_tiles(struct bench *b)
 static float element_of_c(void *of, int row, int column)
 {
 	const struct tiles *c = of;
-	int y = part_owner(&c->fixed, row), x = part_owner(&c->ring, column);
+	int y = partition_owner(&c->fixed, row),
+	    x = partition_owner(&c->ring, column);
 
-	return tiles_at(c, y, x)[(row - part_start(&c->fixed, y)) *
-	                         part_size(&c->ring, x) + column -
-	                         part_start(&c->ring, x)];
+	return tiles_at(c, y, x)[(row - partition_start(&c->fixed, y)) *
+	                         partition_size(&c->ring, x) + column -
+	                         partition_start(&c->ring, x)];
 }
 
 static double gemm_error(const struct bench *b, double *allowed)
 {
 	const struct grid *g = &b->grid;
 
-	return bench_gemm_error(b, part_range(&b->c.fixed, g->y.mine),
-	                        part_range(&b->c.ring, g->x.mine),
+	return bench_gemm_error(b, partition_range(&b->c.fixed, g->y.local),
+	                        partition_range(&b->c.ring, g->x.local),
 	                        element_of_c, (void *)&b->c, allowed);
 }
 
@@ -194,8 +195,8 @@ static struct bench_algorithm gemmt_algorithm(size_t i)
 static void gemmt_open(struct bench *b)
 {
 	struct grid *g = &b->grid;
-	struct part rows = part_of(b->m, g->rows);
-	struct part inner = part_of(b->k, g->cols);
+	struct partition rows = partition_of(b->m, g->rows);
+	struct partition inner = partition_of(b->k, g->cols);
 
 	tiles_init(&b->a, g, AXIS_X, inner, rows, SRAM_ACTIVATIONS);
 	tiles_init_on(&b->b, g, AXIS_Y, gemmt_at(b->choice)->ring, WL_F32,
@@ -232,19 +233,19 @@ static void set_sums(struct bench *b)
 static void gemv_open(struct bench *b)
 {
 	struct grid *g = &b->grid;
-	struct layout l = { g, part_of(b->k, g->rows), part_of(b->n, g->cols),
-	                    false };
+	struct layout l = { g, partition_of(b->k, g->rows),
+		            partition_of(b->n, g->cols), false };
 	struct box own = layout_own_box(&l);
 
 	set_sums(b);
-	slab_init(&b->w, &l, 1, WL_F32, SRAM_WEIGHTS);
+	gemv_matrix_init(&b->w, &l, 1, WL_F32, SRAM_WEIGHTS);
 	if (g->dry)
 		return;
 	float *data = box_of(1, own, b->n);
 
-	struct store w = slab_store(&b->w, &l, 0);
+	struct matrix_view w = gemv_matrix_view(&b->w, &l, 0);
 
-	store_put(&w, data);
+	matrix_view_put(&w, data);
 	free(data);
 	b->x = box_of(0, (struct box){ { 0, 1 }, own.k }, 0);
 	b->y = wl_calloc(b->w.width, sizeof *b->y);
@@ -257,7 +258,7 @@ static void gemv_run(struct bench *b)
 
 static void gemv_close(struct bench *b)
 {
-	slab_fini(&b->w);
+	gemv_matrix_fini(&b->w);
 	free(b->x);
 	free(b->y);
 	b->x = b->y = NULL;
@@ -278,8 +279,8 @@ static float element_of_y(void *of, int row, int column)
 
 static double gemv_error(const struct bench *b, double *allowed)
 {
-	struct part columns = part_of(b->n, b->grid.cols);
-	struct range own = part_range(&columns, b->grid.x.mine);
+	struct partition columns = partition_of(b->n, b->grid.cols);
+	struct range own = partition_range(&columns, b->grid.x.local);
 	struct vector v = { b->y, own.lo };
 
 	return bench_gemm_error(b, (struct range){ 0, 1 }, own, element_of_y,
@@ -310,8 +311,8 @@ static void allreduce_open(struct bench *b)
 		return;
 	to = b->x = wl_malloc(b->stride * grid_width(g), sizeof *b->x);
 	b->y = wl_calloc(b->stride, sizeof *b->y);
-	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
-		for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+	for (int x = g->x.local.lo; x < g->x.local.hi; x++)
+		for (int y = g->y.local.lo; y < g->y.local.hi; y++)
 			for (size_t i = 0; i < words; i++)
 				*to++ = vector_word(b, y, x, (int)i);
 }
@@ -339,7 +340,7 @@ static double allreduce_error(const struct bench *b, double *allowed)
 	const float *got = b->y;
 	double worst = 0;
 
-	for (int y = g->y.mine.lo; y < g->y.mine.hi; y++)
+	for (int y = g->y.local.lo; y < g->y.local.hi; y++)
 		for (int i = 0; i < b->options->words; i++) {
 			double sum = 0, terms = 0;
 
@@ -372,36 +373,38 @@ static struct bench_algorithm relay_algorithm(size_t i)
 {
 	(void)i;
 	return (struct bench_algorithm){
-		"relay", NULL, "each core takes the whole tile in and sends it on" };
+		"relay", NULL,
+		"each core takes the whole tile in and sends it on"
+	};
 }
 
-static struct part shift_columns(const struct bench *b)
+static struct partition shift_columns(const struct bench *b)
 {
-	return part_of(b->n, b->grid.cols);
+	return partition_of(b->n, b->grid.cols);
 }
 
 /* Words of a column of cores on this rank, each with room for the largest
  * tile. */
 static size_t column_words(const struct bench *b)
 {
-	struct part rows = part_of(b->m, b->grid.rows);
-	struct part columns = shift_columns(b);
+	struct partition rows = partition_of(b->m, b->grid.rows);
+	struct partition columns = shift_columns(b);
 
-	return (size_t)range_size(part_range(&rows, b->grid.y.mine)) *
-	       part_max(&columns);
+	return (size_t)range_size(partition_range(&rows, b->grid.y.local)) *
+	       partition_max(&columns);
 }
 
 /* Word i of what column x has at first, in this rank's rows. */
 static float shift_word(const struct bench *b, int x, size_t i)
 {
-	struct part rows = part_of(b->m, b->grid.rows), columns =
+	struct partition rows = partition_of(b->m, b->grid.rows), columns =
 		shift_columns(b);
-	int width = part_size(&columns, x), wide = part_max(&columns);
-	int row = part_start(&rows, b->grid.y.mine.lo) + (int)(i / wide);
+	int width = partition_size(&columns, x), wide = partition_max(&columns);
+	int row = partition_start(&rows, b->grid.y.local.lo) + (int)(i / wide);
 
 	return (int)(i % wide) < width
 	       ? bench_element(0, (int64_t)row * b->n +
-	                          part_start(&columns, x) + i % wide) : 0;
+	                          partition_start(&columns, x) + i % wide) : 0;
 }
 
 static void shift_open(struct bench *b)
@@ -412,9 +415,9 @@ static void shift_open(struct bench *b)
 	if (g->dry)
 		return;
 	b->x = wl_malloc(b->stride * grid_width(g), sizeof *b->x);
-	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
+	for (int x = g->x.local.lo; x < g->x.local.hi; x++)
 		for (size_t i = 0; i < b->stride; i++)
-			b->x[(x - g->x.mine.lo) * b->stride + i] =
+			b->x[(x - g->x.local.lo) * b->stride + i] =
 				shift_word(b, x, i);
 	b->y = wl_malloc(b->stride, sizeof *b->y);
 }
@@ -437,10 +440,10 @@ static void shift_step(struct bench *b)
 static void shift_run(struct bench *b)
 {
 	struct grid *g = &b->grid;
-	struct part rows = part_of(b->m, g->rows);
-	struct part columns = shift_columns(b);
+	struct partition rows = partition_of(b->m, g->rows);
+	struct partition columns = shift_columns(b);
 	struct wire_words tiles = cost_parts(&b->ledger, &rows,
-	                                     part_max(&columns));
+	                                     partition_max(&columns));
 
 	for (int i = 0; i < b->options->hops && g->cols > 1; i++) {
 		line_charge_pass(&g->x, 0, g->cols - 1, tiles);
@@ -454,13 +457,13 @@ static double shift_error(const struct bench *b, double *allowed)
 	int hops = g->cols > 1 ? b->options->hops : 0;
 	double wrong = 0;
 
-	for (int x = g->x.mine.lo; x < g->x.mine.hi; x++)
+	for (int x = g->x.local.lo; x < g->x.local.hi; x++)
 		for (size_t i = 0; i < b->stride; i++) {
 			int64_t from = (int64_t)x + hops;
 			float want = from < g->cols
 			             ? shift_word(b, (int)from, i) : 0;
 
-			wrong += b->x[(x - g->x.mine.lo) * b->stride + i] !=
+			wrong += b->x[(x - g->x.local.lo) * b->stride + i] !=
 			         want;
 		}
 	*allowed = FLT_MIN; /* none may be wrong */
@@ -490,8 +493,10 @@ const struct bench_kernel *bench_kernel_find(const char *name,
 	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
 		if (name && !strcmp(kernels[i].name, name))
 			return &kernels[i];
-	wl_error_set(err, "bench: %s%s%s one of gemm, gemm-t, gemv, "
-	             "allreduce, shift, host", name ? "\"" : "", name ? name : "",
+	wl_error_set(err,
+	             "bench: %s%s%s one of gemm, gemm-t, gemv, "
+	             "allreduce, shift, host",
+	             name ? "\"" : "", name ? name : "",
 	             name ? "\" is not" : "name a kernel,");
 	return NULL;
 }

@@ -91,7 +91,8 @@ static int choose_algorithms(struct session *s)
 	const struct options *o = s->o;
 	struct bench *b = &s->bench;
 
-	if (bench_set_up(b, o, &s->device, o->dry_run ? NULL : &s->mesh, s->err))
+	if (bench_set_up(b, o, &s->device, o->dry_run ? NULL : &s->mesh,
+	                 s->err))
 		return -1;
 	s->choice = bench_choose(o, b->kernel, &s->n, s->err);
 	if (!s->choice)
@@ -160,7 +161,8 @@ static int run_ranks(struct session *s)
 	lay_out_ranks(s);
 	for (size_t i = 0; s->mesh.active && !rc && i < s->n; i++) {
 		if (s->choice[i] == BENCH_HOST_ONLY)
-			rc = bench_run_scalapack(&s->bench, &s->result[i], s->err);
+			rc = bench_run_scalapack(&s->bench, &s->result[i],
+			                         s->err);
 		else
 			s->result[i] = bench_run_data(&s->bench, s->choice[i]);
 	}
@@ -217,8 +219,8 @@ static int run_session(struct session *s)
 	rc = o->dry_run ? 0 : run_ranks(s);
 	if (!rc && s->leader)
 		rc = deliver(&s->bench, s->result, s->n,
-		             host_seconds() - s->start, o->dry_run ? 1 : s->size,
-		             s->err);
+		             host_seconds() - s->start,
+		             o->dry_run ? 1 : s->size, s->err);
 	rc = mesh_agree(MPI_COMM_WORLD, rc, s->err);
 	if (!rc && s->leader)
 		refuse_errors(s);

@@ -41,7 +41,7 @@ static json_t *result_of(const struct bench *b, const struct bench_result *r)
 		put_emulated(row, r);
 	if (!o->dry_run) {
 		tree_put_real(row, "host_seconds", r->host_median);
-		tree_put_real(row, "host_seconds_least", r->host_least);
+		tree_put_real(row, "host_seconds_least", r->host_min);
 		tree_put_some(row, "host_gflops", r->host_gflops);
 	}
 	if (o->check) {

@@ -24,7 +24,7 @@ void Cfree_blacs_system_handle(int handle);
 void Cblacs_gridinit(int *context, const char *order, int rows, int cols);
 void Cblacs_gridinfo(int context, int *rows, int *cols, int *row, int *col);
 void Cblacs_gridexit(int context);
-int numroc_(const int *n, const int *block, const int *mine, const int *first,
+int numroc_(const int *n, const int *block, const int *local, const int *first,
             const int *procs);
 void descinit_(int *desc, const int *m, const int *n, const int *row_block,
                const int *col_block, const int *first_row,
@@ -44,7 +44,7 @@ static const int zero = 0, one = 1;
 
 /* A dimension dealt out over one side of the process grid. */
 struct deal {
-	int n, block, procs, mine;
+	int n, block, procs, local;
 	int held;  /* elements that this rank has */
 };
 
@@ -70,17 +70,17 @@ static int block_of(int n, int procs)
 	return block < 1 ? 1 : block > BLOCK ? BLOCK : block;
 }
 
-static struct deal deal_of(int n, int block, int procs, int mine)
+static struct deal deal_of(int n, int block, int procs, int local)
 {
-	struct deal d = { n, block, procs, mine, 0 };
+	struct deal d = { n, block, procs, local, 0 };
 
-	d.held = numroc_(&n, &block, &mine, &zero, &procs);
+	d.held = numroc_(&n, &block, &local, &zero, &procs);
 	return d;
 }
 
 static int element(const struct deal *d, int held)
 {
-	return (held / d->block * d->procs + d->mine) * d->block +
+	return (held / d->block * d->procs + d->local) * d->block +
 	       held % d->block;
 }
 

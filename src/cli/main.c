@@ -38,7 +38,7 @@ static int print_version(void)
 	printf("waferllm %s\n%s\nHDF5 %s\n%s\njansson %s\n%s\n%s\n"
 	       "%sScaLAPACK\nSIMD %s\ndata %s%s\n", PACKAGE_VERSION, mpi,
 	       h5file_version(), host_hwloc_version(), JANSSON_VERSION,
-	       wl_crc32_libraries(), words_libraries(),
+	       wl_crc32_libraries(), pretokenizer_libraries(),
 	       scalapack_built() ? "" : "no ", simd_name(simd_level()),
 	       found ? "" : "in none of ", data);
 	return 0;

@@ -6,8 +6,8 @@
 static uint64_t whole(double cycles)
 {
 	/* What no ledger can hold shows there. */
-	return cycles < LEDGER_MOST ? (uint64_t)ceil(cycles - 1e-9)
-	                            : LEDGER_MOST + 1;
+	return cycles < LEDGER_MAX ? (uint64_t)ceil(cycles - 1e-9)
+	                            : LEDGER_MAX + 1;
 }
 
 uint64_t cost_bytes(const struct ledger *l, uint64_t n)
@@ -20,7 +20,7 @@ uint64_t cost_words(const struct ledger *l, uint64_t n)
 	return (cost_bytes(l, n) + 3) / 4;
 }
 
-struct wire_words cost_parts(const struct ledger *l, const struct part *p,
+struct wire_words cost_parts(const struct ledger *l, const struct partition *p,
                              uint64_t across)
 {
 	int units = p->n / p->unit, large = units % p->parts;

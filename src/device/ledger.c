@@ -28,16 +28,16 @@ const char *sram_name(enum sram s)
 }
 
 void ledger_init(struct ledger *l, const struct device *d, enum wl_type type,
-                 int most)
+                 int max)
 {
 	memset(l, 0, sizeof *l);
 	l->device = d;
 	l->type = type;
 	l->repeat = 1;
-	l->link_most = most;
+	l->link_max = max;
 	for (int p = 0; p < NPHASES; p++)
 		for (int a = 0; a < 2; a++)
-			l->link[p][a] = wl_calloc(most, sizeof **l->link[p]);
+			l->link[p][a] = wl_calloc(max, sizeof **l->link[p]);
 }
 
 void ledger_fini(struct ledger *l)
@@ -88,7 +88,7 @@ static bool add_one(uint64_t *sum, uint64_t n, uint64_t times)
 
 	return !__builtin_mul_overflow(n, times, &more) &&
 	       !__builtin_add_overflow(*sum, more, sum) &&
-	       *sum <= LEDGER_MOST;
+	       *sum <= LEDGER_MAX;
 }
 
 static bool add(struct charge *sum, const struct charge *c, uint64_t times)
@@ -110,7 +110,7 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 void ledger_charge(struct ledger *l, const struct charge *c)
 {
-	struct together *t = &l->together;
+	struct overlap *t = &l->overlap;
 	struct charge a = *c;
 
 	if (l->tick && ++l->ticks % CHARGES_TO_TICK == 0)
@@ -144,20 +144,20 @@ void ledger_op(struct ledger *l, enum op op)
 		l->observe(l->observer, l->phase, op);
 	if (l->taken && l->op == op)
 		return;
-	WL_ASSERT(!l->together.open);
+	WL_ASSERT(!l->overlap.open);
 	ledger_kernel(l, op);
 	ledger_charge(l, &way);
 }
 
-void ledger_together(struct ledger *l)
+void ledger_overlap_begin(struct ledger *l)
 {
-	WL_ASSERT(!l->together.open);
-	l->together = (struct together){ .open = true };
+	WL_ASSERT(!l->overlap.open);
+	l->overlap = (struct overlap){ .open = true };
 }
 
-void ledger_join(struct ledger *l)
+void ledger_overlap_end(struct ledger *l)
 {
-	struct together t = l->together;
+	struct overlap t = l->overlap;
 	struct charge c = { .compute_cycles = t.compute,
 	                    .comm_cycles = t.setup + t.relay,
 	                    .path_hops = t.hops,
@@ -166,7 +166,7 @@ void ledger_join(struct ledger *l)
 	WL_ASSERT(t.open);
 	if (t.wire > t.compute)
 		c.comm_cycles += t.wire - t.compute;
-	l->together.open = false;
+	l->overlap.open = false;
 	ledger_charge(l, &c);
 }
 
@@ -209,13 +209,13 @@ void ledger_route_each(struct ledger *l, int axis, int n)
 	*paths = (uint32_t)n > *paths ? (uint32_t)n : *paths;
 }
 
-void ledger_hold(struct ledger *l, enum sram what, uint64_t bytes)
+void ledger_alloc(struct ledger *l, enum sram what, uint64_t bytes)
 {
 	l->held[what] += bytes;
 	note_sram(l);
 }
 
-void ledger_release(struct ledger *l, enum sram what, uint64_t bytes)
+void ledger_free(struct ledger *l, enum sram what, uint64_t bytes)
 {
 	WL_ASSERT(l->held[what] >= bytes);
 	l->held[what] -= bytes;
@@ -228,7 +228,7 @@ void ledger_link(struct ledger *l, int axis, int first, int last,
 
 	if (first >= last)
 		return;
-	WL_ASSERT(first >= 0 && last < l->link_most);
+	WL_ASSERT(first >= 0 && last < l->link_max);
 	link[first] += words * l->repeat;
 	link[last] -= words * l->repeat;
 }
@@ -239,7 +239,7 @@ void ledger_links(const struct ledger *l, enum phase p, int axis, int n,
 	uint64_t now = 0;
 
 	for (int i = 0; i < n; i++) {
-		now += i < l->link_most ? l->link[p][axis][i] : 0;
+		now += i < l->link_max ? l->link[p][axis][i] : 0;
 		words[i] = now;
 	}
 }

@@ -9,9 +9,9 @@
 
 struct range line_cores(const struct line *l, int i)
 {
-	struct part p = part_of(l->n, l->nranks);
+	struct partition p = partition_of(l->n, l->nranks);
 
-	return part_range(&p, (struct range){ i, i + 1 });
+	return partition_range(&p, (struct range){ i, i + 1 });
 }
 
 /* The place whose tile crosses the cut behind place `cut` in one step, upwards
@@ -32,10 +32,11 @@ static void route_init(const struct line *l, const struct ring *ring,
 {
 	int n = ring->n;
 
-	r->to = wl_malloc(range_size(ring->mine), sizeof *r->to);
+	r->to = wl_malloc(range_size(ring->local), sizeof *r->to);
 	r->hops = wl_malloc(n, sizeof *r->hops);
-	for (int p = ring->mine.lo; p < ring->mine.hi; p++)
-		r->to[p - ring->mine.lo] = ring_next_of(ring->kind, p, step, n);
+	for (int p = ring->local.lo; p < ring->local.hi; p++)
+		r->to[p - ring->local.lo] =
+			ring_next_of(ring->kind, p, step, n);
 	r->longest = 0;
 	for (int p = 0; p < n; p++) {
 		int to = ring_next_of(ring->kind, p, step, n);
@@ -47,14 +48,16 @@ static void route_init(const struct line *l, const struct ring *ring,
 	}
 	for (int upper = 0; upper <= 1; upper++)
 		for (int up = 0; up <= 1; up++) {
-			int cut = upper ? ring->mine.hi - 1 : ring->mine.lo - 1;
+			int cut =
+				upper ? ring->local.hi - 1 : ring->local.lo - 1;
 			bool none = line_cut(l, upper) < 0;
 			int p = none ? -1
 			             : crossing(ring->kind, n, step, cut, up);
 
 			r->from[upper][up] = p;
 			r->arrives[upper][up] =
-				none ? -1 : ring_next_of(ring->kind, p, step, n);
+				none ? -1
+				     : ring_next_of(ring->kind, p, step, n);
 		}
 }
 
@@ -69,9 +72,12 @@ struct ring *line_ring(struct line *l, enum ring_kind kind, int places)
 	if (r)
 		return r;
 	r = wl_calloc(1, sizeof *r);
-	*r = (struct ring){ .next = l->rings, .kind = kind, .n = places,
-	                    .per_core = each,
-	                    .mine = { l->mine.lo * each, l->mine.hi * each } };
+	*r = (struct ring){ .next = l->rings,
+		            .kind = kind,
+		            .n = places,
+		            .per_core = each,
+		            .local = { l->local.lo * each,
+		                       l->local.hi * each } };
 	for (int i = 0; i < 2; i++)
 		route_init(l, r, &r->route[i], i ? 1 : -1);
 	l->rings = r;
@@ -127,17 +133,17 @@ static uint64_t *sums_before(int n, const uint64_t *sums)
 
 static struct ring_sums *sums_new(const struct ring *r,
                                   const struct ring_route *route,
-                                  const struct part *part)
+                                  const struct partition *part)
 {
 	struct ring_sums *s = wl_calloc(1, sizeof *s);
-	int n = r->n, less = part_size(part, n - 1);
+	int n = r->n, less = partition_size(part, n - 1);
 	bool *larger = wl_calloc(n, sizeof *larger); /* [position] */
 	int *moves = wl_malloc(n, sizeof *moves);
 
 	for (int k = 0; k < n; k++) {
 		int block = ring_core_of(r->kind, k, n);
 
-		larger[k] = part_size(part, block) > less;
+		larger[k] = partition_size(part, block) > less;
 		moves[k] = route->hops[k] > 0;
 	}
 	s->part = *part;
@@ -153,13 +159,13 @@ static struct ring_sums *sums_new(const struct ring *r,
 }
 
 const struct ring_sums *ring_sums(struct ring *r, int step,
-                                  const struct part *part)
+                                  const struct partition *part)
 {
 	struct ring_route *route = &r->route[step > 0];
 	struct ring_sums *s = route->sums;
 
 	while (s && (s->part.n / s->part.unit != part->n / part->unit ||
-	             s->part.spread != part->spread))
+	             s->part.dispersed != part->dispersed))
 		s = s->next;
 	if (s)
 		return s;
@@ -170,22 +176,24 @@ const struct ring_sums *ring_sums(struct ring *r, int step,
 }
 
 /* Items at ring positions [0, k) of the cut, k up to twice round: [2 n + 1]. */
-static int *items_before(const struct ring *r, const struct part *part)
+static int *items_before(const struct ring *r, const struct partition *part)
 {
 	int *before = wl_malloc(2 * (size_t)r->n + 1, sizeof *before);
 
 	before[0] = 0;
 	for (int k = 0; k < 2 * r->n; k++)
-		before[k + 1] = before[k] +
-			part_size(part, ring_core_of(r->kind, k % r->n, r->n));
+		before[k + 1] =
+			before[k] +
+			partition_size(part,
+		                       ring_core_of(r->kind, k % r->n, r->n));
 	return before;
 }
 
 /* A core's places lie on stretches of ring positions: its even and its odd
  * ones, or, on the natural ring, all of them. */
-static int most_held(const struct ring *r, const struct part *part)
+static int most_held(const struct ring *r, const struct partition *part)
 {
-	int *before = items_before(r, part), most = 0, n = r->n;
+	int *before = items_before(r, part), max = 0, n = r->n;
 
 	for (int first = 0; first < n; first += r->per_core) {
 		int held[2], at[2], stride = r->kind == RING_NATURAL ? 1 : 2;
@@ -208,29 +216,29 @@ static int most_held(const struct ring *r, const struct part *part)
 
 				sum += before[k + held[i]] - before[k];
 			}
-			most = sum > most ? sum : most;
+			max = sum > max ? sum : max;
 		}
 	}
 	free(before);
-	return most;
+	return max;
 }
 
-int ring_most(struct ring *r, const struct part *part)
+int ring_max(struct ring *r, const struct partition *part)
 {
 	struct ring_room *room = r->rooms;
 
 	if (r->per_core == 1)
-		return part_max(part);
+		return partition_max(part);
 	while (room && (room->part.n != part->n ||
 	                room->part.unit != part->unit ||
-	                room->part.spread != part->spread))
+	                room->part.dispersed != part->dispersed))
 		room = room->next;
 	if (room)
-		return room->most;
+		return room->max;
 	room = wl_malloc(1, sizeof *room);
 	*room = (struct ring_room){ r->rooms, *part, most_held(r, part) };
 	r->rooms = room;
-	return room->most;
+	return room->max;
 }
 
 static void route_fini(struct ring_route *r)
@@ -256,7 +264,7 @@ static void line_init(struct line *l, enum axis axis, int n, int nranks,
 	                    .rank = rank, .noc = noc, .ledger = ledger };
 	l->lower = axis == AXIS_X ? DIR_WEST : DIR_NORTH;
 	l->upper = axis == AXIS_X ? DIR_EAST : DIR_SOUTH;
-	l->mine = line_cores(l, rank);
+	l->local = line_cores(l, rank);
 }
 
 void grid_init(struct grid *g, int rows, int cols, int rank_rows,
@@ -273,7 +281,7 @@ void grid_init(struct grid *g, int rows, int cols, int rank_rows,
 void line_trim(struct line *l)
 {
 	for (int i = 0; i < LINE_BUFFERS; i++) {
-		large_free(l->buffer[i]);
+		huge_free(l->buffer[i]);
 		l->buffer[i] = NULL;
 		l->capacity[i] = 0;
 	}
@@ -322,8 +330,8 @@ void grid_fini(struct grid *g)
 float *line_buffer(struct line *l, int i, size_t words)
 {
 	if (words > l->capacity[i] || !l->buffer[i]) {
-		large_free(l->buffer[i]);
-		l->buffer[i] = large_malloc(words, sizeof(float));
+		huge_free(l->buffer[i]);
+		l->buffer[i] = huge_malloc(words, sizeof(float));
 		l->capacity[i] = words;
 	}
 	return l->buffer[i];

@@ -4,8 +4,8 @@
 static struct box box_of(const struct layout *l, struct range ys,
                          struct range xs)
 {
-	return (struct box){ part_range(&l->k, l->transposed ? xs : ys),
-	                     part_range(&l->n, l->transposed ? ys : xs) };
+	return (struct box){ partition_range(&l->k, l->transposed ? xs : ys),
+	                     partition_range(&l->n, l->transposed ? ys : xs) };
 }
 
 struct box layout_box(const struct layout *l, int row, int col)
@@ -16,5 +16,5 @@ struct box layout_box(const struct layout *l, int row, int col)
 
 struct box layout_own_box(const struct layout *l)
 {
-	return box_of(l, l->grid->y.mine, l->grid->x.mine);
+	return box_of(l, l->grid->y.local, l->grid->x.local);
 }

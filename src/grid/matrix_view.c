@@ -10,8 +10,8 @@
 /* Bytes that are copied at a time, or a row: they stay in a core's cache. */
 #define MOVE_BYTES ((size_t)64 << 10)
 
-void store_rows(void *place, size_t pitch, void *block, size_t block_pitch,
-                int rows, size_t bytes, bool out)
+void matrix_view_rows(void *place, size_t pitch, void *block,
+                      size_t block_pitch, int rows, size_t bytes, bool out)
 {
 	char *at = place, *row = block;
 
@@ -22,35 +22,36 @@ void store_rows(void *place, size_t pitch, void *block, size_t block_pitch,
 	}
 }
 
-static void copy_dense(const struct store *s, struct box what, void *block,
-                       bool out)
+static void copy_dense(const struct matrix_view *s, struct box what,
+                       void *block, bool out)
 {
 	size_t bytes = range_size(what.n) * s->size;
 	size_t pitch = range_size(s->own.n) * s->size;
 	char *row = (char *)s->matrix + (what.k.lo - s->own.k.lo) * pitch +
 	            (what.n.lo - s->own.n.lo) * s->size;
 
-	store_rows(row, pitch, block, bytes, range_size(what.k), bytes, out);
+	matrix_view_rows(row, pitch, block, bytes, range_size(what.k), bytes,
+	                 out);
 }
 
-struct store store_dense(struct box own, size_t size, void *data)
+struct matrix_view matrix_view_dense(struct box own, size_t size, void *data)
 {
-	return (struct store){ own, size, copy_dense, data, 0 };
+	return (struct matrix_view){ own, size, copy_dense, data, 0 };
 }
 
-void store_get(const struct store *s, void *data)
+void matrix_view_get(const struct matrix_view *s, void *data)
 {
 	s->copy(s, s->own, data, true);
 }
 
-void store_put(const struct store *s, const void *data)
+void matrix_view_put(const struct matrix_view *s, const void *data)
 {
 	/* It is not written to. */
 	s->copy(s, s->own, (void *)(uintptr_t)data, false);
 }
 
-void store_move(const struct store *from, const struct store *to,
-                struct box what)
+void matrix_view_move(const struct matrix_view *from,
+                      const struct matrix_view *to, struct box what)
 {
 	size_t row = range_size(what.n) * from->size;
 	int rows = row && row < MOVE_BYTES ? MOVE_BYTES / row : 1;
@@ -63,7 +64,7 @@ void store_move(const struct store *from, const struct store *to,
 
 	for (; part.k.lo < what.k.hi; part.k.lo = part.k.hi) {
 		part.k.hi = part.k.lo + rows;
-		part.k = range_meet(part.k, what.k);
+		part.k = range_intersect(part.k, what.k);
 		from->copy(from, part, block, true);
 		to->copy(to, part, block, false);
 	}

@@ -10,8 +10,9 @@
 #include "grid/ring.h"
 
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
-                   enum ring_kind kind, enum wl_type type, struct part ring,
-                   struct part fixed, enum sram sram)
+                   enum ring_kind kind, enum wl_type type,
+                   struct partition ring, struct partition fixed,
+                   enum sram sram)
 {
 	*t = (struct tiles){ .type = type, .grid = g, .axis = axis,
 	                     .path = line_ring(grid_line(g, axis), kind,
@@ -19,19 +20,19 @@ void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
 	                     .ring = ring, .fixed = fixed, .sram = sram };
 	size_t n = (size_t)grid_height(g) * grid_width(g) * t->path->per_core;
 
-	ledger_hold(g->ledger, sram, tiles_bytes(t));
+	ledger_alloc(g->ledger, sram, tiles_bytes(t));
 	if (g->dry)
 		return;
 	size_t each = tiles_capacity(t) * wl_type_size(type);
 
-	t->memory = large_malloc(n, each);
+	t->memory = huge_malloc(n, each);
 	t->tile = wl_malloc(n, sizeof *t->tile);
 	for (size_t i = 0; i < n; i++)
 		t->tile[i] = t->memory + i * each;
 }
 
 void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
-                struct part ring, struct part fixed, enum sram sram)
+                struct partition ring, struct partition fixed, enum sram sram)
 {
 	tiles_init_on(t, g, axis, RING_INTERLEAVE, WL_F32, ring, fixed, sram);
 }
@@ -39,10 +40,10 @@ void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
 void tiles_fini(struct tiles *t)
 {
 	if (t->grid)
-		ledger_release(t->grid->ledger, t->sram, tiles_bytes(t));
+		ledger_free(t->grid->ledger, t->sram, tiles_bytes(t));
 	free(t->off);
 	free(t->tile);
-	large_free(t->memory);
+	huge_free(t->memory);
 	memset(t, 0, sizeof *t);
 }
 
@@ -58,13 +59,13 @@ void tiles_clear(struct tiles *t)
 
 size_t tiles_capacity(const struct tiles *t)
 {
-	return (size_t)part_max(&t->ring) * part_max(&t->fixed);
+	return (size_t)partition_max(&t->ring) * partition_max(&t->fixed);
 }
 
 uint64_t tiles_bytes(const struct tiles *t)
 {
-	return cost_bytes(t->grid->ledger, (uint64_t)part_max(&t->fixed) *
-	                                   ring_most(t->path, &t->ring));
+	return cost_bytes(t->grid->ledger, (uint64_t)partition_max(&t->fixed) *
+	                                   ring_max(t->path, &t->ring));
 }
 
 struct line *tiles_line(const struct tiles *t)
@@ -74,16 +75,16 @@ struct line *tiles_line(const struct tiles *t)
 
 struct range tiles_own_lines(const struct tiles *t)
 {
-	return t->axis == AXIS_X ? t->grid->y.mine : t->grid->x.mine;
+	return t->axis == AXIS_X ? t->grid->y.local : t->grid->x.local;
 }
 
 void **tiles_slot(const struct tiles *t, int q, int p)
 {
 	struct range lines = tiles_own_lines(t);
-	size_t line = q - lines.lo, place = p - t->path->mine.lo;
+	size_t line = q - lines.lo, place = p - t->path->local.lo;
 
 	return &t->tile[t->axis == AXIS_X
-	                ? line * range_size(t->path->mine) + place
+	                ? line * range_size(t->path->local) + place
 	                : place * range_size(lines) + line];
 }
 
@@ -165,8 +166,8 @@ int tiles_place(const struct tiles *t, int q, int b)
 
 size_t tiles_size(const struct tiles *t, int q, int p)
 {
-	return (size_t)part_size(&t->ring, tiles_block(t, q, p)) *
-	       part_size(&t->fixed, q);
+	return (size_t)partition_size(&t->ring, tiles_block(t, q, p)) *
+	       partition_size(&t->fixed, q);
 }
 
 size_t tiles_memory(const struct tiles *t, int q, int p)
@@ -178,50 +179,53 @@ int tiles_ring_extent(const struct tiles *t, int y, int x)
 {
 	int q = t->axis == AXIS_X ? y : x, p = t->axis == AXIS_X ? x : y;
 
-	return part_size(&t->ring, tiles_block(t, q, p * t->path->per_core));
+	return partition_size(&t->ring,
+	                      tiles_block(t, q, p * t->path->per_core));
 }
 
 int tiles_fixed_extent(const struct tiles *t, int y, int x)
 {
-	return part_size(&t->fixed, t->axis == AXIS_X ? y : x);
+	return partition_size(&t->fixed, t->axis == AXIS_X ? y : x);
 }
 
-static struct range block(const struct part *p, int i)
+static struct range block(const struct partition *p, int i)
 {
-	return part_range(p, (struct range){ i, i + 1 });
+	return partition_range(p, (struct range){ i, i + 1 });
 }
 
 /* Of each tile what it has of the box. */
-static void copy_box(const struct store *s, struct box what, void *data,
+static void copy_box(const struct matrix_view *s, struct box what, void *data,
                      bool out)
 {
 	const struct tiles *t = s->matrix;
 	size_t pitch = range_size(what.n) * s->size;
-	int k0 = part_owner(&t->ring, what.k.lo);
-	int n0 = part_owner(&t->fixed, what.n.lo);
+	int k0 = partition_owner(&t->ring, what.k.lo);
+	int n0 = partition_owner(&t->fixed, what.n.lo);
 
-	for (int p = k0; part_start(&t->ring, p) < what.k.hi; p++)
-		for (int q = n0; part_start(&t->fixed, q) < what.n.hi; q++) {
+	for (int p = k0; partition_start(&t->ring, p) < what.k.hi; p++)
+		for (int q = n0; partition_start(&t->fixed, q) < what.n.hi;
+		     q++) {
 			struct box tile = { block(&t->ring, p),
 			                    block(&t->fixed, q) };
 			size_t row = range_size(tile.n) * s->size;
-			struct box b = box_meet(tile, what);
+			struct box b = box_intersect(tile, what);
 			char *at = (char *)*tiles_slot(t, q, p) +
 			           (b.k.lo - tile.k.lo) * row +
 			           (b.n.lo - tile.n.lo) * s->size;
 			char *to = (char *)data + (b.k.lo - what.k.lo) * pitch +
 			           (b.n.lo - what.n.lo) * s->size;
 
-			store_rows(at, row, to, pitch, range_size(b.k),
+			matrix_view_rows(at, row, to, pitch, range_size(b.k),
 			           range_size(b.n) * s->size, out);
 		}
 }
 
-struct store tiles_store(struct tiles *t)
+struct matrix_view tiles_view(struct tiles *t)
 {
 	const struct box own = {
-		part_range(&t->ring, t->path->mine),
-		part_range(&t->fixed, tiles_own_lines(t)) };
+		partition_range(&t->ring, t->path->local),
+		partition_range(&t->fixed, tiles_own_lines(t)) };
 
-	return (struct store){ own, wl_type_size(t->type), copy_box, t, 0 };
+	return (struct matrix_view){ own, wl_type_size(t->type), copy_box, t,
+		                     0 };
 }

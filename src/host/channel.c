@@ -190,11 +190,11 @@ static void show(struct channel *c)
 bool channel_sleep(struct channel *c, long ns)
 {
 #ifdef HAVE_FUTEX
-	const struct timespec most = { 0, ns };
+	const struct timespec max = { 0, ns };
 
 	atomic_store(&c->other->watched, 1);
 	if (atomic_load(&c->other->at) == c->seen)
-		syscall(SYS_futex, &c->other->at, FUTEX_WAIT, c->seen, &most,
+		syscall(SYS_futex, &c->other->at, FUTEX_WAIT, c->seen, &max,
 		        NULL, 0);
 	atomic_store(&c->other->watched, 0);
 #else

@@ -473,7 +473,7 @@ struct h5file *h5file_open(const char *path, MPI_Comm comm,
                            struct wl_error *err)
 {
 	struct h5file *f = file_new(path);
-	int mine;
+	int local;
 
 	set_up();
 	/* No rank may wait in a collective open for one that sees no file. */
@@ -481,10 +481,10 @@ struct h5file *h5file_open(const char *path, MPI_Comm comm,
 		file_free(f);
 		return NULL;
 	}
-	mine = file_open(f, comm, err);
-	if (agree(comm, mine, err)) {
+	local = file_open(f, comm, err);
+	if (agree(comm, local, err)) {
 		/* Closing is collective, and the others have nothing open. */
-		if (!mine && comm != MPI_COMM_NULL)
+		if (!local && comm != MPI_COMM_NULL)
 			wl_die("%s: opened here but not on every rank: %s",
 			       path, err->text);
 		file_free(f);

@@ -88,12 +88,12 @@ static int wind(const struct ground *g, const struct ribbons *b, int *order)
 {
 	struct range along = b->across ? b->x : b->y;
 	struct range over = b->across ? b->y : b->x;
-	struct part ribbon = part_of(range_size(over), b->count);
+	struct partition ribbon = partition_of(range_size(over), b->count);
 	int n = 0;
 
 	for (int i = 0; i < b->count; i++) {
-		int lo = over.lo + part_start(&ribbon, i);
-		int width = part_size(&ribbon, i);
+		int lo = over.lo + partition_start(&ribbon, i);
+		int width = partition_size(&ribbon, i);
 
 		for (int j = 0; j < range_size(along); j++) {
 			int line = i % 2 ? along.hi - 1 - j : along.lo + j;
@@ -139,27 +139,27 @@ static long count_cut(const struct ground *g, const struct ribbons *b)
 static void deal(struct ground *g, struct ribbons b, const int *key, int n)
 {
 	struct ribbons best = b;
-	long least = LONG_MAX;
+	long min = LONG_MAX;
 	bool one = true;
 
 	for (int i = 1; i < n; i++)
 		one = one && key[i] == key[0];
 	for (int across = 0; across <= 1; across++) {
 		int length = range_size(across ? b.x : b.y);
-		int most = range_size(across ? b.y : b.x);
+		int max = range_size(across ? b.y : b.x);
 
 		/* All ways to go along one line are the same. */
 		if (one || length == 1)
-			most = 1;
+			max = 1;
 		b.across = across;
-		for (b.count = 1; b.count <= most; b.count++) {
+		for (b.count = 1; b.count <= max; b.count++) {
 			wind(g, &b, g->order);
 			for (int i = 0; i < n; i++)
 				g->group[g->order[i]] = key[i];
 			long cut = count_cut(g, &b);
 
-			if (cut < least) {
-				least = cut;
+			if (cut < min) {
+				min = cut;
 				best = b;
 			}
 		}
@@ -178,7 +178,8 @@ static struct range stretch(struct range r, int i)
 static void deal_all(struct ground *g, const struct entry *e, int *rank_at)
 {
 	int n = g->rows * g->cols;
-	int *key = wl_malloc(n, sizeof *key), *home = wl_malloc(n, sizeof *home);
+	int *key = wl_malloc(n, sizeof *key),
+	    *home = wl_malloc(n, sizeof *home);
 
 	for (int i = 0; i < n; i++)
 		key[i] = e[i].node;

@@ -29,7 +29,7 @@ void mesh_choose(int nranks, int max_rows, int max_cols, int *rows, int *cols)
 static struct seat find_seat(MPI_Comm world, bool *crowded)
 {
 	MPI_Comm host;
-	struct host_mask mine;
+	struct host_mask local;
 	struct host_seat seat;
 	int ranks, rank, node, cores = 0;
 
@@ -38,12 +38,12 @@ static struct seat find_seat(MPI_Comm world, bool *crowded)
 	MPI_Comm_size(host, &ranks);
 	MPI_Comm_rank(host, &rank);
 	MPI_Comm_rank(world, &node);
-	host_mask(&mine);
+	host_mask(&local);
 	struct host_mask *mask = wl_malloc(rank ? 1 : ranks, sizeof *mask);
 	struct host_seat *all = wl_malloc(rank ? 1 : ranks, sizeof *all);
 
-	MPI_Gather(&mine, sizeof mine, MPI_BYTE, mask, sizeof mine, MPI_BYTE, 0,
-	           host);
+	MPI_Gather(&local, sizeof local, MPI_BYTE, mask, sizeof local, MPI_BYTE,
+	           0, host);
 	if (rank == 0)
 		cores = host_seats(mask, ranks, all);
 	MPI_Scatter(all, sizeof seat, MPI_BYTE, &seat, sizeof seat, MPI_BYTE, 0,
@@ -75,14 +75,14 @@ static void look_over(struct seating *s, const struct seat *seat, int n)
 }
 
 /* The place in the rank grid of this rank, which runs there. */
-static int find_place(struct mesh *m, const struct seat *mine, int rank,
+static int find_place(struct mesh *m, const struct seat *local, int rank,
                       int size)
 {
 	int n = m->rows * m->cols, place = rank;
 	struct seat *seat = wl_malloc(size, sizeof *seat);
 	int *rank_at = wl_malloc(n, sizeof *rank_at);
 
-	MPI_Allgather(mine, sizeof *mine, MPI_BYTE, seat, sizeof *mine,
+	MPI_Allgather(local, sizeof *local, MPI_BYTE, seat, sizeof *local,
 	              MPI_BYTE, m->world);
 	mapping_choose(m->rows, m->cols, seat, rank_at);
 	m->seating.cut_in_order = mapping_cut(m->rows, m->cols, seat, NULL);
@@ -96,11 +96,11 @@ static int find_place(struct mesh *m, const struct seat *mine, int rank,
 }
 
 /* What the edges of the grid cross as its ranks stand, whoever chose it. */
-static void count_cut(struct mesh *m, const struct seat *mine)
+static void count_cut(struct mesh *m, const struct seat *local)
 {
 	struct seat *seat = wl_malloc((size_t)m->rows * m->cols, sizeof *seat);
 
-	MPI_Allgather(mine, sizeof *mine, MPI_BYTE, seat, sizeof *mine,
+	MPI_Allgather(local, sizeof *local, MPI_BYTE, seat, sizeof *local,
 	              MPI_BYTE, m->control);
 	m->seating.cut = mapping_cut(m->rows, m->cols, seat, NULL);
 	free(seat);
@@ -117,10 +117,10 @@ void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols)
 	                    .cart = MPI_COMM_NULL, .rows = rows, .cols = cols,
 	                    .row = -1, .col = -1, .leader = rank == 0,
 	                    .active = rank < rows * cols, .share = true };
-	struct seat mine = find_seat(world, &m->crowded);
-	int place = find_place(m, &mine, rank, size);
+	struct seat local = find_seat(world, &m->crowded);
+	int place = find_place(m, &local, rank, size);
 
-	m->node = mine.node;
+	m->node = local.node;
 	MPI_Comm_split(world, m->active ? 0 : MPI_UNDEFINED, place,
 	               &m->control);
 	if (!m->active)
@@ -131,7 +131,7 @@ void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols)
 	MPI_Cart_coords(m->cart, rank, 2, coords);
 	m->row = coords[0];
 	m->col = coords[1];
-	count_cut(m, &mine);
+	count_cut(m, &local);
 }
 
 const char *mesh_binding_name(enum mesh_binding b)
@@ -156,9 +156,9 @@ int mesh_agree(MPI_Comm comm, int rc, struct wl_error *err)
 	int rank, first;
 
 	MPI_Comm_rank(comm, &rank);
-	int mine = rc ? rank : INT_MAX;
+	int local = rc ? rank : INT_MAX;
 
-	MPI_Allreduce(&mine, &first, 1, MPI_INT, MPI_MIN, comm);
+	MPI_Allreduce(&local, &first, 1, MPI_INT, MPI_MIN, comm);
 	if (first == INT_MAX)
 		return 0;
 	MPI_Bcast(err, sizeof *err, MPI_BYTE, first, comm);

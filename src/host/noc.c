@@ -180,8 +180,8 @@ static struct spare *spare_get(struct noc *n, size_t words)
 		s++;
 	s->used = true;
 	if (words > s->words || !s->data) {
-		large_free(s->data);
-		s->data = large_malloc(words, sizeof *s->data);
+		huge_free(s->data);
+		s->data = huge_malloc(words, sizeof *s->data);
 		s->words = words;
 	}
 	return s;
@@ -463,7 +463,7 @@ void noc_trim(struct noc *n)
 {
 	for (int i = 0; i < SPARES; i++)
 		if (!n->spare[i].used) {
-			large_free(n->spare[i].data);
+			huge_free(n->spare[i].data);
 			n->spare[i] = (struct spare){ 0 };
 		}
 }

@@ -324,7 +324,8 @@ static int read_window(const struct jsonfile_at *a, const struct arch *arch,
 		return 0;
 	}
 	if (jsonfile_bool(a, "use_sliding_window", &on) ||
-	    (arch->window_asked && jsonfile_real(a, "max_window_layers", &full)))
+	    (arch->window_asked &&
+	     jsonfile_real(a, "max_window_layers", &full)))
 		return -1;
 	/* null says none; where the key is missing the class has its own. */
 	if (arch->window && !json_object_get(a->object, "sliding_window"))

@@ -29,7 +29,7 @@ static const char *const patterns[WORDS_NKINDS] = {
 };
 
 /* One of the parts of the pipeline: its steps, a Sequence's or itself. */
-struct part {
+struct partition {
 	const char *name;   /* e.g. "normalizer" */
 	const json_t *step[MAX_STEPS];
 	int n;
@@ -66,13 +66,13 @@ static int flag(const json_t *step, const char *key, int fallback)
 	return json_is_boolean(v) ? json_is_true(v) : -1;
 }
 
-static int refuse(const struct part *p, const char *why)
+static int refuse(const struct partition *p, const char *why)
 {
 	return wl_error_set(p->err, "%s: %s: %s", p->path, p->name, why);
 }
 
 /* A step that is not one of those known in its place. */
-static int refuse_step(const struct part *p, const json_t *step,
+static int refuse_step(const struct partition *p, const json_t *step,
                        const char *known)
 {
 	return wl_error_set(p->err, "%s: %s: \"%.100s\" is not supported, only"
@@ -80,13 +80,13 @@ static int refuse_step(const struct part *p, const json_t *step,
 }
 
 /* The part called name, whose Sequence has its steps under list. */
-static int read_part(struct part *p, json_t *root, const char *name,
+static int read_part(struct partition *p, json_t *root, const char *name,
                      const char *list, const char *path, struct wl_error *err)
 {
 	const json_t *v = jsonfile_get(root, name);
 	const json_t *steps = json_object_get(v, list);
 
-	*p = (struct part){ .name = name, .path = path, .err = err };
+	*p = (struct partition){ .name = name, .path = path, .err = err };
 	if (!v)
 		return 0;
 	if (!is_type(v, "Sequence")) {
@@ -105,7 +105,7 @@ static int read_part(struct part *p, json_t *root, const char *name,
 
 /* --- Byte-level --- */
 
-static int read_nfc(const struct part *p, struct vocab *v)
+static int read_nfc(const struct partition *p, struct vocab *v)
 {
 	for (int i = 0; i < p->n; i++) {
 		if (!is_type(p->step[i], "NFC"))
@@ -115,7 +115,7 @@ static int read_nfc(const struct part *p, struct vocab *v)
 	return 0;
 }
 
-static int read_pattern(const struct part *p, const json_t *step,
+static int read_pattern(const struct partition *p, const json_t *step,
                         struct vocab *v)
 {
 	const char *text = json_string_value(json_object_get(
@@ -138,7 +138,7 @@ static int read_pattern(const struct part *p, const json_t *step,
 }
 
 /* Digits cuts before what is behind it does. */
-static int read_digits(const struct part *p, const json_t *step,
+static int read_digits(const struct partition *p, const json_t *step,
                        struct vocab *v)
 {
 	int each = flag(step, "individual_digits", -1);
@@ -152,7 +152,7 @@ static int read_digits(const struct part *p, const json_t *step,
 
 /* What cuts the text into words before ByteLevel, which then cuts no more
  * (Split), or cuts what is left (Digits). */
-static int read_cut(const struct part *p, const json_t *step, int regex,
+static int read_cut(const struct partition *p, const json_t *step, int regex,
                     struct vocab *v)
 {
 	bool digits = is_type(step, "Digits");
@@ -171,7 +171,7 @@ static int read_cut(const struct part *p, const json_t *step, int regex,
  * Digits. With add_prefix_space ByteLevel puts a space before every part that
  * it is given: before each of the sections when it is alone, before words when
  * it is not. */
-static int read_words(const struct part *p, struct vocab *v)
+static int read_words(const struct partition *p, struct vocab *v)
 {
 	const json_t *last = p->n > 0 ? p->step[p->n - 1] : NULL;
 	int space = flag(last, "add_prefix_space", -1);
@@ -202,7 +202,7 @@ static int read_words(const struct part *p, struct vocab *v)
 }
 
 /* Without a decoder too, ids are taken back to the text that they came of. */
-static int read_byte_decoder(const struct part *p)
+static int read_byte_decoder(const struct partition *p)
 {
 	for (int i = 0; i < p->n; i++)
 		if (!is_type(p->step[i], "ByteLevel") || i > 0)
@@ -219,7 +219,7 @@ static bool replaces(const json_t *step, const char *from, const char *to)
 	       is_text(json_object_get(step, "pattern"), "String", from);
 }
 
-static int read_spaces(const struct part *p, struct vocab *v)
+static int read_spaces(const struct partition *p, struct vocab *v)
 {
 	bool replaced = false;
 
@@ -243,7 +243,7 @@ static int read_spaces(const struct part *p, struct vocab *v)
 
 /* Older files have add_prefix_space where newer ones have prepend_scheme.
  * Unlike Prepend, Metaspace leaves a text that begins with a space alone. */
-static int read_metaspace(const struct part *p, struct vocab *v)
+static int read_metaspace(const struct partition *p, struct vocab *v)
 {
 	const json_t *s = p->step[0];
 	int space = flag(s, "add_prefix_space", 1);
@@ -270,7 +270,7 @@ static int read_metaspace(const struct part *p, struct vocab *v)
 	return 0;
 }
 
-static int read_mark_decoder(const struct part *p)
+static int read_mark_decoder(const struct partition *p)
 {
 	bool spaces = false;
 
@@ -294,8 +294,8 @@ static int read_mark_decoder(const struct part *p)
 	return 0;
 }
 
-static int read_marked(const struct part *normalizer,
-                       const struct part *pre_tokenizer, struct vocab *v)
+static int read_marked(const struct partition *normalizer,
+                       const struct partition *pre_tokenizer, struct vocab *v)
 {
 	v->split = WORDS_NONE;
 	if (pre_tokenizer->n == 0)
@@ -309,7 +309,7 @@ static int read_marked(const struct part *normalizer,
 int hf_pipeline_read(json_t *tokenizer, bool byte_fallback, const char *path,
                      struct vocab *v, struct wl_error *err)
 {
-	struct part normalizer, pre_tokenizer, decoder;
+	struct partition normalizer, pre_tokenizer, decoder;
 
 	if (read_part(&normalizer, tokenizer, "normalizer", "normalizers",
 	              path, err) ||
@@ -361,7 +361,7 @@ int hf_pipeline_space(const struct jsonfile_at *settings,
 /* --- After the model: BOS --- */
 
 /* The one id that a template's special token stands for. */
-static int read_special(const struct part *p, const json_t *template,
+static int read_special(const struct partition *p, const json_t *template,
                         const char *name, struct vocab *v)
 {
 	const json_t *ids = json_object_get(json_object_get(
@@ -378,7 +378,7 @@ static int read_special(const struct part *p, const json_t *template,
 }
 
 /* "single": at most one special token, then the text, A. */
-static int read_template(const struct part *p, const json_t *template,
+static int read_template(const struct partition *p, const json_t *template,
                          struct vocab *v)
 {
 	const json_t *single = json_object_get(template, "single"), *piece;
@@ -412,7 +412,7 @@ int hf_pipeline_bos(json_t *tokenizer, const char *path, struct vocab *v,
                     struct wl_error *err)
 {
 	const json_t *template = NULL;
-	struct part p;
+	struct partition p;
 
 	v->bos_id = -1;
 	if (read_part(&p, tokenizer, "post_processor", "processors", path, err))

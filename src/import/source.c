@@ -101,10 +101,10 @@ static int check_place(const struct sources *s, const struct source_tensor *t,
                        struct wl_error *err)
 {
 	const struct source_file *f = &s->file[t->file];
-	const uint64_t most = UINT64_C(1) << 31;
+	const uint64_t max = UINT64_C(1) << 31;
 	uint64_t row;
 
-	if (t->rows < 1 || t->rows > most || t->cols < 1 || t->cols > most)
+	if (t->rows < 1 || t->rows > max || t->cols < 1 || t->cols > max)
 		return wl_error_set(err, "%s: %.200s: absurd extents %llu x"
 		                    " %llu", f->path, t->name,
 		                    (unsigned long long)t->rows,

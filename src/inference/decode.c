@@ -27,33 +27,33 @@ static float *words(size_t n)
 }
 
 /* Bytes of the buffers below on the fullest core. */
-static uint64_t state_bytes(const struct wafer *w, int max_tokens)
+static uint64_t state_bytes(const struct inference *w, int max_tokens)
 {
 	const struct grid *g = &w->decode;
 	struct heads h = heads_of(w->model, g->cols);
-	struct part dim = part_of(w->model->dim, g->rows);
-	struct part hidden = part_of(w->model->hidden_dim, g->cols);
-	struct part vocab = part_of(w->model->vocab_size, g->cols);
-	uint64_t heads = (uint64_t)h.group * heads_most(&h);
+	struct partition dim = partition_of(w->model->dim, g->rows);
+	struct partition hidden = partition_of(w->model->hidden_dim, g->cols);
+	struct partition vocab = partition_of(w->model->vocab_size, g->cols);
+	uint64_t heads = (uint64_t)h.group * heads_max(&h);
 
 	/* x, h; q, k, v; scores; the sums and what they become; gate and up;
 	 * logits. */
-	return cost_bytes(&w->ledger, 2 * (uint64_t)part_max(&dim) +
-	                  part_max(&h.q) + 2 * part_max(&h.kv) +
-	                  heads * kvcache_most(&w->cache, max_tokens) +
-	                  2 * part_max(&h.q) + heads +
-	                  2 * part_max(&hidden) + part_max(&vocab));
+	return cost_bytes(&w->ledger, 2 * (uint64_t)partition_max(&dim) +
+	                  partition_max(&h.q) + 2 * partition_max(&h.kv) +
+	                  heads * kvcache_max(&w->cache, max_tokens) +
+	                  2 * partition_max(&h.q) + heads +
+	                  2 * partition_max(&hidden) + partition_max(&vocab));
 }
 
 /* What the reductions of attention carry on each column. */
-static void set_wires(struct wafer *w)
+static void set_wires(struct inference *w)
 {
 	struct decode_state *s = &w->state;
 	const struct heads *h = &s->heads;
 	struct wire_words *maxima = &s->maxima_wire, *sums = &s->sums_wire;
 
 	*maxima = *sums = (struct wire_words){ 0, 0 };
-	s->heads_most = heads_most(h);
+	s->heads_max = heads_max(h);
 	s->head_columns = 0;
 	for (int x = 0; x < h->kv.parts; x++) {
 		struct range here = heads_on(h, (struct range){ x, x + 1 });
@@ -62,30 +62,31 @@ static void set_wires(struct wafer *w)
 
 		s->head_columns += range_size(here);
 		maxima->all += words;
-		maxima->most = words > maxima->most ? words : maxima->most;
-		words = cost_words(&w->ledger, heads + part_size(&h->q, x));
+		maxima->max = words > maxima->max ? words : maxima->max;
+		words = cost_words(&w->ledger,
+		                   heads + partition_size(&h->q, x));
 		sums->all += words;
-		sums->most = words > sums->most ? words : sums->most;
+		sums->max = words > sums->max ? words : sums->max;
 	}
 }
 
-static void decode_state_init(struct wafer *w, int max_tokens)
+static void decode_state_init(struct inference *w, int max_tokens)
 {
 	struct decode_state *s = &w->state;
 	const struct grid *g = &w->decode;
 	const struct model *m = w->model;
-	struct part dim = part_of(m->dim, g->rows);
-	struct part hidden = part_of(m->hidden_dim, g->cols);
-	struct part most = part_of(max_tokens, g->rows);
+	struct partition dim = partition_of(m->dim, g->rows);
+	struct partition hidden = partition_of(m->hidden_dim, g->cols);
+	struct partition max = partition_of(max_tokens, g->rows);
 
-	size_t channels = range_size(part_range(&s->heads.kv, g->x.mine));
-	size_t group = s->heads.group, e = range_size(part_range(&dim,
-	                                                         g->y.mine));
-	size_t here = range_size(heads_on(&s->heads, g->x.mine));
-	size_t tokens = (size_t)part_max(&most) * grid_height(g);
+	size_t channels = range_size(partition_range(&s->heads.kv, g->x.local));
+	size_t group = s->heads.group, e = range_size(partition_range(&dim,
+	                                                         g->y.local));
+	size_t here = range_size(heads_on(&s->heads, g->x.local));
+	size_t tokens = (size_t)partition_max(&max) * grid_height(g);
 	size_t longest = grid_height(g) * (group * channels + group * here);
 
-	ledger_hold(&w->ledger, SRAM_ACTIVATIONS, state_bytes(w, max_tokens));
+	ledger_alloc(&w->ledger, SRAM_ACTIVATIONS, state_bytes(w, max_tokens));
 	if (g->dry)
 		return;
 	/* Each column has a place for each of its heads. */
@@ -98,18 +99,19 @@ static void decode_state_init(struct wafer *w, int max_tokens)
 	s->partial = words(longest);
 	s->sums = words(group * channels + group * here);
 	s->o = words(group * channels);
-	s->ffn = words(2 * (size_t)range_size(part_range(&hidden, g->x.mine)));
+	s->ffn = words(
+		2 * (size_t)range_size(partition_range(&hidden, g->x.local)));
 	s->logits = words(weights_head(&w->weights)->width);
 	s->angles = words(channels);
 }
 
 /* Keys and values of a layer, in their decode places and forms. */
-static void move_kv(struct wafer *w, int layer)
+static void move_kv(struct inference *w, int layer)
 {
 	struct grid *from = &w->prefill, *to = &w->decode;
 	struct heads h = weights_heads(&w->weights, false);
 	struct layout before = { from, w->prompt, h.kv, false };
-	struct layout after = { to, part_of(w->prompt.n, to->rows),
+	struct layout after = { to, partition_of(w->prompt.n, to->rows),
 	                        w->state.heads.kv, false };
 	struct box own = layout_own_box(&before);
 	size_t width = range_size(own.n);
@@ -120,18 +122,21 @@ static void move_kv(struct wafer *w, int layer)
 		data[i] = words(range_size(own.k) * width);
 		moved[i] = wl_malloc(box_elements(new), sizeof(float));
 	}
-	for (int y = from->y.mine.lo; data[0] && y < from->y.mine.hi; y++)
-		for (int x = from->x.mine.lo; x < from->x.mine.hi; x++) {
-			int m = part_size(&w->prompt, y),
-			    n = part_size(&h.kv, x);
+	for (int y = from->y.local.lo; data[0] && y < from->y.local.hi; y++)
+		for (int x = from->x.local.lo; x < from->x.local.hi; x++) {
+			int m = partition_size(&w->prompt, y),
+			    n = partition_size(&h.kv, x);
 			const float *k = tiles_at(&w->kv[layer].k, y, x);
 			const float *v = tiles_at(&w->kv[layer].v, y, x);
 
 			for (int i = 0; i < m; i++)
 				for (int c = 0; c < n; c++) {
-					size_t at = (part_start(&w->prompt, y) +
-					    i - own.k.lo) * width +
-					    part_start(&h.kv, x) + c - own.n.lo;
+					size_t at = (partition_start(&w->prompt,
+					                             y) +
+					             i - own.k.lo) *
+					                    width +
+					            partition_start(&h.kv, x) +
+					            c - own.n.lo;
 
 					data[0][at] = k[c * m + i];
 					data[1][at] = v[i * n + c];
@@ -140,8 +145,10 @@ static void move_kv(struct wafer *w, int layer)
 	tiles_fini(&w->kv[layer].k);
 	tiles_fini(&w->kv[layer].v);
 	for (int i = 0; i < 2; i++) {
-		struct store source = store_dense(own, sizeof(float), data[i]);
-		struct store sink = store_dense(new, sizeof(float), moved[i]);
+		struct matrix_view source =
+			matrix_view_dense(own, sizeof(float), data[i]);
+		struct matrix_view sink =
+			matrix_view_dense(new, sizeof(float), moved[i]);
 
 		relayout(&before, &after, &source, &sink);
 		free(data[i]);
@@ -151,7 +158,7 @@ static void move_kv(struct wafer *w, int layer)
 	free(moved[1]);
 }
 
-void transition_run(struct wafer *w, int max_tokens)
+void transition_run(struct inference *w, int max_tokens)
 {
 	ledger_phase(&w->ledger, PHASE_TRANSITION);
 	weights_transition(&w->weights);
@@ -173,57 +180,57 @@ void transition_run(struct wafer *w, int max_tokens)
 
 /* The embedding of id: a column of the embedding's tiles on the core column
  * that holds it, multicast along x. */
-static void embed(struct wafer *w, int id)
+static void embed(struct inference *w, int id)
 {
 	struct grid *g = &w->decode;
-	const struct slab *e = &w->weights.embedding;
-	struct part vocab = weights_vocab_layout(&w->weights, true).n;
-	struct part dim = part_of(w->model->dim, g->rows);
-	struct range own = part_range(&vocab, g->x.mine);
+	const struct gemv_matrix *e = &w->weights.embedding;
+	struct partition vocab = weights_vocab_layout(&w->weights, true).n;
+	struct partition dim = partition_of(w->model->dim, g->rows);
+	struct range own = partition_range(&vocab, g->x.local);
 	size_t part_words[g->rows];
-	int root[g->rows], column = g->dry ? 0 : part_owner(&vocab, id);
-	struct line_parts parts = line_vector_parts(&dim, g->y.mine, column,
+	int root[g->rows], column = g->dry ? 0 : partition_owner(&vocab, id);
+	struct line_parts parts = line_vector_parts(&dim, g->y.local, column,
 	                                            part_words, root);
 
 	ledger_op(g->ledger, OP_EMBED);
 	if (!g->dry && id >= own.lo && id < own.hi)
-		slab_column(e, id - own.lo, w->state.x);
+		gemv_matrix_column(e, id - own.lo, w->state.x);
 	line_multicast(&g->x, 0, g->cols - 1, &parts, w->state.x, false);
 }
 
 /* Puts n results into the cores' memory. */
-static void hold(const struct wafer *w, float *x, size_t n)
+static void hold(const struct inference *w, float *x, size_t n)
 {
 	if (!w->decode.dry)
 		wl_round(x, w->weights.type, n);
 }
 
-static void norm(struct wafer *w, const struct vector_weights *n)
+static void norm(struct inference *w, const struct vector_weights *n)
 {
 	struct grid *g = &w->decode;
-	struct part dim = part_of(w->model->dim, g->rows);
+	struct partition dim = partition_of(w->model->dim, g->rows);
 
 	ledger_op(g->ledger, OP_NORM);
 	norm_vector(g, AXIS_Y, &dim, w->model->rms_eps, w->state.x, n->decode,
 	            w->state.h);
-	hold(w, w->state.h, range_size(part_range(&dim, g->y.mine)));
+	hold(w, w->state.h, range_size(partition_range(&dim, g->y.local)));
 }
 
 /* Charges ops operations on each element of a vector, of which every line has
  * a copy: most on the fullest core, all in a copy. */
-static void charge_local(struct wafer *w, uint64_t most, uint64_t all,
+static void charge_local(struct inference *w, uint64_t max, uint64_t all,
                          uint64_t copies, uint64_t ops)
 {
-	const struct charge c = cost_elements(&w->ledger, ops, 1, most,
+	const struct charge c = cost_elements(&w->ledger, ops, 1, max,
 	                                      all * copies);
 
 	ledger_charge(&w->ledger, &c);
 }
 
 /* The angles of the newest token, the same in every layer. */
-static void set_angles(struct wafer *w)
+static void set_angles(struct inference *w)
 {
-	struct range c = part_range(&w->state.heads.kv, w->decode.x.mine);
+	struct range c = partition_range(&w->state.heads.kv, w->decode.x.local);
 	int t = w->cache.tokens - 1;
 
 	if (!w->decode.dry)
@@ -232,19 +239,19 @@ static void set_angles(struct wafer *w)
 }
 
 /* The sums of q, k and v are whole, and the same on every row. */
-static void add_biases(struct wafer *w, const struct layer_weights *l)
+static void add_biases(struct inference *w, const struct layer_weights *l)
 {
 	struct grid *g = &w->decode;
 	float *to = w->state.qkv;
 
 	if (w->model->qkv_bias)
-		charge_local(w, (uint64_t)l->qkv.width_most, l->qkv.width_all,
+		charge_local(w, (uint64_t)l->qkv.width_max, l->qkv.width_all,
 		             g->rows, 1);
 	if (!l->bias[W_Q].decode)
 		return;
 	for (int i = 0; i < W_BIASED; i++) {
-		struct part n = weights_layout(&w->weights, i, true).n;
-		size_t here = range_size(part_range(&n, g->x.mine));
+		struct partition n = weights_layout(&w->weights, i, true).n;
+		size_t here = range_size(partition_range(&n, g->x.local));
 
 		vec_add(here, l->bias[i].decode, to);
 		hold(w, to, here);
@@ -252,14 +259,14 @@ static void add_biases(struct wafer *w, const struct layer_weights *l)
 	}
 }
 
-static void rotate(struct wafer *w)
+static void rotate(struct inference *w)
 {
 	struct decode_state *s = &w->state;
-	size_t n = range_size(part_range(&s->heads.kv, w->decode.x.mine));
+	size_t n = range_size(partition_range(&s->heads.kv, w->decode.x.local));
 	const struct heads *h = &s->heads;
 
-	charge_local(w, part_max(&h->q) + part_max(&h->kv), h->q.n + h->kv.n,
-	             w->decode.rows, ROPE_OPS);
+	charge_local(w, partition_max(&h->q) + partition_max(&h->kv),
+	             h->q.n + h->kv.n, w->decode.rows, ROPE_OPS);
 	if (w->decode.dry)
 		return;
 	vec_rope(n / 2, s->heads.group, s->angles, s->qkv);
@@ -268,21 +275,21 @@ static void rotate(struct wafer *w)
 }
 
 /* x += W in, for a product whose result lies as x does. */
-static void add_product(struct wafer *w, const struct slab *slab,
+static void add_product(struct inference *w, const struct gemv_matrix *gemv,
                         const float *in, enum op op)
 {
 	struct decode_state *s = &w->state;
 
 	ledger_op(w->decode.ledger, op);
-	gemv_tree(slab, in, s->h);
-	charge_local(w, slab->width_most, slab->width_all, w->decode.cols, 1);
-	hold(w, s->h, slab->width);
+	gemv_tree(gemv, in, s->h);
+	charge_local(w, gemv->width_max, gemv->width_all, w->decode.cols, 1);
+	hold(w, s->h, gemv->width);
 	if (!w->decode.dry)
-		vec_add(slab->width, s->h, s->x);
-	hold(w, s->x, slab->width);
+		vec_add(gemv->width, s->h, s->x);
+	hold(w, s->x, gemv->width);
 }
 
-static void layer_step(struct wafer *w, int layer)
+static void layer_step(struct inference *w, int layer)
 {
 	struct decode_state *s = &w->state;
 	struct layer_weights *l = &w->weights.layer[layer];
@@ -307,7 +314,7 @@ static void layer_step(struct wafer *w, int layer)
 	gemv_tree(&l->up, s->h, s->ffn);
 	hold(w, s->ffn, l->up.width);
 	ledger_op(ledger, OP_FFN_ACT);
-	charge_local(w, l->up.width_most / 2, l->up.width_all / 2,
+	charge_local(w, l->up.width_max / 2, l->up.width_all / 2,
 	             w->decode.rows, SWIGLU_OPS);
 	if (!w->decode.dry)
 		vec_swiglu(l->up.width / 2, s->ffn, s->ffn + l->up.width / 2);
@@ -315,17 +322,17 @@ static void layer_step(struct wafer *w, int layer)
 	add_product(w, &l->down, s->ffn, OP_FFN_DOWN);
 }
 
-void decode_hand_over(struct wafer *w)
+void decode_hand_over(struct inference *w)
 {
-	struct part dim = part_of(w->model->dim, w->decode.rows);
+	struct partition dim = partition_of(w->model->dim, w->decode.rows);
 
-	wafer_hand_over(w, &w->decode, w->decode_regions,
+	inference_hand_over(w, &w->decode, w->decode_regions,
 	                cost_parts(&w->ledger, &dim, 1));
 }
 
-int decode_step(struct wafer *w, int id)
+int decode_step(struct inference *w, int id)
 {
-	struct part vocab = weights_vocab_layout(&w->weights, true).n;
+	struct partition vocab = weights_vocab_layout(&w->weights, true).n;
 	struct ledger *ledger = w->decode.ledger;
 
 	ledger_phase(ledger, PHASE_DECODE);
@@ -346,11 +353,11 @@ int decode_step(struct wafer *w, int id)
 	return argmax_vector(&w->decode, AXIS_X, &vocab, w->state.logits);
 }
 
-void decode_gather_logits(struct wafer *w, float *all)
+void decode_gather_logits(struct inference *w, float *all)
 {
 	struct grid *g = &w->decode;
-	struct part vocab = weights_vocab_layout(&w->weights, true).n;
-	bool first = g->y.mine.lo == 0;
+	struct partition vocab = weights_vocab_layout(&w->weights, true).n;
+	bool first = g->y.local.lo == 0;
 
 	ledger_op(g->ledger, OP_CHOOSE);
 	line_gather(&g->x, &vocab, first ? w->state.logits : NULL, all);

@@ -31,16 +31,17 @@ static int run_length(const struct kvcache *c, struct range t)
 }
 
 /* part [group][tokens here] = q k^T over column x's channels of head g. */
-static void partial_scores(const struct wafer *w, int layer, int g, int x,
+static void partial_scores(const struct inference *w, int layer, int g, int x,
                            float *part)
 {
 	const struct decode_state *s = &w->state;
 	const struct kvcache *cache = &w->cache;
-	const struct part *kv = &s->heads.kv;
-	struct range own = kvcache_tokens(cache, w->decode.y.mine);
+	const struct partition *kv = &s->heads.kv;
+	struct range own = kvcache_tokens(cache, w->decode.y.local);
 	struct range c = heads_channels(&s->heads, g, x);
 	int group = s->heads.group, n = range_size(own);
-	int at = part_start(kv, x) - part_start(kv, w->decode.x.mine.lo) + c.lo;
+	int at = partition_start(kv, x) -
+	         partition_start(kv, w->decode.x.local.lo) + c.lo;
 	const float *q = s->qkv + (size_t)at * group;
 
 	memset(part, 0, (size_t)group * n * sizeof *part);
@@ -59,21 +60,21 @@ static void partial_scores(const struct wafer *w, int layer, int g, int x,
 }
 
 /* S on y for every head of this rank's columns: state.scores. */
-static void scores(struct wafer *w, int layer)
+static void scores(struct inference *w, int layer)
 {
 	struct decode_state *s = &w->state;
 	struct grid *g = &w->decode;
 	const struct heads *h = &s->heads;
-	struct range here = heads_on(h, g->x.mine);
-	size_t n = range_size(kvcache_tokens(&w->cache, g->y.mine));
+	struct range here = heads_on(h, g->x.local);
+	size_t n = range_size(kvcache_tokens(&w->cache, g->y.local));
 	struct line_segment segment[h->n_kv];
 	float *value = s->partial;
 	struct wire_words wire = kvcache_wire(&w->cache, h->group);
-	int most = kvcache_most(&w->cache, w->cache.tokens);
+	int most = kvcache_max(&w->cache, w->cache.tokens);
 	const struct charge product = cost_product(
 		g->ledger, (uint64_t)h->q.n * w->cache.tokens,
-		(uint64_t)part_max(&h->q) * most, cost_start(g->ledger) +
-		h->group * cost_gemv(g->ledger, part_max(&h->kv), most));
+		(uint64_t)partition_max(&h->q) * most, cost_start(g->ledger) +
+		h->group * cost_gemv(g->ledger, partition_max(&h->kv), most));
 
 	ledger_op(g->ledger, OP_SCORES);
 	ledger_charge(g->ledger, &product);
@@ -85,7 +86,7 @@ static void scores(struct wafer *w, int layer)
 			continue;
 		segment[i].result = s->scores + (i - here.lo) * h->group * n;
 		segment[i].stride = h->group * n;
-		struct range on = range_meet(g->x.mine, (struct range){
+		struct range on = range_intersect(g->x.local, (struct range){
 			segment[i].first, segment[i].last + 1 });
 
 		segment[i].value = value;
@@ -103,27 +104,27 @@ static void scores(struct wafer *w, int layer)
 }
 
 /* scores = exp(scores - their maximum over all tokens). */
-static void softmax(struct wafer *w)
+static void softmax(struct inference *w)
 {
 	struct decode_state *s = &w->state;
 	struct grid *g = &w->decode;
 	const struct heads *h = &s->heads;
-	struct range own = kvcache_tokens(&w->cache, g->y.mine);
-	size_t rows = h->group * range_size(heads_on(h, g->x.mine));
+	struct range own = kvcache_tokens(&w->cache, g->y.local);
+	size_t rows = h->group * range_size(heads_on(h, g->x.local));
 	size_t n = range_size(own);
 	struct line_segment all = { 0, g->rows - 1, s->partial, rows, rows,
 	                            s->sums, s->maxima_wire };
 	const struct charge local = cost_elements(
-		g->ledger, SOFTMAX_OPS, (uint64_t)h->group * s->heads_most,
-		kvcache_most(&w->cache, w->cache.tokens),
+		g->ledger, SOFTMAX_OPS, (uint64_t)h->group * s->heads_max,
+		kvcache_max(&w->cache, w->cache.tokens),
 		(uint64_t)h->group * s->head_columns * w->cache.tokens);
 
 	ledger_op(g->ledger, OP_SOFTMAX);
 	ledger_charge(g->ledger, &local);
-	for (int y = g->y.mine.lo; !g->dry && y < g->y.mine.hi; y++) {
+	for (int y = g->y.local.lo; !g->dry && y < g->y.local.hi; y++) {
 		struct range t = kvcache_tokens(&w->cache,
 		                                (struct range){ y, y + 1 });
-		float *max = s->partial + (y - g->y.mine.lo) * rows;
+		float *max = s->partial + (y - g->y.local.lo) * rows;
 
 		for (size_t i = 0; i < rows; i++)
 			max[i] = vec_max(range_size(t), s->scores + i * n +
@@ -155,15 +156,16 @@ static void fetch_values(const struct kvcache *cache, int layer, struct range t)
 
 /* One core row's sums: out [group][channels here] of S V, then [heads here]
  * [group] of S, over the row's tokens in order. */
-static void partial_values(const struct wafer *w, int layer, int y, float *out)
+static void partial_values(const struct inference *w, int layer, int y,
+                           float *out)
 {
 	const struct decode_state *s = &w->state;
 	const struct kvcache *cache = &w->cache;
 	const struct heads *h = &s->heads;
-	struct range xs = w->decode.x.mine, here = heads_on(h, xs);
-	struct range own = kvcache_tokens(cache, w->decode.y.mine);
+	struct range xs = w->decode.x.local, here = heads_on(h, xs);
+	struct range own = kvcache_tokens(cache, w->decode.y.local);
 	struct range t = kvcache_tokens(cache, (struct range){ y, y + 1 });
-	struct range mine = part_range(&h->kv, xs);
+	struct range mine = partition_range(&h->kv, xs);
 	size_t n = range_size(own), channels = cache->channels;
 	float *z = out + h->group * channels;
 
@@ -177,7 +179,7 @@ static void partial_values(const struct wafer *w, int layer, int y, float *out)
 		size_t first = channels * kvcache_place(cache, t.lo);
 
 		for (int g = here.lo; g < here.hi; g++) {
-			struct range c = range_meet(mine, (struct range){
+			struct range c = range_intersect(mine, (struct range){
 				g * h->head_dim, (g + 1) * h->head_dim });
 			size_t at = c.lo - mine.lo;
 
@@ -194,12 +196,12 @@ static void partial_values(const struct wafer *w, int layer, int y, float *out)
 }
 
 /* o [(channel, query head)] = sum of S V / sum of S. */
-static void divide_sums(struct wafer *w)
+static void divide_sums(struct inference *w)
 {
 	struct decode_state *s = &w->state;
 	const struct heads *h = &s->heads;
-	struct range mine = part_range(&h->kv, w->decode.x.mine);
-	int first = heads_on(h, w->decode.x.mine).lo,
+	struct range mine = partition_range(&h->kv, w->decode.x.local);
+	int first = heads_on(h, w->decode.x.local).lo,
 	    channels = range_size(mine);
 	const float *z = s->sums + (size_t)h->group * channels;
 
@@ -213,35 +215,36 @@ static void divide_sums(struct wafer *w)
 	wl_round(s->o, w->weights.type, (size_t)channels * h->group);
 }
 
-static void values(struct wafer *w, int layer)
+static void values(struct inference *w, int layer)
 {
 	struct decode_state *s = &w->state;
 	struct grid *g = &w->decode;
 	const struct heads *h = &s->heads;
 	size_t n = h->group * (w->cache.channels +
-	                       range_size(heads_on(h, g->x.mine)));
+	                       range_size(heads_on(h, g->x.local)));
 	struct line_segment all = { 0, g->rows - 1, s->partial, n, n, s->sums,
 	                            s->sums_wire };
-	int most = kvcache_most(&w->cache, w->cache.tokens);
-	const struct charge division = cost_elements(
-		g->ledger, 1, 1, part_max(&h->q), (uint64_t)h->q.n * g->rows);
+	int most = kvcache_max(&w->cache, w->cache.tokens);
+	const struct charge division =
+		cost_elements(g->ledger, 1, 1, partition_max(&h->q),
+	                      (uint64_t)h->q.n * g->rows);
 	const struct charge product = cost_product(
 		g->ledger, (uint64_t)h->q.n * w->cache.tokens,
-		(uint64_t)part_max(&h->q) * most, cost_start(g->ledger) +
-		h->group * cost_gemv(g->ledger, most, part_max(&h->kv)));
+		(uint64_t)partition_max(&h->q) * most, cost_start(g->ledger) +
+		h->group * cost_gemv(g->ledger, most, partition_max(&h->kv)));
 
 	ledger_op(g->ledger, OP_VALUES);
 	ledger_charge(g->ledger, &product);
-	for (int y = g->y.mine.lo; !g->dry && y < g->y.mine.hi; y++)
+	for (int y = g->y.local.lo; !g->dry && y < g->y.local.hi; y++)
 		partial_values(w, layer, y,
-		               s->partial + (y - g->y.mine.lo) * n);
+		               s->partial + (y - g->y.local.lo) * n);
 	line_allreduce(&g->y, 1, &all, LINE_ADD);
 	ledger_charge(g->ledger, &division);
 	if (!g->dry)
 		divide_sums(w);
 }
 
-void decode_attention(struct wafer *w, int layer)
+void decode_attention(struct inference *w, int layer)
 {
 	scores(w, layer);
 	softmax(w);

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 
-static void lay_grid(struct wafer *w, struct grid *g,
-                     const struct wafer_setup *s, struct rxc size)
+static void lay_grid(struct inference *w, struct grid *g,
+                     const struct inference_setup *s, struct rxc size)
 {
 	const struct mesh *m = w->mesh;
 	struct rxc cores = grid_sides(size, s->line);
@@ -30,21 +30,21 @@ static void lay_grid(struct wafer *w, struct grid *g,
 }
 
 /* Cores of the longest line of either grid. */
-static int longest_line(const struct wafer_setup *s)
+static int longest_line(const struct inference_setup *s)
 {
 	const struct rxc a = grid_sides(s->prefill, s->line);
 	const struct rxc b = grid_sides(s->decode, s->line);
 	const int n[] = { a.rows, a.cols, b.rows, b.cols };
-	int most = 0;
+	int max = 0;
 
 	for (size_t i = 0; i < sizeof n / sizeof *n; i++)
-		most = n[i] > most ? n[i] : most;
-	return most;
+		max = n[i] > max ? n[i] : max;
+	return max;
 }
 
-void wafer_init(struct wafer *w, const struct wafer_setup *s)
+void inference_init(struct inference *w, const struct inference_setup *s)
 {
-	*w = (struct wafer){ .model = s->model, .mesh = s->mesh,
+	*w = (struct inference){ .model = s->model, .mesh = s->mesh,
 	                     .account_only = s->account_only,
 	                     .prefill_regions = 1, .decode_regions = 1 };
 	ledger_init(&w->ledger, s->device, s->type, longest_line(s));
@@ -65,7 +65,7 @@ void wafer_init(struct wafer *w, const struct wafer_setup *s)
 		             &w->decode);
 }
 
-void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
+void inference_hand_over(struct inference *w, const struct grid *g, int regions,
                      struct wire_words wire)
 {
 	struct ledger *l = &w->ledger;
@@ -75,7 +75,7 @@ void wafer_hand_over(struct wafer *w, const struct grid *g, int regions,
 
 	if (!times)
 		return;
-	c.comm_cycles = cost_hops(l, way) + cost_wire(l, wire.most);
+	c.comm_cycles = cost_hops(l, way) + cost_wire(l, wire.max);
 	ledger_op(l, OP_HANDOVER);
 	for (uint64_t i = 0; i < times; i++) {
 		ledger_charge(l, &c);
@@ -97,7 +97,7 @@ static void decode_state_fini(struct decode_state *s)
 	free(s->angles);
 }
 
-void wafer_fini(struct wafer *w)
+void inference_fini(struct inference *w)
 {
 	for (int i = 0; w->kv && i < w->model->n_layers; i++) {
 		tiles_fini(&w->kv[i].k);

@@ -10,53 +10,54 @@
 #include "mpi_kernels/moves/line.h"
 #include "simd/convert.h"
 
-static struct part tokens_over_rows(const struct kvcache *c, int tokens)
+static struct partition tokens_over_rows(const struct kvcache *c, int tokens)
 {
-	return part_of(tokens, c->grid->rows);
+	return partition_of(tokens, c->grid->rows);
 }
 
 struct range kvcache_tokens(const struct kvcache *c, struct range rows)
 {
-	struct part p = tokens_over_rows(c, c->tokens);
+	struct partition p = tokens_over_rows(c, c->tokens);
 
-	return part_range(&p, rows);
+	return partition_range(&p, rows);
 }
 
 /* With KV_CONCAT: the tokens that row y holds when there are that many. */
 static int concat_row(const struct kvcache *c, int y, int tokens)
 {
-	struct part p = tokens_over_rows(c, c->prompt);
+	struct partition p = tokens_over_rows(c, c->prompt);
 
-	return part_size(&p, y) + (y == p.parts - 1 ? tokens - c->prompt : 0);
+	return partition_size(&p, y) +
+	       (y == p.parts - 1 ? tokens - c->prompt : 0);
 }
 
-int kvcache_most(const struct kvcache *c, int tokens)
+int kvcache_max(const struct kvcache *c, int tokens)
 {
-	struct part p = tokens_over_rows(c, tokens);
+	struct partition p = tokens_over_rows(c, tokens);
 	int first = concat_row(c, 0, tokens);
 	int last = concat_row(c, p.parts - 1, tokens);
 
 	if (c->policy == KV_SHIFT)
-		return part_max(&p);
+		return partition_max(&p);
 	return first > last ? first : last;
 }
 
 struct wire_words kvcache_wire(const struct kvcache *c, uint64_t across)
 {
 	const struct ledger *l = c->grid->ledger;
-	struct part p = tokens_over_rows(c, c->tokens);
+	struct partition p = tokens_over_rows(c, c->tokens);
 	struct wire_words w;
 
 	if (c->policy == KV_SHIFT)
 		return cost_parts(l, &p, across);
 	/* The prompt's partition, but for the last row. */
-	struct part before = tokens_over_rows(c, c->prompt);
+	struct partition before = tokens_over_rows(c, c->prompt);
 	int last = p.parts - 1;
 
 	w = cost_parts(l, &before, across);
-	w.all -= cost_words(l, part_size(&before, last) * across);
+	w.all -= cost_words(l, partition_size(&before, last) * across);
 	w.all += cost_words(l, concat_row(c, last, c->tokens) * across);
-	w.most = cost_words(l, kvcache_most(c, c->tokens) * across);
+	w.max = cost_words(l, kvcache_max(c, c->tokens) * across);
 	return w;
 }
 
@@ -69,7 +70,7 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
                   enum wl_type type, int layers, int max_tokens,
                   enum kv_policy policy)
 {
-	struct part full = part_of(max_tokens, g->rows);
+	struct partition full = partition_of(max_tokens, g->rows);
 
 	*c = (struct kvcache){ .type = type, .grid = g, .layers = layers,
 	                       .kv = h->kv, .policy = policy,
@@ -77,15 +78,15 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 	WL_ASSERT(g->dry || policy == KV_SHIFT);
 	if (g->dry)
 		return;
-	c->channels = range_size(part_range(&h->kv, g->x.mine));
+	c->channels = range_size(partition_range(&h->kv, g->x.local));
 	/* At any time no row holds more than in the end. */
-	c->capacity = part_max(&full) * grid_height(g);
+	c->capacity = partition_max(&full) * grid_height(g);
 	c->k = wl_malloc(layers, sizeof *c->k);
 	c->v = wl_malloc(layers, sizeof *c->v);
 	for (int i = 0; i < layers; i++) {
-		c->k[i] = large_malloc(c->channels * c->capacity,
+		c->k[i] = huge_malloc(c->channels * c->capacity,
 		                       wl_type_size(type));
-		c->v[i] = large_malloc(c->channels * c->capacity,
+		c->v[i] = huge_malloc(c->channels * c->capacity,
 		                       wl_type_size(type));
 	}
 	c->message = wl_malloc(4 * c->channels, wl_type_size(type));
@@ -94,17 +95,17 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 /* Bytes of the fullest core's keys and values of a layer. */
 static uint64_t core_bytes(const struct kvcache *c)
 {
-	return cost_bytes(c->grid->ledger, 2 * (uint64_t)part_max(&c->kv) *
-	                                   kvcache_most(c, c->max_tokens));
+	return cost_bytes(c->grid->ledger, 2 * (uint64_t)partition_max(&c->kv) *
+	                                   kvcache_max(c, c->max_tokens));
 }
 
 void kvcache_fini(struct kvcache *c)
 {
 	if (c->held)
-		ledger_release(c->grid->ledger, SRAM_KV, c->held);
+		ledger_free(c->grid->ledger, SRAM_KV, c->held);
 	for (int i = 0; c->k && i < c->layers; i++) {
-		large_free(c->k[i]);
-		large_free(c->v[i]);
+		huge_free(c->k[i]);
+		huge_free(c->v[i]);
 	}
 	free(c->k);
 	free(c->v);
@@ -158,11 +159,11 @@ static void put(struct kvcache *c, int layer, int token, const float *k,
 
 void kvcache_fill(struct kvcache *c, int layer, const float *k, const float *v)
 {
-	struct range own = kvcache_tokens(c, c->grid->y.mine);
+	struct range own = kvcache_tokens(c, c->grid->y.local);
 	uint64_t bytes = core_bytes(c);
 
 	c->held += bytes;
-	ledger_hold(c->grid->ledger, SRAM_KV, bytes);
+	ledger_alloc(c->grid->ledger, SRAM_KV, bytes);
 	for (int t = own.lo; c->k && t < own.hi; t++) {
 		put(c, layer, t, k, v);
 		k += c->channels;
@@ -192,9 +193,9 @@ void kvcache_append(struct kvcache *c, int layer, const float *k,
 {
 	struct line *l = &c->grid->y;
 	int newest = c->tokens - 1;
-	struct part before = tokens_over_rows(c, newest);
-	struct range had = part_range(&before, l->mine);
-	struct range has = kvcache_tokens(c, l->mine);
+	struct partition before = tokens_over_rows(c, newest);
+	struct range had = partition_range(&before, l->local);
+	struct range has = kvcache_tokens(c, l->local);
 	/* Channels come in pairs: whole words. */
 	size_t bytes = 2 * c->channels * wl_type_size(c->type);
 	char *out = c->message, *in = out + bytes;

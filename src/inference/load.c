@@ -34,7 +34,7 @@ struct share {
 struct loader {
 	struct checkpoint *c;
 	int rank, size;             /* on the mesh's control */
-	struct spread spread;
+	struct redistribution redistribution;
 	size_t round;               /* bytes of a round's rows, at most */
 	void *raw;                  /* rows as the file has them, where the
 	                               weights' type is another */
@@ -54,10 +54,10 @@ static void note_elements(struct loader *l, const char *data,
                           enum wl_type type, size_t n)
 {
 	struct share *s = &l->share[l->tensor];
-	size_t size = wl_type_size(type), most = LOAD_CHECK / size;
+	size_t size = wl_type_size(type), max = LOAD_CHECK / size;
 
-	for (size_t i = 0; i < n; i += most) {
-		size_t part = n - i < most ? n - i : most;
+	for (size_t i = 0; i < n; i += max) {
+		size_t part = n - i < max ? n - i : max;
 
 		if (!wl_all_finite(data + i * size, type, part))
 			s->fault = FAULT_NOT_FINITE;
@@ -114,22 +114,24 @@ static void load_matrix(struct loader *l, enum tensor_kind kind, int layer,
 {
 	struct tensor_shape shape = tensor_shape(checkpoint_model(l->c), kind);
 	size_t row = shape.cols * wl_type_size(l->type);
-	struct part share = part_of(shape.rows, l->size);
-	int most = l->round / row > 1 ? l->round / row : 1;
-	int rounds = (part_max(&share) + most - 1) / most;
-	struct part round = part_of(part_max(&share), rounds);
+	struct partition share = partition_of(shape.rows, l->size);
+	int max = l->round / row > 1 ? l->round / row : 1;
+	int rounds = (partition_max(&share) + max - 1) / max;
+	struct partition round = partition_of(partition_max(&share), rounds);
 	struct profile *profile = t->layout.grid->x.profile;
 
 	for (int i = 0; i < rounds; i++) {
-		void *to = spread_space(&l->spread, part_max(&round) * row);
+		void *to = redistribute_space(&l->redistribution,
+		                              partition_max(&round) * row);
 
 		read_rows(l, kind, layer,
-		          spread_share(&l->spread, shape.rows, l->rank, i,
-		                       rounds), shape.cols, to);
+		          redistribute_share(&l->redistribution, shape.rows,
+		                             l->rank, i, rounds),
+		          shape.cols, to);
 		enum profile_kind before = profile_enter(profile,
 		                                         PROFILE_EXCHANGE);
 
-		spread_round(&l->spread, t, i, rounds);
+		redistribute_round(&l->redistribution, t, i, rounds);
 		profile_leave(profile, before);
 	}
 	next_tensor(l);
@@ -183,22 +185,23 @@ static void load_norm(struct loader *l, const struct weights *w,
                       enum tensor_kind kind, int layer,
                       struct vector_weights *norm)
 {
-	struct part on_x = weights_vocab_layout(w, false).k;
-	struct part on_y = weights_vocab_layout(w, true).k;
+	struct partition on_x = weights_vocab_layout(w, false).k;
+	struct partition on_y = weights_vocab_layout(w, true).k;
 
-	load_blocks(l, kind, layer, part_range(&on_x, w->prefill->x.mine),
-	            part_range(&on_y, w->decode->y.mine), norm);
+	load_blocks(l, kind, layer, partition_range(&on_x, w->prefill->x.local),
+	            partition_range(&on_y, w->decode->y.local), norm);
 }
 
 /* The bias of matrix `which` is cut as the matrix's columns are. */
 static void load_bias(struct loader *l, struct weights *w,
                       enum tensor_kind kind, int layer, int which)
 {
-	struct part prefill = weights_layout(w, which, false).n;
-	struct part decode = weights_layout(w, which, true).n;
+	struct partition prefill = weights_layout(w, which, false).n;
+	struct partition decode = weights_layout(w, which, true).n;
 
-	load_blocks(l, kind, layer, part_range(&prefill, w->prefill->x.mine),
-	            part_range(&decode, w->decode->x.mine),
+	load_blocks(l, kind, layer,
+	            partition_range(&prefill, w->prefill->x.local),
+	            partition_range(&decode, w->decode->x.local),
 	            &w->layer[layer].bias[which]);
 }
 
@@ -242,7 +245,7 @@ static int load_tensor(void *ctx, enum tensor_kind kind, int layer)
 	switch (kind) {
 	case T_EMBEDDING:
 	case T_HEAD:
-		vocab.slab = kind == T_HEAD ? &w->untied_head : &w->embedding;
+		vocab.gemv = kind == T_HEAD ? &w->untied_head : &w->embedding;
 		load_matrix(l, kind, layer, &vocab);
 		break;
 	case T_ATTN_NORM:
@@ -276,7 +279,7 @@ struct judge {
 };
 
 /* The tensor's CRC-32, and the first fault that a rank found. */
-static uint32_t join_shares(const struct judge *j, enum fault *fault)
+static uint32_t overlap_shares(const struct judge *j, enum fault *fault)
 {
 	const struct loader *l = j->l;
 	uint32_t crc = 0;
@@ -303,7 +306,7 @@ static int judge_tensor(void *ctx, enum tensor_kind kind, int layer)
 	struct judge *j = ctx;
 	struct loader *l = j->l;
 	enum fault fault;
-	uint32_t crc = join_shares(j, &fault);
+	uint32_t crc = overlap_shares(j, &fault);
 	char name[64];
 
 	j->tensor++;
@@ -363,11 +366,12 @@ static void set_up(struct loader *l, const struct mesh *mesh)
 	MPI_Comm_size(mesh->control, &l->size);
 	model_each_tensor(checkpoint_model(l->c), count_tensor, &needs);
 	l->share = wl_calloc(l->tensors, sizeof *l->share);
-	spread_init(&l->spread, mesh, needs.row * size);
-	l->round = l->spread.room < LOAD_ROUND ? l->spread.room : LOAD_ROUND;
+	redistribute_init(&l->redistribution, mesh, needs.row * size);
+	l->round = l->redistribution.room < LOAD_ROUND ? l->redistribution.room
+	                                               : LOAD_ROUND;
 	if (l->round < needs.row * size)
 		l->round = needs.row * size;
-	l->raw = large_malloc(l->round / size, sizeof(float));
+	l->raw = huge_malloc(l->round / size, sizeof(float));
 }
 
 int weights_load(struct weights *w, struct checkpoint *c,
@@ -384,10 +388,10 @@ int weights_load(struct weights *w, struct checkpoint *c,
 	enum profile_kind before = profile_enter(w->prefill->x.profile,
 	                                         PROFILE_EXCHANGE);
 
-	spread_meet(&l.spread);
+	redistribute_meet(&l.redistribution);
 	profile_leave(w->prefill->x.profile, before);
-	spread_fini(&l.spread);
-	large_free(l.raw);
+	redistribute_fini(&l.redistribution);
+	huge_free(l.raw);
 	int rc = mesh_agree(mesh->control, l.failed ? -1 : 0, err);
 
 	if (!rc)

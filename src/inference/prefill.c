@@ -26,15 +26,16 @@
 
 /* Activations of the layer in hand; all [tokens on y][. on x]. */
 struct prefill {
-	struct wafer *w;
+	struct inference *w;
 	struct grid *g;
 	struct heads heads;
-	struct part tokens, dim, hidden;
+	struct partition tokens, dim, hidden;
 	struct tiles x;        /* E: the residual stream */
 	float *angles;         /* [own tokens][own KV channels] */
 };
 
-static struct tiles activation(const struct prefill *p, struct part columns)
+static struct tiles activation(const struct prefill *p,
+                               struct partition columns)
 {
 	struct tiles t;
 
@@ -44,17 +45,17 @@ static struct tiles activation(const struct prefill *p, struct part columns)
 
 /* The loop over this rank's cores. */
 #define EACH_CORE(g, y, x)                                            \
-	for (int y = (g)->y.mine.lo; y < (g)->y.mine.hi; y++)         \
-		for (int x = (g)->x.mine.lo; x < (g)->x.mine.hi; x++)
+	for (int y = (g)->y.local.lo; y < (g)->y.local.hi; y++)         \
+		for (int x = (g)->x.local.lo; x < (g)->x.local.hi; x++)
 
 /* Charges ops operations on each element of activations whose columns are cut
  * by `columns`. */
-static void charge_local(const struct prefill *p, const struct part *columns,
-                         uint64_t ops)
+static void charge_local(const struct prefill *p,
+                         const struct partition *columns, uint64_t ops)
 {
 	struct ledger *l = p->g->ledger;
 	const struct charge c = cost_elements(
-		l, ops, part_max(&p->tokens), part_max(columns),
+		l, ops, partition_max(&p->tokens), partition_max(columns),
 		(uint64_t)p->tokens.n * columns->n);
 
 	ledger_charge(l, &c);
@@ -92,17 +93,17 @@ static struct tiles project_biased(const struct prefill *p, struct tiles *a,
 	struct tiles t = project(p, a, layer, which, OP_QKV);
 	const float *bias = p->w->weights.layer[layer].bias[which].prefill;
 	const struct grid *g = p->g;
-	int first = part_start(&t.ring, g->x.mine.lo);
+	int first = partition_start(&t.ring, g->x.local.lo);
 
 	if (p->w->model->qkv_bias)
 		charge_local(p, &t.ring, 1);
 	if (!bias)
 		return t;
 	EACH_CORE(g, y, x) {
-		int n = part_size(&t.ring, x);
-		const float *b = bias + part_start(&t.ring, x) - first;
+		int n = partition_size(&t.ring, x);
+		const float *b = bias + partition_start(&t.ring, x) - first;
 
-		for (int i = 0; i < part_size(&p->tokens, y); i++)
+		for (int i = 0; i < partition_size(&p->tokens, y); i++)
 			vec_add(n, b, tiles_at(&t, y, x) + (size_t)i * n);
 	}
 	hold(p, &t);
@@ -130,8 +131,8 @@ static void add_residual(struct prefill *p, struct tiles *t)
 	charge_local(p, &p->dim, 1);
 	if (!g->dry)
 		EACH_CORE(g, y, x)
-			vec_add((size_t)part_size(&p->tokens, y) *
-			        part_size(&p->dim, x), tiles_at(t, y, x),
+			vec_add((size_t)partition_size(&p->tokens, y) *
+			        partition_size(&p->dim, x), tiles_at(t, y, x),
 			        tiles_at(&p->x, y, x));
 	hold(p, &p->x);
 	tiles_fini(t);
@@ -141,20 +142,21 @@ static void add_residual(struct prefill *p, struct tiles *t)
 static void rotate(const struct prefill *p, struct tiles *t, int group)
 {
 	const struct grid *g = p->g;
-	const struct part *kv = &p->heads.kv;
-	size_t all = range_size(part_range(kv, g->x.mine));
-	int token0 = part_start(&p->tokens, g->y.mine.lo);
-	int channel0 = part_start(kv, g->x.mine.lo);
+	const struct partition *kv = &p->heads.kv;
+	size_t all = range_size(partition_range(kv, g->x.local));
+	int token0 = partition_start(&p->tokens, g->y.local.lo);
+	int channel0 = partition_start(kv, g->x.local.lo);
 
 	charge_local(p, &t->ring, ROPE_OPS);
 	if (g->dry)
 		return;
 	EACH_CORE(g, y, x) {
-		int n = part_size(kv, x);
-		const float *cs = p->angles + (part_start(kv, x) - channel0) +
-		                  (part_start(&p->tokens, y) - token0) * all;
+		int n = partition_size(kv, x);
+		const float *cs =
+			p->angles + (partition_start(kv, x) - channel0) +
+			(partition_start(&p->tokens, y) - token0) * all;
 
-		for (int i = 0; i < part_size(&p->tokens, y); i++)
+		for (int i = 0; i < partition_size(&p->tokens, y); i++)
 			vec_rope(n / 2, group, cs + i * all,
 			         tiles_at(t, y, x) + (size_t)i * n * group);
 	}
@@ -169,8 +171,8 @@ static void turn_keys(const struct prefill *p, struct tiles *from,
 
 	if (!g->dry)
 		EACH_CORE(g, y, x) {
-			int m = part_size(&p->tokens, y);
-			int n = part_size(&p->heads.kv, x);
+			int m = partition_size(&p->tokens, y);
+			int n = partition_size(&p->heads.kv, x);
 			const float *k = tiles_at(from, y, x);
 			float *out = tiles_at(to, y, x);
 
@@ -190,8 +192,8 @@ static void turn_values(const struct prefill *p, struct tiles *from,
 	if (!g->dry)
 		EACH_CORE(g, y, x)
 			memcpy(tiles_at(to, y, x), tiles_at(from, y, x),
-			       (size_t)part_size(&p->tokens, y) *
-			       part_size(&p->heads.kv, x) * sizeof(float));
+			       (size_t)partition_size(&p->tokens, y) *
+			       partition_size(&p->heads.kv, x) * sizeof(float));
 	tiles_fini(from);
 }
 
@@ -254,8 +256,8 @@ static void ffn_block(struct prefill *p, int layer)
 	charge_local(p, &p->hidden, SWIGLU_OPS);
 	if (!g->dry)
 		EACH_CORE(g, y, x)
-			vec_swiglu((size_t)part_size(&p->tokens, y) *
-			           part_size(&p->hidden, x),
+			vec_swiglu((size_t)partition_size(&p->tokens, y) *
+			           partition_size(&p->hidden, x),
 			           tiles_at(&gate, y, x), tiles_at(&up, y, x));
 	hold(p, &gate);
 	tiles_fini(&up);
@@ -270,10 +272,11 @@ static void ffn_block(struct prefill *p, int layer)
 /* Copies the vector of row t, E on this rank's columns, into its tiles. */
 static void place_row(struct prefill *p, int t, const float *row)
 {
-	int y = part_owner(&p->tokens, t), i = t - part_start(&p->tokens, y);
+	int y = partition_owner(&p->tokens, t),
+	    i = t - partition_start(&p->tokens, y);
 
-	for (int x = p->g->x.mine.lo; x < p->g->x.mine.hi; x++) {
-		int n = part_size(&p->dim, x);
+	for (int x = p->g->x.local.lo; x < p->g->x.local.hi; x++) {
+		int n = partition_size(&p->dim, x);
 
 		memcpy(tiles_at(&p->x, y, x) + (size_t)i * n, row,
 		       n * sizeof *row);
@@ -286,7 +289,7 @@ static void place_row(struct prefill *p, int t, const float *row)
 static void embed(struct prefill *p, const int *ids)
 {
 	struct grid *g = p->g;
-	const struct slab *e = &p->w->weights.embedding;
+	const struct gemv_matrix *e = &p->w->weights.embedding;
 	struct layout l = weights_vocab_layout(&p->w->weights, false);
 	struct box own = layout_own_box(&l);
 	size_t n = p->tokens.n, words = range_size(own.k);
@@ -295,14 +298,14 @@ static void embed(struct prefill *p, const int *ids)
 
 	ledger_op(g->ledger, OP_EMBED);
 	for (size_t t = 0; t < n; t++) {
-		to[t] = part_owner(&p->tokens, t);
+		to[t] = partition_owner(&p->tokens, t);
 		if (g->dry)
 			continue;
-		from[t] = part_owner(&l.n, ids[t]);
+		from[t] = partition_owner(&l.n, ids[t]);
 		if (line_has(&g->y, from[t]) || line_has(&g->y, to[t]))
 			row[t] = wl_malloc(words, sizeof **row);
 		if (line_has(&g->y, from[t]))
-			slab_column(e, ids[t] - own.n.lo, row[t]);
+			gemv_matrix_column(e, ids[t] - own.n.lo, row[t]);
 	}
 	line_route(&g->y, n, from, to, row, words,
 	           cost_parts(g->ledger, &p->dim, 1));
@@ -320,24 +323,24 @@ static void embed(struct prefill *p, const int *ids)
  * decode phase's head with x and y exchanged. */
 static int head(struct prefill *p)
 {
-	struct wafer *w = p->w;
+	struct inference *w = p->w;
 	struct grid *g = p->g;
-	const struct slab *s = weights_head(&w->weights);
-	struct part vocab = weights_vocab_layout(&w->weights, false).n;
-	size_t words = range_size(part_range(&p->dim, g->x.mine));
+	const struct gemv_matrix *s = weights_head(&w->weights);
+	struct partition vocab = weights_vocab_layout(&w->weights, false).n;
+	size_t words = range_size(partition_range(&p->dim, g->x.local));
 	size_t *part_words = wl_malloc(g->cols, sizeof *part_words);
 	int *root = wl_malloc(g->cols, sizeof *root);
-	int row = part_owner(&p->tokens, p->tokens.n - 1);
-	struct line_parts parts = line_vector_parts(&p->dim, g->x.mine, row,
+	int row = partition_owner(&p->tokens, p->tokens.n - 1);
+	struct line_parts parts = line_vector_parts(&p->dim, g->x.local, row,
 	                                            part_words, root);
-	int at = p->tokens.n - 1 - part_start(&p->tokens, row);
+	int at = p->tokens.n - 1 - partition_start(&p->tokens, row);
 	float *x = wl_calloc(words, sizeof *x);
 	float *h = wl_calloc(words, sizeof *h), *to = x;
 
 	ledger_op(g->ledger, OP_HEAD);
-	if (!g->dry && row >= g->y.mine.lo && row < g->y.mine.hi)
-		for (int c = g->x.mine.lo; c < g->x.mine.hi; c++) {
-			int n = part_size(&p->dim, c);
+	if (!g->dry && row >= g->y.local.lo && row < g->y.local.hi)
+		for (int c = g->x.local.lo; c < g->x.local.hi; c++) {
+			int n = partition_size(&p->dim, c);
 
 			memcpy(to, tiles_at(&p->x, row, c) + (size_t)at * n,
 			       n * sizeof *x);
@@ -360,7 +363,7 @@ static int head(struct prefill *p)
 	return argmax_vector(g, AXIS_Y, &vocab, w->prefill_logits);
 }
 
-static void report(struct wafer *w, int layer)
+static void report(struct inference *w, int layer)
 {
 	if (w->progress)
 		w->progress(w->progress_ctx, layer, w->model->n_layers);
@@ -369,7 +372,7 @@ static void report(struct wafer *w, int layer)
 /* Tiles for the keys and values of all layers, in which they travel on y. */
 static void make_kv(struct prefill *p)
 {
-	struct wafer *w = p->w;
+	struct inference *w = p->w;
 
 	w->kv = wl_calloc(w->model->n_layers, sizeof *w->kv);
 	for (int i = 0; i < w->model->n_layers; i++) {
@@ -380,36 +383,37 @@ static void make_kv(struct prefill *p)
 	}
 }
 
-void prefill_hand_over(struct wafer *w)
+void prefill_hand_over(struct inference *w)
 {
-	wafer_hand_over(w, &w->prefill, w->prefill_regions,
+	inference_hand_over(w, &w->prefill, w->prefill_regions,
 	                cost_parts(&w->ledger, &w->prompt, w->model->dim));
 }
 
-static struct prefill prefill_of(struct wafer *w, int n)
+static struct prefill prefill_of(struct inference *w, int n)
 {
 	struct grid *g = &w->prefill;
 
 	return (struct prefill){
 		.w = w, .g = g, .heads = weights_heads(&w->weights, false),
-		.tokens = part_of(n, g->rows),
+		.tokens = partition_of(n, g->rows),
 		.dim = weights_cut(&w->weights, DIM_E, false, g->cols),
 		.hidden = weights_cut(&w->weights, DIM_F, false, g->cols) };
 }
 
-uint64_t prefill_least(struct wafer *w, int n)
+uint64_t prefill_min_cycles(struct inference *w, int n)
 {
 	const struct prefill p = prefill_of(w, n);
 	const struct gemm_algorithm *alg = w->weights.gemm;
 	const struct ledger *l = &w->ledger;
-	uint64_t layer = attention_least(l, &p.heads, &p.tokens);
+	uint64_t layer = attention_min_cycles(l, &p.heads, &p.tokens);
 	int places = gemm_blocks(p.g);
 
 	for (int i = 0; i < W_COUNT; i++) {
-		struct part out = weights_output(&w->weights, i);
+		struct partition out = weights_output(&w->weights, i);
 		int k = w->weights.layer[0].tiles[i].ring.n;
 
-		layer += cost_gemm(l, part_max(&p.tokens), part_max(&out), k);
+		layer += cost_gemm(l, partition_max(&p.tokens),
+		                   partition_max(&out), k);
 		/* Those that go round are set up anew in each step. */
 		if (alg->skewed && places > 1)
 			layer += places * cost_exchange(l);
@@ -417,13 +421,13 @@ uint64_t prefill_least(struct wafer *w, int n)
 	return w->model->n_layers * layer;
 }
 
-int prefill_run(struct wafer *w, const int *ids, int n)
+int prefill_run(struct inference *w, const int *ids, int n)
 {
 	const struct model *m = w->model;
 	struct grid *g = &w->prefill;
 	struct prefill p = prefill_of(w, n);
-	struct range tokens = part_range(&p.tokens, g->y.mine);
-	struct range channels = part_range(&p.heads.kv, g->x.mine);
+	struct range tokens = partition_range(&p.tokens, g->y.local);
+	struct range channels = partition_range(&p.heads.kv, g->x.local);
 
 	ledger_phase(g->ledger, PHASE_PREFILL);
 	w->prompt = p.tokens;
@@ -451,11 +455,11 @@ int prefill_run(struct wafer *w, const int *ids, int n)
 	return next;
 }
 
-void prefill_gather_logits(struct wafer *w, float *all)
+void prefill_gather_logits(struct inference *w, float *all)
 {
 	struct grid *g = &w->prefill;
-	struct part vocab = weights_vocab_layout(&w->weights, false).n;
-	bool first = g->x.mine.lo == 0;
+	struct partition vocab = weights_vocab_layout(&w->weights, false).n;
+	bool first = g->x.local.lo == 0;
 
 	ledger_op(g->ledger, OP_CHOOSE);
 	line_gather(&g->y, &vocab, first ? w->prefill_logits : NULL, all);

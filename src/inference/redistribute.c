@@ -17,26 +17,26 @@ struct piece {
 	int line, place;     /* the tile's */
 };
 
-struct range spread_share(const struct spread *s, int rows, int r, int i,
-                          int n)
+struct range redistribute_share(const struct redistribution *s, int rows, int r,
+                                int i, int n)
 {
-	struct part all = part_of(rows, s->size);
-	struct part part = part_of(part_size(&all, r), n);
-	int first = part_start(&all, r);
+	struct partition all = partition_of(rows, s->size);
+	struct partition part = partition_of(partition_size(&all, r), n);
+	int first = partition_start(&all, r);
 
-	return (struct range){ first + part_start(&part, i),
-	                       first + part_start(&part, i + 1) };
+	return (struct range){ first + partition_start(&part, i),
+	                       first + partition_start(&part, i + 1) };
 }
 
-static struct range share_of(const struct spread *s, const struct round *d,
-                             int r)
+static struct range share_of(const struct redistribution *s,
+                             const struct round *d, int r)
 {
-	return spread_share(s, d->rows, r, d->i, d->n);
+	return redistribute_share(s, d->rows, r, d->i, d->n);
 }
 
 static size_t element_size(const struct target *t)
 {
-	return wl_type_size(t->slab ? t->slab->type : t->tiles->type);
+	return wl_type_size(t->gemv ? t->gemv->type : t->tiles->type);
 }
 
 /* --- Where rows belong --- */
@@ -51,8 +51,8 @@ static void each_piece(const struct target *t, const struct mesh *m, int r,
 	const struct tiles *tiles = t->tiles;
 	struct box box = layout_box(&t->layout, r / m->cols, r % m->cols);
 
-	if (t->slab) {
-		box.k = range_meet(box.k, rows);
+	if (t->gemv) {
+		box.k = range_intersect(box.k, rows);
 		visit(ctx, &(struct piece){ .k = box.k, .n = box.n });
 		return;
 	}
@@ -62,8 +62,8 @@ static void each_piece(const struct target *t, const struct mesh *m, int r,
 	struct range lines = on_x ? ys : xs, cores = on_x ? xs : ys;
 
 	for (int k = rows.lo; k < rows.hi;) {
-		int b = part_owner(&tiles->ring, k);
-		int end = part_start(&tiles->ring, b + 1);
+		int b = partition_owner(&tiles->ring, k);
+		int end = partition_start(&tiles->ring, b + 1);
 		struct piece p = { .k = { k, end < rows.hi ? end : rows.hi } };
 
 		for (int q = lines.lo; q < lines.hi; q++) {
@@ -73,7 +73,7 @@ static void each_piece(const struct target *t, const struct mesh *m, int r,
 
 			if (core < cores.lo || core >= cores.hi)
 				continue;
-			p.n = part_range(&t->layout.n,
+			p.n = partition_range(&t->layout.n,
 			                 (struct range){ q, q + 1 });
 			visit(ctx, &p);
 		}
@@ -90,18 +90,18 @@ static void lay_piece(const struct target *t, const struct piece *p,
 	/* They are not written to. */
 	void *rows = (void *)(uintptr_t)from;
 
-	if (t->slab) {
-		slab_copy(t->slab, (struct range){ p->k.lo - own.k.lo,
+	if (t->gemv) {
+		gemv_matrix_copy(t->gemv, (struct range){ p->k.lo - own.k.lo,
 		                                   p->k.hi - own.k.lo },
 		          0, range_size(p->n), rows, pitch, false);
 		return;
 	}
-	const struct part *ring = &t->tiles->ring;
-	int b = part_owner(ring, p->k.lo);
+	const struct partition *ring = &t->tiles->ring;
+	int b = partition_owner(ring, p->k.lo);
 	char *to = (char *)*tiles_slot(t->tiles, p->line, p->place) +
-	           (p->k.lo - part_start(ring, b)) * row;
+	           (p->k.lo - partition_start(ring, b)) * row;
 
-	store_rows(to, row, rows, pitch, range_size(p->k), row, false);
+	matrix_view_rows(to, row, rows, pitch, range_size(p->k), row, false);
 }
 
 /* Copies pieces between whole rows, a message, and memory. */
@@ -153,8 +153,8 @@ static void pack_piece(void *ctx, const struct piece *p)
 	struct walk *w = ctx;
 	size_t bytes = range_size(p->n) * w->element;
 
-	store_rows((char *)(uintptr_t)first_row(w, p), row_pitch(w), w->message,
-	           bytes, range_size(p->k), bytes, true);
+	matrix_view_rows((char *)(uintptr_t)first_row(w, p), row_pitch(w),
+	                 w->message, bytes, range_size(p->k), bytes, true);
 	w->message += piece_bytes(w, p);
 }
 
@@ -168,27 +168,28 @@ static void unpack_piece(void *ctx, const struct piece *p)
 	w->message += piece_bytes(w, p);
 }
 
-void spread_init(struct spread *s, const struct mesh *mesh, size_t least)
+void redistribute_init(struct redistribution *s, const struct mesh *mesh,
+                       size_t min)
 {
-	*s = (struct spread){ .mesh = mesh };
+	*s = (struct redistribution){ .mesh = mesh };
 	MPI_Comm_rank(mesh->control, &s->rank);
 	MPI_Comm_size(mesh->control, &s->size);
-	s->room = least > ROOM ? least : ROOM;
-	s->rows = large_malloc(1, s->room);
+	s->room = min > ROOM ? min : ROOM;
+	s->rows = huge_malloc(1, s->room);
 }
 
-void spread_fini(struct spread *s)
+void redistribute_fini(struct redistribution *s)
 {
-	large_free(s->rows);
-	large_free(s->message[0]);
-	large_free(s->message[1]);
+	huge_free(s->rows);
+	huge_free(s->message[0]);
+	huge_free(s->message[1]);
 }
 
 /* --- The exchange --- */
 
 /* Calls visit for the pieces that rank `from` gives to rank `to` in the rounds
  * that wait. */
-static void each_waiting(const struct spread *s, int from, int to,
+static void each_waiting(const struct redistribution *s, int from, int to,
                          void (*visit)(void *ctx, const struct piece *p),
                          struct walk *w)
 {
@@ -204,7 +205,7 @@ static void each_waiting(const struct spread *s, int from, int to,
 	}
 }
 
-static size_t count_pieces(const struct spread *s, int from, int to)
+static size_t count_pieces(const struct redistribution *s, int from, int to)
 {
 	struct walk w = { .bytes = 0 };
 
@@ -213,19 +214,19 @@ static size_t count_pieces(const struct spread *s, int from, int to)
 }
 
 /* The message to give or get, with room for so many bytes. */
-static char *message_of(struct spread *s, int i, size_t bytes)
+static char *message_of(struct redistribution *s, int i, size_t bytes)
 {
 	if (bytes > INT_MAX)
 		wl_die("a message of %zu bytes is too long", bytes);
 	if (s->message_room[i] < bytes) {
-		large_free(s->message[i]);
-		s->message[i] = large_malloc(bytes, 1);
+		huge_free(s->message[i]);
+		s->message[i] = huge_malloc(bytes, 1);
 		s->message_room[i] = bytes;
 	}
 	return s->message[i];
 }
 
-static void exchange(struct spread *s)
+static void exchange(struct redistribution *s)
 {
 	int count[2][s->size], at[2][s->size]; /* [give, get] */
 	size_t total[2] = { 0, 0 };
@@ -261,17 +262,18 @@ static void exchange(struct spread *s)
 
 /* --- Rounds --- */
 
-void *spread_space(struct spread *s, size_t bytes)
+void *redistribute_space(struct redistribution *s, size_t bytes)
 {
 	WL_ASSERT(bytes <= s->room);
-	if (s->rounds == SPREAD_ROUNDS || s->used + bytes > s->room)
-		spread_meet(s);
+	if (s->rounds == REDISTRIBUTE_ROUNDS || s->used + bytes > s->room)
+		redistribute_meet(s);
 	s->round[s->rounds].at = s->used;
 	s->used += bytes;
 	return s->rows + s->round[s->rounds].at;
 }
 
-void spread_round(struct spread *s, const struct target *t, int i, int n)
+void redistribute_round(struct redistribution *s, const struct target *t, int i,
+                        int n)
 {
 	struct round *d = &s->round[s->rounds++];
 
@@ -287,7 +289,7 @@ void spread_round(struct spread *s, const struct target *t, int i, int n)
 	each_piece(t, s->mesh, s->rank, rows, keep_piece, &w);
 }
 
-void spread_meet(struct spread *s)
+void redistribute_meet(struct redistribution *s)
 {
 	exchange(s);
 	s->rounds = 0;

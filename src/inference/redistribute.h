@@ -16,7 +16,7 @@
 struct target {
 	struct layout layout;
 	struct tiles *tiles;   /* or */
-	struct slab *slab;
+	struct gemv_matrix *gemv;
 };
 
 /* Rows of a matrix that were read in one round: every rank's equal share of
@@ -29,35 +29,37 @@ struct round {
 };
 
 /* Rounds that wait for the ranks to meet, at most. */
-#define SPREAD_ROUNDS 64
+#define REDISTRIBUTE_ROUNDS 64
 
-struct spread {
+struct redistribution {
 	const struct mesh *mesh;
 	int rank, size;        /* on mesh->control */
 	size_t room;           /* bytes of rows of a rank that may wait */
 	size_t used;
 	char *rows;            /* [room] */
-	struct round round[SPREAD_ROUNDS]; /* that wait */
+	struct round round[REDISTRIBUTE_ROUNDS]; /* that wait */
 	int rounds;
 	char *message[2];      /* [give, get] */
 	size_t message_room[2];
 };
 
-/* least: bytes that must find room, those of a row. Free with spread_fini.
+/* least: bytes that must find room, those of a row. Free with redistribute_fini.
  * Both collective over mesh->control. */
-void spread_init(struct spread *s, const struct mesh *mesh, size_t least);
-void spread_fini(struct spread *s);
+void redistribute_init(struct redistribution *s, const struct mesh *mesh,
+                       size_t min);
+void redistribute_fini(struct redistribution *s);
 
 /* The rows of rank r in round i of n. Pure. */
-struct range spread_share(const struct spread *s, int rows, int r, int i,
-                          int n);
+struct range redistribute_share(const struct redistribution *s, int rows, int r,
+                                int i, int n);
 
 /* Where this rank puts its rows of the next round, which have at most so many
  * bytes (up to room) on any rank. Collective over mesh->control, as are: */
-void *spread_space(struct spread *s, size_t bytes);
+void *redistribute_space(struct redistribution *s, size_t bytes);
 /* Round i of n: the rows are there. Ranks need not have met. */
-void spread_round(struct spread *s, const struct target *t, int i, int n);
+void redistribute_round(struct redistribution *s, const struct target *t, int i,
+                        int n);
 /* Meets the others: then all rows are in their places. */
-void spread_meet(struct spread *s);
+void redistribute_meet(struct redistribution *s);
 
 #endif

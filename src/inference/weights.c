@@ -28,27 +28,27 @@ struct heads weights_heads(const struct weights *w, bool decode)
 	struct grid *g = decode ? w->decode : w->prefill;
 	struct heads h = heads_of(w->model, g->cols);
 
-	h.kv.spread = h.q.spread = !decode && gemm_spreads(w->gemm, g);
+	h.kv.dispersed = h.q.dispersed = !decode && gemm_disperses(w->gemm, g);
 	return h;
 }
 
-struct part weights_cut(const struct weights *w, enum dim d, bool decode,
+struct partition weights_cut(const struct weights *w, enum dim d, bool decode,
                         int n)
 {
 	const struct model *m = w->model;
 	struct heads h = heads_of(m, n);
-	struct part cut[] = {
-		[DIM_E] = part_of(m->dim, n),
-		[DIM_F] = part_of(m->hidden_dim, n),
+	struct partition cut[] = {
+		[DIM_E] = partition_of(m->dim, n),
+		[DIM_F] = partition_of(m->hidden_dim, n),
 		[DIM_Q] = h.q,
 		[DIM_KV] = h.kv,
 	};
 
-	cut[d].spread = !decode && gemm_spreads(w->gemm, w->prefill);
+	cut[d].dispersed = !decode && gemm_disperses(w->gemm, w->prefill);
 	return cut[d];
 }
 
-struct part weights_output(const struct weights *w, int which)
+struct partition weights_output(const struct weights *w, int which)
 {
 	return weights_cut(w, matrix[which].n, false, w->prefill->cols);
 }
@@ -73,10 +73,11 @@ struct layout weights_vocab_layout(const struct weights *w, bool decode)
 	    on_n = decode ? g->cols : g->rows;
 
 	return (struct layout){ g, weights_cut(w, DIM_E, decode, on_k),
-	                        part_of(w->model->vocab_size, on_n), !decode };
+		                partition_of(w->model->vocab_size, on_n),
+		                !decode };
 }
 
-const struct slab *weights_head(const struct weights *w)
+const struct gemv_matrix *weights_head(const struct weights *w)
 {
 	return w->model->tied ? &w->embedding : &w->untied_head;
 }
@@ -84,11 +85,11 @@ const struct slab *weights_head(const struct weights *w)
 /* Bytes of the fullest core for a norm, in the forms of both phases. */
 static uint64_t norm_bytes(const struct weights *w)
 {
-	struct part row = part_of(w->model->dim, w->prefill->cols);
-	struct part column = part_of(w->model->dim, w->decode->rows);
+	struct partition row = partition_of(w->model->dim, w->prefill->cols);
+	struct partition column = partition_of(w->model->dim, w->decode->rows);
 
-	return cost_bytes(w->prefill->ledger, part_max(&row) +
-	                                      part_max(&column));
+	return cost_bytes(w->prefill->ledger, partition_max(&row) +
+	                                      partition_max(&column));
 }
 
 /* The same for the norms and biases of all layers. */
@@ -101,7 +102,7 @@ static uint64_t vector_bytes(const struct weights *w)
 		for (int decode = 0; decode <= 1; decode++) {
 			struct layout l = weights_layout(w, i, decode);
 
-			biases += part_max(&l.n);
+			biases += partition_max(&l.n);
 		}
 	return m->n_layers * (2 * norm_bytes(w) +
 	                      cost_bytes(w->prefill->ledger, biases));
@@ -115,12 +116,12 @@ void weights_init(struct weights *w, const struct model *m, enum wl_type type,
 	                       .prefill = prefill, .decode = decode };
 	struct layout vocab = weights_vocab_layout(w, false);
 
-	slab_init(&w->embedding, &vocab, 1, type, SRAM_VOCAB);
+	gemv_matrix_init(&w->embedding, &vocab, 1, type, SRAM_VOCAB);
 	if (!m->tied)
-		slab_init(&w->untied_head, &vocab, 1, type, SRAM_VOCAB);
-	ledger_hold(prefill->ledger, SRAM_WEIGHTS, vector_bytes(w));
+		gemv_matrix_init(&w->untied_head, &vocab, 1, type, SRAM_VOCAB);
+	ledger_alloc(prefill->ledger, SRAM_WEIGHTS, vector_bytes(w));
 	/* The last norm lies with the head. */
-	ledger_hold(prefill->ledger, SRAM_VOCAB, norm_bytes(w));
+	ledger_alloc(prefill->ledger, SRAM_VOCAB, norm_bytes(w));
 	w->layer = wl_calloc(m->n_layers, sizeof *w->layer);
 	for (int i = 0; i < m->n_layers; i++)
 		for (int j = 0; j < W_COUNT; j++) {
@@ -151,21 +152,21 @@ void weights_fini(struct weights *w)
 
 		for (int j = 0; j < W_COUNT; j++)
 			tiles_fini(&l->tiles[j]);
-		slab_fini(&l->qkv);
-		slab_fini(&l->output);
-		slab_fini(&l->up);
-		slab_fini(&l->down);
+		gemv_matrix_fini(&l->qkv);
+		gemv_matrix_fini(&l->output);
+		gemv_matrix_fini(&l->up);
+		gemv_matrix_fini(&l->down);
 		for (int j = 0; j < W_BIASED; j++)
 			vector_fini(&l->bias[j]);
 		vector_fini(&l->attention_norm);
 		vector_fini(&l->ffn_norm);
 	}
 	vector_fini(&w->norm);
-	ledger_release(w->prefill->ledger, SRAM_WEIGHTS, vector_bytes(w));
-	ledger_release(w->prefill->ledger, SRAM_VOCAB, norm_bytes(w));
+	ledger_free(w->prefill->ledger, SRAM_WEIGHTS, vector_bytes(w));
+	ledger_free(w->prefill->ledger, SRAM_VOCAB, norm_bytes(w));
 	free(w->rope_factors);
-	slab_fini(&w->embedding);
-	slab_fini(&w->untied_head);
+	gemv_matrix_fini(&w->embedding);
+	gemv_matrix_fini(&w->untied_head);
 	free(w->layer);
 	memset(w, 0, sizeof *w);
 }
@@ -179,23 +180,23 @@ static void unskew_layer(struct weights *w, struct layer_weights *l)
 }
 
 /* Matrices that share a slab, at most: q, k and v. */
-#define SLAB_MOST 3
+#define GEMV_MATRIX_MAX 3
 
 /* Moves n matrices of a layer into one slab of the decode phase. */
 static void move_matrices(struct weights *w, struct layer_weights *layer,
-                          const int *which, int n, struct slab *slab)
+                          const int *which, int n, struct gemv_matrix *gemv)
 {
-	struct layout to[SLAB_MOST] = { { 0 } };
+	struct layout to[GEMV_MATRIX_MAX] = { { 0 } };
 	size_t at = 0;
 
 	for (int i = 0; i < n; i++)
 		to[i] = weights_layout(w, which[i], true);
-	slab_init(slab, to, n, w->type, SRAM_WEIGHTS);
+	gemv_matrix_init(gemv, to, n, w->type, SRAM_WEIGHTS);
 	for (int i = 0; i < n; i++) {
 		struct tiles *t = &layer->tiles[which[i]];
 		struct layout from = weights_layout(w, which[i], false);
-		struct store source = tiles_store(t);
-		struct store sink = slab_store(slab, &to[i], at);
+		struct matrix_view source = tiles_view(t);
+		struct matrix_view sink = gemv_matrix_view(gemv, &to[i], at);
 
 		relayout(&from, &to[i], &source, &sink);
 		tiles_fini(t);
@@ -203,18 +204,18 @@ static void move_matrices(struct weights *w, struct layer_weights *layer,
 	}
 }
 
-static void move_vocab(struct weights *w, struct slab *s)
+static void move_vocab(struct weights *w, struct gemv_matrix *s)
 {
 	struct layout from = weights_vocab_layout(w, false);
 	struct layout to = weights_vocab_layout(w, true);
-	struct slab old = *s;
-	struct store source = slab_store(&old, &from, 0);
-	struct store sink = slab_store(s, &to, 0);
+	struct gemv_matrix old = *s;
+	struct matrix_view source = gemv_matrix_view(&old, &from, 0);
+	struct matrix_view sink = gemv_matrix_view(s, &to, 0);
 
-	slab_retire(&old);
-	slab_init(s, &to, 1, w->type, SRAM_VOCAB);
+	gemv_matrix_retire(&old);
+	gemv_matrix_init(s, &to, 1, w->type, SRAM_VOCAB);
 	relayout(&from, &to, &source, &sink);
-	slab_fini(&old);
+	gemv_matrix_fini(&old);
 }
 
 void weights_transition(struct weights *w)

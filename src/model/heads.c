@@ -14,20 +14,20 @@ struct heads heads_of(const struct model *m, int cols)
 
 int heads_first(const struct heads *h, int g)
 {
-	return part_owner(&h->kv, g * h->head_dim);
+	return partition_owner(&h->kv, g * h->head_dim);
 }
 
 int heads_last(const struct heads *h, int g)
 {
-	return part_owner(&h->kv, (g + 1) * h->head_dim - 1);
+	return partition_owner(&h->kv, (g + 1) * h->head_dim - 1);
 }
 
 struct range heads_channels(const struct heads *h, int g, int x)
 {
 	struct range head = { g * h->head_dim, (g + 1) * h->head_dim };
-	struct range r = range_meet(head, part_range(&h->kv,
+	struct range r = range_intersect(head, partition_range(&h->kv,
 	                            (struct range){ x, x + 1 }));
-	int start = part_start(&h->kv, x);
+	int start = partition_start(&h->kv, x);
 
 	if (r.hi <= r.lo)
 		return (struct range){ 0, 0 };
@@ -36,7 +36,7 @@ struct range heads_channels(const struct heads *h, int g, int x)
 
 struct range heads_on(const struct heads *h, struct range xs)
 {
-	struct range c = part_range(&h->kv, xs);
+	struct range c = partition_range(&h->kv, xs);
 
 	if (c.hi <= c.lo)
 		return (struct range){ 0, 0 };
@@ -44,14 +44,14 @@ struct range heads_on(const struct heads *h, struct range xs)
 	                       (c.hi - 1) / h->head_dim + 1 };
 }
 
-int heads_most(const struct heads *h)
+int heads_max(const struct heads *h)
 {
-	int most = 0;
+	int max = 0;
 
 	for (int x = 0; x < h->kv.parts; x++) {
 		int here = range_size(heads_on(h, (struct range){ x, x + 1 }));
 
-		most = here > most ? here : most;
+		max = here > max ? here : max;
 	}
-	return most;
+	return max;
 }

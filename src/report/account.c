@@ -65,12 +65,12 @@ static struct shares shares_of(const struct sram_peak *p,
 static bool holds(const struct shares *s, int n, uint64_t bytes)
 {
 	uint64_t end = n > 1 ? s->end : s->all_ends;
-	uint64_t most = s->layer ? s->layer : 1;
+	uint64_t max = s->layer ? s->layer : 1;
 
 	if (bytes < s->each + end)
 		return false;
-	return (n > 1 ? 2 : 1) * ((bytes - s->each - end) / most) +
-	       (n > 2 ? n - 2 : 0) * ((bytes - s->each) / most) >=
+	return (n > 1 ? 2 : 1) * ((bytes - s->each - end) / max) +
+	       (n > 2 ? n - 2 : 0) * ((bytes - s->each) / max) >=
 	       (uint64_t)s->layers;
 }
 
@@ -122,7 +122,7 @@ int account_regions_held(const struct device *d, int rows, int cols)
 	return held < INT_MAX ? (int)held : INT_MAX;
 }
 
-static void find_regions(struct phase_account *p, const struct wafer *w)
+static void find_regions(struct phase_account *p, const struct inference *w)
 {
 	const struct device *d = w->ledger.device;
 
@@ -136,7 +136,7 @@ static void make_phase(struct account *a, enum phase which, int tokens,
                        struct rxc grid, int regions)
 {
 	struct phase_account *p = &a->phase[which];
-	const struct ledger *l = &a->wafer->ledger;
+	const struct ledger *l = &a->inference->ledger;
 
 	*p = (struct phase_account){ .tokens = tokens, .grid = grid,
 	                             .regions = regions,
@@ -150,7 +150,7 @@ static void make_phase(struct account *a, enum phase which, int tokens,
 	if (!grid.rows)
 		return;
 	p->cores_busy = cores_busy(&p->total, grid);
-	find_regions(p, a->wafer);
+	find_regions(p, a->inference);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -169,18 +169,18 @@ static void violate(struct account *a, const char *fmt, ...)
 /* What takes most of a core's memory. */
 static enum sram largest(const struct sram_peak *p)
 {
-	enum sram most = 0;
+	enum sram max = 0;
 
 	for (int i = 1; i < NSRAM; i++)
-		if (p->held[i] > p->held[most])
-			most = i;
-	return most;
+		if (p->held[i] > p->held[max])
+			max = i;
+	return max;
 }
 
 /* The first row has the larger blocks; concatenated tokens are on the last. */
 static int fullest_row(const struct account *a, enum phase p)
 {
-	const struct wafer *w = a->wafer;
+	const struct inference *w = a->inference;
 
 	return p == PHASE_DECODE && w->kv_policy == KV_CONCAT
 	       ? w->decode.rows - 1 : 0;
@@ -189,15 +189,16 @@ static int fullest_row(const struct account *a, enum phase p)
 static void check_phase(struct account *a, enum phase which)
 {
 	const struct phase_account *p = &a->phase[which];
-	const struct device *d = a->wafer->ledger.device;
+	const struct device *d = a->inference->ledger.device;
 	const char *phase = phase_name(which);
 
 	if (p->core_bytes > device_usable_sram(d))
-		violate(a, "M: %s, %s: core (%d,0) holds %llu bytes of %.0f, "
-		        "most of it %s", phase, op_name(p->peak.op),
-		        fullest_row(a, which),
-		        (unsigned long long)p->core_bytes, device_usable_sram(d),
-		        sram_name(largest(&p->peak)));
+		violate(a,
+		        "M: %s, %s: core (%d,0) holds %llu bytes of %.0f, "
+		        "most of it %s",
+		        phase, op_name(p->peak.op), fullest_row(a, which),
+		        (unsigned long long)p->core_bytes,
+		        device_usable_sram(d), sram_name(largest(&p->peak)));
 	if (!p->grid.rows)
 		return;
 	if (p->regions > p->regions_held)
@@ -212,7 +213,7 @@ static void check_phase(struct account *a, enum phase which)
 /* Kernels that need more paths than there are by themselves. */
 static void check_routes(struct account *a, enum phase which)
 {
-	const struct ledger *l = &a->wafer->ledger;
+	const struct ledger *l = &a->inference->ledger;
 
 	for (int op = 0; op < NOPS; op++) {
 		int paths = ledger_paths(l, which, op);
@@ -227,22 +228,22 @@ static void check_routes(struct account *a, enum phase which)
 
 /* Bytes of the largest exchange buffers in decode, when each row holds that
  * many tokens: those of the scores, or of what does not depend on tokens. */
-static uint64_t exchange_bytes(const struct wafer *w, const struct heads *h,
+static uint64_t exchange_bytes(const struct inference *w, const struct heads *h,
                                uint64_t row)
 {
 	const struct ledger *l = &w->ledger;
 	const struct layer_weights *layer = &w->weights.layer[0];
 	const uint64_t words[] = {
-		layer->qkv.wire.most, layer->output.wire.most,
-		layer->up.wire.most, layer->down.wire.most,
-		weights_head(&w->weights)->wire.most,
-		w->state.sums_wire.most, cost_parts(l, &h->kv, 2).most,
+		layer->qkv.wire.max, layer->output.wire.max,
+		layer->up.wire.max, layer->down.wire.max,
+		weights_head(&w->weights)->wire.max,
+		w->state.sums_wire.max, cost_parts(l, &h->kv, 2).max,
 		cost_words(l, h->group * row) };
-	uint64_t most = 0;
+	uint64_t max = 0;
 
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		most = words[i] > most ? words[i] : most;
-	return 8 * most;
+		max = words[i] > max ? words[i] : max;
+	return 8 * max;
 }
 
 /* Decode's memory when each row holds that many tokens, whatever the request
@@ -250,18 +251,18 @@ static uint64_t exchange_bytes(const struct wafer *w, const struct heads *h,
  * exchange these. */
 static struct shares with_rows(const struct account *a, uint64_t row)
 {
-	const struct wafer *w = a->wafer;
+	const struct inference *w = a->inference;
 	const struct ledger *l = &w->ledger;
 	struct heads h = heads_of(w->model, w->decode.cols);
 	struct sram_peak p = a->phase[PHASE_DECODE].peak;
-	uint64_t score = cost_bytes(l, h.group * heads_most(&h));
-	uint64_t scores = score * kvcache_most(&w->cache, w->cache.max_tokens);
+	uint64_t score = cost_bytes(l, h.group * heads_max(&h));
+	uint64_t scores = score * kvcache_max(&w->cache, w->cache.max_tokens);
 
 	p.total -= p.held[SRAM_KV] + p.held[SRAM_BUFFERS] + scores;
 	p.held[SRAM_KV] = 0;
 	struct shares s = shares_of(&p, w->model);
 
-	s.layer += row * cost_bytes(l, 2 * (uint64_t)part_max(&h.kv));
+	s.layer += row * cost_bytes(l, 2 * (uint64_t)partition_max(&h.kv));
 	s.each += row * score + exchange_bytes(w, &h, row);
 	return s;
 }
@@ -269,7 +270,7 @@ static struct shares with_rows(const struct account *a, uint64_t row)
 /* The tokens that fit a row, on the fewest regions that hold the model. */
 static uint64_t longest_row(const struct account *a)
 {
-	double room = device_usable_sram(a->wafer->ledger.device);
+	double room = device_usable_sram(a->inference->ledger.device);
 	struct shares s = with_rows(a, 1);
 	int n = fewest(&s, room);
 	uint64_t low = 0, high = n ? (uint64_t)room + 1 : 1;
@@ -292,11 +293,12 @@ static uint64_t longest_row(const struct account *a)
 /* Concatenation fills the last row alone, behind its share of the prompt. */
 static void find_longest(struct account *a)
 {
-	struct part prompt = part_of(a->prompt_tokens, a->wafer->decode.rows);
+	struct partition prompt =
+		partition_of(a->prompt_tokens, a->inference->decode.rows);
 	int64_t row = longest_row(a), rows = prompt.parts;
 
 	a->longest_shift = row * rows - a->prompt_tokens;
-	a->longest_concat = row - part_size(&prompt, prompt.parts - 1);
+	a->longest_concat = row - partition_size(&prompt, prompt.parts - 1);
 	if (a->longest_shift < 0)
 		a->longest_shift = 0;
 	if (a->longest_concat < 0)
@@ -314,13 +316,13 @@ static uint64_t saved(const struct account *a, enum phase p)
 	return of->grid.rows ? of->peak.total - of->core_bytes : 0;
 }
 
-void account_make(struct account *a, const struct wafer *w, int prompt_tokens,
-                  int new_tokens)
+void account_make(struct account *a, const struct inference *w,
+                  int prompt_tokens, int new_tokens)
 {
 	const struct rxc none = { 0, 0 };
 	const struct rxc prefill = w->prefill.laid, decode = w->decode.laid;
 
-	*a = (struct account){ .wafer = w, .prompt_tokens = prompt_tokens,
+	*a = (struct account){ .inference = w, .prompt_tokens = prompt_tokens,
 	                       .new_tokens = new_tokens };
 	make_phase(a, PHASE_LOAD, 0, none, 0);
 	make_phase(a, PHASE_PREFILL, prompt_tokens, prefill,
@@ -377,20 +379,20 @@ bool account_plmr(const struct ledger *l, enum phase p, enum op op,
 static uint64_t operator_bytes(const struct account *a, enum phase p,
                                enum op op)
 {
-	uint64_t bytes = a->wafer->ledger.sram[p][op], less = saved(a, p);
-	uint64_t most = a->phase[p].core_bytes;
+	uint64_t bytes = a->inference->ledger.sram[p][op], less = saved(a, p);
+	uint64_t max = a->phase[p].core_bytes;
 
 	if (bytes >= less)
 		return bytes - less;
-	return bytes < most ? bytes : most;
+	return bytes < max ? bytes : max;
 }
 
 bool account_verdict(const struct account *a, enum phase p, enum op op,
                      struct verdict v[NPLMR])
 {
-	const struct grid *g = p == PHASE_DECODE ? &a->wafer->decode
-	                                         : &a->wafer->prefill;
+	const struct grid *g = p == PHASE_DECODE ? &a->inference->decode
+	                                         : &a->inference->prefill;
 
-	return account_plmr(&a->wafer->ledger, p, op,
+	return account_plmr(&a->inference->ledger, p, op,
 	                    g->laid, operator_bytes(a, p, op), v);
 }

@@ -17,7 +17,7 @@
 
 static const struct ledger *ledger(const struct report *r)
 {
-	return &r->account->wafer->ledger;
+	return &r->account->inference->ledger;
 }
 
 json_t *report_device(const struct device *d, const char *const *changes)
@@ -58,7 +58,7 @@ static int add_tensor(void *ctx, enum tensor_kind kind, int layer)
 
 static json_t *model_of(const struct report *r)
 {
-	const struct model *m = r->account->wafer->model;
+	const struct model *m = r->account->inference->model;
 	struct parameters p = { m, 0 };
 	json_t *o = json_object();
 
@@ -202,7 +202,8 @@ static json_t *sram_of(const struct report *r, enum phase p)
 	tree_put_int(o, "peak_bytes", a->peak.total);
 	tree_put(o, "region_bytes", a->grid.rows ? json_integer(a->core_bytes)
 	                                    : json_null());
-	tree_put_int(o, "room_bytes", (int64_t)device_usable_sram(ledger(r)->device));
+	tree_put_int(o, "room_bytes",
+	             (int64_t)device_usable_sram(ledger(r)->device));
 	tree_put_text(o, "operator", in_operator ? op_name(a->peak.op) : NULL);
 	for (int i = 0; i < NSRAM; i++)
 		tree_put_int(held, sram_name(i), a->peak.held[i]);
@@ -227,7 +228,7 @@ static json_t *cuts_of(const struct report *r, enum phase p, enum axis axis,
 /* The transition runs on both grids, which share a corner. */
 static json_t *links_of(const struct report *r, enum phase p)
 {
-	const struct wafer *w = r->account->wafer;
+	const struct inference *w = r->account->inference;
 	int rows = w->prefill.rows, cols = w->prefill.cols;
 	json_t *o;
 
@@ -298,7 +299,7 @@ static json_t *kv_of(const struct report *r)
 	if (a->new_tokens < 2)
 		return json_null();
 	o = json_object();
-	tree_put_text(o, "policy", a->wafer->kv_policy == KV_SHIFT ? "shift"
+	tree_put_text(o, "policy", a->inference->kv_policy == KV_SHIFT ? "shift"
 	                                                      : "concat");
 	tree_put_int(o, "longest_shift", a->longest_shift);
 	tree_put_int(o, "longest_concat", a->longest_concat);

@@ -151,9 +151,9 @@ static bool has_run(const struct report *r, enum phase p)
 
 static void say_what(const struct report *r, FILE *out)
 {
-	const struct ledger *l = &r->account->wafer->ledger;
+	const struct ledger *l = &r->account->inference->ledger;
 	const char *const *set = r->options->set;
-	int own = r->account->wafer->model->max_seq_len;
+	int own = r->account->inference->model->max_seq_len;
 	char sets[1024] = "", context[80] = "";
 	size_t at = 0;
 
@@ -279,7 +279,7 @@ static const int grids_width[GRIDS_COLUMNS] = { 10, 8, 7, 6, 15, 7, 7 };
 static void say_grid(const struct report *r, enum phase p, FILE *out)
 {
 	const struct phase_account *f = phase(r, p);
-	const struct device *d = r->account->wafer->ledger.device;
+	const struct device *d = r->account->inference->ledger.device;
 	char cores[24], regions[16], needed[16] = "none", held[16];
 	char sram[100], routes[32];
 
@@ -312,19 +312,19 @@ static void say_grids(const struct report *r, FILE *out)
  * of bits 1 << op. */
 static enum op next_op(const struct charge *row, unsigned done)
 {
-	enum op most = NOPS;
+	enum op max = NOPS;
 
 	for (int op = 0; op < NOPS; op++)
 		if (!(done & 1u << op) &&
-		    (most == NOPS || row[op].cycles > row[most].cycles))
-			most = op;
-	return most;
+		    (max == NOPS || row[op].cycles > row[max].cycles))
+			max = op;
+	return max;
 }
 
 /* As many of the phase's operators as a line has room for. */
 static void say_operators(const struct report *r, enum phase p, FILE *out)
 {
-	const struct charge *row = r->account->wafer->ledger.row[p];
+	const struct charge *row = r->account->inference->ledger.row[p];
 	double unit = phase(r, p)->total.cycles / 100.0;
 	char line[WIDTH + 1], one[64];
 	unsigned done = 0;

@@ -41,7 +41,7 @@ struct search {
 	struct trial *prefill, *decode; /* sides that may do; [n] */
 	int n_prefill, n_decode;
 	int pairs;                /* tried */
-	uint64_t least;           /* cycles of the best; UINT64_MAX: none yet */
+	uint64_t min;           /* cycles of the best; UINT64_MAX: none yet */
 	struct dry_request best;
 	struct closest nearest[NPHASES]; /* prefill's and decode's sides by
 	                                    themselves; transition: pairs */
@@ -63,7 +63,7 @@ static void say(struct search *s, const char *fmt, ...)
 	fputs("waferllm: grids: ", stderr);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	if (s->least < UINT64_MAX)
+	if (s->min < UINT64_MAX)
 		fprintf(stderr, ", best so far %dx%d and %dx%d",
 		        s->best.prefill.rows, s->best.prefill.cols,
 		        s->best.decode.rows, s->best.decode.cols);
@@ -107,7 +107,7 @@ static int try_prefill(struct search *s)
 	for (int side = 1; side <= s->largest; side++) {
 		struct trial *t = &s->prefill[s->n_prefill];
 
-		trial_prefill_least(t, s->request, side, s->largest);
+		trial_prefill_min(t, s->request, side, s->largest);
 		s->result->tried++;
 		s->n_prefill += may_do(s, PHASE_PREFILL, t);
 		say(s, "prefill, %d of %d sides", side, s->largest);
@@ -121,7 +121,7 @@ static int try_decode(struct search *s)
 	for (int side = 1; side <= s->largest; side++) {
 		struct trial *t = &s->decode[s->n_decode];
 
-		trial_decode_least(t, s->request, side, s->largest);
+		trial_decode_min(t, s->request, side, s->largest);
 		s->result->tried++;
 		if (may_do(s, PHASE_DECODE, t)) {
 			trial_decode(t, s->request, s->largest);
@@ -156,7 +156,7 @@ static bool account_agrees(const struct dry_request *r, uint64_t cycles)
 {
 	uint64_t sum = 0;
 	struct account a;
-	struct wafer w;
+	struct inference w;
 
 	dry_request_run(&w, r);
 	account_make(&a, &w, r->prompt_tokens, r->new_tokens);
@@ -166,7 +166,7 @@ static bool account_agrees(const struct dry_request *r, uint64_t cycles)
 	(void)cycles;
 	bool ok = !a.n_violations && !w.ledger.overflow;
 
-	wafer_fini(&w);
+	inference_fini(&w);
 	return ok;
 }
 
@@ -178,8 +178,8 @@ static bool better(const struct search *s, uint64_t cycles,
 	int prefill = r->prefill.rows - s->best.prefill.rows;
 	int decode = r->decode.rows - s->best.decode.rows;
 
-	if (cycles != s->least)
-		return cycles < s->least;
+	if (cycles != s->min)
+		return cycles < s->min;
 	return prefill < 0 || (prefill == 0 && decode < 0);
 }
 
@@ -207,7 +207,7 @@ static void try_pair(struct search *s, struct trial *p, const struct trial *d)
 	s->pairs++;
 	trial_pair(&pair, s->request, p, d);
 	cycles = pair_cycles(&pair, p, d);
-	if (cycles > s->least || !all_there(s, &pair))
+	if (cycles > s->min || !all_there(s, &pair))
 		return;
 	if (!p->exact) {
 		run_prefill(s, p);
@@ -217,7 +217,7 @@ static void try_pair(struct search *s, struct trial *p, const struct trial *d)
 	if (!all_there(s, &pair) || !better(s, cycles, &pair.request) ||
 	    !account_agrees(&pair.request, cycles))
 		return;
-	s->least = cycles;
+	s->min = cycles;
 	s->best = pair.request;
 }
 
@@ -227,15 +227,15 @@ static bool may_win(const struct search *s, const struct trial *p,
                     const struct trial *d)
 {
 	return shortfall_none(&p->lack) &&
-	       p->cycles + p->unskew + (d ? d->cycles : 0) <= s->least;
+	       p->cycles + p->unskew + (d ? d->cycles : 0) <= s->min;
 }
 
 static bool pair_may_win(const struct search *s, const struct trial *p,
                          const struct trial *d)
 {
-	uint64_t between = trial_relayout_least(s->request, p->side, d->side);
+	uint64_t between = trial_relayout_min(s->request, p->side, d->side);
 
-	return p->cycles + p->unskew + between + d->cycles <= s->least;
+	return p->cycles + p->unskew + between + d->cycles <= s->min;
 }
 
 /* The side of decode with the least bound beside p: a good one early leaves out
@@ -244,16 +244,16 @@ static const struct trial *likeliest(const struct search *s,
                                      const struct trial *p)
 {
 	const struct trial *best = NULL;
-	uint64_t least = UINT64_MAX;
+	uint64_t min = UINT64_MAX;
 
-	for (int j = 0; j < s->n_decode && s->decode[j].cycles < least; j++) {
+	for (int j = 0; j < s->n_decode && s->decode[j].cycles < min; j++) {
 		const struct trial *d = &s->decode[j];
-		uint64_t cycles = d->cycles + trial_relayout_least(
+		uint64_t cycles = d->cycles + trial_relayout_min(
 			s->request, p->side, d->side);
 
-		if (cycles >= least)
+		if (cycles >= min)
 			continue;
-		least = cycles;
+		min = cycles;
 		best = d;
 	}
 	return best;
@@ -269,7 +269,7 @@ static void try_pairs(struct search *s)
 		if (!may_win(s, p, s->decode))
 			break;
 		/* Nothing to compare with: whether it does at all. */
-		if (s->least == UINT64_MAX)
+		if (s->min == UINT64_MAX)
 			run_prefill(s, p);
 		const struct trial *first = may_win(s, p, s->decode)
 		                            ? likeliest(s, p) : NULL;
@@ -305,7 +305,7 @@ static void find_nearest(struct search *s)
 	struct closest *nearest = &s->nearest[PHASE_PREFILL];
 
 	for (int i = 0; i < s->largest; i++)
-		trial_prefill_least(&s->prefill[i], s->request, i + 1,
+		trial_prefill_min(&s->prefill[i], s->request, i + 1,
 		                    s->largest);
 	qsort(s->prefill, s->largest, sizeof *s->prefill, compare_lacks);
 	nearest->any = false;
@@ -370,7 +370,7 @@ static int search(struct search *s, struct wl_error *err)
 		return refuse(s, PHASE_DECODE, err);
 	if (prefill)
 		try_pairs(s);
-	if (s->least < UINT64_MAX)
+	if (s->min < UINT64_MAX)
 		return 0;
 	for (int i = 0; i < s->n_prefill; i++)
 		alone |= shortfall_none(&s->prefill[i].lack);
@@ -386,7 +386,7 @@ int autogrid_choose(struct dry_request *r, struct auto_result *result,
 	const struct device *d = r->device;
 	double largest = fmin(fmin(d->rows, d->cols), LARGEST_SIDE);
 	struct search s = { .request = r, .result = result, .quiet = quiet,
-	                    .largest = (int)largest, .least = UINT64_MAX };
+	                    .largest = (int)largest, .min = UINT64_MAX };
 	int slower;
 
 	*result = (struct auto_result){ .n_stopped = NSTOPS };

@@ -10,9 +10,9 @@ struct model dry_request_full_heads(const struct model *m)
 	return full;
 }
 
-void dry_request_start(struct wafer *w, const struct dry_request *r)
+void dry_request_start(struct inference *w, const struct dry_request *r)
 {
-	struct wafer_setup s = { .model = r->model, .prefill = r->prefill,
+	struct inference_setup s = { .model = r->model, .prefill = r->prefill,
 	                         .decode = r->decode, .device = r->device,
 	                         .type = r->type, .groups = r->groups };
 
@@ -22,7 +22,7 @@ void dry_request_start(struct wafer *w, const struct dry_request *r)
 		s.line = r->system->line;
 		s.account_only = r->system->baseline != NULL;
 	}
-	wafer_init(w, &s);
+	inference_init(w, &s);
 	w->kv_policy = r->kv;
 	w->prefill_regions = r->prefill_regions;
 	w->decode_regions = r->decode_regions;
@@ -31,7 +31,7 @@ void dry_request_start(struct wafer *w, const struct dry_request *r)
 }
 
 /* The phases of another system's account. */
-static void run_baseline(struct wafer *w, const struct dry_request *r)
+static void run_baseline(struct inference *w, const struct dry_request *r)
 {
 	const struct baseline *b = r->system->baseline;
 
@@ -43,26 +43,26 @@ static void run_baseline(struct wafer *w, const struct dry_request *r)
 		          r->prompt_tokens + i);
 }
 
-void dry_request_prefill(struct wafer *w, const struct dry_request *r)
+void dry_request_prefill(struct inference *w, const struct dry_request *r)
 {
 	prefill_run(w, NULL, r->prompt_tokens);
 	if (r->sampled)
 		prefill_gather_logits(w, NULL);
 }
 
-void dry_request_transition(struct wafer *w, const struct dry_request *r)
+void dry_request_transition(struct inference *w, const struct dry_request *r)
 {
 	transition_run(w, r->prompt_tokens + r->new_tokens);
 }
 
-void dry_request_step(struct wafer *w, const struct dry_request *r)
+void dry_request_step(struct inference *w, const struct dry_request *r)
 {
 	decode_step(w, 0);
 	if (r->sampled)
 		decode_gather_logits(w, NULL);
 }
 
-void dry_request_run(struct wafer *w, const struct dry_request *r)
+void dry_request_run(struct inference *w, const struct dry_request *r)
 {
 	dry_request_start(w, r);
 	if (w->account_only) {

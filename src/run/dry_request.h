@@ -23,15 +23,15 @@ struct dry_request {
 };
 
 /* Runs all phases of the request, its ledger is in w. To be freed with
- * wafer_fini. */
-void dry_request_run(struct wafer *w, const struct dry_request *r);
+ * inference_fini. */
+void dry_request_run(struct inference *w, const struct dry_request *r);
 
 /* Its parts, in order, for those who run only some: makes the wafer; prefill,
  * transition, and one token of decode, where there is more than one. */
-void dry_request_start(struct wafer *w, const struct dry_request *r);
-void dry_request_prefill(struct wafer *w, const struct dry_request *r);
-void dry_request_transition(struct wafer *w, const struct dry_request *r);
-void dry_request_step(struct wafer *w, const struct dry_request *r);
+void dry_request_start(struct inference *w, const struct dry_request *r);
+void dry_request_prefill(struct inference *w, const struct dry_request *r);
+void dry_request_transition(struct inference *w, const struct dry_request *r);
+void dry_request_step(struct inference *w, const struct dry_request *r);
 
 /* The model with attention as one head of its full width, K and V too. */
 struct model dry_request_full_heads(const struct model *m);

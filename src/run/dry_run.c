@@ -28,7 +28,7 @@ static int read_model(const struct options *o, struct model *m,
 	*source = o->shape;
 	if (o->shape)
 		return shape_read(o->shape, m, err);
-	*source = plan_model_path(o, found, err);
+	*source = request_model_path(o, found, err);
 	c = *source ? checkpoint_open(*source, MPI_COMM_NULL, err) : NULL;
 	if (!c)
 		return -1;
@@ -47,11 +47,11 @@ static int longest_side(const struct dry_request *r)
 {
 	const int sides[] = { r->prefill.rows, r->prefill.cols,
 	                      r->decode.rows, r->decode.cols };
-	int most = 0;
+	int max = 0;
 
 	for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
-		most = sides[i] > most ? sides[i] : most;
-	return most;
+		max = sides[i] > max ? sides[i] : max;
+	return max;
 }
 
 /* Refuses what the ledger's 64 bits might not hold: bytes of local memory, of
@@ -107,14 +107,14 @@ static struct rxc named_grid(const struct options *o, struct rxc own,
 {
 	bool one = o->shape && !own.rows && !o->grid.rows && other.rows;
 
-	return plan_grid(o, one ? other : own, m);
+	return request_grid(o, one ? other : own, m);
 }
 
 static int plan_request(const struct options *o, struct dry_request *r,
                         struct auto_result *found, struct wl_error *err)
 {
 	r->prompt_tokens = o->prompt_tokens;
-	if (plan_tokens(o, r->model, o->prompt_tokens, &r->new_tokens, err))
+	if (request_tokens(o, r->model, o->prompt_tokens, &r->new_tokens, err))
 		return -1;
 	r->kv = !strcmp(o->kv, "concat") ? KV_CONCAT : KV_SHIFT;
 	r->sampled = o->temperature > 0;
@@ -171,7 +171,7 @@ static int prepare(struct dry *d, struct wl_error *err)
 		if (model_check(&d->model, "option --kv-heads-full", err))
 			return -1;
 	}
-	if (plan_check_regions(o, &d->model, err))
+	if (request_check_regions(o, &d->model, err))
 		return -1;
 	r->model = &d->model;
 	r->device = &d->device;
@@ -187,7 +187,7 @@ static int account_for(struct dry *d, double start, struct wl_error *err)
 {
 	struct dry_request *r = &d->request;
 	struct progress progress;
-	struct wafer w;
+	struct inference w;
 	int rc;
 
 	progress_start(&progress);
@@ -198,7 +198,7 @@ static int account_for(struct dry *d, double start, struct wl_error *err)
 	dry_request_run(&w, r);
 	d->report.options = d->o;
 	d->report.system = &d->system;
-	d->report.context = plan_context(d->o, &d->model);
+	d->report.context = request_context(d->o, &d->model);
 	d->report.automatic = finds_grids(d->o, r) ? &d->found : NULL;
 	d->report.host = (struct host_times){
 		.ranks = 1, .rank_rows = 1, .rank_cols = 1,
@@ -206,9 +206,9 @@ static int account_for(struct dry *d, double start, struct wl_error *err)
 		.seconds = host_seconds() - start,
 		.peak_memory = host_peak_memory() };
 	rc = w.ledger.overflow ? refuse_size(err)
-	   : deliver_account(&d->report, &w, r->prompt_tokens, r->new_tokens,
+	   : results_write(&d->report, &w, r->prompt_tokens, r->new_tokens,
 	                     err);
-	wafer_fini(&w);
+	inference_fini(&w);
 	return rc;
 }
 

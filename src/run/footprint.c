@@ -9,11 +9,11 @@ static double max(double a, double b)
 /* The part of a core grid that the rank has. */
 static double share(const struct footprint *f, struct rxc grid)
 {
-	struct part rows = part_of(grid.rows, f->ranks.rows);
-	struct part cols = part_of(grid.cols, f->ranks.cols);
+	struct partition rows = partition_of(grid.rows, f->ranks.rows);
+	struct partition cols = partition_of(grid.cols, f->ranks.cols);
 
-	return (double)part_size(&rows, f->row) / grid.rows *
-	       part_size(&cols, f->col) / grid.cols;
+	return (double)partition_size(&rows, f->row) / grid.rows *
+	       partition_size(&cols, f->col) / grid.cols;
 }
 
 /* Elements of all matrices, and of the largest. */

@@ -5,7 +5,7 @@
 
 #include "base/datafile.h"
 
-const char *plan_model_path(const struct options *o, char found[PATH_MAX],
+const char *request_model_path(const struct options *o, char found[PATH_MAX],
                             struct wl_error *err)
 {
 	if (o->model)
@@ -13,7 +13,7 @@ const char *plan_model_path(const struct options *o, char found[PATH_MAX],
 	return datafile_path("default.h5", found, err) ? NULL : found;
 }
 
-struct rxc plan_grid(const struct options *o, struct rxc own,
+struct rxc request_grid(const struct options *o, struct rxc own,
                      const struct model *m)
 {
 	/* By the model alone: bits must not depend on ranks. */
@@ -24,7 +24,7 @@ struct rxc plan_grid(const struct options *o, struct rxc own,
 	return o->grid.rows ? o->grid : (struct rxc){ side, side };
 }
 
-int plan_context(const struct options *o, const struct model *m)
+int request_context(const struct options *o, const struct model *m)
 {
 	return o->context ? o->context : m->max_seq_len;
 }
@@ -41,10 +41,10 @@ static int refuse_tokens(const struct options *o, const struct model *m,
 	                    m->max_seq_len);
 }
 
-int plan_tokens(const struct options *o, const struct model *m,
+int request_tokens(const struct options *o, const struct model *m,
                 size_t prompt_tokens, int *new_tokens, struct wl_error *err)
 {
-	size_t context = plan_context(o, m), left;
+	size_t context = request_context(o, m), left;
 	char tokens[128];
 
 	if (!o->dry_run && o->context > m->max_seq_len)
@@ -59,7 +59,8 @@ int plan_tokens(const struct options *o, const struct model *m,
 	left = context - prompt_tokens;
 	*new_tokens = o->new_tokens;
 	if (o->new_tokens < 0)
-		*new_tokens = left < PLAN_NEW_TOKENS ? left : PLAN_NEW_TOKENS;
+		*new_tokens =
+			left < REQUEST_NEW_TOKENS ? left : REQUEST_NEW_TOKENS;
 	if (*new_tokens >= 1 && (size_t)*new_tokens <= left)
 		return 0;
 	snprintf(tokens, sizeof tokens, "option -n: %zu prompt tokens and %d "
@@ -67,16 +68,16 @@ int plan_tokens(const struct options *o, const struct model *m,
 	return refuse_tokens(o, m, tokens, err);
 }
 
-int plan_check_regions(const struct options *o, const struct model *m,
+int request_check_regions(const struct options *o, const struct model *m,
                        struct wl_error *err)
 {
-	int most = o->prefill_regions > o->decode_regions ? o->prefill_regions
+	int max = o->prefill_regions > o->decode_regions ? o->prefill_regions
 	                                                  : o->decode_regions;
 
-	if (most <= m->n_layers)
+	if (max <= m->n_layers)
 		return 0;
 	return wl_error_set(err, "option --%s-regions: %d regions for %d "
-	                    "layers", most == o->prefill_regions ? "prefill"
+	                    "layers", max == o->prefill_regions ? "prefill"
 	                                                         : "decode",
-	                    most, m->n_layers);
+	                    max, m->n_layers);
 }

@@ -3,7 +3,7 @@
 
 #include "report/summary.h"
 
-int deliver_account(const struct report *r, const struct wafer *w,
+int results_write(const struct report *r, const struct inference *w,
                     int prompt_tokens, int new_tokens, struct wl_error *err)
 {
 	const struct options *o = r->options;

@@ -9,7 +9,7 @@
 /* Prints the summary unless --quiet, writes --report if given; with --strict
  * violations are an error, after that. r: all but its account, which is made
  * here. 0, or -1 and err. */
-int deliver_account(const struct report *r, const struct wafer *w,
+int results_write(const struct report *r, const struct inference *w,
                     int prompt_tokens, int new_tokens, struct wl_error *err);
 
 #endif

@@ -12,7 +12,7 @@
 
 #include "base/signals.h"
 #include "base/streams.h"
-#include "control.h"
+#include "leader.h"
 #include "dry_run.h"
 #include "footprint.h"
 #include "host/answer.h"
@@ -49,13 +49,13 @@ struct run {
 	struct plan plan;
 	struct rxc prefill, decode;  /* core grids */
 	struct mesh mesh;
-	struct wafer wafer;
+	struct inference inference;
 	struct profile clock;
 	struct profile *profile;     /* the clock, or NULL */
 	int world_size;
 	bool leader;
 	int *ids;                    /* [prompt_tokens] */
-	struct lead lead;
+	struct leader lead;
 	/* leader only */
 	struct tokenizer *tokenizer;
 	struct prompt prompt;
@@ -152,12 +152,12 @@ static int prepare(struct run *r)
 		return -1;
 	if (device_open(o->device, o->set, &r->plan.device, r->err))
 		return -1;
-	r->path = plan_model_path(o, r->found, r->err);
+	r->path = request_model_path(o, r->found, r->err);
 	c = r->path ? checkpoint_open(r->path, MPI_COMM_NULL, r->err) : NULL;
 	if (!c)
 		return -1;
 	r->plan.model = *checkpoint_model(c);
-	int rc = plan_check_regions(o, &r->plan.model, r->err);
+	int rc = request_check_regions(o, &r->plan.model, r->err);
 
 	if (!rc)
 		rc = checkpoint_read_vocab(c, &v, r->err);
@@ -172,7 +172,7 @@ static int prepare(struct run *r)
 	if (r->prompt.special[0])
 		say(r, "the prompt holds %s, read as text: --special reads it"
 		    " as the token it is", r->prompt.special);
-	if (plan_tokens(o, &r->plan.model, r->prompt.n, &r->plan.new_tokens,
+	if (request_tokens(o, &r->plan.model, r->prompt.n, &r->plan.new_tokens,
 	                r->err))
 		return -1;
 	r->plan.prompt_tokens = (int)r->prompt.n;
@@ -213,8 +213,8 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 {
 	const struct options *o = r->o;
 
-	r->prefill = plan_grid(o, o->prefill_grid, &r->plan.model);
-	r->decode = plan_grid(o, o->decode_grid, &r->plan.model);
+	r->prefill = request_grid(o, o->prefill_grid, &r->plan.model);
+	r->decode = request_grid(o, o->decode_grid, &r->plan.model);
 	struct rxc a = grid_sides(r->prefill, r->system.line);
 	struct rxc b = grid_sides(r->decode, r->system.line);
 	int rows = a.rows < b.rows ? a.rows : b.rows;
@@ -250,7 +250,7 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 static double needs_here(const struct run *r, int *here)
 {
 	const struct mesh *m = &r->mesh;
-	const double mine[2] = { m->node, footprint_of_rank(
+	const double local[2] = { m->node, footprint_of_rank(
 		&(struct footprint){
 			.model = &r->plan.model, .type = weights_type(r->o),
 			.prompt_tokens = r->plan.prompt_tokens,
@@ -261,7 +261,7 @@ static double needs_here(const struct run *r, int *here)
 	int n = m->rows * m->cols;
 	double (*all)[2] = wl_malloc(n, sizeof *all), sum = 0;
 
-	MPI_Allgather(mine, 2, MPI_DOUBLE, all, 2, MPI_DOUBLE, m->control);
+	MPI_Allgather(local, 2, MPI_DOUBLE, all, 2, MPI_DOUBLE, m->control);
 	*here = 0;
 	for (int i = 0; i < n; i++)
 		if (all[i][0] == m->node) {
@@ -306,7 +306,7 @@ static int load(struct run *r)
 		checkpoint_close(c);
 		return -1;
 	}
-	rc = weights_load(&r->wafer.weights, c, &r->mesh, !r->o->no_verify,
+	rc = weights_load(&r->inference.weights, c, &r->mesh, !r->o->no_verify,
 	                  load_progress, r, r->err);
 
 	checkpoint_close(c);
@@ -359,7 +359,7 @@ static int hear(struct run *r, int id, int step)
 {
 	enum profile_kind before = profile_enter(r->profile, PROFILE_WAIT);
 
-	id = lead_token(&r->lead, id, step);
+	id = leader_token(&r->lead, id, step);
 	profile_leave(r->profile, before);
 	return id;
 }
@@ -367,9 +367,9 @@ static int hear(struct run *r, int id, int step)
 static void gather_logits(struct run *r, int step)
 {
 	if (step == 0)
-		prefill_gather_logits(&r->wafer, r->logits);
+		prefill_gather_logits(&r->inference, r->logits);
 	else
-		decode_gather_logits(&r->wafer, r->logits);
+		decode_gather_logits(&r->inference, r->logits);
 	leave_operator(r, step);
 }
 
@@ -388,7 +388,7 @@ static int choose(struct run *r, int greedy, int step)
 	if (sampled && r->leader)
 		id = sampler_choose(&r->sampler, r->logits,
 		                    r->plan.model.vocab_size, step);
-	if (lead_speaks(&r->lead, step, sampled))
+	if (leader_speaks(&r->lead, step, sampled))
 		id = hear(r, id, step);
 	record(r, id);
 	return id;
@@ -426,11 +426,11 @@ static int generate(struct run *r)
 	double start = host_seconds();
 
 	leave_operator(r, 0);
-	lead_start(&r->lead, r->mesh.control);
+	leader_start(&r->lead, r->mesh.control);
 	progress_start(&r->progress);
-	r->wafer.progress = prefill_progress;
-	r->wafer.progress_ctx = r;
-	int id = choose(r, prefill_run(&r->wafer, r->ids, n), 0);
+	r->inference.progress = prefill_progress;
+	r->inference.progress_ctx = r;
+	int id = choose(r, prefill_run(&r->inference, r->ids, n), 0);
 
 	r->host.prefill = host_seconds() - start;
 	if (r->leader)
@@ -445,13 +445,13 @@ static int generate(struct run *r)
 		             "tokens");
 		if (r->generated == 1) {
 			start = host_seconds();
-			transition_run(&r->wafer, n + r->plan.new_tokens);
+			transition_run(&r->inference, n + r->plan.new_tokens);
 			r->host.transition = host_seconds() - start;
 			start = host_seconds();
 			progress_start(&r->progress);
 		}
 		prev = id;
-		id = choose(r, decode_step(&r->wafer, id), r->generated);
+		id = choose(r, decode_step(&r->inference, id), r->generated);
 	}
 	if (r->generated > 1)
 		r->host.decode = host_seconds() - start;
@@ -469,14 +469,14 @@ static int generate(struct run *r)
 /* The account, on standard error and in a file, once all is done. */
 static int deliver(struct run *r)
 {
-	double mine = host_peak_memory();
+	double local = host_peak_memory();
 	struct report report = { .options = r->o, .system = &r->system,
 	                         .model_source = r->path,
-	                         .context = plan_context(r->o,
+	                         .context = request_context(r->o,
 	                                                 &r->plan.model) };
 	struct host_times *h = &r->host;
 
-	MPI_Reduce(&mine, &h->peak_memory, 1, MPI_DOUBLE, MPI_MAX, 0,
+	MPI_Reduce(&local, &h->peak_memory, 1, MPI_DOUBLE, MPI_MAX, 0,
 	           r->mesh.control);
 	if (r->profile) {
 		profile_gather(r->profile, r->mesh.control, &r->times);
@@ -493,7 +493,7 @@ static int deliver(struct run *r)
 	h->seating = r->mesh.seating;
 	h->seconds = host_seconds() - r->start;
 	report.host = *h;
-	return deliver_account(&report, &r->wafer, r->plan.prompt_tokens,
+	return results_write(&report, &r->inference, r->plan.prompt_tokens,
 	                       r->generated, r->err);
 }
 
@@ -509,7 +509,7 @@ static void set_up(struct run *r)
 	                               .top_k = r->o->top_k,
 	                               .top_p = r->o->top_p,
 	                               .seed = r->o->seed };
-	wafer_init(&r->wafer, &(struct wafer_setup){
+	inference_init(&r->inference, &(struct inference_setup){
 		.model = &r->plan.model, .mesh = &r->mesh,
 		.prefill = r->prefill, .decode = r->decode,
 		.device = &r->plan.device,
@@ -517,11 +517,11 @@ static void set_up(struct run *r)
 		.gemm = r->system.gemm, .allreduce = r->system.allreduce,
 		.groups = r->o->groups, .line = r->system.line,
 		.profile = r->profile });
-	ledger_mute(&r->wafer.ledger, r->o->no_account);
-	r->wafer.ledger.tick = r->leader ? tick : NULL;
-	r->wafer.ledger.tick_ctx = r;
-	r->wafer.prefill_regions = r->o->prefill_regions;
-	r->wafer.decode_regions = r->o->decode_regions;
+	ledger_mute(&r->inference.ledger, r->o->no_account);
+	r->inference.ledger.tick = r->leader ? tick : NULL;
+	r->inference.ledger.tick_ctx = r;
+	r->inference.prefill_regions = r->o->prefill_regions;
+	r->inference.decode_regions = r->o->decode_regions;
 }
 
 /* What the ranks of the mesh do; idle ones skip it. */
@@ -552,7 +552,7 @@ static int work(struct run *r)
 		rc = mesh_agree(r->mesh.control, finish_logits(r), r->err);
 	if (!rc)
 		rc = mesh_agree(r->mesh.control, deliver(r), r->err);
-	wafer_fini(&r->wafer);
+	inference_fini(&r->inference);
 	return rc;
 }
 

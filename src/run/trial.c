@@ -47,13 +47,16 @@ static struct shortfall lacks(const struct dry_request *r, int side,
 	return (struct shortfall){
 		.bytes = bytes_over(d, account_bytes(peak, r->model,
 		                                     most_regions(r, held))),
-		.paths = paths_over(d, paths), .regions_held = held,
-		.regions = account_regions(peak, r->model, device_usable_sram(d)) };
+		.paths = paths_over(d, paths),
+		.regions_held = held,
+		.regions =
+			account_regions(peak, r->model, device_usable_sram(d))
+	};
 }
 
 /* --- Phases --- */
 
-static void start(struct wafer *w, const struct dry_request *r, int prefill,
+static void start(struct inference *w, const struct dry_request *r, int prefill,
                   int decode)
 {
 	struct dry_request now = *r;
@@ -65,7 +68,7 @@ static void start(struct wafer *w, const struct dry_request *r, int prefill,
 }
 
 /* Runs prefill for what it leaves behind, without its account. */
-static void pass_prefill(struct wafer *w, const struct dry_request *r)
+static void pass_prefill(struct inference *w, const struct dry_request *r)
 {
 	ledger_mute(&w->ledger, true);
 	dry_request_prefill(w, r);
@@ -73,7 +76,7 @@ static void pass_prefill(struct wafer *w, const struct dry_request *r)
 }
 
 /* The phase begins: what is held now. */
-static void enter(struct trial *t, struct wafer *w, enum phase p)
+static void enter(struct trial *t, struct inference *w, enum phase p)
 {
 	ledger_phase(&w->ledger, p);
 	memcpy(t->held, w->ledger.held, sizeof t->held);
@@ -81,40 +84,40 @@ static void enter(struct trial *t, struct wafer *w, enum phase p)
 
 /* What the phase took so far. */
 static void leave(struct trial *t, const struct dry_request *r,
-                  const struct wafer *w, enum phase p)
+                  const struct inference *w, enum phase p)
 {
 	t->peak = w->ledger.peak[p];
 	t->paths = ledger_paths(&w->ledger, p, NOPS);
 	t->lack = lacks(r, t->side, &t->peak, t->paths);
 }
 
-static uint64_t cycles_of(const struct wafer *w, enum phase p)
+static uint64_t cycles_of(const struct inference *w, enum phase p)
 {
 	return ledger_total(&w->ledger, p).cycles;
 }
 
-void trial_prefill_least(struct trial *t, const struct dry_request *r,
+void trial_prefill_min(struct trial *t, const struct dry_request *r,
                          int side, int largest)
 {
-	struct wafer w;
+	struct inference w;
 
 	*t = (struct trial){ .side = side };
 	start(&w, r, side, largest);
 	enter(t, &w, PHASE_PREFILL);
 	ledger_op(&w.ledger, OP_EMBED);
 	leave(t, r, &w, PHASE_PREFILL);
-	t->cycles = prefill_least(&w, r->prompt_tokens);
+	t->cycles = prefill_min_cycles(&w, r->prompt_tokens);
 	if (shortfall_none(&t->lack) && r->new_tokens > 1) {
 		pass_prefill(&w, r);
 		dry_request_transition(&w, r);
 		t->unskew = w.ledger.row[PHASE_TRANSITION][OP_UNSKEW].cycles;
 	}
-	wafer_fini(&w);
+	inference_fini(&w);
 }
 
 void trial_prefill(struct trial *t, const struct dry_request *r, int largest)
 {
-	struct wafer w;
+	struct inference w;
 
 	start(&w, r, t->side, largest);
 	enter(t, &w, PHASE_PREFILL);
@@ -123,11 +126,11 @@ void trial_prefill(struct trial *t, const struct dry_request *r, int largest)
 	WL_ASSERT(cycles_of(&w, PHASE_PREFILL) >= t->cycles);
 	t->cycles = cycles_of(&w, PHASE_PREFILL);
 	t->exact = true;
-	wafer_fini(&w);
+	inference_fini(&w);
 }
 
 /* Makes a wafer that is about to decode. */
-static void start_decode(struct trial *t, struct wafer *w,
+static void start_decode(struct trial *t, struct inference *w,
                          const struct dry_request *r, int largest)
 {
 	start(w, r, largest, t->side);
@@ -139,7 +142,7 @@ static void start_decode(struct trial *t, struct wafer *w,
 }
 
 /* The step of token number i, counted from the prompt's first. */
-static uint64_t step_cycles(struct wafer *w, const struct dry_request *r,
+static uint64_t step_cycles(struct inference *w, const struct dry_request *r,
                             int i)
 {
 	uint64_t before = cycles_of(w, PHASE_DECODE);
@@ -149,45 +152,45 @@ static uint64_t step_cycles(struct wafer *w, const struct dry_request *r,
 	return cycles_of(w, PHASE_DECODE) - before;
 }
 
-void trial_decode_least(struct trial *t, const struct dry_request *r,
+void trial_decode_min(struct trial *t, const struct dry_request *r,
                         int side, int largest)
 {
-	struct wafer w;
+	struct inference w;
 
 	*t = (struct trial){ .side = side };
 	start_decode(t, &w, r, largest);
 	step_cycles(&w, r, r->prompt_tokens + r->new_tokens - 2);
 	leave(t, r, &w, PHASE_DECODE);
-	wafer_fini(&w);
+	inference_fini(&w);
 }
 
 void trial_decode(struct trial *t, const struct dry_request *r, int largest)
 {
 	int first = r->prompt_tokens, end = first + r->new_tokens - 1;
 	uint64_t step[2] = { 0, 0 }; /* where no row passes an entry, some */
-	int most = 0;
-	struct wafer w;
+	int max = 0;
+	struct inference w;
 
 	start_decode(t, &w, r, largest);
 	for (int i = first; i < end; i++) {
 		bool passes = kvcache_passing(&w.cache, i) > 0;
-		int now = kvcache_most(&w.cache, i + 1);
+		int now = kvcache_max(&w.cache, i + 1);
 
-		if (now != most)
+		if (now != max)
 			step[0] = step[1] = 0;
-		most = now;
+		max = now;
 		if (!step[passes])
 			step[passes] = step_cycles(&w, r, i);
 		t->cycles += step[passes];
 	}
 	leave(t, r, &w, PHASE_DECODE);
 	t->exact = true;
-	wafer_fini(&w);
+	inference_fini(&w);
 }
 
 /* The fullest moment of a phase that begins with what the wafer holds now. */
 static struct sram_peak peak_beside(const struct trial *t,
-                                    const struct wafer *w)
+                                    const struct inference *w)
 {
 	struct sram_peak peak = t->peak;
 
@@ -202,7 +205,7 @@ static struct sram_peak peak_beside(const struct trial *t,
 
 /* --- Pairs --- */
 
-uint64_t trial_relayout_least(const struct dry_request *r, int prefill,
+uint64_t trial_relayout_min(const struct dry_request *r, int prefill,
                               int decode)
 {
 	const struct system *system = r->system;
@@ -220,15 +223,17 @@ uint64_t trial_relayout_least(const struct dry_request *r, int prefill,
 	struct heads before = weights_heads(&w, false);
 	struct heads after = weights_heads(&w, true);
 	const struct layout kv[] = {
-		{ &from, part_of(r->prompt_tokens, prefill), before.kv, false },
-		{ &to, part_of(r->prompt_tokens, decode), after.kv, false } };
+		{ &from, partition_of(r->prompt_tokens, prefill), before.kv,
+		  false },
+		{ &to, partition_of(r->prompt_tokens, decode), after.kv, false }
+	};
 
-	layer = 2 * relayout_least(&kv[0], &kv[1]);
+	layer = 2 * relayout_min_cycles(&kv[0], &kv[1]);
 	for (int i = 0; i < W_COUNT; i++) {
 		struct layout now = weights_layout(&w, i, false);
 		struct layout then = weights_layout(&w, i, true);
 
-		layer += relayout_least(&now, &then);
+		layer += relayout_min_cycles(&now, &then);
 	}
 	grid_fini(&to);
 	grid_fini(&from);
@@ -237,7 +242,7 @@ uint64_t trial_relayout_least(const struct dry_request *r, int prefill,
 }
 
 /* Decode's fewest regions that hold it and what the transition brings there. */
-static void find_regions(struct trial_pair *pair, const struct wafer *w,
+static void find_regions(struct trial_pair *pair, const struct inference *w,
                          const struct sram_peak *decode)
 {
 	struct dry_request *r = &pair->request;
@@ -245,7 +250,7 @@ static void find_regions(struct trial_pair *pair, const struct wafer *w,
 	struct shortfall *lack = &pair->lack[PHASE_TRANSITION];
 	const struct shortfall *alone = &pair->lack[PHASE_DECODE];
 	uint64_t more = l->peak[PHASE_TRANSITION].total - decode->total;
-	int most = most_regions(r, alone->regions_held);
+	int max = most_regions(r, alone->regions_held);
 
 	*lack = (struct shortfall){
 		.regions_held = alone->regions_held,
@@ -255,7 +260,7 @@ static void find_regions(struct trial_pair *pair, const struct wafer *w,
 		uint64_t over = bytes_over(l->device, more + account_bytes(
 			decode, r->model, n));
 
-		if (n <= most)
+		if (n <= max)
 			lack->bytes = over;
 		r->decode_regions = n;
 		lack->regions = over ? 0 : n;
@@ -265,8 +270,8 @@ static void find_regions(struct trial_pair *pair, const struct wafer *w,
 }
 
 /* Cycles that handing over to the next region takes in a phase. */
-static uint64_t hand_over(struct wafer *w, enum phase p,
-                          void (*run)(struct wafer *w))
+static uint64_t hand_over(struct inference *w, enum phase p,
+                          void (*run)(struct inference *w))
 {
 	uint64_t before = cycles_of(w, p);
 
@@ -281,7 +286,7 @@ void trial_pair(struct trial_pair *pair, const struct dry_request *r,
 	struct dry_request *now = &pair->request;
 	int decode = d ? d->side : p->side;
 	struct sram_peak peak;
-	struct wafer w;
+	struct inference w;
 
 	*pair = (struct trial_pair){ .request = *r };
 	now->prefill = (struct rxc){ p->side, p->side };
@@ -307,5 +312,5 @@ void trial_pair(struct trial_pair *pair, const struct dry_request *r,
 			(r->new_tokens - 1) * hand_over(&w, PHASE_DECODE,
 			                                decode_hand_over);
 	}
-	wafer_fini(&w);
+	inference_fini(&w);
 }

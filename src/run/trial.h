@@ -35,12 +35,12 @@ struct trial {
 
 /* Bounds of a side for prefill; then all of it. largest: the longest side of
  * either phase that is tried. */
-void trial_prefill_least(struct trial *t, const struct dry_request *r,
+void trial_prefill_min(struct trial *t, const struct dry_request *r,
                          int side, int largest);
 void trial_prefill(struct trial *t, const struct dry_request *r, int largest);
 
 /* The same for decode: the bound of its memory is that of the last step. */
-void trial_decode_least(struct trial *t, const struct dry_request *r,
+void trial_decode_min(struct trial *t, const struct dry_request *r,
                         int side, int largest);
 void trial_decode(struct trial *t, const struct dry_request *r, int largest);
 
@@ -53,7 +53,7 @@ struct trial_pair {
 };
 
 /* Cycles of the transition that come, at least, to a side's unskew. */
-uint64_t trial_relayout_least(const struct dry_request *r, int prefill,
+uint64_t trial_relayout_min(const struct dry_request *r, int prefill,
                               int decode);
 
 /* Tries the transition between two sides, and what each phase takes beside the

@@ -122,14 +122,14 @@ static void narrow_rest(void *dst, const float *src, enum wl_type t, size_t n)
 
 void wl_to_f32(float *dst, const void *src, enum wl_type t, size_t n)
 {
-	size_t i = kernels()->widen[t](dst, src, n);
+	size_t i = loops()->widen[t](dst, src, n);
 
 	widen_rest(dst + i, (const char *)src + i * wl_type_size(t), t, n - i);
 }
 
 void wl_from_f32(void *dst, const float *src, enum wl_type t, size_t n)
 {
-	size_t i = kernels()->narrow[t](dst, src, n);
+	size_t i = loops()->narrow[t](dst, src, n);
 
 	narrow_rest((char *)dst + i * wl_type_size(t), src + i, t, n - i);
 }
@@ -137,10 +137,10 @@ void wl_from_f32(void *dst, const float *src, enum wl_type t, size_t n)
 void wl_round(float *x, enum wl_type t, size_t n)
 {
 	uint16_t h[32 * VEC_LANES];
-	size_t most = sizeof h / sizeof *h;
+	size_t max = sizeof h / sizeof *h;
 
-	for (size_t i = 0; t != WL_F32 && i < n; i += most) {
-		size_t part = n - i < most ? n - i : most;
+	for (size_t i = 0; t != WL_F32 && i < n; i += max) {
+		size_t part = n - i < max ? n - i : max;
 
 		wl_from_f32(h, x + i, t, part);
 		wl_to_f32(x + i, h, t, part);
@@ -151,14 +151,14 @@ void wl_convert(void *dst, enum wl_type to, const void *src,
                 enum wl_type from, size_t n)
 {
 	float x[32 * VEC_LANES];
-	size_t most = sizeof x / sizeof *x;
+	size_t max = sizeof x / sizeof *x;
 
 	if (to == from) {
 		memcpy(dst, src, n * wl_type_size(to));
 		return;
 	}
-	for (size_t i = 0; i < n; i += most) {
-		size_t part = n - i < most ? n - i : most;
+	for (size_t i = 0; i < n; i += max) {
+		size_t part = n - i < max ? n - i : max;
 
 		wl_to_f32(x, (const char *)src + i * wl_type_size(from), from,
 		          part);

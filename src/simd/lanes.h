@@ -240,7 +240,7 @@ LANES_INLINE void lanes_put_f16(void *p, lanes x)
 #endif
 
 /* Makes a function of each element type by MAKE(its name, a way to load and to
- * store, bytes of an element), and their table for struct kernels. */
+ * store, bytes of an element), and their table for struct loops. */
 #define LANES_TYPES(MAKE, name)                                               \
 	MAKE(name##_f32, lanes_f32, lanes_put, 4)                             \
 	MAKE(name##_f16, lanes_f16, lanes_put_f16, 2)                         \

@@ -3,13 +3,13 @@
 
 #include "simd/simd.h"
 
-const struct kernels *kernels(void)
+const struct loops *loops(void)
 {
-	static const struct kernels *const of[SIMD_LEVELS] = {
-		[SIMD_PLAIN] = &kernels_plain,
+	static const struct loops *const of[SIMD_LEVELS] = {
+		[SIMD_PLAIN] = &loops_plain,
 #ifdef SIMD_X86
-		[SIMD_V3] = &kernels_v3,
-		[SIMD_V4] = &kernels_v4,
+		[SIMD_V3] = &loops_v3,
+		[SIMD_V4] = &loops_v4,
 #endif
 	};
 

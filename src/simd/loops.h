@@ -41,7 +41,7 @@ typedef size_t kernel_widen_function(float *dst, const void *src, size_t n);
 typedef size_t kernel_narrow_function(void *dst, const float *src, size_t n);
 
 /* Of each element type. */
-struct kernels {
+struct loops {
 	kernel_gemm_function *gemm[WL_NTYPES];
 	kernel_gemv_function *gemv[WL_NTYPES];
 	kernel_panels_function *panels[WL_NTYPES];
@@ -50,9 +50,9 @@ struct kernels {
 };
 
 /* Those of each level, as far as the program was built with it. */
-extern const struct kernels kernels_plain, kernels_v3, kernels_v4;
+extern const struct loops loops_plain, loops_v3, loops_v4;
 
 /* Those of simd_level(). Not collective. */
-const struct kernels *kernels(void);
+const struct loops *loops(void);
 
 #endif

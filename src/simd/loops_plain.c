@@ -3,5 +3,5 @@
 #include "simd/simd.h"
 
 #define LANES_LEVEL 0
-#define LANES_KERNELS kernels_plain
+#define LANES_LOOPS loops_plain
 #include "loops_level.h"

@@ -4,6 +4,6 @@
 
 #ifdef SIMD_X86
 #define LANES_LEVEL 3
-#define LANES_KERNELS kernels_v3
+#define LANES_LOOPS loops_v3
 #include "loops_level.h"
 #endif

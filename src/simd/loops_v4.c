@@ -4,6 +4,6 @@
 
 #ifdef SIMD_X86
 #define LANES_LEVEL 4
-#define LANES_KERNELS kernels_v4
+#define LANES_LOOPS loops_v4
 #include "loops_level.h"
 #endif

@@ -41,9 +41,9 @@ enum simd_level simd_level(void)
 	return found < limit ? found : limit;
 }
 
-enum simd_level simd_limit(enum simd_level most)
+enum simd_level simd_limit(enum simd_level max)
 {
-	limit = most;
+	limit = max;
 	return simd_level();
 }
 

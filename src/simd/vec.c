@@ -10,13 +10,13 @@
 void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
               enum wl_type type, const void *w, size_t ldw, float *y)
 {
-	kernels()->gemv[type](k, n, x, stride, w, ldw, y);
+	loops()->gemv[type](k, n, x, stride, w, ldw, y);
 }
 
 void vec_gemv_streams(size_t count, const struct vec_stream *streams, size_t n,
                       enum wl_type type)
 {
-	kernels()->panels[type](count, streams, n);
+	loops()->panels[type](count, streams, n);
 }
 
 /* Built for several instruction sets, chosen when the program starts. fmaf is
@@ -64,16 +64,16 @@ void vec_norm_scale(size_t n, const float *restrict x, float s,
 WL_CLONES
 float vec_max(size_t n, const float *x)
 {
-	float most[VEC_LANES], top = -INFINITY;
+	float max[VEC_LANES], top = -INFINITY;
 	size_t i = 0;
 
 	for (int l = 0; l < VEC_LANES; l++)
-		most[l] = top;
+		max[l] = top;
 	for (; i + VEC_LANES <= n; i += VEC_LANES)
 		for (int l = 0; l < VEC_LANES; l++)
-			most[l] = x[i + l] > most[l] ? x[i + l] : most[l];
+			max[l] = x[i + l] > max[l] ? x[i + l] : max[l];
 	for (int l = 0; l < VEC_LANES; l++)
-		top = most[l] > top ? most[l] : top;
+		top = max[l] > top ? max[l] : top;
 	for (; i < n; i++)
 		top = x[i] > top ? x[i] : top;
 	return top;

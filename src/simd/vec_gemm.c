@@ -34,11 +34,11 @@ static void flush(struct batch *b)
  * other. */
 static void add_term(struct batch *b, struct kernel_term t, size_t size)
 {
-	size_t most = b->q.m > KERNEL_GEMM_ROWS ? DEEP : SIZE_MAX, k = t.k;
+	size_t max = b->q.m > KERNEL_GEMM_ROWS ? DEEP : SIZE_MAX, k = t.k;
 
 	do {
-		t.k = k < most ? k : most;
-		if (b->q.count == MANY || b->deep + t.k > most)
+		t.k = k < max ? k : max;
+		if (b->q.count == MANY || b->deep + t.k > max)
 			flush(b);
 		b->term[b->q.count++] = t;
 		b->deep += t.k;
@@ -53,7 +53,7 @@ static void batch_init(struct batch *b, const struct kernel_gemm *q,
 {
 	b->q = *q;
 	b->q.terms = b->term;
-	b->run = kernels()->gemm[type];
+	b->run = loops()->gemm[type];
 	b->deep = 0;
 }
 
@@ -80,8 +80,9 @@ void vec_gemm_terms(size_t m, size_t n, size_t count,
 	                                        .fresh = fresh, .c = c,
 	                                        .ldc = n }, type);
 	for (size_t i = 0; i < count; i++)
-		add_term(&all, (struct kernel_term){ terms[i].a, terms[i].b,
-		                                     terms[i].k, terms[i].k, n },
+		add_term(&all,
+		         (struct kernel_term){ terms[i].a, terms[i].b,
+		                               terms[i].k, terms[i].k, n },
 		         wl_type_size(type));
 	flush(&all);
 }

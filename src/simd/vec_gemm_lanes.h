@@ -93,7 +93,8 @@ LANES_INLINE void block(const struct kernel_gemm *q, size_t i, size_t j,
 			sum[r][v] = q->fresh ? lanes_zero()
 			            : load_c(c + r * q->ldc + v * LANES, whole,
 			                     q->n - j);
-	for (const struct kernel_term *t = q->terms; t < q->terms + q->count; t++) {
+	for (const struct kernel_term *t = q->terms; t < q->terms + q->count;
+	     t++) {
 		const float *a = t->a + i * t->row;
 
 		for (size_t p = 0; p < t->k; p++, a += q->col) {

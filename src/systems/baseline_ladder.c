@@ -125,12 +125,12 @@ static void product_by_tiles(const struct walk *w, const struct product *p)
 		l, macs, m * p->group * p->k * n,
 		steps * cost_gemm(l, m * p->group, n, k));
 
-	ledger_hold(l, SRAM_BUFFERS, cost_bytes(l, a + b));
+	ledger_alloc(l, SRAM_BUFFERS, cost_bytes(l, a + b));
 	pull(w, steps, a, cols);
 	pull(w, steps, b, rows);
 	ledger_charge(l, &c);
 	store(w, w->tokens * p->n * p->group);
-	ledger_release(l, SRAM_BUFFERS, cost_bytes(l, a + b));
+	ledger_free(l, SRAM_BUFFERS, cost_bytes(l, a + b));
 }
 
 static void product(const struct walk *w, const struct product *p)
@@ -141,10 +141,10 @@ static void product(const struct walk *w, const struct product *p)
 		product_by_tiles(w, p);
 		return;
 	}
-	ledger_hold(w->l, SRAM_BUFFERS, cost_bytes(w->l, tile));
+	ledger_alloc(w->l, SRAM_BUFFERS, cost_bytes(w->l, tile));
 	pull(w, 1, tile, 1);
 	baseline_product_in_place(w, p);
-	ledger_release(w->l, SRAM_BUFFERS, cost_bytes(w->l, tile));
+	ledger_free(w->l, SRAM_BUFFERS, cost_bytes(w->l, tile));
 }
 
 static void fetch(const struct walk *w, uint64_t n)

@@ -106,12 +106,12 @@ static uint64_t bytes(const struct walk *w, uint64_t n)
 
 static void hold(const struct walk *w, uint64_t n)
 {
-	ledger_hold(w->l, SRAM_ACTIVATIONS, bytes(w, n));
+	ledger_alloc(w->l, SRAM_ACTIVATIONS, bytes(w, n));
 }
 
 static void drop(const struct walk *w, uint64_t n)
 {
-	ledger_release(w->l, SRAM_ACTIVATIONS, bytes(w, n));
+	ledger_free(w->l, SRAM_ACTIVATIONS, bytes(w, n));
 }
 
 static void product(const struct walk *w, enum op op, uint64_t k, uint64_t n)
@@ -251,7 +251,7 @@ void baseline_pass(const struct planner *s, struct ledger *l,
 
 	s->plan(&w);
 	ledger_op(l, OP_EMBED);
-	keep(&w, ledger_hold);
+	keep(&w, ledger_alloc);
 	s->fetch(&w, w.tile_tokens * baseline_part(m->dim, w.line));
 	for (int i = 0; i < m->n_layers; i++) {
 		if (!ledger_layer(l, i, m->n_layers))
@@ -261,7 +261,7 @@ void baseline_pass(const struct planner *s, struct ledger *l,
 	}
 	ledger_layers_end(l);
 	head(&w);
-	keep(&w, ledger_release);
+	keep(&w, ledger_free);
 }
 
 void baseline_plan_in_place(struct walk *w)
@@ -327,9 +327,9 @@ void baseline_product_in_place(const struct walk *w, const struct product *p)
 	const struct charge c = cost_product(l, m * p->k * p->n, m * k * n,
 	                                     cycles);
 
-	ledger_hold(l, SRAM_BUFFERS, cost_bytes(l, m * (k + n * here)));
+	ledger_alloc(l, SRAM_BUFFERS, cost_bytes(l, m * (k + n * here)));
 	ledger_charge(l, &c);
 	chain(w, AXIS_X, span, lines, words);
 	baseline_deliver(w, lines * words, words);
-	ledger_release(l, SRAM_BUFFERS, cost_bytes(l, m * (k + n * here)));
+	ledger_free(l, SRAM_BUFFERS, cost_bytes(l, m * (k + n * here)));
 }

@@ -72,7 +72,7 @@ static inline uint64_t baseline_part(uint64_t n, uint64_t parts)
  * which shows there. */
 static inline uint64_t baseline_count(double n)
 {
-	return n < LEDGER_MOST ? (uint64_t)n : LEDGER_MOST + 1;
+	return n < LEDGER_MAX ? (uint64_t)n : LEDGER_MAX + 1;
 }
 
 /* Cycles that a core takes to pass a message on that has no route. */

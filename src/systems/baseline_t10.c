@@ -46,16 +46,16 @@ static uint64_t operands(const struct walk *w)
 		{ OP_OUTPUT, model_q_dim(m), m->dim, 1 },
 		{ OP_FFN_UP, m->dim, m->hidden_dim, 1 },
 		{ OP_FFN_DOWN, m->hidden_dim, m->dim, 1 } };
-	uint64_t most = 0;
+	uint64_t max = 0;
 
 	for (size_t i = 0; i < sizeof p / sizeof *p; i++) {
 		uint64_t k = baseline_part(p[i].k, w->grid.cols);
 		uint64_t n = baseline_part(p[i].n, w->grid.rows);
 		uint64_t all = w->tokens * p[i].group * (k + n) + k * n;
 
-		most = all > most ? all : most;
+		max = all > max ? all : max;
 	}
-	return most;
+	return max;
 }
 
 static bool stays(const struct walk *w)
@@ -217,11 +217,11 @@ static void product_by_turns(const struct walk *w, const struct product *p)
 		l, w->tokens * p->group * p->k * p->n, m * p->k * n,
 		r.f * step_cycles(w, p, k, n));
 
-	ledger_hold(l, SRAM_BUFFERS, buffers);
+	ledger_alloc(l, SRAM_BUFFERS, buffers);
 	gather(w, p->group * p->k);
 	ledger_charge(l, &c);
 	turn(w, p);
-	ledger_release(l, SRAM_BUFFERS, buffers);
+	ledger_free(l, SRAM_BUFFERS, buffers);
 }
 
 static void product(const struct walk *w, const struct product *p)

@@ -18,7 +18,7 @@ struct rule {
 	int id;        /* of what it makes */
 };
 
-struct merger {
+struct bpe {
 	const struct vocab *vocab;
 	const char *name;
 	struct vocab_index *index;
@@ -43,7 +43,7 @@ struct pair {
 };
 
 struct work {
-	const struct merger *m;
+	const struct bpe *m;
 	const char *word;
 	size_t len;
 	struct symbol *symbol;
@@ -74,7 +74,7 @@ static struct rule *make_rules(const struct vocab *v,
 }
 
 /* Of two pieces for one byte the lower id is used. */
-static void index_bytes(struct merger *m)
+static void index_bytes(struct bpe *m)
 {
 	const struct vocab *v = m->vocab;
 
@@ -85,9 +85,9 @@ static void index_bytes(struct merger *m)
 			m->byte_id[(unsigned char)v->text[v->offset[i]]] = i;
 }
 
-struct merger *merger_new(const struct vocab *v, const char *name)
+struct bpe *bpe_new(const struct vocab *v, const char *name)
 {
-	struct merger *m = wl_calloc(1, sizeof *m);
+	struct bpe *m = wl_calloc(1, sizeof *m);
 
 	m->vocab = v;
 	m->name = name;
@@ -97,7 +97,7 @@ struct merger *merger_new(const struct vocab *v, const char *name)
 	return m;
 }
 
-void merger_free(struct merger *m)
+void bpe_free(struct bpe *m)
 {
 	if (!m)
 		return;
@@ -106,7 +106,7 @@ void merger_free(struct merger *m)
 	free(m);
 }
 
-static const struct rule *find_rule(const struct merger *m, int left,
+static const struct rule *find_rule(const struct bpe *m, int left,
                                     int right)
 {
 	struct rule key = { .pair = (uint64_t)left << 32 | (uint32_t)right };
@@ -274,7 +274,7 @@ static int emit(const struct work *w, int *ids, size_t *n,
 	return 0;
 }
 
-int merger_word(const struct merger *m, const char *word, size_t len,
+int bpe_word(const struct bpe *m, const char *word, size_t len,
                 int *ids, size_t *n, struct wl_error *err)
 {
 	struct work w = { .m = m, .word = word, .len = len };

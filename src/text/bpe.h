@@ -7,18 +7,18 @@
 #include "base/error.h"
 #include "text/vocab.h"
 
-struct merger;
+struct bpe;
 
 /* Builds the look-up tables of v, which vocab_check has let pass. name is for
- * messages; both must stay. The caller frees with merger_free. Not
+ * messages; both must stay. The caller frees with bpe_free. Not
  * collective. */
-struct merger *merger_new(const struct vocab *v, const char *name);
-void merger_free(struct merger *m);
+struct bpe *bpe_new(const struct vocab *v, const char *name);
+void bpe_free(struct bpe *m);
 
 /* Appends the ids of word[len], at most one per byte, to ids[*n]. The word is
  * valid UTF-8. Time O(len log len). 0, or -1 and err when a byte has no
  * piece. */
-int merger_word(const struct merger *m, const char *word, size_t len,
+int bpe_word(const struct bpe *m, const char *word, size_t len,
                 int *ids, size_t *n, struct wl_error *err);
 
 #endif

@@ -55,13 +55,14 @@ static const char *const pattern[WORDS_NKINDS] = {
 	[WORDS_QWEN2] = LLAMA3("\\p{N}"),
 };
 
-struct splitter {
+struct pretokenizer {
 	enum word_split split;
 	pcre2_code *code;
 	pcre2_match_data *match; /* room for one match */
 };
 
-static int splitter_error(enum word_split split, int code, struct wl_error *err)
+static int pretokenizer_error(enum word_split split, int code,
+                              struct wl_error *err)
 {
 	PCRE2_UCHAR why[256];
 
@@ -70,9 +71,10 @@ static int splitter_error(enum word_split split, int code, struct wl_error *err)
 	                    word_split_name(split), (char *)why);
 }
 
-struct splitter *splitter_new(enum word_split split, struct wl_error *err)
+struct pretokenizer *pretokenizer_new(enum word_split split,
+                                      struct wl_error *err)
 {
-	struct splitter *s;
+	struct pretokenizer *s;
 	PCRE2_SIZE at;
 	int code;
 
@@ -83,8 +85,8 @@ struct splitter *splitter_new(enum word_split split, struct wl_error *err)
 	                        PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP,
 	                        &code, &at, NULL);
 	if (!s->code) {
-		splitter_error(split, code, err);
-		splitter_free(s);
+		pretokenizer_error(split, code, err);
+		pretokenizer_free(s);
 		return NULL;
 	}
 	/* Where there is no JIT the interpreter finds the same words. */
@@ -95,7 +97,7 @@ struct splitter *splitter_new(enum word_split split, struct wl_error *err)
 	return s;
 }
 
-void splitter_free(struct splitter *s)
+void pretokenizer_free(struct pretokenizer *s)
 {
 	if (!s)
 		return;
@@ -107,8 +109,8 @@ void splitter_free(struct splitter *s)
 /* The patterns hold no nested repeats: each alternative runs over its
  * characters once and goes back over them once at most, and what white space
  * it ran over is in the word it finds. So time is linear in the words. */
-size_t splitter_word(const struct splitter *s, const char *section, size_t len,
-                     size_t at, struct wl_error *err)
+size_t pretokenizer_word(const struct pretokenizer *s, const char *section,
+                         size_t len, size_t at, struct wl_error *err)
 {
 	/* Without this PCRE2 would check the whole section for every word. */
 	int rc = pcre2_match(s->code, (PCRE2_SPTR)section, len, at,
@@ -118,7 +120,7 @@ size_t splitter_word(const struct splitter *s, const char *section, size_t len,
 	if (rc == PCRE2_ERROR_NOMATCH)
 		return len - at;
 	if (rc < 0) {
-		splitter_error(s->split, rc, err);
+		pretokenizer_error(s->split, rc, err);
 		return 0;
 	}
 	return (span[0] > at ? span[0] : span[1]) - at;
@@ -126,20 +128,21 @@ size_t splitter_word(const struct splitter *s, const char *section, size_t len,
 
 #else
 
-struct splitter *splitter_new(enum word_split split, struct wl_error *err)
+struct pretokenizer *pretokenizer_new(enum word_split split,
+                                      struct wl_error *err)
 {
 	wl_error_set(err, "tokenizer: this build has no PCRE2, which the word"
 	             " pattern %s needs", word_split_name(split));
 	return NULL;
 }
 
-void splitter_free(struct splitter *s)
+void pretokenizer_free(struct pretokenizer *s)
 {
 	(void)s;
 }
 
-size_t splitter_word(const struct splitter *s, const char *section, size_t len,
-                     size_t at, struct wl_error *err)
+size_t pretokenizer_word(const struct pretokenizer *s, const char *section,
+                         size_t len, size_t at, struct wl_error *err)
 {
 	(void)s, (void)section, (void)err;
 	return len - at;
@@ -147,7 +150,7 @@ size_t splitter_word(const struct splitter *s, const char *section, size_t len,
 
 #endif
 
-const char *words_libraries(void)
+const char *pretokenizer_libraries(void)
 {
 	static char text[128];
 	char pcre[64] = "none";

@@ -30,8 +30,8 @@ struct finder {
 struct tokenizer {
 	char *name;
 	struct vocab vocab;
-	struct merger *merger;
-	struct splitter *splitter; /* NULL: a section is one word */
+	struct bpe *merger;
+	struct pretokenizer *splitter; /* NULL: a section is one word */
 	struct finder user, special;
 };
 
@@ -52,7 +52,7 @@ struct encoding {
 static size_t utf8_length(const unsigned char *p, size_t left)
 {
 	/* least number that needs a character of 1, 2, 3, 4 bytes */
-	static const uint32_t least[] = { 0, 1, 0x80, 0x800, 0x10000 };
+	static const uint32_t min[] = { 0, 1, 0x80, 0x800, 0x10000 };
 	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
 	uint32_t c = len == 1 ? p[0] : p[0] & (0xff >> (len + 1));
 
@@ -63,7 +63,7 @@ static size_t utf8_length(const unsigned char *p, size_t left)
 			return 0;
 		c = c << 6 | (p[i] & 0x3f);
 	}
-	if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+	if (c < min[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
 		return 0;
 	return len;
 }
@@ -105,9 +105,9 @@ static int compare_piece(const void *a, const void *b)
 static size_t common_length(const struct found_piece *a, const char *text,
                             size_t len)
 {
-	size_t most = a->len < len ? a->len : len, n = 0;
+	size_t max = a->len < len ? a->len : len, n = 0;
 
-	while (n < most && a->text[n] == text[n])
+	while (n < max && a->text[n] == text[n])
 		n++;
 	return n;
 }
@@ -245,13 +245,13 @@ static void copy_vocab(struct vocab *to, const struct vocab *from)
 struct tokenizer *tokenizer_new(const struct vocab *v, const char *name,
                                 struct wl_error *err)
 {
-	struct splitter *splitter = NULL;
+	struct pretokenizer *splitter = NULL;
 	struct tokenizer *t;
 
 	if (vocab_check(v, name, err))
 		return NULL;
 	if (v->split != WORDS_NONE) {
-		splitter = splitter_new(v->split, err);
+		splitter = pretokenizer_new(v->split, err);
 		if (!splitter)
 			return NULL;
 	}
@@ -259,7 +259,7 @@ struct tokenizer *tokenizer_new(const struct vocab *v, const char *name,
 	t->name = wl_strdup(name);
 	t->splitter = splitter;
 	copy_vocab(&t->vocab, v);
-	t->merger = merger_new(&t->vocab, t->name);
+	t->merger = bpe_new(&t->vocab, t->name);
 	finder_init(&t->user, &t->vocab, 1u << PIECE_USER);
 	finder_init(&t->special, &t->vocab,
 	            1u << PIECE_CONTROL | 1u << PIECE_UNKNOWN);
@@ -270,8 +270,8 @@ void tokenizer_free(struct tokenizer *t)
 {
 	if (!t)
 		return;
-	merger_free(t->merger);
-	splitter_free(t->splitter);
+	bpe_free(t->merger);
+	pretokenizer_free(t->splitter);
 	free(t->user.piece);
 	free(t->special.piece);
 	vocab_fini(&t->vocab);
@@ -329,9 +329,9 @@ static int encode_words(struct encoding *e, const char *section, size_t len,
 	for (size_t at = 0; at < len; at += word) {
 		word = len;
 		if (t->splitter)
-			word = splitter_word(t->splitter, section, len, at,
+			word = pretokenizer_word(t->splitter, section, len, at,
 			                     err);
-		if (word == 0 || merger_word(t->merger, section + at, word,
+		if (word == 0 || bpe_word(t->merger, section + at, word,
 		                             e->ids, &e->n, err))
 			return -1;
 	}

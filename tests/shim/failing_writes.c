@@ -41,12 +41,12 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
 {
 	ssize_t (*real)(int, const void *, size_t, off_t) =
 		dlsym(RTLD_NEXT, "pwrite");
-	off_t most = chosen("pwrite") ? atol(getenv("FAILING_BYTES")) : 0;
+	off_t max = chosen("pwrite") ? atol(getenv("FAILING_BYTES")) : 0;
 
-	if (!chosen("pwrite") || !ours(fd) || at + (off_t)n <= most)
+	if (!chosen("pwrite") || !ours(fd) || at + (off_t)n <= max)
 		return real(fd, bytes, n, at);
 	/* A disk takes what it has room for. */
-	return at < most ? real(fd, bytes, most - at, at) : fail();
+	return at < max ? real(fd, bytes, max - at, at) : fail();
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t n, off_t at)

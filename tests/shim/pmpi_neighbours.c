@@ -60,16 +60,16 @@ static void check_comm(const char *call, MPI_Comm comm)
 static int distance(MPI_Comm comm, int peer)
 {
 	MPI_Group group;
-	int mine, other;
+	int local, other;
 
 	PMPI_Comm_group(comm, &group);
 	PMPI_Group_translate_ranks(group, 1, &peer, mesh, &other);
 	PMPI_Group_free(&group);
-	PMPI_Group_rank(mesh, &mine);
-	if (mine == MPI_UNDEFINED || other == MPI_UNDEFINED)
+	PMPI_Group_rank(mesh, &local);
+	if (local == MPI_UNDEFINED || other == MPI_UNDEFINED)
 		return -1;
-	return abs(mine / mesh_cols - other / mesh_cols) +
-	       abs(mine % mesh_cols - other % mesh_cols);
+	return abs(local / mesh_cols - other / mesh_cols) +
+	       abs(local % mesh_cols - other % mesh_cols);
 }
 
 static void check_peer(const char *call, MPI_Comm comm, int peer, int what)
@@ -403,17 +403,17 @@ int MPI_Pcontrol(const int level, ...)
 
 int MPI_Finalize(void)
 {
-	long all[N_SEEN], most;
+	long all[N_SEEN], max;
 	int rank;
 
 	PMPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	PMPI_Reduce(seen, all, N_SEEN, MPI_LONG, MPI_SUM, 0, MPI_COMM_WORLD);
-	PMPI_Reduce(&longest, &most, 1, MPI_LONG, MPI_MAX, 0, MPI_COMM_WORLD);
+	PMPI_Reduce(&longest, &max, 1, MPI_LONG, MPI_MAX, 0, MPI_COMM_WORLD);
 	/* The leader is in every collective. */
 	if (rank == 0)
 		fprintf(stderr, "neighbours: sends %ld receives %ld "
 		        "collectives %ld longest %ld windows %ld\n",
-		        all[SENDS], all[RECEIVES], seen[COLLECTIVES], most,
+		        all[SENDS], all[RECEIVES], seen[COLLECTIVES], max,
 		        all[WINDOWS]);
 	if (mesh != MPI_GROUP_NULL)
 		PMPI_Group_free(&mesh);

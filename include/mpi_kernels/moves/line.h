@@ -36,7 +36,7 @@ static inline bool line_argmax_before(float a, int32_t i, float b, int32_t j)
  * rank's lines hold those of [mine.lo, mine.hi), one after the other. */
 struct line_parts {
 	int n;
-	struct range mine;
+	struct range local;
 	const size_t *words; /* [n] */
 	const int *root;     /* [n] */
 };
@@ -44,15 +44,15 @@ struct line_parts {
 /* Parts for a vector that lies cut by p across the line's axis (each parallel
  * line carries one block), all with one root: fills words and roots [p->parts].
  */
-static inline struct line_parts line_vector_parts(const struct part *p,
-                                                  struct range mine, int root,
+static inline struct line_parts line_vector_parts(const struct partition *p,
+                                                  struct range local, int root,
                                                   size_t *words, int *roots)
 {
 	for (int i = 0; i < p->parts; i++) {
-		words[i] = part_size(p, i);
+		words[i] = partition_size(p, i);
 		roots[i] = root;
 	}
-	return (struct line_parts){ p->parts, mine, words, roots };
+	return (struct line_parts){ p->parts, local, words, roots };
 }
 
 /* Words of the parts that this rank's lines hold. */
@@ -60,7 +60,7 @@ static inline size_t line_parts_words(const struct line_parts *p)
 {
 	size_t words = 0;
 
-	for (int i = p->mine.lo; i < p->mine.hi; i++)
+	for (int i = p->local.lo; i < p->local.hi; i++)
 		words += p->words[i];
 	return words;
 }
@@ -69,7 +69,7 @@ static inline size_t line_parts_words(const struct line_parts *p)
  * of cores are kept from this one on. */
 static inline int line_base(const struct line *l, int first)
 {
-	return first > l->mine.lo ? first : l->mine.lo;
+	return first > l->local.lo ? first : l->local.lo;
 }
 
 /* Sums the vectors of cores first..last of the line into the parts' roots,
@@ -141,7 +141,7 @@ void line_route(struct line *l, int n, const int *from, const int *to,
  * filled on the first rank only.
  * Cost charged: each block's words over its distance to core 0, whose link
  * takes them all. */
-void line_gather(struct line *l, const struct part *p, const float *own,
+void line_gather(struct line *l, const struct partition *p, const float *own,
                  float *all);
 
 /* Re-lays a matrix along the line: this rank gives from[rank], out of `source`,
@@ -149,7 +149,7 @@ void line_gather(struct line *l, const struct part *p, const float *own,
  * a rank's new box takes from others' old boxes is relayed rank by rank).
  * Charges nothing: see relayout in layout.h. */
 void line_relay_boxes(struct line *l, const struct box *from,
-                      const struct box *to, const struct store *source,
-                      const struct store *sink);
+                      const struct box *to, const struct matrix_view *source,
+                      const struct matrix_view *sink);
 
 #endif

@@ -11,7 +11,7 @@
 /* Members of a chain: cores core[0] < core[1] < ... < core[n-1], or, core
  * NULL, n cores from first on; each part's root is one of them. Core p's
  * vector: value + (p - base) * stride. */
-struct chain {
+struct reduce_chain {
 	const int *core;
 	int first, n;
 	const struct line_parts *parts;
@@ -24,10 +24,10 @@ struct chain {
 /* Whether cores first..last, or links between them, lie on this rank. */
 static inline bool line_touches(const struct line *l, int first, int last)
 {
-	return first < l->mine.hi && last >= l->mine.lo;
+	return first < l->local.hi && last >= l->local.lo;
 }
 
-static inline int chain_core(const struct chain *c, int j)
+static inline int reduce_chain_core(const struct reduce_chain *c, int j)
 {
 	return c->core ? c->core[j] : c->first + j;
 }
@@ -53,13 +53,14 @@ static inline size_t crossing_words(const struct crossing *x,
 {
 	size_t words = 0;
 
-	for (int i = p->mine.lo; i < p->mine.hi; i++)
+	for (int i = p->local.lo; i < p->local.hi; i++)
 		words += crosses(x, p, i) ? p->words[i] : 0;
 	return words;
 }
 
 /* Runs n chains that share no link, all of which touch this rank. */
-void chains_run(struct line *l, const struct chain *chains, int n);
+void reduce_chains_run(struct line *l, const struct reduce_chain *chains,
+                       int n);
 
 /* One multicast of several that share no link. */
 struct multicast {

@@ -15,9 +15,10 @@
  * busiest link of each axis, and the cores that words pass on their way: where
  * each goes is no fixed route, so that software sends it on. */
 void relayout(const struct layout *from, const struct layout *to,
-              const struct store *source, const struct store *sink);
+              const struct matrix_view *source, const struct matrix_view *sink);
 
 /* Lower bound of the cycles of a re-layout, in constant time. Not collective. */
-uint64_t relayout_least(const struct layout *from, const struct layout *to);
+uint64_t relayout_min_cycles(const struct layout *from,
+                             const struct layout *to);
 
 #endif

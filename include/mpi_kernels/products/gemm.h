@@ -82,12 +82,12 @@ int gemm_blocks(const struct grid *g);
  * them. k and n: over the core rows and columns; k spread where the grid
  * is uneven. Free with tiles_fini. */
 void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
-                       struct grid *g, enum wl_type type, struct part k,
-                       struct part n, enum sram sram);
+                       struct grid *g, enum wl_type type, struct partition k,
+                       struct partition n, enum sram sram);
 
 /* Whether dimensions that the algorithm sums over have to lie spread on this
  * grid (block.h), so that both of its sides cut them in the same blocks. */
-bool gemm_spreads(const struct gemm_algorithm *alg, const struct grid *g);
+bool gemm_disperses(const struct gemm_algorithm *alg, const struct grid *g);
 
 /* Brings an activation [m][k], at home with a tile a core, into the form and
  * places in which the algorithm reads A: all products that read it share that.

@@ -12,12 +12,12 @@
  * are added by the two-level tree along the axis of k. Collective over the
  * axis. Cost charged: k n multiply-adds, then the all-reduce.
  * Source: WaferLLM (OSDI'25), section 6.2. */
-void gemv_tree(const struct slab *w, const float *x, float *y);
+void gemv_tree(const struct gemv_matrix *w, const float *x, float *y);
 
 /* The largest of a vector cut by part along the axis: its index, ties to the
  * lowest, on every core; -1 when any is NaN. A tree of (value, id) pairs. In
  * a dry run 0. */
-int argmax_vector(struct grid *g, enum axis axis, const struct part *part,
+int argmax_vector(struct grid *g, enum axis axis, const struct partition *part,
                   const float *x);
 
 #endif

@@ -1,5 +1,5 @@
 #include "config.h"
-#include "control.h"
+#include "leader.h"
 
 #include "base/signals.h"
 #include "host/host.h"
@@ -11,23 +11,23 @@ struct word {
 	int id, stop, next;
 };
 
-void lead_start(struct lead *l, MPI_Comm control)
+void leader_start(struct leader *l, MPI_Comm control)
 {
 	int rank;
 
 	MPI_Comm_rank(control, &rank);
-	*l = (struct lead){ .control = control, .leader = rank == 0,
+	*l = (struct leader){ .control = control, .leader = rank == 0,
 	                    .last = -1, .when = host_seconds() };
 }
 
-bool lead_speaks(const struct lead *l, int step, bool always)
+bool leader_speaks(const struct leader *l, int step, bool always)
 {
 	return always || step >= l->next;
 }
 
 /* Steps to the next word, by how long the last ones took, and at most twice as
  * many as they were. */
-static int choose_steps(struct lead *l, int step)
+static int choose_steps(struct leader *l, int step)
 {
 	double now = host_seconds();
 	int made = step - l->last;
@@ -37,12 +37,12 @@ static int choose_steps(struct lead *l, int step)
 	return steps < 1 ? 1 : steps < 2 * made ? (int)steps : 2 * made;
 }
 
-int lead_token(struct lead *l, int id, int step)
+int leader_token(struct leader *l, int id, int step)
 {
 	struct word w = { id, 0, 0 };
 
 	if (l->leader) {
-		w.stop = l->failed ? LEAD_FAILED : signals_stop();
+		w.stop = l->failed ? LEADER_FAILED : signals_stop();
 		w.next = step + choose_steps(l, step);
 	}
 	MPI_Bcast(&w, sizeof w / sizeof(int), MPI_INT, 0, l->control);
