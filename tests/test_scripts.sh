@@ -47,8 +47,9 @@ fake() {
 tools() {
 	local tool
 	mkdir -p "$scratch/bin"
-	for tool in bash basename cat chmod cp dirname env find grep head \
-		mkdir mv rm sed tail tee timeout touch true sleep xargs; do
+	for tool in awk bash basename cat chmod cp cut date dirname env find \
+		grep head mkdir mktemp mv rm sed sleep sort tail tee timeout touch \
+		true uname xargs; do
 		ln -s "$(type -P "$tool")" "$scratch/bin"
 	done
 	# The caller's own settings, such as FAKE_UID=0, decide.

@@ -3,6 +3,7 @@
 # SIGTERM does with status 143 where it is left the time; twice SIGTERM ends it
 # at once, and nothing half-written stays.
 # timeout: 240
+# start: usual
 set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
