@@ -30,7 +30,7 @@ limit=$(comment timeout)
 limit=${limit:-120}
 
 usual_start() {
-	grep -q '^# start: usual$' "$source"
+	grep -qE '^(# |/\* )start: usual' "$source"
 }
 
 # Runs a command with a time limit; says so when it was reached.
