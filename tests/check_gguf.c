@@ -531,8 +531,8 @@ START_TEST(no_file)
 
 	ck_assert_ptr_null(gguf_open("/no/such", &err));
 	one_line(&err, "/no/such: ", "");
-	ck_assert_ptr_null(gguf_open("/tmp", &err));
-	one_line(&err, "/tmp: ", "regular");
+	ck_assert_ptr_null(gguf_open("/dev", &err));
+	one_line(&err, "/dev: ", "regular");
 }
 END_TEST
 

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # The set-up of jobs/quickstart.sh, then every test:
 #   tests/run.sh [--full]     --full adds the runs on many ranks
-# Results are printed as they come, with the log of what failed. The last line
-# is "N passed, N failed, N skipped". Exit status 0: nothing failed.
+# As many tests run at once as the machine has cores. Results are printed as
+# they come, with the log of what failed. The last lines name the five slowest
+# tests and tell how long everything took; the very last one is "N passed,
+# N failed, N skipped". Exit status 0: nothing failed.
 set -eu
 set -o pipefail
 
@@ -48,6 +50,17 @@ count_skipped() {
 	echo $(($(count SKIP) + lines + unbuilt))
 }
 
+# The slowest tests, and the whole time, the set-up included. The logs' own
+# lines, which mpirun.sh writes, are "test_cli: 12.3 s".
+show_times() {
+	echo 'the slowest tests:'
+	find "$build/tests" -name '*.log' -exec sed -n \
+		's/^\([a-z0-9_]*\): \([0-9.]* s\)$/  \2  \1/p' {} + |
+		sort -k 1 -r -g | head -n 5
+	echo "everything: $((SECONDS / 60)) min $((SECONDS % 60)) s," \
+		"$(jobs_at_once) tests at once"
+}
+
 # Without Check the unit tests are not built: say it for each.
 show_unbuilt() {
 	local source name
@@ -76,7 +89,7 @@ if ! make -s -C "$build" -j "$(jobs_at_once)" check-programs >&2; then
 fi
 find "$build/tests" \( -name '*.trs' -o -name '*.log' \) -exec rm {} +
 status=0
-make -s -C "$build" check-TESTS AM_COLOR_TESTS=no 2>&1 |
+make -s -C "$build" -j "$(jobs_at_once)" check-TESTS AM_COLOR_TESTS=no 2>&1 |
 	tee "$build/make-check.out" | show_results || status=$?
 show_unbuilt
 failed=$(($(count FAIL) + $(count ERROR)))
@@ -85,4 +98,5 @@ if [ $status != 0 ] && [ $failed = 0 ]; then
 	echo "FAIL: make check-TESTS ended with status $status"
 	failed=1
 fi
+show_times
 finish "$(count PASS)" "$failed" "$(count_skipped)"

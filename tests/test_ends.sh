@@ -2,7 +2,8 @@
 # How every verb ends where its surroundings fail: standard output that cannot
 # be written, streams that are closed, any signal, a limit, a launcher that
 # starts several processes of a verb for one, or that MPI does not know.
-# timeout: 120
+# timeout: 240
+# start: usual
 # shellcheck disable=SC2030,SC2031 # failures of a subshell count as one
 set -eu
 # shellcheck source=tests/common.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# timeout: 300
+# timeout: 600
 # The fuzzers of tests/fuzz without libFuzzer: their seeds, some mutations of
 # them, and every input that ever broke something (tests/fuzz/found).
 set -eu

@@ -3,6 +3,7 @@
 # with TCP between them: the same bits as on one, and an end in good time when
 # a host is cut off or a process dies.
 # timeout: 240
+# start: usual
 set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"

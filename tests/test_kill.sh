@@ -2,6 +2,7 @@
 # A rank that is gone takes the whole job with it: within seconds, with a
 # message and a status that tells, and nothing stays behind.
 # timeout: 240
+# start: usual
 set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"

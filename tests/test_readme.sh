@@ -33,16 +33,27 @@ echo '{"dim": 96, "hidden_dim": 256, "n_layers": 2, "n_heads": 6,
 	"n_kv_heads": 3, "vocab_size": 500, "max_seq_len": 128}' \
 	>"$BENCH_SHAPE"
 
-# One that belongs to the tree, with a test that takes no time.
-in_tree() {
-	(cd "$work/tree${3-}" &&
+# in_folder FOLDER COMMAND PREFIX: one that belongs to the tree, with a test that
+# takes no time and is the only one to be built.
+in_folder() {
+	local test=tests/check_block
+	(cd "$1" &&
 		unset WAFERLLM_BUILDDIR WAFERLLM_SRCDIR MAKELEVEL &&
-		MAKEFLAGS="TESTS=tests/check_block${2:+ prefix=$2}" \
-			bash -c "$1")
+		MAKEFLAGS="TESTS=$test check_PROGRAMS=$test${3:+ prefix=$3}" \
+			bash -c "$2")
+}
+
+# Open MPI starts as users have it. What is only installed and not run is
+# compiled faster without optimization.
+in_tree() {
+	# shellcheck disable=SC2086 # names
+	(unset ${WAFERLLM_QUICK_START-}
+	[ -z "$2" ] || export CFLAGS=-O0
+	in_folder "$work/tree" "$@")
 }
 
 in_build() {
-	in_tree "$1" "$2" /build
+	in_folder "$work/tree/build" "$@"
 }
 
 beside_program() {

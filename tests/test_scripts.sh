@@ -8,7 +8,7 @@ set -eu
 top=${WAFERLLM_SRCDIR:-$(cd "$(dirname "$0")/.." && pwd)}
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-unset WAFERLLM_MPIRUN WAFERLLM_TEST_FULL MAKEFLAGS MAKELEVEL MPICC
+unset WAFERLLM_MPIRUN WAFERLLM_TEST_FULL MAKEFLAGS MAKELEVEL MPICC OMPI_MCA_pml
 
 tree=$scratch/tree
 calls=$scratch/calls # a line for every call of a fake
@@ -47,8 +47,9 @@ fake() {
 tools() {
 	local tool
 	mkdir -p "$scratch/bin"
-	for tool in bash basename cat chmod cp dirname env find grep head \
-		mkdir mv rm sed tail tee timeout touch true sleep xargs; do
+	for tool in awk bash basename cat chmod cp cut date dirname env find \
+		grep head mkdir mktemp mv rm sed sleep sort tail tee timeout touch \
+		true uname xargs; do
 		ln -s "$(type -P "$tool")" "$scratch/bin"
 	done
 	# The caller's own settings, such as FAKE_UID=0, decide.
@@ -244,6 +245,10 @@ test_run() {
 	run 0 '2 passed, 0 failed, 0 skipped'
 	FAKE_LOG='skipped: b: no models' run 0 '2 passed, 0 failed, 2 skipped'
 	holds 'a skipped case' '^skipped: b: no models' "$scratch/out"
+	FAKE_LOG='check_a: 12.5 s' run 0 '2 passed, 0 failed, 0 skipped'
+	holds 'the slowest' '^  12.5 s  check_a$' "$scratch/out"
+	holds 'the whole time' '^everything: 0 min [0-9]* s, 2 tests at once$' \
+		"$scratch/out"
 	printf '%s\n' 'PASS tests/check_a' 'FAIL tests/test_b.sh' \
 		'SKIP tests/mpi_c' >"$STATE/results"
 	run 1 '1 passed, 1 failed, 1 skipped'
@@ -285,6 +290,22 @@ test_mpirun() {
 		"$(WAFERLLM_TEST_FULL=1 counts)"
 	check 'a failure ends it' '1 3' "$(FAKE_STATUS=3 counts)"
 	check 'a skip stays one' '1 77' "$(FAKE_STATUS=77 counts)"
+	holds 'the time of a test' '^mpi_a: [0-9]*\.[0-9] s$' "$scratch/out"
+	printf '#!/bin/bash\necho "pml ${OMPI_MCA_pml-unnamed}"\n' \
+		>"$scratch/mpi_a"
+	counts >/dev/null
+	holds 'no transport is known' '^pml unnamed$' "$scratch/out"
+	rm "$tree/transport"
+	printf '#!/bin/bash\necho "[a:1] select: component ob1 selected"\n' \
+		>"$tree/waferllm"
+	chmod +x "$tree/waferllm"
+	counts >/dev/null
+	holds 'the transport is named' '^pml ob1$' "$scratch/out"
+	OMPI_MCA_pml=ucx counts >/dev/null
+	holds "the user's own transport" '^pml ucx$' "$scratch/out"
+	echo '/* start: usual */' >>"$tree/tests/mpi_a.c"
+	counts >/dev/null
+	holds 'the usual start' '^pml unnamed$' "$scratch/out"
 	printf '#!/bin/bash\nexec sleep 9\n' >"$scratch/mpi_a"
 	check 'a hang' '1 124' "$(counts)"
 	holds 'a hang' 'mpi_a: no end after 1 s' "$scratch/out"

@@ -3,6 +3,7 @@
 # SIGTERM does with status 143 where it is left the time; twice SIGTERM ends it
 # at once, and nothing half-written stays.
 # timeout: 240
+# start: usual
 set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
@@ -60,8 +61,8 @@ recorded() {
 random_model long 1 "$gqa_keys" 30000
 # Its prefill takes long enough to be met in it.
 random_model big 1 '"dim": 512, "hidden_dim": 16000, "n_heads": 16,
-	"n_kv_heads": 16, "vocab_size": 300' 1024
-printf '%0900d' 0 >"$scratch/prompt"
+	"n_kv_heads": 16, "vocab_size": 300' 2048
+printf '%01900d' 0 >"$scratch/prompt"
 long=("$scratch/long.h5" --prompt Hello -n "$tokens")
 
 test_one_process() {

@@ -2,6 +2,7 @@
 # Every job script of jobs/, on a real Slurm: one of this test's own, with two
 # nodes that are this machine. A rank that dies ends its step.
 # timeout: 300
+# start: usual
 set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
