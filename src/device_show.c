@@ -126,8 +126,8 @@ static void show_device(FILE *out, const struct device *d, const char *path,
 
 	snprintf(file_name, sizeof file_name, "%s", path);
 	printable_mask(file_name);
-	fprintf(out, "%-*s%s\n%-*s%s\n\n", INDENT, d->name, d->title, INDENT,
-	        "file", file_name);
+	wrap_print(&(struct wrap){ out, "", INDENT }, d->name, "%s", d->title);
+	fprintf(out, "%-*s%s\n\n", INDENT, "file", file_name);
 	for (size_t i = 0; i < device_count(); i++)
 		show_number(out, i, device_value(d, i),
 		            is_set(changes, device_number(i)->key), numbers);

@@ -51,8 +51,10 @@ static void say_system(const struct report *r, FILE *out)
 	bool named = r->options->gemm || r->options->allreduce;
 
 	if (strcmp(s->name, "waferllm"))
-		summary_say(out, "system", "%s, %s%s", s->name, s->help, s->baseline
-		    ? ": an account alone, which computes no tokens" : "");
+		summary_say(out, "system", "%s, %s", s->name, s->help);
+	if (s->baseline)
+		summary_say(out, "", "an account alone, which computes no "
+		            "tokens");
 	if (!s->baseline && (named || strcmp(s->name, "waferllm")))
 		summary_say(out, "algorithms", "products by %s, sums by %s",
 		    s->gemm->name, s->allreduce->name);
@@ -95,11 +97,12 @@ static void say_tokens(const struct report *r, FILE *out)
 	    r->account->new_tokens);
 	if (end && strcmp(end, "length"))
 		wrap_list_add(&more, "ended by: %s", end);
-	if (r->context != own)
-		wrap_list_add(&more, "context %d (the model's: %d)", r->context, own);
 	if (r->options->no_account)
 		wrap_list_add(&more, "no account");
 	summary_say(out, "tokens", "%s", more.text);
+	if (r->context != own)
+		summary_say(out, "context", "%d tokens (the model's: %d)",
+		            r->context, own);
 }
 
 static void say_run(const struct report *r, FILE *out)

@@ -27,7 +27,7 @@ static void say_row(FILE *out, const char *name, const char *const cell[],
 	row_add(&row, -10, "%s", name);
 	for (int i = 0; i < n; i++)
 		row_add(&row, width[i], "%s", cell[i]);
-	fprintf(out, SUMMARY_PREFIX "%s\n", row.text);
+	say(out, "%s", row.text);
 }
 
 /* --- Phases --- */
@@ -181,12 +181,14 @@ static struct figure compare_counts(double figure, double limit,
 	struct figure t, f = figure_count(figure, "");
 	struct figure l = figure_count(limit, "");
 
-	if (strcmp(f.s, l.s))
+	if (!strcmp(f.s, l.s))
+		snprintf(t.s, sizeof t.s, "%.10g > %.10g %s", figure, limit,
+		         unit);
+	else if (unit[1])
+		snprintf(t.s, sizeof t.s, "%.9s > %.9s %.9s", f.s, l.s, unit);
+	else
 		snprintf(t.s, sizeof t.s, "%.9s > %.19s", f.s,
 		         figure_count(limit, unit).s);
-	else
-		snprintf(t.s, sizeof t.s, "%.10g > %.10g %s", figure, limit,
-		         unit + strspn(unit, " "));
 	return t;
 }
 
@@ -205,8 +207,7 @@ static struct figure compare_shares(double share, double limit)
 static struct figure judge(const struct report *r, enum phase p,
                            enum plmr letter, enum op *worst)
 {
-	static const char *const unit[NPLMR] = { "%", " cycles", "B",
-	                                         " paths" };
+	static const char *const unit[NPLMR] = { "%", "cycles", "B", "paths" };
 	struct verdict v[NPLMR], w = { 0 };
 	struct figure t = { "ok" };
 
