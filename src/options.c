@@ -152,7 +152,7 @@ static const struct option table[] = {
 	  NULL, 0, 0, "ranks of one host send messages, too" },
 	{ RUN | BENCH | HOST | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL,
 	  0, 0,
-	  "no tables, and nothing on standard error but errors" },
+	  "no summary or tables, nothing on standard error but errors" },
 	{ RUN, "--verbose", FLAG, AT(verbose), NULL, NULL, 0, 0,
 	  "add the tables of phases, cores, operators and PLMR to the\n"
 	  "summary, as a dry run always does" },
@@ -179,7 +179,7 @@ static const struct verb_doc verb_text[NVERBS] = {
 	[VERB_RUN] = { "run", "[MODEL.h5]",
 		"Run a model on the emulated wafer. The prompt and its\n"
 		"continuation go to standard output, all else to standard"
-		" error;\nof a dry run, which has no text, the tables go to"
+		" error;\nof a dry run, which has no text, the summary goes to"
 		" standard output.\nStart it with mpirun or srun to use several"
 		" ranks." },
 	[VERB_BENCH] = { "bench", "gemm|gemm-t|gemv|allreduce|shift|host",

@@ -27,7 +27,7 @@ static int piece(const char *s, int width)
 	while (width > 1 && ((unsigned char)s[width] & 0xc0) == 0x80)
 		width--;
 	/* Not at a comma that leaves much of the line empty. */
-	if (comma > width * 2 / 3)
+	if (comma > width * 3 / 5)
 		return comma;
 	return blank ? blank : width;
 }
