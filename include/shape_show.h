@@ -1,4 +1,4 @@
-/* What `waferllm shape` says about the shapes of models. Serial, without MPI. */
+/* What `waferllm shape` says about shapes of models. Serial, without MPI. */
 #ifndef WL_SHAPE_SHOW_H
 #define WL_SHAPE_SHOW_H
 

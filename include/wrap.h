@@ -19,7 +19,7 @@ void wrap_print(const struct wrap *w, const char *head, const char *fmt, ...)
 
 /* Texts with ", " between; what does not fit is cut off. Zeroed: empty. */
 struct wrap_list {
-	char text[512];
+	char text[2048];
 	size_t at;
 };
 

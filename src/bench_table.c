@@ -68,9 +68,10 @@ static void print_head(const struct bench *b, FILE *out)
 	const struct options *o = b->options;
 	struct row row = { 0 };
 
-	fprintf(out, "bench %s on %dx%d emulated cores of %s (%s), %s elements\n",
-	        b->kernel->name, o->grid.rows, o->grid.cols, b->device->name,
-	        b->device->title, wl_type_name(o->type < 0 ? WL_F16 : o->type));
+	fprintf(out, "bench %s on %dx%d emulated cores of %s (%s), %s "
+	        "elements\n", b->kernel->name, o->grid.rows, o->grid.cols,
+	        b->device->name, b->device->title,
+	        wl_type_name(o->type < 0 ? WL_F16 : o->type));
 	wrap_print(&(struct wrap){ out, "", 2 }, "", "cycles: the critical "
 	           "path, compute and exchange together; busy: compute's share "
 	           "of it; peak: share of what the vector units could do; "

@@ -202,8 +202,8 @@ static const struct verb_doc verb_text[NVERBS] = {
 		" meaning\nand source." },
 	[VERB_SHAPE] = { "shape", "[SHAPE]",
 		"List the shapes that --shape and import --random know by"
-		" name\nor, of a SHAPE, a name or a JSON file, show each number,"
-		" how many\nbytes the weights take and the source." },
+		" name\nor, of a SHAPE, a name or a JSON file, show each"
+		" number, how many\nbytes the weights take and the source." },
 };
 
 static int bad(const struct option *o, const char *arg, struct wl_error *err,

@@ -24,10 +24,11 @@ static void say_model(const struct report *r, FILE *out)
 {
 	const struct wafer *w = r->account->wafer;
 
-	summary_say(out, "model", "%s%s, %s parameters, %s elements", r->model_source,
-	    r->options->kv_heads_full ? " with one head of full width" : "",
-	    figure_words(model_parameters(w->model)).s,
-	    wl_type_name(w->ledger.type));
+	summary_say(out, "model", "%s%s, %s parameters, %s elements",
+	            r->model_source, r->options->kv_heads_full
+	            ? " with one head of full width" : "",
+	            figure_words(model_parameters(w->model)).s,
+	            wl_type_name(w->ledger.type));
 }
 
 static void say_device(const struct report *r, FILE *out)
@@ -36,7 +37,7 @@ static void say_device(const struct report *r, FILE *out)
 	const char *const *set = r->options->set;
 	struct wrap_list sets = { "", 0 };
 
-	for (; *set && sets.at < sizeof sets.text / 2; set++)
+	for (; *set; set++)
 		wrap_list_add(&sets, "%.100s", *set);
 	summary_say(out, "device", "%s (%s), %.0fx%.0f cores at %s%s%s",
 	            d->name, d->title, d->rows, d->cols,
@@ -57,7 +58,7 @@ static void say_system(const struct report *r, FILE *out)
 		            "tokens");
 	if (!s->baseline && (named || strcmp(s->name, "waferllm")))
 		summary_say(out, "algorithms", "products by %s, sums by %s",
-		    s->gemm->name, s->allreduce->name);
+		            s->gemm->name, s->allreduce->name);
 }
 
 static void say_grids(const struct report *r, FILE *out)
@@ -73,18 +74,19 @@ static void say_grids(const struct report *r, FILE *out)
 			snprintf(regions, sizeof regions, " %d regions of",
 			         f->regions);
 		if (summary_has(r, p) && f->grid.rows)
-			wrap_list_add(&grids, "%s%s %dx%d", phase_name(p), regions,
-			    f->grid.rows, f->grid.cols);
+			wrap_list_add(&grids, "%s%s %dx%d", phase_name(p),
+			              regions, f->grid.rows, f->grid.cols);
 	}
 	if (grids.at)
 		summary_say(out, "core grids", "%s", grids.text);
 	for (int i = 0; a && i < a->n_stopped; i++)
 		if (a->stopped[i].count)
 			wrap_list_add(&why, "%d %s", a->stopped[i].count,
-			    a->stopped[i].why);
+			              a->stopped[i].why);
 	if (a)
-		summary_say(out, "grid search", "the fastest that fit, of %d tried%s%s",
-		    a->tried, why.at ? ": " : "", why.text);
+		summary_say(out, "grid search", "the fastest that fit, of %d "
+		            "tried%s%s", a->tried, why.at ? ": " : "",
+		            why.text);
 }
 
 static void say_tokens(const struct report *r, FILE *out)
@@ -93,8 +95,8 @@ static void say_tokens(const struct report *r, FILE *out)
 	const char *end = r->host.ended_by;
 	struct wrap_list more = { "", 0 };
 
-	wrap_list_add(&more, "%d in the prompt, %d new", r->account->prompt_tokens,
-	    r->account->new_tokens);
+	wrap_list_add(&more, "%d in the prompt, %d new",
+	              r->account->prompt_tokens, r->account->new_tokens);
 	if (end && strcmp(end, "length"))
 		wrap_list_add(&more, "ended by: %s", end);
 	if (r->options->no_account)
@@ -107,8 +109,9 @@ static void say_tokens(const struct report *r, FILE *out)
 
 static void say_run(const struct report *r, FILE *out)
 {
-	summary_heading(out, r->host.dry ? "What was run (dry run: no weights, no text)"
-	                             : "What was run");
+	summary_heading(out, r->host.dry
+	                ? "What was run (dry run: no weights, no text)"
+	                : "What was run");
 	say_model(r, out);
 	if (!r->options->no_account) {
 		say_device(r, out);
@@ -131,10 +134,10 @@ static void say_energy(const struct report *r, FILE *out)
 		counted += report_bottom_up(&phase(r, p)->energy);
 	}
 	summary_say(out, "energy", "%s, %s per new token, at the rated %s",
-	    figure_joules(rated).s, figure_joules(rated / n).s,
-	    figure_watts(d->power).s);
+	            figure_joules(rated).s, figure_joules(rated / n).s,
+	            figure_watts(d->power).s);
 	summary_say(out, "", "%s, %s per new token, counted by operation",
-	    figure_joules(counted).s, figure_joules(counted / n).s);
+	            figure_joules(counted).s, figure_joules(counted / n).s);
 }
 
 static void say_answer(const struct report *r, FILE *out)
@@ -144,15 +147,16 @@ static void say_answer(const struct report *r, FILE *out)
 	const struct phase_account *next = phase(r, PHASE_DECODE);
 
 	summary_heading(out, a->n_violations
-	            ? "Emulated time and energy, as if no limit were violated"
-	            : "Emulated time and energy");
+	                ? "Emulated time and energy, as if no limit were "
+	                  "violated"
+	                : "Emulated time and energy");
 	summary_say(out, "first token", "after %s (prefill, %s tokens/s)",
-	    figure_seconds(first->seconds).s,
-	    figure_rate(first->tokens_per_s).s);
+	            figure_seconds(first->seconds).s,
+	            figure_rate(first->tokens_per_s).s);
 	if (next->tokens)
 		summary_say(out, "decode", "%s tokens/s, %s per token",
-		    figure_rate(next->tokens_per_s).s,
-		    figure_seconds(next->seconds / next->tokens).s);
+		            figure_rate(next->tokens_per_s).s,
+		            figure_seconds(next->seconds / next->tokens).s);
 	summary_say(out, "whole request", "%s, %s new tokens/s",
 	            figure_seconds(a->seconds).s,
 	            figure_rate(a->tokens_per_s_request).s);
@@ -165,12 +169,12 @@ static void say_answer(const struct report *r, FILE *out)
 static void say_violation(const char *text, FILE *out)
 {
 	static const struct { char letter; const char *words; } lacks[] = {
-		{ 'P', "cores" }, { 'L', "latency" }, { 'M', "memory" },
-		{ 'R', "router paths" } };
+		{ 'P', "cores" }, { 'M', "memory" }, { 'R', "router paths" } };
 
 	for (size_t i = 0; i < sizeof lacks / sizeof *lacks; i++)
 		if (text[0] == lacks[i].letter && text[1] == ':') {
-			summary_say(out, "violation", "%s%s", lacks[i].words, text + 1);
+			summary_say(out, "violation", "%s%s", lacks[i].words,
+			            text + 1);
 			return;
 		}
 	summary_say(out, "violation", "%s", text);
@@ -187,8 +191,8 @@ static void say_violations(const struct report *r, FILE *out)
 	int n = a->n_violations, shown = n;
 
 	if (!n) {
-		summary_heading(out, "What is wrong: nothing, the device can do all"
-		            " of this");
+		summary_heading(out, "What is wrong: nothing, the device can "
+		                "do all of this");
 		return;
 	}
 	if (!has_tables(r) && n > FEW)
@@ -197,7 +201,8 @@ static void say_violations(const struct report *r, FILE *out)
 	for (int i = 0; i < shown; i++)
 		say_violation(a->violation[i].text, out);
 	if (shown < n)
-		summary_say(out, "", "and %d more, which --verbose shows", n - shown);
+		summary_say(out, "", "and %d more, which --verbose shows",
+		            n - shown);
 }
 
 void summary_print(const struct report *r, FILE *out)

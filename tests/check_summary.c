@@ -79,8 +79,10 @@ START_TEST(says_what_was_run)
 	      "1.10 GHz, set: hop_cycles=2\n");
 	shows(text, "\n  core grids    prefill 4x4, decode 3x3\n");
 	shows(text, "\n  tokens        7 in the prompt, 4 new\n");
-	shows(text, "\n  MPI ranks     2x3 of 6; memory of the largest: 3 MiB\n");
-	shows(text, "\nWhat is wrong: nothing, the device can do all of this\n");
+	shows(text, "\n  MPI ranks     2x3 of 6; memory of the largest: "
+	      "3 MiB\n");
+	shows(text, "\nWhat is wrong: nothing, the device can do all of "
+	      "this\n");
 	shows_not(text, "violat");
 	shows_not(text, "speed");
 	free(text);
@@ -185,7 +187,8 @@ START_TEST(times_and_energies_are_the_accounts)
 	lab.account.seconds = 0.009;
 	lab.account.tokens_per_s_request = 444.4;
 	text = summary(&lines);
-	shows(text, "\n  first token   after 2.00 ms (prefill, 3.50 k tokens/s)\n");
+	shows(text, "\n  first token   after 2.00 ms (prefill, 3.50 k "
+	      "tokens/s)\n");
 	shows(text, "\n  decode        500 tokens/s, 2.00 ms per token\n");
 	shows(text, "\n  whole request 9.00 ms, 444 new tokens/s\n");
 	shows(text, "\n  energy        160 J, 40 J per new token, at the rated "
@@ -303,7 +306,8 @@ START_TEST(violations_are_said_in_words)
 	make_lab("routes=5", NEW);
 	ck_assert_int_gt(lab.account.n_violations, 6);
 	text = summary(&lines);
-	shows(text, "\nEmulated time and energy, as if no limit were violated\n");
+	shows(text, "\nEmulated time and energy, as if no limit were "
+	      "violated\n");
 	shows(text, "\nWhat is wrong: the device cannot do this\n");
 	for (int i = 0; i < lab.account.n_violations; i++) {
 		const char *violation = lab.account.violation[i].text;
@@ -319,8 +323,8 @@ START_TEST(violations_are_said_in_words)
 	strcpy(lab.account.violation[5].text, "M: the sixth");
 	strcpy(lab.account.violation[6].text, "P: the seventh");
 	text = summary(&lines);
-	snprintf(want, sizeof want, "\n  violation     memory: the sixth and %d "
-	         "more, which --verbose shows\n",
+	snprintf(want, sizeof want, "\n  violation     memory: the sixth "
+	         "and %d more, which --verbose shows\n",
 	         lab.account.n_violations - 6);
 	shows(text, want);
 	shows_not(text, "seventh");
@@ -342,8 +346,8 @@ START_TEST(long_lines_break_at_commas)
 	lab.account.n_violations = 2;
 	strcpy(lab.account.violation[0].text, "M: a comma that is far enough "
 	       "to break here, and then more that has its own line");
-	strcpy(lab.account.violation[1].text, "M: a comma, then many words with "
-	       "no other and they do not end before the line does");
+	strcpy(lab.account.violation[1].text, "M: a comma, then many words "
+	       "with no other and they do not end before the line does");
 	text = printed();
 	shows(text, "\nwaferllm:   violation     memory: a comma that is far "
 	      "enough to break here,\nwaferllm:                 and then more "
@@ -383,8 +387,8 @@ START_TEST(operators_stand_by_weight)
 	text = summary(&lines);
 	shows(text, "\nprefill    qkv 60 (50+10), scores 30 (20+10), norm 10 "
 	      "(0+10)\n");
-	shows(text, "\nprefill    parallelism ok, latency ok, memory ok, routes "
-	      "scores 11 > 5 paths\n");
+	shows(text, "\nprefill    parallelism ok, latency ok, memory ok, "
+	      "routes scores 11 > 5 paths\n");
 	free(text);
 	lab.wafer.ledger.sram[PHASE_PREFILL][OP_QKV] = 43009;
 	text = summary(&lines);
@@ -397,8 +401,8 @@ START_TEST(operators_stand_by_weight)
 	shows(text, "\nprefill    embedding 5 (1+4), norm 5 (1+4), qkv 5 (1+4),"
 	      " rope 5 (1+4), kv shift 5 (1+4)");
 	shows(text, " handover 5 (1+4)\n");
-	shows(text, "\nprefill    parallelism ok, latency ok, memory ok, routes "
-	      "ok\n");
+	shows(text, "\nprefill    parallelism ok, latency ok, memory ok, "
+	      "routes ok\n");
 	free(text);
 	free_lab();
 }
