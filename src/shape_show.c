@@ -19,6 +19,15 @@ struct list {
 	int rc;
 };
 
+/* The columns behind name and parameters. */
+static const struct {
+	const char *head;
+	int width;
+} column[] = {
+	{ "layers", 7 }, { "dim", 6 }, { "hidden", 7 }, { "heads", 6 },
+	{ "KV heads", 9 }, { "vocabulary", 11 }, { "context", 8 },
+};
+
 static void list_shape(void *ctx, const char *name)
 {
 	struct list *l = ctx;
@@ -40,8 +49,7 @@ static void list_shape(void *ctx, const char *name)
 	row_add(&row, -14, "%s", name);
 	row_add(&row, 12, "%s", figure_words(model_parameters(&m)).s);
 	for (size_t i = 0; i < sizeof value / sizeof *value; i++)
-		row_add(&row, i < 3 ? 7 : i < 5 ? 6 : i == 5 ? 12 : 9, "%d",
-		        value[i]);
+		row_add(&row, column[i].width, "%d", value[i]);
 	fprintf(l->out, "%s\n", row.text);
 }
 
@@ -49,9 +57,10 @@ int shape_list(FILE *out, struct wl_error *err)
 {
 	struct list l = { out, err, 0 };
 
-	fprintf(out, "%-14s%12s%7s%7s%7s%6s%6s%12s%9s\n", "shape",
-	        "parameters", "layers", "dim", "hidden", "heads", "KV",
-	        "vocabulary", "context");
+	fprintf(out, "%-14s%12s", "shape", "parameters");
+	for (size_t i = 0; i < sizeof column / sizeof *column; i++)
+		fprintf(out, "%*s", column[i].width, column[i].head);
+	putc('\n', out);
 	if (datafile_each("shapes", list_shape, &l, err))
 		return -1;
 	return l.rc;
