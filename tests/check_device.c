@@ -460,6 +460,8 @@ START_TEST(unknown_names_get_help)
 		ck_assert_msg(strstr(err.text, ", dojo-d1, dojo-tile, tsmc-sow"
 		                     ", wse2, wse3) and no such file"),
 		              "%s", err.text);
+		ck_assert_msg(!*bad[i] == !strstr(err.text, ": did you mean "
+		                                  "wse2?"), "%s", err.text);
 	}
 	ck_assert_int_eq(device_read("./wse9", &d, &err), -1);
 	ck_assert_str_eq(err.text, "./wse9: No such file or directory");

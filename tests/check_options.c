@@ -129,6 +129,29 @@ START_TEST(import_and_info_take_theirs)
 }
 END_TEST
 
+START_TEST(device_and_shape_take_a_name)
+{
+	accept("device");
+	ck_assert_int_eq(opts.verb, VERB_DEVICE);
+	ck_assert_ptr_null(opts.named);
+	accept("device", "wse2", "--set", "clock=5", "--set", "rows=7");
+	ck_assert_str_eq(opts.named, "wse2");
+	ck_assert_str_eq(opts.set[1], "rows=7");
+	accept("shape", "llama3-8b");
+	ck_assert_int_eq(opts.verb, VERB_SHAPE);
+	ck_assert_str_eq(opts.named, "llama3-8b");
+	refuse("option --set needs a device", "device", "--set", "clock=5");
+	refuse("unexpected argument \"b\"", "device", "a", "b");
+	refuse("unexpected argument \"b\"", "shape", "a", "b");
+	refuse("unknown option --set", "shape", "a", "--set", "clock=5");
+	refuse("unknown option --device", "device", "--device", "wse2");
+	refuse("unknown option --verbose", "bench", "gemm", "--verbose");
+	refuse("--quiet and --verbose exclude", "--quiet", "--verbose");
+	refuse("--no-account and --verbose exclude", "--no-account",
+	       "--verbose");
+}
+END_TEST
+
 /* "=", "--", a lone "-", words that look like verbs or options, and an option
  * that comes twice. */
 START_TEST(words_are_told_apart)
@@ -203,6 +226,7 @@ START_TEST(misspelt_words_name_the_nearest)
 		{ "imprt", "import" }, { "IMPORT", "import" },
 		{ "bnech", "bench" }, { "benchmark", "bench" },
 		{ "rnu", "run" }, { "hlep", "help" },
+		{ "devices", "device" }, { "shpae", "shape" },
 	}, *const option[][2] = {
 		{ "--promt", "--prompt" }, { "-prompt", "--prompt" },
 		{ "--Prompt", "--prompt" }, { "--temp", "--temperature" },
@@ -398,7 +422,7 @@ static const char *const run_options[] = {
 	"--groups G[,G...]", "--device DEVICE", "--set KEY=VALUE",
 	"--dtype TYPE", "--report FILE", "--strict", "--profile",
 	"--no-account", "--logits FILE", "--no-verify", "--no-shared-memory",
-	"--quiet", "--help", "-h", "--version",
+	"--quiet", "--verbose", "--help", "-h", "--version",
 	NULL,
 };
 static const char *const import_options[] = {
@@ -419,6 +443,9 @@ static const char *const host_options[] = {
 	NULL,
 };
 static const char *const info_options[] = { "--help", "-h", "--version", NULL };
+static const char *const device_options[] = {
+	"--set KEY=VALUE", "--help", "-h", "--version", NULL,
+};
 
 /* Every option of the verb is there, and no other. */
 static void assert_help(enum verb verb, const char *const *option)
@@ -444,9 +471,13 @@ START_TEST(help_names_every_option)
 	assert_help(VERB_BENCH, bench_options);
 	assert_help(VERB_IMPORT, import_options);
 	assert_help(VERB_INFO, info_options);
+	assert_help(VERB_DEVICE, device_options);
+	assert_help(VERB_SHAPE, info_options);
 	assert_help(NVERBS, run_options);
 	ck_assert_ptr_nonnull(strstr(text, "waferllm import SOURCE DEST.h5"));
 	ck_assert_ptr_nonnull(strstr(text, "waferllm info [MODEL.h5]"));
+	ck_assert_ptr_nonnull(strstr(text, "waferllm device [DEVICE]"));
+	ck_assert_ptr_nonnull(strstr(text, "waferllm shape [SHAPE]"));
 	ck_assert_ptr_nonnull(strstr(text, "waferllm bench gemm|"));
 	free(text);
 }
@@ -552,6 +583,10 @@ START_TEST(values_are_the_verbs_own)
 	assert_values(VERB_IMPORT, import_options);
 	accept("info", "m.h5");
 	assert_values(VERB_INFO, info_options);
+	accept("device", "wse2", "--set", "clock=5");
+	assert_values(VERB_DEVICE, device_options);
+	accept("shape");
+	assert_values(VERB_SHAPE, info_options);
 }
 END_TEST
 
@@ -742,6 +777,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, nothing_means_defaults);
 	tcase_add_test(tc, run_takes_all_of_its_options);
 	tcase_add_test(tc, import_and_info_take_theirs);
+	tcase_add_test(tc, device_and_shape_take_a_name);
 	tcase_add_test(tc, words_are_told_apart);
 	tcase_add_test(tc, the_rest_is_not_checked_after_help);
 	tcase_add_test(tc, help_is_a_verb);

@@ -63,7 +63,7 @@ test_dry_is_real() {
 test_numbers() {
 	account "$new/a.json" --shape llama3-8b --prefill-grid 660x660 \
 		--decode-grid 360x360 --prompt-tokens 4096 -n 4096
-	holds 'summary' 'on wse2 (Cerebras WSE-2)' "$out"
+	holds 'summary' 'wse2 (Cerebras WSE-2)' "$out"
 	same 'tokens of prefill' 4096 "$(sed -n '/^ "phases": {/,$p' \
 		"$new/a.json" | sed -n '/^  "prefill": {/,$p' | value tokens /dev/stdin)"
 	same 'tokens of decode' 4095 "$(sed -n '/^ "phases": {/,$p' \
@@ -82,9 +82,10 @@ test_what_if() {
 			fail "$more makes it no slower"
 	done
 	account "$new/other.json" "$@" --set sram=20000 --set routes=4
-	holds 'fewer bytes' 'M: prefill' "$out"
-	holds 'fewer bytes' 'core (0,0) holds' "$out"
-	holds 'fewer routes' 'R: decode' "$out"
+	tr '\n' ' ' <"$out" | sed 's/waferllm:  *//g' >"$scratch/joined"
+	holds 'fewer bytes' 'memory: prefill' "$scratch/joined"
+	holds 'fewer bytes' 'core (0,0) holds' "$scratch/joined"
+	holds 'fewer routes' 'router paths: decode' "$scratch/joined"
 	rm -f "$new"/*
 	refuse 'option --strict: M: prefill' run --dry-run "$@" --strict \
 		--quiet --set sram=20000

@@ -234,7 +234,7 @@ test_ranks() {
 
 test_help() {
 	local verb option
-	for verb in '' run import info; do
+	for verb in '' run import info device shape; do
 		# shellcheck disable=SC2086 # no verb, no word
 		"$WAFERLLM" $verb --help >"$out" 2>"$err" ||
 			fail "$verb --help" "$err"
@@ -244,7 +244,7 @@ test_help() {
 			"$WAFERLLM_SRCDIR/src/options.c" >"$scratch/options"
 		while read -r option; do
 			holds "$verb --help" "  $option" "$out"
-		done < <(grep -wi "${verb:-run}" "$scratch/options" |
+		done < <(grep -i "^[^:]*\<${verb:-run}\>" "$scratch/options" |
 			sed 's/.*://')
 	done
 	[ "$(wc -l <"$scratch/options")" -ge 18 ] ||
@@ -257,6 +257,97 @@ test_help() {
 		"$WAFERLLM_BUILDDIR/config.h")" "$(head -n 1 "$out")"
 	"$WAFERLLM" info "$model" >"$out"
 	holds 'info' 'layers.1.down' "$out"
+}
+
+# Every number of a device file, with its unit and source.
+test_devices() {
+	local name key value unit
+	local mine=$scratch/mine.json devices=$WAFERLLM_SRCDIR/data/devices
+	answer 1 device
+	[ ! -s "$err" ] || fail 'device' "$err"
+	same 'known devices' "$(cd "$devices" && printf '%s\n' ./*.json |
+		sed 's/^..//; s/.json$//' | LC_ALL=C sort)" \
+		"$(tail -n +2 "$out" | awk '{ print $1 }')"
+	holds 'device' '  994x750      49.2 kB    36.6 GB  1.10 GHz  15.0 kW ' \
+		"$out"
+	for name in wse2 "$devices/wse2.json"; do
+		answer 1 device "$name"
+		holds "device $name" 'Cerebras WSE-2' "$out"
+		same "numbers of $name" "$(grep -c '"value"' \
+			"$devices/wse2.json")" "$(grep -c ' source: ' "$out")"
+		while read -r key value unit; do
+			grep -q "^$key  *$value  $unit  *[a-z0-9]" "$out" ||
+				fail "device $name: no $key $value $unit" "$out"
+		done < <(sed -n 's/^\t\t"\(.*\)": {/\1/p
+			s/^\t\t\t"\(value\|unit\)": "\{0,1\}\(.[^",]*\)"*,/\2/p' \
+			"$devices/wse2.json" | paste -d ' ' - - -)
+		holds "device $name" 'source: Luczynski et al.' "$out"
+		holds "device $name" 'notes: static_share: 349.0' "$out"
+		same "lines of $name" '' "$(tail -n +4 "$out" | grep '.\{81\}' ||
+			:)"
+	done
+	answer 1 device wse2 --set hop_cycles=2.5 --set clock=850
+	grep -q '^hop_cycles  *2.5  cycles ' "$out" || fail '--set' "$out"
+	holds '--set' 'set by --set; 1 in the file' "$out"
+	same 'what is set' 2 "$(grep -c 'set by --set' "$out")"
+	refuse 'did you mean wse2?' device wse4
+	refuse 'known: blackhole, dojo-d1' device nothing-of-the-kind
+	! grep 'did you mean' "$err" || fail 'a guess' "$err"
+	refuse 'unexpected argument "wse3"' device wse2 wse3
+	refuse 'option --set needs a device' device --set clock=3
+	refuse '"hop" is none' device wse2 --set hop=1
+	refuse 'must be between' device wse2 --set static_share=2
+	refuse 'sram_reserved' device wse2 --set sram=2000
+	refuse "$scratch/none.json: No such file" device "$scratch/none.json"
+	refuse "$scratch: is a directory" device "$scratch"
+	refuse 'is a shape, not a device' device "$scratch/gqa.json"
+	refuse 'is an HDF5 file' device "$model"
+	sed 's/"MHz"/"GHz"/' "$devices/wse2.json" >"$mine"
+	refuse "$mine: " device "$mine"
+	printf '{ "name": ' >"$mine"
+	refuse "$mine: " device "$mine"
+	# What a file says does not command a terminal.
+	sed 's/Cerebras WSE-2/W\\u009b31mSE/' "$devices/wse2.json" >"$mine"
+	answer 1 device "$mine"
+	holds 'a title' 'W?31mSE' "$out"
+}
+
+# A shape's numbers and the bytes that follow from them.
+test_shape_verb() {
+	local name shapes=$WAFERLLM_SRCDIR/data/shapes mine=$scratch/mine.json
+	answer 1 shape
+	[ ! -s "$err" ] || fail 'shape' "$err"
+	same 'known shapes' "$(cd "$shapes" && printf '%s\n' ./*.json |
+		sed 's/^..//; s/.json$//' | LC_ALL=C sort)" \
+		"$(tail -n +2 "$out" | awk '{ print $1 }' | LC_ALL=C sort)"
+	same 'a row' 'llama3-8b 8.03 billion 32 4096 14336 32 8 128256 8192' \
+		"$(grep '^llama3-8b ' "$out" | xargs)"
+	for name in llama3-8b "$shapes/llama3-8b.json"; do
+		answer 1 shape "$name"
+		for words in 'dim 4096 ' 'n_kv_heads 8 ' 'head_dim 128 ' \
+			'rope_theta 500000 ' 'tied false ' \
+			'source Llama 3 8B' 'parameters 8030261248 ' \
+			'weights 32.1 GB as f32, 16.1 GB as f16, 16.1 GB as' \
+			'KV of a token 262 kB as f32, 131 kB as f16'; do
+			tr -s ' ' <"$out" | grep -q "^$words" ||
+				fail "shape $name: $words" "$out"
+		done
+	done
+	answer 1 shape "$scratch/gqa.json"
+	grep -q '^source  *not given' "$out" || fail 'no source' "$out"
+	printf '{ "source": 3, "n_layers": 1, "max_seq_len": 8, %s }' \
+		"$five_keys" >"$mine"
+	refuse '"source" must be a string' shape "$mine"
+	printf '{ "source": "a\\u009bb", "n_layers": 1, "max_seq_len": 8, %s }' \
+		"$five_keys" >"$mine"
+	answer 1 shape "$mine"
+	grep -q '^source  *a?b' "$out" || fail 'a source' "$out"
+	refuse 'did you mean llama3-8b?' shape llama3-8
+	refuse 'unexpected argument "b"' shape llama3-8b b
+	refuse 'unknown option --set' shape llama3-8b --set dim=3
+	refuse 'is a device, not a shape' shape \
+		"$WAFERLLM_SRCDIR/data/devices/wse2.json"
+	refuse "$scratch/none.json: No such file" shape "$scratch/none.json"
 }
 
 # says WHAT EXPECTED-START ARGUMENTS...: all of the answer is on standard
@@ -332,6 +423,8 @@ END
 		"$WAFERLLM" --version
 		"$WAFERLLM" info
 		"$WAFERLLM" info "$model"
+		"$WAFERLLM" device wse2
+		"$WAFERLLM" shape
 		"$WAFERLLM" import --quiet --random "$scratch/gqa.json" \
 			"$scratch/again.h5"
 		"$WAFERLLM" info "$scratch/none.h5" || :
@@ -349,6 +442,8 @@ test_import
 test_shapes
 test_ranks
 test_help
+test_devices
+test_shape_verb
 test_answers
 test_pipe
 test_no_mpi

@@ -89,7 +89,7 @@ test_lifted() {
 	same 'option' 8192 "$(value --context "$report")"
 	same "the model's" 4096 "$(value max_seq_len "$report")"
 	same 'new tokens' 64 "$(value new_tokens "$report")"
-	holds 'summary' "context 8192 (the model's: 4096)" "$out"
+	holds 'summary' "8192 tokens (the model's: 4096)" "$out"
 	answer 1 run --dry-run --shape llama2-13b --grid 750x750 \
 		--prompt-tokens 4090 --report "$report" --quiet
 	same 'new tokens that are left' 6 "$(value new_tokens "$report")"

@@ -40,7 +40,8 @@ lost() {
 
 # What only prints, and what prints among other things.
 printing() {
-	printf '%s\n' 'info' "info $model" '--help' '-h' 'help' 'help import' \
+	printf '%s\n' 'info' "info $model" 'device' 'device wse2' 'shape' \
+		'shape llama3-8b' '--help' '-h' 'help' 'help import' \
 		'--version' 'bench --help' 'bench gemm --algo list' \
 		"${bench[*]}" "${bench[*]} --dry-run --quiet --report -" \
 		"${dry[*]} --quiet --report -" 'bench host --repeat 1' \
@@ -65,7 +66,9 @@ test_output() {
 # A reader that is gone: as everywhere, by SIGPIPE, or with one line.
 test_readers() {
 	local verb
-	for verb in --help info; do
+	for verb in --help info device shape 'device wse2' 'shape llama3-8b'
+	do
+		# shellcheck disable=SC2086 # words
 		same "status of $verb without a reader" '141 0' "$(
 			timeout 20 "$WAFERLLM" $verb 2>"$err" | true
 			echo "${PIPESTATUS[*]}")"
@@ -248,11 +251,17 @@ test_once() {
 	[ -n "$MPIRUN" ] || return 0
 	answer 3 info "$model"
 	same 'info on 3 ranks' 1 "$(grep -c '^file ' "$out")"
+	answer 4 device wse2
+	same 'a device on 4 ranks' 1 "$(grep -c '^hop_cycles ' "$out")"
+	answer 4 shape
+	same 'shapes on 4 ranks' 1 "$(grep -c '^llama3-8b ' "$out")"
 	answer 3 import --random "$scratch/gqa.json" "$new/x.h5"
 	same 'import on 3 ranks' "$(grep -c . "$err")" \
 		"$(sort -u "$err" | grep -c .)"
 	rm "$new/x.h5"
 	refuse_on 3 'No such file' info "$scratch/none.h5"
+	refuse_on 4 'did you mean wse2?' device wse4
+	refuse_on 4 'No such file' shape "$scratch/none.json"
 	refuse_on 3 'No such file' import "$scratch/none" "$new/x.h5"
 }
 

@@ -8,7 +8,7 @@ set -eu
 # shellcheck source=tests/common.sh
 . "$WAFERLLM_SRCDIR/tests/common.sh"
 
-verbs='run bench import info'
+verbs='run bench import info device shape'
 installed=$scratch/installed # DESTDIR
 bindir='' pkgdatadir='' mandir='' docdir='' completionsdir='' modulefilesdir=''
 VERSION=''
@@ -65,7 +65,7 @@ test_pages() {
 	for page in "$man"/man1/waferllm-*; do
 		holds "$page" '.SH SIGNALS' "$page"
 	done
-	same 'pages' 5 "$(find "$man" -type f | wc -l)"
+	same 'pages' 7 "$(find "$man" -type f | wc -l)"
 }
 
 # silent WHAT COMMAND...: it succeeds and complains of nothing.
@@ -96,7 +96,7 @@ test_rendering() {
 		return
 	fi
 	for page in waferllm waferllm-run waferllm-bench waferllm-import \
-		waferllm-info; do
+		waferllm-info waferllm-device waferllm-shape; do
 		silent "man $page" eval "LC_ALL=C.UTF-8 MANWIDTH=72 \
 			man --warnings -M '$man' $page >'$scratch/shown'"
 		holds "man $page" 'EXIT STATUS' "$scratch/shown"
@@ -166,6 +166,10 @@ test_completion() {
 	completes 'wse2 wse3' bench gemv --device w
 	completes 'qwen2-72b qwen2.5-1.5b' run --shape q
 	completes 'llama2-13b llama2-7b' import --random llama2
+	completes 'wse2 wse3' device ws
+	completes 'qwen2-72b qwen2.5-1.5b' shape q
+	completes '' info d
+	completes '--set --help -h --version' device -
 	completes '' run --report ''
 	completes '' run -n ''
 	completes 'gemm gemm-t gemv' bench g

@@ -55,7 +55,7 @@ need_launcher
 # largest MODEL: MiB that its largest of 16 ranks has had.
 largest() {
 	answer 16 "$scratch/$1.h5" --prompt hi -n 2 --grid 4x4
-	sed -n 's/^waferllm: .*; largest rank \([0-9]*\) MiB$/\1/p' "$err"
+	sed -n 's/^waferllm: .*; memory of the largest: \([0-9]*\) MiB$/\1/p' "$err"
 }
 
 # 103 million floats.

@@ -190,7 +190,7 @@ test_columns() {
 	for grid in 1x1 16x16 660x660; do
 		answer 1 run --dry-run --shape llama3-8b --grid $grid \
 			--prompt-tokens 8000 -n 2
-		grep -A 2 'emulated *cores' "$out" | tail -n 2 >"$scratch/rows"
+		grep -A 2 'waferllm: phase *grid ' "$out" | tail -n 2 >"$scratch/rows"
 		same "rows of $grid" 2 \
 			"$(grep -c " $grid " "$scratch/rows")"
 		# name, cores, regions, needed, held, bytes of bytes in two or
@@ -215,17 +215,16 @@ test_units() {
 }
 
 test_dry_run() {
-	local line
 	# An 8B model does not fit so few cores.
 	set -- run --dry-run --shape llama3-8b --grid 16x16 \
 		--prompt-tokens 100 -n 2
 	answer 1 "$@"
 	holds 'a dry run' 'waferllm: decode ' "$out"
 	[ ! -s "$err" ] || fail 'a dry run on standard error' "$err"
-	# What cannot be comes before the figures.
-	line=$(grep -n 'violation: ' "$out" | tail -n 1 | cut -d: -f1)
-	[ "${line:-9999}" -lt "$(grep -n 'tokens/s' "$out" | head -n 1 |
-		cut -d: -f1)" ] || fail 'violations come late, or not' "$out"
+	# The figures say at once that the device cannot do it; why comes last.
+	holds 'a dry run' 'as if no limit were violated' "$out"
+	same 'violations' 3 "$(sed '1,/What is wrong/d' "$out" |
+		grep -c '^waferllm:   violation  ')"
 	answer 1 "$@" --quiet
 	[ -z "$(cat "$out" "$err")" ] || fail '--quiet' "$out" "$err"
 	[ -n "$MPIRUN" ] || return 0
@@ -234,7 +233,14 @@ test_dry_run() {
 	# A real run has its text there.
 	answer 1 "$model" --prompt Hello -n 2
 	! grep -a 'waferllm: ' "$out" || fail 'tables in the text' "$out"
-	holds 'a real run' 'waferllm: decode ' "$err"
+	holds 'a real run' 'waferllm:   decode  ' "$err"
+	! grep 'waferllm: decode ' "$err" || fail 'tables unasked' "$err"
+	[ "$(grep -c 'waferllm:  ' "$err")" -le 30 ] ||
+		fail 'no screenful' "$err"
+	answer 1 "$model" --prompt Hello -n 2 --verbose
+	holds '--verbose' 'waferllm:   decode  ' "$err"
+	holds '--verbose' 'waferllm: decode ' "$err"
+	! grep -a 'waferllm: ' "$out" || fail 'tables in the text' "$out"
 }
 
 # says WHAT EXPECTED: the line of a failed run that an analysis shows, whose

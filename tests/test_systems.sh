@@ -233,7 +233,7 @@ test_report() {
 		--allreduce ktree3 --groups 2,3
 	reported 'megatron' "$(run_of megatron true megatron ring '')" \
 		--system megatron
-	holds 'megatron' 'system megatron' "$out"
+	holds 'megatron' 'system        megatron,' "$out"
 	reported 'megatron by a tree' \
 		"$(run_of megatron true megatron ktree4 '')" \
 		--system megatron --allreduce ktree4
@@ -242,7 +242,7 @@ test_report() {
 \"account_alone\":true,\"gemm\":null,\"allreduce\":null,\"groups\":[]" \
 			--system $name
 		holds $name 'an account alone' "$out"
-		holds $name "system $name" "$out"
+		holds $name "system        $name," "$out"
 		! grep -v '^waferllm: ' "$out" ||
 			fail "$name: an answer" "$out"
 	done

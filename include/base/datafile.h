@@ -26,10 +26,17 @@ int datafile_path(const char *name, char path[PATH_MAX], struct wl_error *err);
  * .json). */
 bool datafile_find(const char *folder, const char *name, char path[PATH_MAX]);
 
+/* Calls visit for each name.json of a folder in the folder of data, in
+ * alphabetical order. 0; -1 and err when there are no data, as
+ * datafile_path. */
+int datafile_each(const char *folder,
+                  void (*visit)(void *ctx, const char *name), void *ctx,
+                  struct wl_error *err);
+
 /* The file that a user means by the name of a device or a shape (what) of
  * folder, or by the path of one: returns found or name. NULL when name is a
- * bare name that is neither; err then names the folders that were looked in
- * and what is known there. */
+ * bare name that is neither; err then names the folders that were looked in,
+ * what is known there, and what is spelled nearly like it. */
 const char *datafile_choose(const char *what, const char *folder,
                             const char *name, char found[PATH_MAX],
                             struct wl_error *err);

@@ -10,7 +10,8 @@
 #include "base/error.h"
 #include "base/partition.h"
 
-enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, NVERBS };
+enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, VERB_DEVICE,
+            VERB_SHAPE, NVERBS };
 
 /* What --grid auto stands as. */
 #define GRID_AUTO (-1)
@@ -53,7 +54,10 @@ struct options {
 	bool no_verify;
 	bool no_shared_memory;    /* run and bench */
 	bool quiet;
-	/* the account: run and bench */
+	bool verbose;             /* run */
+	/* device, shape: a known name or a file; NULL: all that are known */
+	const char *named;
+	/* the account: run and bench; the changes: device, too */
 	const char *device;
 	const char *set[OPTIONS_SETS + 1]; /* ends with NULL */
 	const char *report;       /* OPTIONS_STDOUT: standard output */

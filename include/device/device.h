@@ -27,6 +27,11 @@ struct device {
  * naming file and key. */
 int device_read(const char *name, struct device *d, struct wl_error *err);
 
+/* The same; returns the file's object as it was checked, which has the sources,
+ * or NULL. The caller frees with json_decref. */
+struct json_t *device_load(const char *name, struct device *d,
+                           struct wl_error *err);
+
 /* device_read, then device_set for each of the changes (which NULL ends), then
  * device_check. */
 int device_open(const char *name, const char *const *changes,

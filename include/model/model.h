@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "base/type.h"
@@ -89,5 +90,8 @@ bool model_same(const struct model *a, const struct model *b);
 int model_each_tensor(const struct model *m,
                       int (*visit)(void *ctx, enum tensor_kind, int layer),
                       void *ctx);
+
+/* The elements of all tensors. */
+uint64_t model_parameters(const struct model *m);
 
 #endif

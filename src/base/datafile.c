@@ -12,6 +12,8 @@
 #include <sys/auxv.h>
 #endif
 
+#include "nearest.h"
+
 /* Folders of data that a program looks for. */
 #define MAX_PLACES 2
 
@@ -166,32 +168,64 @@ static int is_json(const struct dirent *e)
 	return dot && dot > e->d_name && !strcmp(dot, ".json");
 }
 
-/* The names in a folder, with ", " between, as far as size bytes hold them. */
-static void list_known(const char *folder, char *known, size_t size)
+/* Calls visit for each NAME.json of a folder; a folder that cannot be read has
+ * none. */
+static void each_name(const char *path,
+                      void (*visit)(void *ctx, const char *name), void *ctx)
 {
 	struct dirent **file;
-	size_t len = 0;
-	int n = scandir(folder, &file, is_json, alphasort);
+	int n = scandir(path, &file, is_json, alphasort);
 
-	strcpy(known, "none");
 	for (int i = 0; i < n; i++) {
-		const char *s = file[i]->d_name;
-		size_t stem = strlen(s) - strlen(".json");
-
-		if (len + stem + 3 <= size)
-			len += sprintf(known + len, "%s%.*s", len ? ", " : "",
-			               (int)stem, s);
+		*strrchr(file[i]->d_name, '.') = '\0';
+		visit(ctx, file[i]->d_name);
 		free(file[i]);
 	}
 	if (n >= 0)
 		free(file);
 }
 
+int datafile_each(const char *folder,
+                  void (*visit)(void *ctx, const char *name), void *ctx,
+                  struct wl_error *err)
+{
+	char path[PATH_MAX];
+
+	if (datafile_path(folder, path, err))
+		return -1;
+	each_name(path, visit, ctx);
+	return 0;
+}
+
+/* Names with ", " between, as far as there is room, and the nearest to one. */
+struct known {
+	char names[400], best[64];
+	size_t len;
+	struct nearest nearest;
+};
+
+static void add_known(void *ctx, const char *name)
+{
+	struct known *k = ctx;
+	const char *before = k->nearest.best;
+
+	if (k->len + strlen(name) + 3 <= sizeof k->names)
+		k->len += sprintf(k->names + k->len, "%s%s",
+		                  k->len ? ", " : "", name);
+	nearest_offer(&k->nearest, name, name);
+	/* The name does not outlive this call. */
+	if (k->nearest.best == before)
+		return;
+	snprintf(k->best, sizeof k->best, "%s", name);
+	k->nearest.best = k->best;
+}
+
 const char *datafile_choose(const char *what, const char *folder,
                             const char *name, char found[PATH_MAX],
                             struct wl_error *err)
 {
-	char data[PATH_MAX], path[PATH_MAX], known[400];
+	char data[PATH_MAX], path[PATH_MAX];
+	struct known known = { "none", "", 0, nearest_start(name) };
 
 	if (datafile_find(folder, name, found))
 		return found;
@@ -205,8 +239,10 @@ const char *datafile_choose(const char *what, const char *folder,
 	}
 	if (snprintf(path, PATH_MAX, "%s/%s", data, folder) >= PATH_MAX)
 		path[0] = '\0';
-	list_known(path, known, sizeof known);
+	each_name(path, add_known, &known);
 	wl_error_set(err, "%.200s: no such %s in %.300s (known: %s) and no"
-	             " such file", name, what, path, known);
+	             " such file%s%s%s", name, what, path, known.names,
+	             *known.best ? ": did you mean " : "", known.best,
+	             *known.best ? "?" : "");
 	return NULL;
 }

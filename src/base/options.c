@@ -21,7 +21,9 @@ enum kind { FLAG, STRING, INPUT, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID,
 #define IMPORT (1u << VERB_IMPORT)
 #define INFO (1u << VERB_INFO)
 #define BENCH (1u << VERB_BENCH)
-#define ALL (RUN | BENCH | IMPORT | INFO)
+#define DEVICE (1u << VERB_DEVICE)
+#define SHAPE (1u << VERB_SHAPE)
+#define ALL (RUN | BENCH | IMPORT | INFO | DEVICE | SHAPE)
 /* Beside BENCH: what bench host takes, too. */
 #define HOST (1u << NVERBS)
 
@@ -103,7 +105,8 @@ static const struct option table[] = {
 	  "the root of a side for K = 2)" },
 	{ RUN | BENCH, "--device", INPUT, AT(device), "DEVICE", "wse2", 0, 0,
 	  "what is emulated: a known device or a JSON file" },
-	{ RUN | BENCH, "--set", LIST, AT(set), "KEY=VALUE", NULL, 0, 0,
+	{ RUN | BENCH | DEVICE, "--set", LIST, AT(set), "KEY=VALUE", NULL, 0,
+	  0,
 	  "change one number of the device (as often as wanted)" },
 	{ RUN, "--dtype", TYPE, AT(type), "TYPE", NULL, 0, 0,
 	  "elements that cores hold, round to and are charged for: f32,\n"
@@ -149,7 +152,10 @@ static const struct option table[] = {
 	  NULL, 0, 0, "ranks of one host send messages, too" },
 	{ RUN | BENCH | HOST | IMPORT, "--quiet", FLAG, AT(quiet), NULL, NULL,
 	  0, 0,
-	  "no tables, and nothing on standard error but errors" },
+	  "no summary or tables, nothing on standard error but errors" },
+	{ RUN, "--verbose", FLAG, AT(verbose), NULL, NULL, 0, 0,
+	  "add the tables of phases, cores, operators and PLMR to the\n"
+	  "summary, as a dry run always does" },
 	{ IMPORT, "--tokenizer", INPUT, AT(tokenizer), "FILE", NULL, 0, 0,
 	  "the tokenizer.bin of a llama2.c checkpoint" },
 	{ IMPORT, "--random", INPUT, AT(random_shape), "SHAPE", NULL, 0, 0,
@@ -173,7 +179,7 @@ static const struct verb_doc verb_text[NVERBS] = {
 	[VERB_RUN] = { "run", "[MODEL.h5]",
 		"Run a model on the emulated wafer. The prompt and its\n"
 		"continuation go to standard output, all else to standard"
-		" error;\nof a dry run, which has no text, the tables go to"
+		" error;\nof a dry run, which has no text, the summary goes to"
 		" standard output.\nStart it with mpirun or srun to use several"
 		" ranks." },
 	[VERB_BENCH] = { "bench", "gemm|gemm-t|gemv|allreduce|shift|host",
@@ -190,6 +196,14 @@ static const struct verb_doc verb_text[NVERBS] = {
 	[VERB_INFO] = { "info", "[MODEL.h5]",
 		"Show what a checkpoint holds or, without one, what waferllm"
 		" was\nbuilt with, as --version does." },
+	[VERB_DEVICE] = { "device", "[DEVICE]",
+		"List the devices that --device knows by name or, of a DEVICE,"
+		"\na name or a JSON file, show each number with its unit,"
+		" meaning\nand source." },
+	[VERB_SHAPE] = { "shape", "[SHAPE]",
+		"List the shapes that --shape and import --random know by"
+		" name\nor, of a SHAPE, a name or a JSON file, show each"
+		" number, how many\nbytes the weights take and the source." },
 };
 
 static int bad(const struct option *o, const char *arg, struct wl_error *err,
@@ -410,10 +424,13 @@ static bool is_report_on_stdout(const struct options *o)
 
 static int check_run(const struct options *o, struct wl_error *err)
 {
-	if (o->no_account && (o->report || o->strict))
+	if (o->no_account && (o->report || o->strict || o->verbose))
 		return wl_error_set(err, "options --no-account and %s exclude "
-		                    "each other",
-		                    o->report ? "--report" : "--strict");
+		                    "each other", o->report ? "--report" :
+		                    o->strict ? "--strict" : "--verbose");
+	if (o->quiet && o->verbose)
+		return wl_error_set(err, "options --quiet and --verbose "
+		                    "exclude each other");
 	if (o->prompt && o->prompt_file)
 		return wl_error_set(err, "options --prompt and --prompt-file "
 		                    "exclude each other");
@@ -484,6 +501,9 @@ static int check(struct options *o, int operands, struct wl_error *err)
 		return check_host(o, err);
 	if (o->verb == VERB_BENCH)
 		return check_bench(o, err);
+	if (o->verb == VERB_DEVICE && *o->set && !o->named)
+		return wl_error_set(err, "option --set needs a device: "
+		                    "waferllm device DEVICE --set KEY=VALUE");
 	if (o->verb != VERB_IMPORT)
 		return 0;
 	if (o->random_shape) {
@@ -608,6 +628,8 @@ static int set_operand(struct options *o, int i, const char *arg,
 		[VERB_BENCH] = { &o->kernel, NULL },
 		[VERB_IMPORT] = { &o->source, &o->dest },
 		[VERB_INFO] = { &o->model, NULL },
+		[VERB_DEVICE] = { &o->named, NULL },
+		[VERB_SHAPE] = { &o->named, NULL },
 	};
 
 	if (i > 1 || !field[o->verb][i])

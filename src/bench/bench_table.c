@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/row.h"
+#include "base/wrap.h"
 
 /* "PLMR" with a dot for each letter that fails. */
 static void letters(const struct bench_result *r, char text[NPLMR + 1])
@@ -62,14 +63,21 @@ static void add_words(struct row *row, const char *const word[8])
 static void print_head(const struct bench *b, FILE *out)
 {
 	static const char *const names[8] = {
-		"cycles", "compute", "exchange", "eff.", "peak", "bytes",
+		"cycles", "compute", "exchange", "busy", "peak", "bytes",
 		"paths", "PLMR" };
 	const struct options *o = b->options;
 	struct row row = { 0 };
 
-	fprintf(out, "bench %s, %dx%d cores, emulated on %s, %s elements\n",
-	       b->kernel->name, o->grid.rows, o->grid.cols, b->device->name,
-	       wl_type_name(o->type < 0 ? WL_F16 : o->type));
+	fprintf(out, "bench %s on %dx%d emulated cores of %s (%s), %s "
+	        "elements\n", b->kernel->name, o->grid.rows, o->grid.cols,
+	        b->device->name, b->device->title,
+	        wl_type_name(o->type < 0 ? WL_F16 : o->type));
+	wrap_print(&(struct wrap){ out, "", 2 }, "", "cycles: the critical "
+	           "path, compute and exchange together; busy: compute's share "
+	           "of it; peak: share of what the vector units could do; "
+	           "bytes, paths: memory and router paths of the fullest core; "
+	           "PLMR: parallelism, latency, memory and routes, a dot where "
+	           "the limit is missed");
 	row_add(&row, -11, "algorithm");
 	add_words(&row, names);
 	if (!o->dry_run) {

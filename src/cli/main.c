@@ -22,8 +22,10 @@
 #include "host/launch.h"
 #include "host/mesh.h"
 #include "import/import.h"
+#include "run/device_show.h"
 #include "run/info.h"
 #include "run/run.h"
+#include "run/shape_show.h"
 #include "simd/simd.h"
 #include "text/pretokenizer.h"
 
@@ -74,6 +76,12 @@ static int serial_verb(const struct options *o, struct wl_error *err)
 		return print_version();
 	if (o->verb == VERB_INFO)
 		return info_print(o->model, stdout, err);
+	if (o->verb == VERB_DEVICE)
+		return o->named ? device_show(o->named, o->set, stdout, err)
+		                : device_list(stdout, err);
+	if (o->verb == VERB_SHAPE)
+		return o->named ? shape_show(o->named, stdout, err)
+		                : shape_list(stdout, err);
 	return import_run(&import, err);
 }
 
@@ -144,8 +152,8 @@ int main(int argc, char **argv)
 	rc = options_parse(argc, argv, &o, &err);
 	for (size_t i = 0; i < options_inputs(); i++)
 		output_spare(options_input(&o, i));
-	if (o.help || o.version || o.verb == VERB_IMPORT ||
-	    o.verb == VERB_INFO)
+	if (o.help || o.version ||
+	    (o.verb != VERB_RUN && o.verb != VERB_BENCH))
 		return run_serial(rc, &o, &err);
 	return run_verb(rc, &o, &err);
 }

@@ -76,24 +76,32 @@ static void print_files(FILE *out, const char *option)
 	(void)out, (void)option;
 }
 
-static const struct {
-	const char *argument;
+static const struct argument {
+	const char *name;
 	void (*print)(FILE *out, const char *option);
-} argument[] = {
+} arguments[] = {
 	{ "TYPE", print_types }, { "SYSTEM", print_systems },
 	{ "NAME", print_names }, { "DEVICE", print_devices },
 	{ "SHAPE", print_shapes }, { "FILE", print_files },
 };
 
+/* NULL: the table has none of that name. */
+static const struct argument *find_argument(const char *name)
+{
+	for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
+		if (!strcmp(name, arguments[i].name))
+			return &arguments[i];
+	return NULL;
+}
+
 /* "-" where the table knows none: a number, a text. */
 static void print_words(FILE *out, const struct option_doc *d)
 {
-	for (size_t i = 0; i < sizeof argument / sizeof *argument; i++)
-		if (!strcmp(d->argument, argument[i].argument)) {
-			argument[i].print(out, d->name);
-			return;
-		}
-	if (strchr(d->argument, '|'))
+	const struct argument *a = find_argument(d->argument);
+
+	if (a)
+		a->print(out, d->name);
+	else if (strchr(d->argument, '|'))
 		print_choices(out, d->argument, " ");
 	else
 		fputc('-', out);
@@ -186,6 +194,19 @@ static void print_operands(FILE *out)
 	fprintf(out, "' ;;\n\tbench) words='");
 	print_choices(out, options_verb(VERB_BENCH)->operands, " ");
 	fprintf(out, "' ;;\n\t'bench '*) words=- ;;\n");
+	for (int v = 0; v < NVERBS; v++) {
+		const struct argument *a;
+		char name[32];
+
+		if (sscanf(options_verb(v)->operands, "[%31[^]]", name) != 1)
+			continue;
+		a = find_argument(name);
+		if (!a)
+			continue;
+		fprintf(out, "\t%s) words=\"", options_verb(v)->name);
+		a->print(out, NULL);
+		fprintf(out, "\" ;;\n");
+	}
 	close_function(out);
 }
 

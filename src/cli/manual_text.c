@@ -125,6 +125,29 @@ const struct manual_page manual_page[NVERBS + 1] = {
 		{ { "Look at the default model",
 		    "waferllm info data/default.h5" } },
 	},
+	[VERB_DEVICE] = {
+		"show the devices that waferllm emulates",
+		"The table has a row for each known device. Of one device it\n"
+		"shows all numbers that an account is made of: key, value,"
+		" unit\nand meaning, who published the number, or how it was"
+		" chosen.\nA number that --set changes is marked.",
+		SERIAL_SIGNALS,
+		{ DEVICES, FORMATS },
+		{ { "List the known devices", "waferllm device" },
+		  { "See the numbers of one, and where they are from",
+		    "waferllm device wse2" } },
+	},
+	[VERB_SHAPE] = {
+		"show the shapes of models that waferllm knows",
+		"A shape is what a dry run needs to know of a model. The table"
+		"\nhas a row for each known one. Of one shape it shows all"
+		" numbers,\nand the bytes of its weights and of a token's keys"
+		" and values\nin each element type.",
+		SERIAL_SIGNALS,
+		{ SHAPES, FORMATS },
+		{ { "List the known shapes", "waferllm shape" },
+		  { "See the numbers of one", "waferllm shape llama3-8b" } },
+	},
 };
 
 const char manual_environment[] =

@@ -191,25 +191,34 @@ static int read_object(const struct jsonfile_at *a, struct device *d)
 	return read_numbers(a, d);
 }
 
-int device_read(const char *name, struct device *d, struct wl_error *err)
+struct json_t *device_load(const char *name, struct device *d,
+                           struct wl_error *err)
 {
 	char found[PATH_MAX];
 	const char *path = datafile_choose("device", "devices", name, found,
 	                                   err);
 	struct device got = { 0 };
 	struct jsonfile_at a = { .path = path, .in = "", .err = err };
-	int rc;
 
 	if (!path)
-		return -1;
+		return NULL;
 	a.object = jsonfile_read(path, MAX_BYTES, 0, err);
 	if (!a.object)
-		return -1;
-	rc = read_object(&a, &got);
-	json_decref(a.object);
-	if (!rc)
-		*d = got;
-	return rc;
+		return NULL;
+	if (read_object(&a, &got)) {
+		json_decref(a.object);
+		return NULL;
+	}
+	*d = got;
+	return a.object;
+}
+
+int device_read(const char *name, struct device *d, struct wl_error *err)
+{
+	json_t *object = device_load(name, d, err);
+
+	json_decref(object);
+	return object ? 0 : -1;
 }
 
 /* --- --set --- */

@@ -239,3 +239,26 @@ bool model_same(const struct model *a, const struct model *b)
 		same = a->stop_id[i] == b->stop_id[i];
 	return same;
 }
+
+struct parameters {
+	const struct model *model;
+	uint64_t n;
+};
+
+static int add_tensor(void *ctx, enum tensor_kind kind, int layer)
+{
+	struct parameters *p = ctx;
+	struct tensor_shape s = tensor_shape(p->model, kind);
+
+	(void)layer;
+	p->n += (uint64_t)s.rows * s.cols;
+	return 0;
+}
+
+uint64_t model_parameters(const struct model *m)
+{
+	struct parameters p = { m, 0 };
+
+	model_each_tensor(m, add_tensor, &p);
+	return p.n;
+}

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/datafile.h"
@@ -12,25 +13,31 @@
 
 enum key_type { KEY_INT, KEY_REAL, KEY_BOOL };
 
-/* Every key of a SHAPE.json. */
+#define SOURCE "source"
+
+/* Every key of a SHAPE.json that is a number; SOURCE is a text. */
 static const struct key {
 	const char *name;
 	enum key_type type;
 	bool required;
 	size_t at; /* of the field in struct model */
+	const char *help;
 } keys[] = {
-	{ "dim", KEY_INT, true, offsetof(struct model, dim) },
-	{ "hidden_dim", KEY_INT, true, offsetof(struct model, hidden_dim) },
-	{ "n_layers", KEY_INT, true, offsetof(struct model, n_layers) },
-	{ "n_heads", KEY_INT, true, offsetof(struct model, n_heads) },
-	{ "n_kv_heads", KEY_INT, true, offsetof(struct model, n_kv_heads) },
-	{ "head_dim", KEY_INT, false, offsetof(struct model, head_dim) },
-	{ "vocab_size", KEY_INT, true, offsetof(struct model, vocab_size) },
-	{ "max_seq_len", KEY_INT, true, offsetof(struct model, max_seq_len) },
-	{ "rope_theta", KEY_REAL, false, offsetof(struct model, rope_theta) },
-	{ "rms_eps", KEY_REAL, false, offsetof(struct model, rms_eps) },
-	{ "tied", KEY_BOOL, false, offsetof(struct model, tied) },
-	{ "qkv_bias", KEY_BOOL, false, offsetof(struct model, qkv_bias) },
+#define KEY(name, type, required, help) \
+	{ #name, type, required, offsetof(struct model, name), help }
+	KEY(dim, KEY_INT, true, "channels of the residual stream"),
+	KEY(hidden_dim, KEY_INT, true, "channels within the feed-forward"),
+	KEY(n_layers, KEY_INT, true, "layers"),
+	KEY(n_heads, KEY_INT, true, "query heads"),
+	KEY(n_kv_heads, KEY_INT, true, "key and value heads"),
+	KEY(head_dim, KEY_INT, false, "channels of a head"),
+	KEY(vocab_size, KEY_INT, true, "tokens of the vocabulary"),
+	KEY(max_seq_len, KEY_INT, true, "context: tokens of prompt and answer"),
+	KEY(rope_theta, KEY_REAL, false, "base of the rotary angles"),
+	KEY(rms_eps, KEY_REAL, false, "added to the mean square in RMS norms"),
+	KEY(tied, KEY_BOOL, false, "the output head is the embedding"),
+	KEY(qkv_bias, KEY_BOOL, false, "queries, keys and values have biases"),
+#undef KEY
 };
 
 #define N_KEYS (sizeof keys / sizeof *keys)
@@ -83,10 +90,11 @@ static int read_key(const json_t *root, const struct key *k, const char *path,
 static int refuse_unknown(json_t *root, const char *path, struct wl_error *err)
 {
 	const struct jsonfile_at a = { root, path, "", err };
-	const char *names[N_KEYS + 1] = { NULL };
+	const char *names[N_KEYS + 2] = { NULL };
 
 	for (size_t i = 0; i < N_KEYS; i++)
 		names[i] = keys[i].name;
+	names[N_KEYS] = SOURCE;
 	if (jsonfile_refuse_other(&a, JSON_SHAPE))
 		return -1;
 	return jsonfile_refuse_unknown(&a, names);
@@ -112,21 +120,25 @@ static int read_object(json_t *root, const char *path, struct model *m,
 	for (size_t i = 0; i < N_KEYS; i++)
 		if (read_key(root, &keys[i], path, m, err))
 			return -1;
+	if (json_object_get(root, SOURCE) &&
+	    !json_is_string(json_object_get(root, SOURCE)))
+		return wl_error_set(err, "%s: \"" SOURCE "\" must be a string",
+		                    path);
 	if (!json_object_get(root, "head_dim") &&
 	    derive_head_dim(m, path, err))
 		return -1;
 	return model_check(m, path, err);
 }
 
-int shape_read(const char *name, struct model *m, struct wl_error *err)
+struct json_t *shape_load(const char *name, struct model *m,
+                          struct wl_error *err)
 {
 	char found[PATH_MAX];
 	const char *path = datafile_choose("shape", "shapes", name, found, err);
 	json_t *root = path ? jsonfile_read(path, MAX_BYTES, 0, err) : NULL;
-	int rc;
 
 	if (!root)
-		return -1;
+		return NULL;
 	*m = (struct model){
 		.rope_theta = 1e4,
 		.rms_eps = 1e-5,
@@ -135,7 +147,44 @@ int shape_read(const char *name, struct model *m, struct wl_error *err)
 		.n_stop = 1,
 		.stop_id = { 2 },
 	};
-	rc = read_object(root, path, m, err);
+	if (!read_object(root, path, m, err))
+		return root;
 	json_decref(root);
-	return rc;
+	return NULL;
+}
+
+int shape_read(const char *name, struct model *m, struct wl_error *err)
+{
+	json_t *root = shape_load(name, m, err);
+
+	json_decref(root);
+	return root ? 0 : -1;
+}
+
+size_t shape_count(void)
+{
+	return N_KEYS;
+}
+
+struct shape_key shape_key(size_t i)
+{
+	return (struct shape_key){ keys[i].name, keys[i].help };
+}
+
+void shape_value(const struct model *m, size_t i, char text[32])
+{
+	const char *field = (const char *)m + keys[i].at;
+
+	switch (keys[i].type) {
+	case KEY_INT:
+		snprintf(text, 32, "%d", *(const int *)field);
+		break;
+	case KEY_REAL:
+		snprintf(text, 32, "%.10g", *(const double *)field);
+		break;
+	case KEY_BOOL:
+		snprintf(text, 32, "%s", *(const bool *)field ? "true"
+		                                              : "false");
+		break;
+	}
 }

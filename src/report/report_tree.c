@@ -41,25 +41,9 @@ json_t *report_device(const struct device *d, const char *const *changes)
 	return o;
 }
 
-struct parameters {
-	const struct model *model;
-	uint64_t n;
-};
-
-static int add_tensor(void *ctx, enum tensor_kind kind, int layer)
-{
-	struct parameters *p = ctx;
-	struct tensor_shape s = tensor_shape(p->model, kind);
-
-	(void)layer;
-	p->n += (uint64_t)s.rows * s.cols;
-	return 0;
-}
-
 static json_t *model_of(const struct report *r)
 {
 	const struct model *m = r->account->inference->model;
-	struct parameters p = { m, 0 };
 	json_t *o = json_object();
 
 	tree_put_text(o, "source", r->model_source);
@@ -73,8 +57,7 @@ static json_t *model_of(const struct report *r)
 	tree_put_int(o, "max_seq_len", m->max_seq_len);
 	tree_put_bool(o, "tied", m->tied);
 	tree_put_bool(o, "qkv_bias", m->qkv_bias);
-	model_each_tensor(m, add_tensor, &p);
-	tree_put_int(o, "parameters", p.n);
+	tree_put_int(o, "parameters", model_parameters(m));
 	tree_put_text(o, "dtype", wl_type_name(ledger(r)->type));
 	tree_put_bool(o, "kv_heads_full", r->options->kv_heads_full);
 	return o;
