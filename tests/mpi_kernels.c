@@ -312,7 +312,7 @@ static void gemmt_on(struct lab *lab, struct grid *g,
 	const struct form fa = { 1, c->k, true }, fb = { c->k, 1, true };
 	const struct form fc = { 1, c->n, true };
 	struct partition m = partition_of(c->m, g->rows);
-	struct partition k = { c->k, 1, g->cols, c->dispersed };
+	struct partition k = { c->k, 1, g->cols, c->spread };
 	struct partition n = { c->n, c->unit, g->cols, grid_uneven(g) },
 			 blocks = n;
 	struct tiles ta, tb, tc;
@@ -351,7 +351,7 @@ static void try_gemmt(struct lab *lab)
 	                        .m = dice_throw(&lab->dice, 1, 20),
 	                        .n = unit * dice_throw(&lab->dice, 1, 20),
 	                        .k = dice_throw(&lab->dice, 1, 20),
-	                        .dispersed = dice_throw(&lab->dice, 0, 1),
+	                        .spread = dice_throw(&lab->dice, 0, 1),
 	                        .unit = unit };
 	size_t size = (size_t)c.m * c.n;
 	float *out[2] = { blanks(size), blanks(size) }, *turned;
