@@ -95,7 +95,7 @@ static void put_title(enum verb verb)
 {
 	const char *p = verb == NVERBS ? "" : options_verb(verb)->name;
 
-	printf(".\\\" Made from the table of options: src/manual.c\n"
+	printf(".\\\" Made from the table of options: src/cli/manual.c\n"
 	       ".TH WAFERLLM%s", *p ? "-" : "");
 	for (; *p; p++)
 		putchar(toupper((unsigned char)*p));

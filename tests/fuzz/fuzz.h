@@ -24,7 +24,7 @@ const uint8_t *fuzz_take(const uint8_t **data, size_t *size, size_t *len);
 void fuzz_vocab(const struct vocab *v);
 
 /* Imports a model that a reader let through into a checkpoint that only looks
- * at what it is given (it stands in for src/checkpoint.c), and frees it. */
+ * at what it is given (it stands in for src/model/checkpoint.c), and frees it. */
 void fuzz_import(struct import_model *m);
 
 #endif
