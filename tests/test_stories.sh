@@ -81,7 +81,7 @@ test_tolerance() {
 # llama2.c ends at BOS, which is the 346th token: not printed, but chosen.
 test_stop() {
 	answer 4 "$model" --prompt '' -n 400 --logits "$logits/stop.h5"
-	holds 'the stop token' 'new 346 tokens' "$err"
+	holds 'the stop token' '346 new' "$err"
 	same 'the text before it' 'a good friend."' "$(tail -c 16 "$out")"
 	if command -v h5dump >/dev/null; then
 		same 'its row' 1 "$(numbers "$logits/stop.h5" tokens -s 345)"
