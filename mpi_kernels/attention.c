@@ -25,10 +25,6 @@
 #include "simd/convert.h"
 #include "simd/vec.h"
 
-/* Operations on each score: scale, mask, maximum, exponential, sum, division.
- */
-#define SOFTMAX_OPS (5 + COST_EXP_OPS)
-
 static float **score_slot(const struct scores *s, int g, int y, int x)
 {
 	const struct grid *grid = s->grid;
@@ -398,7 +394,7 @@ void attention_softmax(struct scores *s)
 	size_t rows = (size_t)s->heads.group * range_size(tokens);
 	float *value = NULL, *result = NULL;
 	const struct charge local = cost_elements(
-		g->ledger, SOFTMAX_OPS, core_rows(s), longest_row(s),
+		g->ledger, COST_MASKED_SOFTMAX_OPS, core_rows(s), longest_row(s),
 		(uint64_t)s->tokens.n * s->tokens.n * s->heads.n_kv *
 		s->heads.group);
 

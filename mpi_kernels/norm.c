@@ -11,10 +11,6 @@
 #include "mpi_kernels/moves/line.h"
 #include "simd/vec.h"
 
-/* Operations on each element: into the sum of squares, by the root, by the
- * weight. */
-#define NORM_OPS 3
-
 static float inverse_root(float sum, int n, double eps)
 {
 	return 1.0f / sqrtf(sum / n + (float)eps);
@@ -29,7 +25,7 @@ void norm_vector(struct grid *g, enum axis axis, const struct partition *part,
 	struct line_segment all = { 0, l->n - 1, NULL, 1, 1, &sum,
 	                            cost_lines(grid_lines(g, axis), 1) };
 	const struct charge local = cost_elements(
-		g->ledger, NORM_OPS, 1, partition_max(part),
+		g->ledger, COST_NORM_OPS, 1, partition_max(part),
 		(uint64_t)part->n * grid_lines(g, axis));
 
 	ledger_charge(g->ledger, &local);
@@ -94,7 +90,7 @@ void norm_tiles(const struct tiles *x, double eps, const float *weight,
 	struct line_segment all = { 0, l->n - 1, NULL, rows, rows, NULL,
 	                            cost_parts(g->ledger, &x->fixed, 1) };
 	const struct charge local = cost_elements(
-		g->ledger, NORM_OPS, partition_max(&x->fixed),
+		g->ledger, COST_NORM_OPS, partition_max(&x->fixed),
 		partition_max(&x->ring), (uint64_t)x->fixed.n * x->ring.n);
 
 	ledger_charge(g->ledger, &local);

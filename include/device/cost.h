@@ -13,6 +13,17 @@
  * seventh degree, the power of two (vec.c). */
 #define COST_EXP_OPS 14
 
+/* Operations on each element of an operator that is not a product:
+ * RMSNorm (add its square, multiply by the inverse root and by the weight);
+ * RoPE (two products, a sum); SwiGLU (an exponential, the sigmoid, two
+ * products); softmax over the scores of one new token (maximum, exponential,
+ * sum, scale), and over those of a prompt (mask and division besides). */
+#define COST_NORM_OPS 3
+#define COST_ROPE_OPS 3
+#define COST_SWIGLU_OPS (COST_EXP_OPS + 5)
+#define COST_SOFTMAX_OPS (COST_EXP_OPS + 3)
+#define COST_MASKED_SOFTMAX_OPS (COST_EXP_OPS + 5)
+
 /* Bytes of n elements; 32-bit words of a message of n elements. */
 uint64_t cost_bytes(const struct ledger *l, uint64_t n);
 uint64_t cost_words(const struct ledger *l, uint64_t n);

@@ -61,11 +61,6 @@ struct inference {
 	void *progress_ctx;
 };
 
-/* Operations on each element: of RoPE (two products and a sum), of SwiGLU
- * (an exponential, the sigmoid, two products). */
-#define ROPE_OPS 3
-#define SWIGLU_OPS (COST_EXP_OPS + 5)
-
 /* What a wafer is made of. All pointers are borrowed. */
 struct inference_setup {
 	const struct model *model;

@@ -18,9 +18,6 @@
 #include "simd/convert.h"
 #include "simd/vec.h"
 
-/* Operations on each score: scale, maximum, exponential, sum. */
-#define SOFTMAX_OPS (3 + COST_EXP_OPS)
-
 /* How many of this rank's tokens from t.lo on lie in consecutive places: the
  * cache is a ring buffer. */
 static int run_length(const struct kvcache *c, struct range t)
@@ -115,7 +112,7 @@ static void softmax(struct inference *w)
 	struct line_segment all = { 0, g->rows - 1, s->partial, rows, rows,
 	                            s->sums, s->maxima_wire };
 	const struct charge local = cost_elements(
-		g->ledger, SOFTMAX_OPS, (uint64_t)h->group * s->heads_max,
+		g->ledger, COST_SOFTMAX_OPS, (uint64_t)h->group * s->heads_max,
 		kvcache_max(&w->cache, w->cache.tokens),
 		(uint64_t)h->group * s->head_columns * w->cache.tokens);
 

@@ -14,11 +14,6 @@
 #include "base/error.h"
 #include "inference/inference.h"
 
-/* Operations on each element: norm.c; scale, mask, maximum, exponential, sum,
- * division of each score. */
-#define NORM_OPS 3
-#define SOFTMAX_OPS (5 + COST_EXP_OPS)
-
 uint64_t baseline_relay(const struct ledger *l)
 {
 	return cost_relay(l) + BASELINE_HEADER_CYCLES + cost_hops(l, 1);
@@ -139,7 +134,7 @@ static void norm(const struct walk *w)
 	uint64_t dim = w->model->dim;
 
 	ledger_op(w->l, OP_NORM);
-	elements(w, NORM_OPS, dim, dim);
+	elements(w, COST_NORM_OPS, dim, dim);
 	sums(w, 1);
 }
 
@@ -152,7 +147,7 @@ static void attend(const struct walk *w)
 	ledger_op(w->l, OP_SCORES);
 	w->system->product(w, &s);
 	ledger_op(w->l, OP_SOFTMAX);
-	elements(w, SOFTMAX_OPS, w->model->n_heads * w->keys, here);
+	elements(w, COST_MASKED_SOFTMAX_OPS, w->model->n_heads * w->keys, here);
 	sums(w, w->heads); /* the maximum */
 	sums(w, w->heads);
 	ledger_op(w->l, OP_VALUES);
@@ -173,7 +168,7 @@ static void attention(const struct walk *w)
 	if (m->qkv_bias)
 		elements(w, 1, q + 2 * kv, q + 2 * kv);
 	ledger_op(w->l, OP_ROPE);
-	elements(w, ROPE_OPS, q + kv, q + kv);
+	elements(w, COST_ROPE_OPS, q + kv, q + kv);
 	hold(w, q);
 	attend(w);
 	drop(w, q + 2 * kv);
@@ -191,7 +186,7 @@ static void ffn(const struct walk *w)
 	product(w, OP_FFN_UP, dim, hidden);
 	product(w, OP_FFN_UP, dim, hidden);
 	ledger_op(w->l, OP_FFN_ACT);
-	elements(w, SWIGLU_OPS, hidden, hidden);
+	elements(w, COST_SWIGLU_OPS, hidden, hidden);
 	product(w, OP_FFN_DOWN, hidden, dim);
 	elements(w, 1, dim, dim);
 	drop(w, 2 * hidden);
