@@ -96,6 +96,14 @@ void transition_run(struct inference *w, int max_tokens);
  * next, -1 when logits are NaN. Collective over the mesh. */
 int decode_step(struct inference *w, int id);
 
+/* 32-bit words of the longest message of a decode step on one line, of those
+ * that do not depend on the number of tokens. Not collective. */
+uint64_t decode_max_words(const struct inference *w);
+
+/* A dry run goes on as if `tokens` tokens, at most max_tokens, were in the
+ * cache. Not collective. */
+void decode_seek(struct inference *w, int tokens);
+
 /* Charges the way of activations through the regions of a phase: from each to
  * its neighbour, over as many hops as a region has columns. wire: over all
  * core rows. */

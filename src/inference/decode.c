@@ -10,7 +10,9 @@
 #include "config.h"
 #include "inference/inference.h"
 
+#include "base/error.h"
 #include "decode_ops.h"
+#include "device/cost.h"
 #include "layer.h"
 #include "model/rope.h"
 #include "mpi_kernels/moves/line.h"
@@ -45,6 +47,28 @@ static void set_angles(struct inference *w)
 	if (!w->decode.dry)
 		rope_angles(w->model, w->weights.rope_factors, c,
 		            (struct range){ t, t + 1 }, w->state.angles);
+}
+
+uint64_t decode_max_words(const struct inference *w)
+{
+	const struct layer_weights *layer = &w->weights.layer[0];
+	const uint64_t words[] = {
+		layer->qkv.wire.max, layer->output.wire.max,
+		layer->up.wire.max, layer->down.wire.max,
+		weights_head(&w->weights)->wire.max,
+		w->state.sums_wire.max,
+		cost_parts(&w->ledger, &w->state.heads.kv, 2).max };
+	uint64_t max = 0;
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		max = words[i] > max ? words[i] : max;
+	return max;
+}
+
+void decode_seek(struct inference *w, int tokens)
+{
+	WL_ASSERT(w->decode.dry && tokens <= w->cache.max_tokens);
+	w->cache.tokens = tokens;
 }
 
 void decode_hand_over(struct inference *w)

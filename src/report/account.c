@@ -231,19 +231,10 @@ static void check_routes(struct account *a, enum phase which)
 static uint64_t exchange_bytes(const struct inference *w, const struct heads *h,
                                uint64_t row)
 {
-	const struct ledger *l = &w->ledger;
-	const struct layer_weights *layer = &w->weights.layer[0];
-	const uint64_t words[] = {
-		layer->qkv.wire.max, layer->output.wire.max,
-		layer->up.wire.max, layer->down.wire.max,
-		weights_head(&w->weights)->wire.max,
-		w->state.sums_wire.max, cost_parts(l, &h->kv, 2).max,
-		cost_words(l, h->group * row) };
-	uint64_t max = 0;
+	uint64_t scores = cost_words(&w->ledger, h->group * row);
+	uint64_t others = decode_max_words(w);
 
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		max = words[i] > max ? words[i] : max;
-	return 8 * max;
+	return 8 * (scores > others ? scores : others);
 }
 
 /* Decode's memory when each row holds that many tokens, whatever the request

@@ -147,7 +147,7 @@ static uint64_t step_cycles(struct inference *w, const struct dry_request *r,
 {
 	uint64_t before = cycles_of(w, PHASE_DECODE);
 
-	w->cache.tokens = i;
+	decode_seek(w, i);
 	dry_request_step(w, r);
 	return cycles_of(w, PHASE_DECODE) - before;
 }
