@@ -1,20 +1,21 @@
-/* The decode phase's KV cache, balanced by shifting. After T tokens core row
- * y holds block y of the block partition of T tokens over the rows, token
- * order from the top: floor((T + R - 1 - y) / R) entries. When token t comes,
- * every row y > t mod R passes its oldest entry to the row above; the new
- * entry goes to the row that owns it, where it was computed (keys and values
- * are the same on every row).
+/* The KV cache of the decode phase, balanced by shifting. After T tokens core
+ * row y of R has block y of the partition of T tokens over the rows, in token
+ * order from the top: floor((T + R - 1 - y) / R) entries. When token t is
+ * appended, every row y > t mod R passes its oldest entry to the row above; the
+ * row that owns the new entry stores it without a move, because keys and values
+ * were computed alike on every row.
  *
- * A rank keeps the entries of its rows as one ring buffer: passing an entry
- * between two rows of one rank changes its owner, not its place. */
+ * A rank stores the entries of its rows in one ring buffer: passing an entry
+ * between two rows of one rank changes its owner, not its address.
+ * Source: WaferLLM (OSDI'25), section 4.3. */
 #ifndef WL_KVCACHE_H
 #define WL_KVCACHE_H
 
 #include "grid/gemv_matrix.h"
 #include "model/heads.h"
 
-/* Where new entries go: KV_CONCAT, to the last row, is what the shift is
- * compared with; for dry runs only. */
+/* Where new entries are stored: balanced by the shift, or all in the last row,
+ * the baseline (dry runs only). */
 enum kv_policy { KV_SHIFT, KV_CONCAT };
 
 struct kvcache {
@@ -23,60 +24,60 @@ struct kvcache {
 	struct grid *grid;
 	int layers;
 	size_t channels;     /* of this rank's columns */
-	struct partition kv;      /* all KV channels over the columns */
+	struct partition kv; /* all KV channels over the columns */
 	enum kv_policy policy;
-	int prompt;          /* tokens that kvcache_start began with */
-	int tokens;          /* T */
-	int max_tokens;
-	uint64_t held;       /* bytes of the fullest emulated core */
+	int prompt;          /* tokens at kvcache_start */
+	int tokens;          /* T, now */
+	int max_tokens;      /* over all rows */
+	uint64_t core_bytes; /* allocated on the fullest emulated core */
 	int capacity;        /* tokens this rank can hold */
 	void **k;            /* [layers] of [channels][capacity] */
 	void **v;            /* [layers] of [capacity][channels] */
 	char *message;       /* two entries of one layer, k then v: out, in */
 };
 
-/* Empty cache of elements of that type that can hold max_tokens over all rows.
- */
+/* Makes an empty cache for max_tokens tokens over all rows; no memory for
+ * elements in a dry run. The grid is borrowed. Not collective. */
 void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
                   enum wl_type type, int layers, int max_tokens,
                   enum kv_policy policy);
 void kvcache_fini(struct kvcache *c);
 
-/* The cache holds the first tokens tokens from now on: then kvcache_fill is
- * called for every layer. */
+/* Sets the number of tokens, after prefill; kvcache_fill must follow for every
+ * layer. */
 void kvcache_start(struct kvcache *c, int tokens);
 
-/* Tokens that core rows [rows.lo, rows.hi) hold. */
+/* The tokens of core rows [rows.lo, rows.hi). */
 struct range kvcache_tokens(const struct kvcache *c, struct range rows);
-/* Tokens on the fullest row when there are that many in all; the words of
- * messages of `across` elements per token of a row, over all rows. */
+/* Tokens on the fullest row when there are `tokens` in all. */
 int kvcache_max(const struct kvcache *c, int tokens);
+/* 32-bit words of one message per row, of `across` elements for each of the
+ * row's tokens. */
 struct wire_words kvcache_wire(const struct kvcache *c, uint64_t across);
-/* Rows that pass an entry up when token t comes: those behind row t mod R,
- * once they hold any. The cycles of a decode step depend on its token by
- * kvcache_max, that token included, and by whether any row passes, alone. */
+/* Rows that pass an entry up when token t is appended: those below row t mod R,
+ * once every row has one. The cycles of a decode step depend on t only through
+ * kvcache_max(t + 1) and through whether any row passes. */
 int kvcache_passing(const struct kvcache *c, int t);
-/* Where this rank keeps a token that it holds. */
+/* The index in the ring buffer of one of this rank's tokens. */
 int kvcache_place(const struct kvcache *c, int token);
 
-/* The element at that place of a layer's keys or values. */
+/* Element `at` of a layer's keys (which: c->k) or values (c->v). */
 const void *kvcache_at(const struct kvcache *c, void *const *which, int layer,
                        size_t at);
 
-/* Puts the tokens of this rank's rows into a layer, rounded to the cache's
- * type; k and v: [those tokens][channels]. Charges a core's memory with the
- * layer's max_tokens. */
+/* Stores the tokens of this rank's rows in a layer, rounded to the cache's type;
+ * k, v: [tokens of the rows][channels]. Charges a core's SRAM with the layer's
+ * share of max_tokens. Not collective. */
 void kvcache_fill(struct kvcache *c, int layer, const float *k,
                   const float *v);
 
-/* Makes the cache one token longer; then kvcache_append is called once for
- * every layer. */
+/* Adds one token; kvcache_append must follow for every layer. */
 void kvcache_advance(struct kvcache *c);
 
-/* Stores a layer's entry of the newest token, rounded: k, v [channels], the
- * same on every rank of a column. Rows that must, pass their oldest entry up.
+/* Stores the newest token's entry of a layer, rounded; k, v: [channels], the
+ * same on every rank of a column. Rows below it pass their oldest entry up.
  * Collective over the y lines. Cost charged: one hop for each row that passes
- * an entry of k and v. Source: WaferLLM (OSDI'25), section 4.3. */
+ * an entry of k and v. */
 void kvcache_append(struct kvcache *c, int layer, const float *k,
                     const float *v);
 

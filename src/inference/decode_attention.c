@@ -18,8 +18,8 @@
 #include "simd/convert.h"
 #include "simd/vec.h"
 
-/* How many of this rank's tokens from t.lo on lie in consecutive places: the
- * cache is a ring buffer. */
+/* The number of this rank's tokens from t.lo on that are contiguous in memory:
+ * the cache is a ring buffer. */
 static int run_length(const struct kvcache *c, struct range t)
 {
 	int room = c->capacity - kvcache_place(c, t.lo), n = range_size(t);
@@ -56,46 +56,69 @@ static void partial_scores(const struct inference *w, int layer, int g, int x,
 	}
 }
 
-/* S on y for every head of this rank's columns: state.scores. */
+/* Charges q K^T, or S V: each query channel meets each token once. k x n: one
+ * GEMV of the busiest core, for each query head of a group. */
+static void charge_product(const struct inference *w, uint64_t k, uint64_t n)
+{
+	const struct heads *h = &w->state.heads;
+	struct ledger *l = w->decode.ledger;
+	uint64_t tokens = w->cache.tokens;
+	const struct charge c = cost_product(
+		l, h->q.n * tokens, (uint64_t)partition_max(&h->q) *
+		kvcache_max(&w->cache, tokens),
+		cost_start(l) + h->group * cost_gemv(l, k, n));
+
+	ledger_charge(l, &c);
+}
+
+/* Fills in what this rank adds to a head's all-reduce: a vector [group][tokens
+ * here] of partial scores for each of its columns that has channels of the
+ * head, from `value` on. Returns where the next head's vectors begin. */
+static float *add_columns(struct inference *w, int layer, int head,
+                          struct line_segment *s, float *value)
+{
+	struct range columns = range_intersect(
+		w->decode.x.local, (struct range){ s->first, s->last + 1 });
+
+	s->value = value;
+	s->stride = s->words;
+	for (int x = columns.lo; x < columns.hi; x++) {
+		partial_scores(w, layer, head, x, value);
+		value += s->stride;
+	}
+	return value;
+}
+
+/* state.scores [heads here][group][tokens here] = q K^T / sqrt(head_dim), the
+ * same on all columns of a head. */
 static void scores(struct inference *w, int layer)
 {
 	struct decode_state *s = &w->state;
 	struct grid *g = &w->decode;
 	const struct heads *h = &s->heads;
 	struct range here = heads_on(h, g->x.local);
-	size_t n = range_size(kvcache_tokens(&w->cache, g->y.local));
+	size_t n = h->group * range_size(kvcache_tokens(&w->cache,
+	                                                g->y.local));
+	struct wire_words wire = kvcache_wire(&w->cache, h->group);
 	struct line_segment segment[h->n_kv];
 	float *value = s->partial;
-	struct wire_words wire = kvcache_wire(&w->cache, h->group);
-	int most = kvcache_max(&w->cache, w->cache.tokens);
-	const struct charge product = cost_product(
-		g->ledger, (uint64_t)h->q.n * w->cache.tokens,
-		(uint64_t)partition_max(&h->q) * most, cost_start(g->ledger) +
-		h->group * cost_gemv(g->ledger, partition_max(&h->kv), most));
 
 	ledger_op(g->ledger, OP_SCORES);
-	ledger_charge(g->ledger, &product);
+	charge_product(w, partition_max(&h->kv),
+	               kvcache_max(&w->cache, w->cache.tokens));
 	for (int i = 0; i < h->n_kv; i++) {
 		segment[i] = (struct line_segment){
-			heads_first(h, i), heads_last(h, i), NULL, 0,
-			h->group * n, NULL, wire };
+			.first = heads_first(h, i), .last = heads_last(h, i),
+			.words = n, .wire = wire };
 		if (g->dry || i < here.lo || i >= here.hi)
 			continue;
-		segment[i].result = s->scores + (i - here.lo) * h->group * n;
-		segment[i].stride = h->group * n;
-		struct range on = range_intersect(g->x.local, (struct range){
-			segment[i].first, segment[i].last + 1 });
-
-		segment[i].value = value;
-		for (int x = on.lo; x < on.hi; x++) {
-			partial_scores(w, layer, i, x, value);
-			value += segment[i].stride;
-		}
+		segment[i].result = s->scores + (i - here.lo) * n;
+		value = add_columns(w, layer, i, &segment[i], value);
 	}
 	line_allreduce(&g->x, h->n_kv, segment, LINE_ADD);
 	if (g->dry)
 		return;
-	n *= range_size(here) * h->group;
+	n *= range_size(here);
 	vec_scale(n, 1.0f / sqrtf(h->head_dim), s->scores);
 	wl_round(s->scores, w->weights.type, n);
 }
@@ -135,11 +158,12 @@ static void softmax(struct inference *w)
 	wl_round(s->scores, w->weights.type, rows * n);
 }
 
-/* Bytes that are asked for ahead at most: they stay in a core's cache. */
+/* Prefetch distance, bytes: what fits in a processor core's first-level cache.
+ */
 #define AHEAD ((size_t)32 << 10)
 
-/* Asks for the values of the tokens from t.lo on: the products that read them
- * are too short for the processor to see what comes next. */
+/* Prefetches the values of the tokens from t.lo on: the products that read them
+ * are too short for the hardware prefetcher. */
 static void fetch_values(const struct kvcache *cache, int layer, struct range t)
 {
 	size_t row = cache->channels * wl_type_size(cache->type);
@@ -212,6 +236,7 @@ static void divide_sums(struct inference *w)
 	wl_round(s->o, w->weights.type, (size_t)channels * h->group);
 }
 
+/* state.o = S V / sum of S. Both sums travel in one all-reduce along y. */
 static void values(struct inference *w, int layer)
 {
 	struct decode_state *s = &w->state;
@@ -221,17 +246,13 @@ static void values(struct inference *w, int layer)
 	                       range_size(heads_on(h, g->x.local)));
 	struct line_segment all = { 0, g->rows - 1, s->partial, n, n, s->sums,
 	                            s->sums_wire };
-	int most = kvcache_max(&w->cache, w->cache.tokens);
 	const struct charge division =
 		cost_elements(g->ledger, 1, 1, partition_max(&h->q),
-	                      (uint64_t)h->q.n * g->rows);
-	const struct charge product = cost_product(
-		g->ledger, (uint64_t)h->q.n * w->cache.tokens,
-		(uint64_t)partition_max(&h->q) * most, cost_start(g->ledger) +
-		h->group * cost_gemv(g->ledger, most, partition_max(&h->kv)));
+		              (uint64_t)h->q.n * g->rows);
 
 	ledger_op(g->ledger, OP_VALUES);
-	ledger_charge(g->ledger, &product);
+	charge_product(w, kvcache_max(&w->cache, w->cache.tokens),
+	               partition_max(&h->kv));
 	for (int y = g->y.local.lo; !g->dry && y < g->y.local.hi; y++)
 		partial_values(w, layer, y,
 		               s->partial + (y - g->y.local.lo) * n);

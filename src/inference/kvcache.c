@@ -22,7 +22,7 @@ struct range kvcache_tokens(const struct kvcache *c, struct range rows)
 	return partition_range(&p, rows);
 }
 
-/* With KV_CONCAT: the tokens that row y holds when there are that many. */
+/* The tokens of row y, of `tokens` in all, with KV_CONCAT. */
 static int concat_row(const struct kvcache *c, int y, int tokens)
 {
 	struct partition p = tokens_over_rows(c, c->prompt);
@@ -79,7 +79,7 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 	if (g->dry)
 		return;
 	c->channels = range_size(partition_range(&h->kv, g->x.local));
-	/* At any time no row holds more than in the end. */
+	/* No row ever has more tokens than in the end. */
 	c->capacity = partition_max(&full) * grid_height(g);
 	c->k = wl_malloc(layers, sizeof *c->k);
 	c->v = wl_malloc(layers, sizeof *c->v);
@@ -93,7 +93,7 @@ void kvcache_init(struct kvcache *c, struct grid *g, const struct heads *h,
 }
 
 /* Bytes of the fullest core's keys and values of a layer. */
-static uint64_t core_bytes(const struct kvcache *c)
+static uint64_t layer_bytes(const struct kvcache *c)
 {
 	return cost_bytes(c->grid->ledger, 2 * (uint64_t)partition_max(&c->kv) *
 	                                   kvcache_max(c, c->max_tokens));
@@ -101,8 +101,8 @@ static uint64_t core_bytes(const struct kvcache *c)
 
 void kvcache_fini(struct kvcache *c)
 {
-	if (c->held)
-		ledger_free(c->grid->ledger, SRAM_KV, c->held);
+	if (c->core_bytes)
+		ledger_free(c->grid->ledger, SRAM_KV, c->core_bytes);
 	for (int i = 0; c->k && i < c->layers; i++) {
 		huge_free(c->k[i]);
 		huge_free(c->v[i]);
@@ -116,7 +116,6 @@ void kvcache_fini(struct kvcache *c)
 void kvcache_start(struct kvcache *c, int tokens)
 {
 	c->tokens = c->prompt = tokens;
-
 }
 
 static void *element(const struct kvcache *c, void *const *which, int layer,
@@ -131,7 +130,7 @@ const void *kvcache_at(const struct kvcache *c, void *const *which, int layer,
 	return element(c, which, layer, at);
 }
 
-/* Copies an entry of a layer between the cache and k, then v, in one piece. */
+/* Copies an entry of a layer between the cache and a message [k][v]. */
 static void copy_entry(struct kvcache *c, int layer, int token, char *entry,
                        bool store)
 {
@@ -146,7 +145,7 @@ static void copy_entry(struct kvcache *c, int layer, int token, char *entry,
 	memcpy(store ? v : entry, store ? entry : v, c->channels * size);
 }
 
-/* Stores an entry of floats, rounded. */
+/* Rounds an entry and stores it. */
 static void put(struct kvcache *c, int layer, int token, const float *k,
                 const float *v)
 {
@@ -160,9 +159,9 @@ static void put(struct kvcache *c, int layer, int token, const float *k,
 void kvcache_fill(struct kvcache *c, int layer, const float *k, const float *v)
 {
 	struct range own = kvcache_tokens(c, c->grid->y.local);
-	uint64_t bytes = core_bytes(c);
+	uint64_t bytes = layer_bytes(c);
 
-	c->held += bytes;
+	c->core_bytes += bytes;
 	ledger_alloc(c->grid->ledger, SRAM_KV, bytes);
 	for (int t = own.lo; c->k && t < own.hi; t++) {
 		put(c, layer, t, k, v);
@@ -196,7 +195,7 @@ void kvcache_append(struct kvcache *c, int layer, const float *k,
 	struct partition before = tokens_over_rows(c, newest);
 	struct range had = partition_range(&before, l->local);
 	struct range has = kvcache_tokens(c, l->local);
-	/* Channels come in pairs: whole words. */
+	/* Whole words, because channels come in pairs. */
 	size_t bytes = 2 * c->channels * wl_type_size(c->type);
 	char *out = c->message, *in = out + bytes;
 

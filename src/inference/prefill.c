@@ -38,8 +38,8 @@ static void place_row(struct prefill *p, int t, const float *row)
 	}
 }
 
-/* The embeddings of the prompt: token t's vector travels along y from the row
- * whose vocabulary block holds its id to the row that holds the token. */
+/* Embeds the prompt: the vector of token t travels along y from the row whose
+ * vocabulary block contains its id to the row of the token. */
 static void embed(struct prefill *p, const int *ids)
 {
 	struct grid *g = p->g;
@@ -73,8 +73,8 @@ static void embed(struct prefill *p, const int *ids)
 	free(from);
 }
 
-/* The last token's residual, on the row that holds it, to every row; then the
- * decode phase's head with x and y exchanged. */
+/* Multicasts the last token's residual from its row to all rows, then applies
+ * the head as decode does, with x and y exchanged. Returns the next token. */
 static int head(struct prefill *p)
 {
 	struct inference *w = p->w;
@@ -123,7 +123,7 @@ static void report(struct inference *w, int layer)
 		w->progress(w->progress_ctx, layer, w->model->n_layers);
 }
 
-/* Tiles for the keys and values of all layers, in which they travel on y. */
+/* Allocates the tiles of all layers' keys and values, which travel on y. */
 static void make_kv(struct prefill *p)
 {
 	struct inference *w = p->w;
@@ -168,7 +168,7 @@ uint64_t prefill_min_cycles(struct inference *w, int n)
 
 		layer += cost_gemm(l, partition_max(&p.tokens),
 		                   partition_max(&out), k);
-		/* Those that go round are set up anew in each step. */
+		/* Each step of operands that travel has a set-up. */
 		if (alg->skewed && places > 1)
 			layer += places * cost_exchange(l);
 	}
