@@ -9,13 +9,13 @@
 
 static const struct gemm_algorithm table[] = {
 	{ "meshgemm", "two-hop shifts on the interleaved ring (WaferLLM)",
-	  RING_INTERLEAVE, true, gemm_mesh, false },
+	  RING_INTERLEAVE, true, gemm_mesh, true, NULL },
 	{ "cannon", "shifts by one core, the last tile all the way back",
-	  RING_NATURAL, true, gemm_cannon, false },
+	  RING_NATURAL, true, gemm_cannon, true, NULL },
 	{ "summa", "broadcasts of a column of A and a row of B in each step",
-	  RING_INTERLEAVE, false, gemm_summa, false },
+	  RING_INTERLEAVE, false, gemm_summa, true, NULL },
 	{ "allgather", "all of A's row and B's column on every core",
-	  RING_INTERLEAVE, false, gemm_allgather, false },
+	  RING_INTERLEAVE, false, gemm_allgather, true, NULL },
 };
 
 const struct gemm_algorithm *gemm_at(size_t i)
@@ -51,7 +51,7 @@ int gemm_blocks(const struct grid *g)
 
 bool gemm_disperses(const struct gemm_algorithm *alg, const struct grid *g)
 {
-	return grid_uneven(g) && !alg->line;
+	return grid_uneven(g) && alg->blocks;
 }
 
 /* k, cut over the cores of a line, in the blocks of the products. */
@@ -59,7 +59,7 @@ static struct partition blocks_of(const struct gemm_algorithm *alg,
                              const struct grid *g, struct partition k)
 {
 	WL_ASSERT(k.dispersed == gemm_disperses(alg, g));
-	if (!alg->line)
+	if (alg->blocks)
 		k.parts = gemm_blocks(g);
 	return k;
 }
@@ -72,6 +72,11 @@ void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
 	              sram);
 	if (alg->skewed)
 		tiles_set_skewed(b);
+}
+
+bool gemm_applies(const struct gemm_algorithm *alg, const struct grid *g)
+{
+	return !alg->applies || alg->applies(g);
 }
 
 /* Cuts each core's tile [m][k] in those of its places, column by column. */

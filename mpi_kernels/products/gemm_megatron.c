@@ -102,12 +102,17 @@ static void step_rows(const struct gemm *p, const struct charge *cycles)
 	tiles_shift_finish(&shift);
 }
 
+static bool is_one_line(const struct grid *g)
+{
+	return g->rows == 1;
+}
+
 static void run(const struct gemm *p)
 {
 	bool by_rows = p->b->axis == AXIS_X;
 	struct charge cycles = charge_all(p, by_rows);
 
-	WL_ASSERT(p->c->grid->rows == 1);
+	WL_ASSERT(is_one_line(p->c->grid));
 	cycles.compute_cycles = gemm_share(by_rows ? &p->c->ring
 	                                              : &p->a->ring,
 	                                      cycles.compute_cycles);
@@ -121,5 +126,5 @@ static void run(const struct gemm *p)
 
 const struct gemm_algorithm gemm_megatron = {
 	"megatron", "matrices by whole columns or rows, operands on a ring",
-	RING_INTERLEAVE, false, run, true
+	RING_INTERLEAVE, false, run, false, is_one_line
 };

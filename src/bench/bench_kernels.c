@@ -4,6 +4,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -493,10 +494,16 @@ const struct bench_kernel *bench_kernel_find(const char *name,
 	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
 		if (name && !strcmp(kernels[i].name, name))
 			return &kernels[i];
-	wl_error_set(err,
-	             "bench: %s%s%s one of gemm, gemm-t, gemv, "
-	             "allreduce, shift, host",
-	             name ? "\"" : "", name ? name : "",
-	             name ? "\" is not" : "name a kernel,");
+	char known[256] = "";
+
+	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
+		size_t end = strlen(known);
+
+		snprintf(known + end, sizeof known - end, "%s, ",
+		         kernels[i].name);
+	}
+	wl_error_set(err, "bench: %s%s%s one of %shost", name ? "\"" : "",
+	             name ? name : "",
+	             name ? "\" is not" : "name a kernel,", known);
 	return NULL;
 }

@@ -48,9 +48,6 @@ struct planner {
 	void (*fetch)(const struct walk *w, uint64_t n);
 };
 
-/* The systems' rows of the table. */
-extern const struct baseline baseline_t10, baseline_ladder;
-
 /* Charges a pass of so many tokens, which attend to so many keys: embedding,
  * all layers, and the head for the last token. */
 void baseline_pass(const struct planner *s, struct ledger *l,

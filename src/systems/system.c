@@ -9,15 +9,16 @@ static const struct {
 	bool line;
 	const struct gemm_algorithm *gemm; /* NULL: the default */
 	const char *allreduce;             /* NULL: the default */
+	const struct baseline *baseline;   /* NULL: not an account alone */
 } table[] = {
 	{ "waferllm", "both dimensions of a matrix over both sides of the grid",
-	  false, NULL, NULL },
+	  false, NULL, NULL, NULL },
 	{ "megatron", "one dimension over all cores in a line, sums on a ring",
-	  true, &gemm_megatron, "ring" },
+	  true, &gemm_megatron, "ring", NULL },
 	{ "t10", "as a planner that knows nothing of distance would have it",
-	  false, NULL, NULL },
+	  false, NULL, NULL, &baseline_t10 },
 	{ "ladder", "as a compiler that sees one shared memory would have it",
-	  false, NULL, NULL },
+	  false, NULL, NULL, &baseline_ladder },
 };
 
 const char *system_name(size_t i)
@@ -25,11 +26,30 @@ const char *system_name(size_t i)
 	return i < sizeof table / sizeof *table ? table[i].name : NULL;
 }
 
+/* Refuses an option's value that is none of the names at(0), at(1), ... */
 static int unknown(struct wl_error *err, const char *option, const char *name,
-                   const char *known)
+                   const char *(*at)(size_t i))
 {
+	char known[256] = "";
+
+	for (size_t i = 0; at(i); i++) {
+		size_t end = strlen(known);
+
+		snprintf(known + end, sizeof known - end, "%s%s",
+		         i ? ", " : "", at(i));
+	}
 	return wl_error_set(err, "option %s: \"%s\" is not one of %s", option,
 	                    name, known);
+}
+
+static const char *gemm_name(size_t i)
+{
+	return i < gemm_count() ? gemm_at(i)->name : NULL;
+}
+
+static const char *allreduce_name(size_t i)
+{
+	return i < allreduce_count() ? allreduce_at(i)->name : NULL;
 }
 
 static int find(const char *name, struct system *s, struct wl_error *err)
@@ -44,18 +64,15 @@ static int find(const char *name, struct system *s, struct wl_error *err)
 			.allreduce = table[i].allreduce
 			             ? allreduce_find(table[i].allreduce)
 			             : allreduce_default(),
-			.baseline = baseline_find(name) };
+			.baseline = table[i].baseline };
 		return 0;
 	}
-	return unknown(err, "--system", name,
-	               "waferllm, megatron, t10, ladder");
+	return unknown(err, "--system", name, system_name);
 }
 
 static int set_gemm(const struct options *o, struct system *s,
                     struct wl_error *err)
 {
-	char known[256] = "";
-
 	if (!o->gemm)
 		return 0;
 	if (s->line)
@@ -63,31 +80,17 @@ static int set_gemm(const struct options *o, struct system *s,
 		                    "exclude each other: it has products of its"
 		                    " own", s->name);
 	s->gemm = gemm_find(o->gemm);
-	for (size_t i = 0; i < gemm_count(); i++) {
-		size_t at = strlen(known);
-
-		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
-		         gemm_at(i)->name);
-	}
-	return s->gemm ? 0 : unknown(err, "--gemm", o->gemm, known);
+	return s->gemm ? 0 : unknown(err, "--gemm", o->gemm, gemm_name);
 }
 
 static int set_allreduce(const struct options *o, struct system *s,
                          struct wl_error *err)
 {
-	char known[256] = "";
-
 	if (!o->allreduce)
 		return 0;
 	s->allreduce = allreduce_find(o->allreduce);
-	for (size_t i = 0; i < allreduce_count(); i++) {
-		size_t at = strlen(known);
-
-		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
-		         allreduce_at(i)->name);
-	}
-	return s->allreduce ? 0
-	                    : unknown(err, "--allreduce", o->allreduce, known);
+	return s->allreduce ? 0 : unknown(err, "--allreduce", o->allreduce,
+	                                  allreduce_name);
 }
 
 /* What an account without data cannot have. */
@@ -133,7 +136,13 @@ int system_check_grid(const struct system *s, struct rxc prefill, bool warn,
 	const struct grid g = { .rows = prefill.rows, .cols = prefill.cols };
 	int blocks = gemm_blocks(&g);
 
-	if (s->line || s->baseline || blocks <= GEMM_MANY_BLOCKS)
+	if (s->baseline || s->line)
+		return 0;
+	if (!gemm_applies(s->gemm, &g))
+		return wl_error_set(err, "option --gemm: %s does not run on "
+		                    "%dx%d cores", s->gemm->name, g.rows,
+		                    g.cols);
+	if (blocks <= GEMM_MANY_BLOCKS)
 		return 0;
 	if (blocks > GEMM_MOST_BLOCKS)
 		return wl_error_set(err, GEMM_BLOCKS_REFUSAL, g.rows, g.cols,

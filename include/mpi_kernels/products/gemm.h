@@ -27,8 +27,11 @@ struct gemm_algorithm {
 	bool skewed;         /* from their skewed places */
 	/* C = A B; C's old content is lost. Collective over the grid. */
 	void (*run)(const struct gemm *p);
-	bool line;           /* for grids of one row alone, without blocks: B
-	                        [k][n on x], or ring axis x: [k on x][n] */
+	bool blocks;         /* k is cut in gemm_blocks blocks along both axes;
+	                        else B is [k][n on x] or, on a ring along x,
+	                        [k on x][n], each core's part in one piece */
+	/* Whether it runs on a grid; NULL: on any. */
+	bool (*applies)(const struct grid *g);
 };
 
 /* MeshGEMM: as many steps as blocks, each a two-hop shift of A along x and of
@@ -64,6 +67,9 @@ extern const struct gemm_algorithm gemm_megatron;
 const struct gemm_algorithm *gemm_find(const char *name);
 const struct gemm_algorithm *gemm_at(size_t i);
 size_t gemm_count(void);
+
+/* Whether an algorithm runs on a grid, as its row says. */
+bool gemm_applies(const struct gemm_algorithm *alg, const struct grid *g);
 
 /* Blocks that k is cut in on this grid. */
 int gemm_blocks(const struct grid *g);
