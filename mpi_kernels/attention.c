@@ -343,48 +343,69 @@ static void reduce_rows(struct scores *s, enum line_op op, float *value,
 	line_allreduce(&s->grid->x, h->n_kv, segment, op);
 }
 
-/* Applies to each row of each tile: step 0 its maximum, step 1 exp(row -
- * maximum) and its sum, step 2 division by the sum. */
-static void each_row(struct scores *s, int step, float *value, float *result,
-                     size_t rows)
+/* A step of softmax on a row of n scores: `partial` is what this column adds to
+ * the next all-reduce, `result` what the last one gave. */
+typedef void row_step(enum wl_type type, int n, float *row, float result,
+                      float *partial);
+
+static void find_maximum(enum wl_type type, int n, float *row, float result,
+                         float *partial)
+{
+	(void)result;
+	wl_round(row, type, n); /* as the cores stored the scores */
+	*partial = vec_max(n, row);
+}
+
+static void exponentiate(enum wl_type type, int n, float *row, float maximum,
+                         float *partial)
+{
+	(void)type;
+	vec_exp(n, maximum, row);
+	*partial = vec_sum(n, row);
+}
+
+static void divide(enum wl_type type, int n, float *row, float sum,
+                   float *partial)
+{
+	(void)partial;
+	vec_scale(n, 1.0f / sum, row);
+	wl_round(row, type, n);
+}
+
+/* The rows of one head on one column: partial and result [own rows]. */
+static void column_rows(struct scores *s, row_step *step, int g, int x,
+                        float *partial, const float *result)
 {
 	const struct grid *grid = s->grid;
-	const struct heads *h = &s->heads;
-	int w = grid_width(grid);
+	int n = row_length(s, g, x);
 
-	for (int g = 0; g < h->n_kv; g++)
-		for (int x = grid->x.local.lo; x < grid->x.local.hi; x++) {
-			int n = row_length(s, g, x);
-			int place = g * w + x - line_base(&grid->x,
-			                                  heads_first(h, g));
-			size_t at = 0;
+	for (int y = grid->y.local.lo; y < grid->y.local.hi; y++) {
+		float *row = *score_slot(s, g, y, x);
+		int m = s->heads.group * partition_size(&s->tokens, y);
 
-			if (!on_column(h, g, x))
-				continue;
-			for (int y = grid->y.local.lo; y < grid->y.local.hi;
-			     y++) {
-				float *row = *score_slot(s, g, y, x);
-				int m = h->group *
-				        partition_size(&s->tokens, y);
+		for (int i = 0; i < m; i++, row += n)
+			step(s->type, n, row, *result++, partial++);
+	}
+}
 
-				for (int i = 0; i < m; i++, row += n, at++) {
-					float *v = &value[place * rows + at];
-					float r = result[g * rows + at];
+/* Applies a step to all rows of this rank: partial [head][own columns of the
+ * head, in order][rows], result [head][rows]. */
+static void each_row(struct scores *s, row_step *step, float *partial,
+                     const float *result, size_t rows)
+{
+	const struct grid *grid = s->grid;
+	int width = grid_width(grid);
 
-					if (step == 0) {
-						/* As it was put there. */
-						wl_round(row, s->type, n);
-						*v = vec_max(n, row);
-					} else if (step == 1) {
-						vec_exp(n, r, row);
-						*v = vec_sum(n, row);
-					} else {
-						vec_scale(n, 1.0f / r, row);
-						wl_round(row, s->type, n);
-					}
-				}
-			}
-		}
+	for (int g = 0; g < s->heads.n_kv; g++) {
+		int base = line_base(&grid->x, heads_first(&s->heads, g));
+
+		for (int x = grid->x.local.lo; x < grid->x.local.hi; x++)
+			if (on_column(&s->heads, g, x))
+				column_rows(s, step, g, x,
+				            partial + (g * width + x - base) *
+				                      rows,
+				            result + g * rows);
+	}
 }
 
 void attention_softmax(struct scores *s)
@@ -403,14 +424,14 @@ void attention_softmax(struct scores *s)
 		value = wl_calloc(s->heads.n_kv * grid_width(g) * rows,
 		                  sizeof *value);
 		result = wl_calloc(s->heads.n_kv * rows, sizeof *result);
-		each_row(s, 0, value, result, rows);
+		each_row(s, find_maximum, value, result, rows);
 	}
 	reduce_rows(s, LINE_MAXIMUM, value, result, rows);
 	if (!g->dry)
-		each_row(s, 1, value, result, rows);
+		each_row(s, exponentiate, value, result, rows);
 	reduce_rows(s, LINE_ADD, value, result, rows);
 	if (!g->dry)
-		each_row(s, 2, value, result, rows);
+		each_row(s, divide, value, result, rows);
 	free(result);
 	free(value);
 }

@@ -140,14 +140,24 @@ static void spread(struct line *l, struct ascent *ascent, int n)
 	multicasts_run(l, cast, n);
 }
 
+/* The next n ints of a buffer. */
+static int *take_ints(int **buffer, int n)
+{
+	int *taken = *buffer;
+
+	*buffer += n;
+	return taken;
+}
+
 static void run_allreduce(const struct allreduce *a, struct line *l, int n,
                           const struct line_segment *segments, enum line_op op)
 {
-	/* Segments share no cores but their ends. */
-	int max = l->n + n, own = 0, used = 0;
-	int *core = line_room(l, LINE_LEVELS, (3 * max + n) * sizeof *core);
-	int *start = core + max, *root = start + max + n;
+	/* For m cores of a segment a level has m cores, m + 1 starts and m
+	 * roots; segments share their end cores at most. */
+	int *buffer = line_room(l, LINE_LEVELS,
+	                        (3 * (l->n + n) + n) * sizeof *buffer);
 	struct ascent ascent[n];
+	int own = 0;
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 
 	for (int i = 0; i < n; i++) {
@@ -155,10 +165,12 @@ static void run_allreduce(const struct allreduce *a, struct line *l, int n,
 
 		if (!line_touches(l, s->first, s->last))
 			continue;
-		ascent[own] = (struct ascent){ .s = s, .level = {
-			0, core + used, start + used + own, root + used } };
-		used += s->last - s->first + 1;
-		own++;
+		int m = s->last - s->first + 1;
+
+		ascent[own++] = (struct ascent){ .s = s, .level = {
+			.core = take_ints(&buffer, m),
+			.start = take_ints(&buffer, m + 1),
+			.root = take_ints(&buffer, m) } };
 	}
 	for (int i = 0; i < a->levels && own; i++)
 		run_level(l, ascent, own, op,

@@ -222,18 +222,32 @@ static uint64_t both(const struct partition *p, int a,
 	return range_size(r);
 }
 
-/* First item behind cut c, or the end. */
-static int after(const struct partition *p, int c)
+/* The first item above cut c, or the end. */
+static int first_after(const struct partition *p, int c)
 {
 	return c + 1 < p->parts ? partition_start(p, c + 1) : p->n;
 }
 
-/* Elements over the busiest link of an axis, one way. A line's elements are
- * all pairs of an item of its block of `lines` and an item of `any`. One of
- * the two says by `here`, which cuts the items of `lines`, where on the line
- * the pair is or goes; the other says by `any` where it goes or is. Of the
- * cuts below a line's items the last is the busiest, of those above the first:
- * a few cuts a line are enough. */
+/* Elements of one line that cross cut c, in the direction that more take. The
+ * line's elements are all pairs of an item of `line` and an item of `any`; one
+ * item says, by the cut of `here` or `any`, where on the line the pair is, the
+ * other where it goes. */
+static uint64_t turned_over_cut(struct range line, const struct partition *here,
+                                const struct partition *any, int c)
+{
+	struct range lower = range_intersect(
+		line, (struct range){ line.lo, first_after(here, c) });
+	uint64_t low = range_size(lower), high = range_size(line) - low;
+	uint64_t any_low = first_after(any, c), any_high = any->n - any_low;
+	uint64_t one = low * any_high, other = high * any_low;
+
+	return one > other ? one : other;
+}
+
+/* Elements over the busiest link of an axis, one way; `lines` cuts the items of
+ * the parallel lines. Of the cuts below all of a line's items the last is the
+ * busiest, of those above all of them the first: only those and the cuts
+ * between are looked at. */
 static uint64_t busiest_turn(const struct partition *lines,
                              const struct partition *here,
                              const struct partition *any)
@@ -243,23 +257,18 @@ static uint64_t busiest_turn(const struct partition *lines,
 	uint64_t max = 0;
 
 	for (int i = 0; i < lines->parts; i++) {
-		int start = partition_start(lines, i),
-		    size = partition_size(lines, i);
-		int low = 0;
+		struct range line = partition_range(lines, (struct range){
+			i, i + 1 });
+		int c;
 
-		while (inside < cuts && after(here, inside) <= start)
+		while (inside < cuts && first_after(here, inside) <= line.lo)
 			inside++;
-		for (int c = inside ? inside - 1 : 0; c < cuts && low < size;
-		     c++) {
-			int b = after(any, c);
+		c = inside ? inside - 1 : 0;
+		for (bool above = !range_size(line); c < cuts && !above; c++) {
+			uint64_t n = turned_over_cut(line, here, any, c);
 
-			low = after(here, c) - start;
-			low = low < 0 ? 0 : low < size ? low : size;
-			uint64_t one = (uint64_t)low * (any->n - b);
-			uint64_t other = (uint64_t)(size - low) * b;
-
-			max = one > max ? one : max;
-			max = other > max ? other : max;
+			max = n > max ? n : max;
+			above = first_after(here, c) >= line.hi;
 		}
 	}
 	return max;

@@ -123,20 +123,21 @@ size_t *bench_choose(const struct options *o, const struct bench_kernel *k,
 	size_t *list = wl_malloc(strlen(names) + k->count() + 1, sizeof *list);
 
 	*n = 0;
-	for (; !strcmp(names, "all") && *n < k->count(); ++*n)
-		list[*n] = *n;
-	while (!*n || *names == ',') {
-		size_t len;
+	if (!strcmp(names, "all")) {
+		for (; *n < k->count(); ++*n)
+			list[*n] = *n;
+		return list;
+	}
+	do {
+		size_t len = strcspn(names, ",");
 
-		names += *n > 0;
-		len = strcspn(names, ",");
 		if (find_algorithm(k, names, len, &list[*n], err)) {
 			free(list);
 			return NULL;
 		}
 		++*n;
 		names += len;
-	}
+	} while (*names++ == ',');
 	return list;
 }
 
