@@ -997,24 +997,24 @@ END_TEST
 static const char *const refusal[] = {
 	"merge 2: piece 9 is outside the vocabulary of 9",
 	"merge 1: piece 4294967295 is outside",
-	"merge 2: piece 6 is none that a text can have", /* control */
-	"merge 2: piece 7 is none that a text can have", /* byte */
-	"merge 2: piece 5 is none that a text can have", /* 0 again */
-	"merge 2: piece 8 is none that a text can have", /* empty */
-	"merge 2: pieces 4 and 4 make no piece",
-	"merge 1: pieces 3 and 2 make no piece",         /* control */
-	"the merge of vocabulary pieces 0 and 1 stands there twice",
-	"kind spm has scores and no merges, yet there are 2",
+	"merge 2: piece 6 cannot occur in a text",      /* control */
+	"merge 2: piece 7 cannot occur in a text",      /* byte */
+	"merge 2: piece 5 cannot occur in a text",      /* 0 again */
+	"merge 2: piece 8 cannot occur in a text",      /* empty */
+	"merge 2: pieces 4 and 4 form no piece",
+	"merge 1: pieces 3 and 2 form no piece",         /* control */
+	"the merge of vocabulary pieces 0 and 1 occurs twice",
+	"kind spm has scores, not merges, but there are 2 merges",
 	"the word split gpt2 needs a vocabulary with merges",
 	"unknown kind of vocabulary 2",
 	"unknown word split 6",
-	"vocabulary piece 9 is the user's and 1025 bytes long",
+	"vocabulary piece 9 is user-defined and 1025 bytes long",
 	"vocabulary piece 3: its score is not a number",
 	"vocabulary piece 8: unknown type 7",
 	"BOS id 9 is outside the vocabulary of 9",
 	"EOS id -2 is outside the vocabulary of 9",
 	"unknown rule 3 for spaces",
-	"vocabulary piece 6: unknown way 8 to be found",
+	"vocabulary piece 6: unknown match flags 8",
 };
 
 /* Makes what refusal[i] is about. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/utf8.h"
 #include "src/import/vocab_read.h"
 #include "suite.h"
 

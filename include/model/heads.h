@@ -1,7 +1,8 @@
-/* Attention heads on columns. The key and value channels, ordered (KV head,
- * channel), are cut over the core columns in whole RoPE pairs; each head
- * lives on the columns that its channels fall on. A column may hold several
- * heads, neighbouring heads may share a column. Pure arithmetic. */
+/* Distribution of attention heads over core columns. The key and value
+ * channels, ordered (KV head, channel), are partitioned over the columns in
+ * whole RoPE pairs. A head occupies the columns that have some of its channels;
+ * a column may have several heads, and adjacent heads may share a column. Heads
+ * here are KV heads. Pure arithmetic, not collective; nothing fails. */
 #ifndef WL_HEADS_H
 #define WL_HEADS_H
 
@@ -12,21 +13,22 @@ struct heads {
 	int n_kv;          /* KV heads */
 	int head_dim;
 	int group;         /* query heads per KV head */
-	struct partition kv;    /* KV channels over columns */
-	struct partition q;     /* query channels, group times as many */
+	struct partition kv;    /* of KV channels over columns */
+	struct partition q;     /* of query channels, group times as many */
 };
 
+/* The heads of a model on `cols` core columns. */
 struct heads heads_of(const struct model *m, int cols);
 
 /* The first and last column of head g. */
 int heads_first(const struct heads *h, int g);
 int heads_last(const struct heads *h, int g);
-/* Channels of head g on column x, counted from the column's first channel. */
+/* KV channels of head g on column x, relative to the column's first channel. */
 struct range heads_channels(const struct heads *h, int g, int x);
-/* Heads that have channels on the columns xs. */
+/* The heads with channels on the columns xs. */
 struct range heads_on(const struct heads *h, struct range xs);
 
-/* Heads on the column that has most. */
+/* Most heads on any one column. */
 int heads_max(const struct heads *h);
 
 #endif

@@ -1,12 +1,12 @@
-/* The shape of one Llama-family model and the list of its tensors. Pure
- * arithmetic: no file, no MPI. Every matrix is k-major, [k][n], for
- * y[n] = sum_k x[k] W[k][n].
+/* The shape of a Llama-family model and the list of its tensors. Pure
+ * arithmetic, without files or MPI; not collective. Every matrix is k-major,
+ * [k][n], for y[n] = sum over k of x[k] W[k][n].
  *
- * Channel order (fixed, independent of any grid; made by import): key and
- * value channels are (KV head g, channel c); query channels, and so the
- * columns of wq and the rows of wo, are (KV head g, channel c, query head r
- * of the group), so that a query channel sits beside its key channel.
- * RoPE rotates channels 2i and 2i+1 of a head. */
+ * Channel order (established by import, independent of any grid): key and value
+ * channels are ordered (KV head g, channel c). Query channels, which are the
+ * columns of wq and the rows of wo, are ordered (KV head g, channel c, query
+ * head r of the group), so that a query channel is placed on the core of its
+ * key channel. RoPE rotates channels 2i and 2i+1 of a head. */
 #ifndef WL_MODEL_H
 #define WL_MODEL_H
 
@@ -30,9 +30,9 @@ struct model {
 	int max_seq_len;  /* context, tokens */
 	double rope_theta;
 	double rms_eps;
-	bool tied;        /* the head is the embedding */
+	bool tied;        /* the output head is the embedding */
 	bool qkv_bias;    /* q, k and v have biases */
-	bool rope_scaled; /* RoPE's angles are divided by T_ROPE_FACTORS */
+	bool rope_scaled; /* RoPE's frequencies are divided by T_ROPE_FACTORS */
 	int bos_id;       /* -1: none */
 	int n_stop;       /* generation ends at any of stop_id[0..n_stop) */
 	int stop_id[WL_MAX_STOP];
@@ -63,35 +63,39 @@ struct tensor_shape {
 	bool vector;
 };
 
-/* Channels of all KV heads, of all query heads, query heads per KV head. */
+/* Channels of all KV heads; */
 int model_kv_dim(const struct model *m);
+/* channels of all query heads; */
 int model_q_dim(const struct model *m);
+/* query heads per KV head. */
 int model_group(const struct model *m);
 
 /* Whether generation ends at id. */
 bool model_stops_at(const struct model *m, int id);
 
-/* True for kinds that exist once per layer. */
+/* Whether each layer has a tensor of this kind, rather than the whole model. */
 bool tensor_per_layer(enum tensor_kind kind);
-/* True when the model has the tensor at all (no head when tied, and so on). */
+/* Whether the model has tensors of this kind (no head when tied, and so on). */
 bool tensor_present(const struct model *m, enum tensor_kind kind);
+/* Rows and columns of a tensor, elements. */
 struct tensor_shape tensor_shape(const struct model *m, enum tensor_kind kind);
 /* Writes e.g. "layers.3.wq" or "norm" into name[size]. */
 void tensor_name(enum tensor_kind kind, int layer, char *name, size_t size);
 
-/* Checks that every field is in range and that products of them cannot
- * overflow. what names the file for the message. 0, or -1 and err. */
+/* Checks that every field is in range, so that products of fields cannot
+ * overflow. `what` names the file in the message. 0, or -1 and err. */
 int model_check(const struct model *m, const char *what, struct wl_error *err);
 
-/* Whether two models have the same shape, field by field. */
+/* Whether two models are equal in every field. */
 bool model_same(const struct model *a, const struct model *b);
 
-/* Visits every tensor in file order. visit returns 0 to go on. */
+/* Calls visit for every tensor, in file order, until it returns nonzero.
+ * Returns the last value that visit returned. */
 int model_each_tensor(const struct model *m,
                       int (*visit)(void *ctx, enum tensor_kind, int layer),
                       void *ctx);
 
-/* The elements of all tensors. */
+/* Elements of all tensors together. */
 uint64_t model_parameters(const struct model *m);
 
 #endif

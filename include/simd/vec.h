@@ -1,7 +1,8 @@
-/* Arithmetic inside one core (or, where each result is a core's own, across
- * a rank's cores at once). Sums run in increasing index order with one fused
- * multiply-add per term, whatever the vector length of the processor, so that
- * results do not depend on it. No function here knows of grids or moves. */
+/* Arithmetic on one core's data, or on the data of all cores of a rank at once
+ * where every result belongs to one core. Sums run in increasing index order
+ * with one fused multiply-add per term, so results do not depend on the
+ * processor's vector length. No function here knows about grids or moves, is
+ * collective, or fails. All arrays belong to the caller. */
 #ifndef WL_VEC_H
 #define WL_VEC_H
 
@@ -10,26 +11,27 @@
 
 #include "base/type.h"
 
-/* Floats of a vector, whatever the processor has (lanes.h). */
+/* Floats per vector, whatever the processor's registers (lanes.h). */
 #define VEC_LANES 16
 
 /* y[j] = fma(x[i * stride], w[i * ldw + j], y[j]) for i = 0..k-1 in order,
- * j = 0..n-1; w's elements are of the type, and exact as floats. */
+ * j = 0..n-1. w's elements are of the given type and convert to float
+ * exactly. */
 void vec_gemv(size_t k, size_t n, const float *x, size_t stride,
               enum wl_type type, const void *w, size_t ldw, float *y);
 
-/* A matrix in panels, for a product that streams it: [panels][k][columns], each
- * of VEC_PANEL columns but the last, which has as many as are left, and zeros
- * up to a multiple of a vector. */
+/* A matrix [k][n] stored in panels, for products that stream it once:
+ * [panels][k][columns]. Each panel has VEC_PANEL columns; the last has the
+ * columns that are left, padded with zeros to a multiple of VEC_LANES. */
 #define VEC_PANEL 32
 
-/* Columns of a matrix of n in panels. */
+/* Columns of all panels, padding included. */
 static inline size_t vec_panel_pitch(size_t n)
 {
 	return (n + VEC_LANES - 1) / VEC_LANES * VEC_LANES;
 }
 
-/* And of the panel that begins at column `first`. */
+/* Columns of the panel that begins at column `first`, padding included. */
 static inline size_t vec_panel_width(size_t n, size_t first)
 {
 	size_t rest = vec_panel_pitch(n) - first;
@@ -37,8 +39,8 @@ static inline size_t vec_panel_width(size_t n, size_t first)
 	return rest < VEC_PANEL ? rest : VEC_PANEL;
 }
 
-/* One of several products with matrices of the same n: x [k], w [k][n] in
- * panels, y [vec_panel_pitch(n)]. */
+/* One product y = x W of several with the same n: x [k], w [k][n] in panels,
+ * y [vec_panel_pitch(n)]. */
 struct vec_stream {
 	size_t k;
 	const float *x;
@@ -46,28 +48,28 @@ struct vec_stream {
 	float *y;
 };
 
-/* y[j] = fma(x[i], w[i][j], ... fma(x[0], w[0][j], 0)) of each product. Several
- * panels stream through at the same time, from places far apart: a processor
- * reads so faster than one after the other. */
+/* y[j] = fma(x[k-1], w[k-1][j], ... fma(x[0], w[0][j], 0)) for each product.
+ * Several panels are streamed at the same time from distant addresses, which
+ * gives more memory bandwidth than one after the other. */
 void vec_gemv_streams(size_t count, const struct vec_stream *streams, size_t n,
                       enum wl_type type);
 
-/* C[i][j] = fma(A[i][p], B[p][j], C[i][j]) for p = 0..k-1 in order; A's element
- * (i,p) is a[i * row + p * col], B (of the type) and C are row-major with
- * leading dimensions. */
+/* C[i][j] = fma(A[i][p], B[p][j], C[i][j]) for p = 0..k-1 in order. A [m][k]
+ * has element (i,p) at a[i * row + p * col]; B [k][n], of the given type, and
+ * C [m][n] are row-major with leading dimensions ldb and ldc. */
 void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
               size_t col, enum wl_type type, const void *b, size_t ldb,
               float *c, size_t ldc);
 
-/* One of several products that add up: a [m][k], b [k][n], both dense. */
+/* One product A B of a sum: a [m][k], b [k][n], both dense. */
 struct vec_term {
 	const float *a;
 	const void *b;
 	size_t k;
 };
 
-/* C [m][n], dense, plus (or, if fresh, 0 plus) all terms, one after the other,
- * as that many vec_gemm would have it. */
+/* Adds all terms in order to C [m][n], dense, or to 0 if fresh; the same bits
+ * as one vec_gemm per term. */
 void vec_gemm_terms(size_t m, size_t n, size_t count,
                     const struct vec_term *terms, enum wl_type type,
                     bool fresh, float *c);
@@ -76,23 +78,23 @@ void vec_gemm_terms(size_t m, size_t n, size_t count,
 void vec_add(size_t n, const float *x, float *y);
 /* y *= s. */
 void vec_scale(size_t n, float s, float *y);
-/* Sum of squares, in order. */
+/* Sum of squares, in index order, fused. */
 float vec_sum_squares(size_t n, const float *x);
-/* y = x * s * w, the product taken in this order. */
+/* y = (x * s) * w, element by element. */
 void vec_norm_scale(size_t n, const float *x, float s, const float *w,
                     float *y);
-/* Largest element; minus infinity when there is none. */
+/* Largest element; minus infinity if n is 0. */
 float vec_max(size_t n, const float *x);
-/* x = exp(x - top), by one polynomial of relative error below 1e-7;
- * exp(-infinity) is 0. */
+/* x = exp(x - top) by one polynomial, relative error below 1e-7; exp(-infinity)
+ * is 0. x - top must not exceed 88. */
 void vec_exp(size_t n, float top, float *x);
-/* Sum, in order. */
+/* Sum, in index order. */
 float vec_sum(size_t n, const float *x);
 /* gate = gate / (1 + exp(-gate)) * up. */
 void vec_swiglu(size_t n, float *gate, const float *up);
-/* Rotates `pairs` pairs of channels (2i, 2i+1), each channel holding rep
- * query heads side by side: x[2i*rep + r], x[(2i+1)*rep + r], by the angle
- * whose cosine and sine are at cs[2i], cs[2i+1]. */
+/* RoPE: rotates each pair i of channels (2i, 2i+1) by the angle with cosine
+ * cs[2i] and sine cs[2i+1]. Each channel holds rep query heads side by side:
+ * the pair of head r is x[2i * rep + r], x[(2i+1) * rep + r]. */
 void vec_rope(size_t pairs, size_t rep, const float *cs, float *x);
 
 #endif

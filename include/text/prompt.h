@@ -1,4 +1,5 @@
-/* From the options to the token ids of the prompt; on the leader. */
+/* The prompt: its text and token ids, from the options. Runs on the leader
+ * only; not collective. */
 #ifndef WL_PROMPT_H
 #define WL_PROMPT_H
 
@@ -9,18 +10,19 @@
 #include "text/tokenizer.h"
 
 struct prompt {
-	char *text;   /* bytes as given, of --prompt-ids decoded; owned */
+	char *text;   /* [len]: as given, or --prompt-ids decoded; owned */
 	size_t len;
-	int *ids;     /* owned */
+	int *ids;     /* [n]; owned */
 	size_t n;
-	/* a control token that the text holds and that was read as text, cut
-	 * and without control characters, for a message; "": none */
+	/* the first special token in the text that was encoded as plain text,
+	 * truncated and with control characters masked, for a warning; "":
+	 * none */
 	char special[64];
 };
 
-/* Takes --prompt, --prompt-file or the default prompt and encodes it, with BOS
- * in front where the model has one; or takes --prompt-ids as they are. 0, or
- * -1 and err naming the option or file. Free with prompt_fini in any case. */
+/* Encodes the text of --prompt, --prompt-file or the default prompt, with BOS
+ * prepended if the model has one; or uses --prompt-ids unchanged. 0, or -1 and
+ * err naming the option or file. Free with prompt_fini in either case. */
 int prompt_get(struct prompt *p, const struct options *o,
                const struct tokenizer *t, struct wl_error *err);
 void prompt_fini(struct prompt *p);

@@ -1,5 +1,6 @@
-/* Logits -> the next token, on the leader. Greedy choice for temperature 0;
- * otherwise temperature, then top-k, then top-p, in this order. */
+/* Chooses the next token from the logits, on the leader. At temperature 0 the
+ * choice is greedy; otherwise temperature, top-k and top-p apply, in this
+ * order. Not collective; nothing here fails. */
 #ifndef WL_SAMPLER_H
 #define WL_SAMPLER_H
 
@@ -15,18 +16,18 @@ struct sampler {
 	int capacity;
 };
 
-/* A number in [0,1) that depends on seed and step alone: the step-th output
- * of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) started at seed, its top 53
- * bits over 2^53. */
+/* A number in [0,1) that depends on seed and step alone: the top 53 bits, over
+ * 2^53, of output number `step` of SplitMix64 started at seed (Steele, Lea,
+ * Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014). */
 double sampler_uniform(uint64_t seed, uint64_t step);
 
-/* Index of the largest of n logits, ties to the lowest index. Here and below
+/* Index of the largest of n logits; ties go to the lowest index. Here and below
  * NaN counts as minus infinity. */
 int sampler_argmax(const float *logits, int n);
 
-/* Chooses token number step (0 = the first new one) from logits[n], which it
- * leaves alone. Deterministic: candidates are ordered by (logit descending,
- * id ascending), sums run in that order in double. Not collective. */
+/* Chooses generated token number `step` (0: the first) from logits[n]. The
+ * result is deterministic: candidates are sorted by (logit descending, id
+ * ascending) and sums run in that order in double. */
 int sampler_choose(struct sampler *s, const float *logits, int n,
                    uint64_t step);
 

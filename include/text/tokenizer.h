@@ -1,5 +1,6 @@
-/* Text <-> token ids, by byte-pair encoding as the vocabulary says. Used by
- * the leader and by import only. */
+/* Conversion between text and token ids by byte-pair encoding, with the
+ * settings of the vocabulary. Used by the leader and by import only; nothing
+ * here is collective. */
 #ifndef WL_TOKENIZER_H
 #define WL_TOKENIZER_H
 
@@ -10,52 +11,51 @@
 
 struct tokenizer;
 
-/* Builds the look-up tables; keeps its own copy of the vocabulary. name is
- * for messages. Returns NULL and fills err for a vocabulary that vocab_check
- * refuses, or one that needs a library this build lacks. The caller frees
- * with tokenizer_free. Not collective. */
+/* Copies the vocabulary and builds the look-up tables. name identifies it in
+ * error messages. NULL and err when vocab_check refuses the vocabulary or this
+ * build lacks a library that it needs. The caller frees with
+ * tokenizer_free. */
 struct tokenizer *tokenizer_new(const struct vocab *v, const char *name,
                                 struct wl_error *err);
 void tokenizer_free(struct tokenizer *t);
 
-/* The vocabulary that t was made from; owned by t. */
+/* The tokenizer's copy of its vocabulary; owned by t. */
 const struct vocab *tokenizer_vocab(const struct tokenizer *t);
 
-/* Encodes len bytes of UTF-8, with BOS in front where the vocabulary has
- * one. *ids (the caller frees it) receives *n ids; an empty text is BOS
- * alone, or no id. In this order: normal form C where the vocabulary wants it
- * (Hugging Face looks for some of the user's pieces before); the user's
- * pieces are found, from the left, the longest first, each an id by itself;
- * every section between them gets a space in front as the vocabulary says and
- * is cut into words; words are joined. U+2581 stands for itself, not for a
- * space, so that it comes back. Time O(len log len). 0, or -1 and err when
- * the text is not valid UTF-8, holds a NUL, a byte has no piece, or a library
- * is missing or gives up. Texts of special (control) tokens are plain text. */
+/* Encodes text[len], UTF-8, and prepends BOS if the vocabulary has one. *ids
+ * receives *n ids, which the caller frees; an empty text gives BOS alone or no
+ * id. The texts of special pieces are treated as plain text. The steps are:
+ * 1. If the vocabulary asks for it, normalize to NFC. (Hugging Face finds some
+ *    of the user's pieces before that.)
+ * 2. Find the user's pieces from the left, the longest first; each becomes its
+ *    id.
+ * 3. Add a space to each section between them as the vocabulary says, and cut
+ *    it into words.
+ * 4. Join the symbols of each word (bpe.h).
+ * U+2581 is not treated as a space, so that decoding returns it. Time
+ * O(len log len). 0, or -1 and err when the text is not valid UTF-8 or contains
+ * NUL, a byte has no piece, or a library is missing or gives up. */
 int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
                      int **ids, size_t *n, struct wl_error *err);
 
-/* The same, but special pieces (PIECE_CONTROL, PIECE_UNKNOWN) are found in the
- * text before anything is done to it, from the left, the longest first, and
- * become their ids; the stretches between them are encoded as above. BOS is
- * not put in front of a text that starts with it. */
+/* Like tokenizer_encode, but special pieces (PIECE_CONTROL, PIECE_UNKNOWN) are
+ * found first, from the left, the longest first, and become their ids; the
+ * segments between them are encoded as above. BOS is not prepended to a text
+ * that starts with it. */
 int tokenizer_encode_special(const struct tokenizer *t, const char *text,
                              size_t len, int **ids, size_t *n,
                              struct wl_error *err);
 
-/* The first special piece in a text that tokenizer_encode takes as plain text;
- * NULL when it holds none. Points into t, *piece_len bytes. */
+/* The first special piece in the text, which tokenizer_encode would treat as
+ * plain text; NULL when there is none. Points into t, *piece_len bytes. */
 const char *tokenizer_find_special(const struct tokenizer *t, const char *text,
                                    size_t len, size_t *piece_len);
 
-/* The bytes that id adds to a text whose last token is prev (after BOS the
- * space that add_space put there is dropped; control pieces are empty). What
- * nfc changed stays changed, and a space behind a user's piece stays there.
- * Points into t; *len receives the length. prev = -1 at the start of a text. */
+/* The bytes that id appends to a text whose last token is prev; prev = -1 at
+ * the start of a text. Control pieces are empty. The space that add_space put
+ * after BOS is removed; one that it put after a user's piece stays, and so does
+ * the normalization. Points into t; *len receives the length. */
 const char *tokenizer_decode(const struct tokenizer *t, int prev, int id,
                              size_t *len);
-
-/* Offset of the first byte that is not part of valid UTF-8 (overlong forms
- * and surrogates are invalid) or is NUL; len when there is none. */
-size_t utf8_invalid(const char *text, size_t len);
 
 #endif

@@ -4,38 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define INCOMPLETE 0
-#define INVALID    (-1)
-
-/* Bytes that the lead byte of a character announces; 0: it is none. 0xc0 and
- * 0xc1 would only spell ASCII in two bytes. */
-static int announced(unsigned char lead)
-{
-	if (lead < 0x80)
-		return 1;
-	if (lead < 0xc2 || lead > 0xf4)
-		return 0;
-	return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
-/* Bytes of the UTF-8 character at p, of which n >= 1 bytes are there. The
- * second byte rules out overlong forms, surrogates and what is too large. */
-static int character(const unsigned char *p, size_t n)
-{
-	int len = announced(p[0]);
-	unsigned char low = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
-	unsigned char high = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
-
-	if (len == 0)
-		return INVALID;
-	for (int i = 1; i < len && i < (int)n; i++) {
-		if (p[i] < low || p[i] > high)
-			return INVALID;
-		low = 0x80;
-		high = 0xbf;
-	}
-	return len > (int)n ? INCOMPLETE : len;
-}
+#include "base/utf8.h"
 
 /* Whether the character of len bytes is a control character. */
 static bool is_control(const unsigned char *p, int len)
@@ -51,7 +20,7 @@ void printable_mask(char *line)
 	char *to = line;
 
 	while (left > 0) {
-		int len = character(from, left);
+		int len = utf8_length(from, left);
 		bool bad = len > 0 ? is_control(from, len)
 		                   : from[0] >= 0x80 && from[0] < 0xa0;
 
@@ -72,9 +41,9 @@ void printable_mask(char *line)
 static void settle(struct printable *p, FILE *out, bool end)
 {
 	while (p->n > 0) {
-		int len = character(p->held, p->n);
+		int len = utf8_length(p->held, p->n);
 
-		if (len == INCOMPLETE && !end)
+		if (len == UTF8_INCOMPLETE && !end)
 			return;
 		if (len > 0 && (!is_control(p->held, len) ||
 		                p->held[0] == '\n' || p->held[0] == '\t'))

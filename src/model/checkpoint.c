@@ -10,7 +10,7 @@
 #include "base/crc.h"
 #include "host/h5file.h"
 
-/* data/README describes what these name. */
+/* Constants of the schema, see data/README. */
 #define FORMAT "waferllm checkpoint"
 #define CHANNEL_ORDER "kv_head,channel,query_head"
 #define ROPE_PAIRS "adjacent"
@@ -23,7 +23,7 @@
 #define PATH_SIZE 64
 
 struct slot {
-	bool done; /* written, or checked */
+	bool done; /* written, or read and checked */
 	enum wl_type type;
 	uint32_t crc;
 };
@@ -34,7 +34,8 @@ struct checkpoint {
 	char *origin;
 	int version; /* of the file's format */
 	struct model model;
-	struct slot (*slot)[T_NKINDS]; /* [n_layers]; others in layer 0 */
+	struct slot (*slot)[T_NKINDS]; /* [n_layers]; layer 0 also has the
+	                                * tensors of no layer */
 };
 
 static const enum h5_type stored_as[WL_NTYPES] = {
@@ -59,8 +60,8 @@ static const struct {
 
 #define N_INT_FIELDS (sizeof int_field / sizeof *int_field)
 
-/* The yes-or-no's of a model, likewise, as 0 or 1; files of a version before
- * `since` lack them, which means no. */
+/* The booleans of a model, each an attribute of /model with value 0 or 1.
+ * Files of a format version before `since` lack the attribute: false. */
 static const struct {
 	const char *name;
 	size_t at;
@@ -146,7 +147,7 @@ static int put_model(struct h5file *f, const struct model *m,
 	return put_array(f, STOP_IDS, H5_I32, m->n_stop, 4, m->stop_id, err);
 }
 
-/* What only byte-pair encoding by merge rules has. */
+/* Attributes and datasets of vocabularies with merges only. */
 static int put_bpe(struct h5file *f, const struct vocab *v,
                    struct wl_error *err)
 {
@@ -318,7 +319,7 @@ static int get_flag(struct checkpoint *c, const char *object, const char *name,
 	return 0;
 }
 
-/* A string attribute for which this version knows one value only. */
+/* Checks a string attribute that has only one supported value. */
 static int expect_string(struct checkpoint *c, const char *object,
                          const char *name, const char *want,
                          struct wl_error *err)
@@ -348,8 +349,8 @@ static int get_crc(struct checkpoint *c, const char *name, uint32_t *crc,
 	return 0;
 }
 
-/* Reads a whole 1-D dataset of n elements, size bytes each, and compares its
- * checksum; version 1 had none for these. */
+/* Reads a whole 1-D dataset of n elements, size bytes each, and verifies its
+ * checksum. Format version 1 has no checksums for these. */
 static int read_array(struct checkpoint *c, const char *name, size_t n,
                       size_t size, void *to, struct wl_error *err)
 {
@@ -457,8 +458,8 @@ static int check_tensor(void *ctx, enum tensor_kind kind, int layer)
 	struct h5_info info;
 
 	dataset_name(kind, layer, name);
-	/* The type's name comes first: a type of the future is to be refused
-	 * by its name, whatever it is stored as. */
+	/* Check the type's name first, so that an unknown type is refused by
+	 * name, however it is stored. */
 	if (get_slot(c, name, slot, v->err) ||
 	    h5file_info(c->h5, name, &info, v->err))
 		return -1;
@@ -473,8 +474,8 @@ static int check_tensor(void *ctx, enum tensor_kind kind, int layer)
 		                    c->path, name, info.rows, info.cols,
 		                    info.rank, s.rows, s.cols,
 		                    s.vector ? 1 : 2);
-	/* Names may share the bytes of one dataset: each is in the file, all
-	 * together are not, and memory would be asked for all. */
+	/* In a hostile file many names may link to one dataset. Loading would
+	 * then allocate more memory than the file has bytes. */
 	v->tensors++;
 	v->bytes += s.rows * s.cols * wl_type_size(slot->type);
 	if (v->bytes > h5file_bytes(c->h5))
@@ -484,8 +485,8 @@ static int check_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
-/* Every tensor of the shape must be there, and no other: a shape that names
- * too few would give other answers. */
+/* The file must have every tensor of the shape, and no other: with too small a
+ * shape, for example too few layers, the model would compute something else. */
 static int check_tensors(struct checkpoint *c, struct wl_error *err)
 {
 	struct visit v = { .c = c, .err = err };
@@ -553,8 +554,8 @@ uint32_t checkpoint_crc(const struct checkpoint *c, enum tensor_kind kind,
 	return slot_of(c, kind, layer)->crc;
 }
 
-/* Reads a whole 1-D dataset of n elements of the type, size bytes each. The
- * caller frees it. NULL and err on failure. */
+/* Reads a 1-D dataset that must have n elements of the type, size bytes each.
+ * The caller frees the result. NULL and err on failure. */
 static void *get_array(struct checkpoint *c, const char *name,
                        enum h5_type type, size_t n, size_t size,
                        struct wl_error *err)
@@ -576,7 +577,7 @@ static void *get_array(struct checkpoint *c, const char *name,
 	return NULL;
 }
 
-/* The offsets must rise from 0 to the end of a text of len bytes. */
+/* The offsets must increase from 0 to the length of the text. */
 static int check_offsets(const struct checkpoint *c, const struct vocab *v,
                          size_t len, struct wl_error *err)
 {
@@ -591,8 +592,8 @@ static int check_offsets(const struct checkpoint *c, const struct vocab *v,
 	return 0;
 }
 
-/* A string attribute of /tokenizer that parse turns into a number, -1 for a
- * name that it does not know. */
+/* Reads a string attribute of /tokenizer and converts it with parse, which
+ * returns -1 for an unknown name. */
 static int get_name(struct checkpoint *c, const char *name,
                     int (*parse)(const char *name), int *v,
                     struct wl_error *err)
@@ -622,7 +623,7 @@ static int get_kind(struct checkpoint *c, struct vocab *v,
 	return 0;
 }
 
-/* The pieces' text, whose length is what the file has. */
+/* Texts, offsets and types of the pieces. */
 static int get_pieces(struct checkpoint *c, struct vocab *v,
                       struct wl_error *err)
 {
@@ -648,7 +649,7 @@ static int get_pieces(struct checkpoint *c, struct vocab *v,
 	return check_offsets(c, v, text.cols, err);
 }
 
-/* Pairs of ids, as many as the file has. */
+/* The merges, each a pair of ids. */
 static int get_merges(struct checkpoint *c, struct vocab *v,
                       struct wl_error *err)
 {

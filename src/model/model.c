@@ -7,7 +7,7 @@
 
 #include "base/options.h"
 
-/* Byte counts of whole tensors are size_t. */
+/* size_t must be able to count the bytes of a whole tensor. */
 _Static_assert(sizeof(size_t) >= 8, "a 64-bit size_t is needed");
 
 int model_kv_dim(const struct model *m)
@@ -33,10 +33,10 @@ bool model_stops_at(const struct model *m, int id)
 	return false;
 }
 
-/* What an axis of a tensor runs over. */
+/* The extent of an axis of a tensor, see axis_size. */
 enum axis { ONE, DIM, HIDDEN, QDIM, KVDIM, PAIRS, VOCAB };
 
-/* The one list of tensors; a vector is ONE x its length. */
+/* All tensors. A vector is ONE x its length. */
 static const struct {
 	const char *name;
 	bool per_layer;
@@ -119,8 +119,8 @@ void tensor_name(enum tensor_kind kind, int layer, char *name, size_t size)
 		snprintf(name, size, "%s", tensors[kind].name);
 }
 
-/* Bounds generous for any model of this family, yet so small that every
- * product of two fits an int64 and heads * head_dim an int. */
+/* The bounds are generous for models of this family, and small enough that
+ * every product of two fields fits an int64 and n_heads * head_dim an int. */
 static int check_ranges(const struct model *m, const char *what,
                         struct wl_error *err)
 {
@@ -194,7 +194,7 @@ int model_check(const struct model *m, const char *what, struct wl_error *err)
 	return check_tokens(m, what, err);
 }
 
-/* Kinds [lo, hi) that the model has, for one layer. */
+/* Visits the kinds [lo, hi) that the model has, for one layer. */
 static int visit_kinds(const struct model *m, int lo, int hi, int layer,
                        int (*visit)(void *ctx, enum tensor_kind, int layer),
                        void *ctx)

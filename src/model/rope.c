@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* The same for every head: of the channels of a head, only those that come
- * first are computed. */
+/* All heads have the same angles: those of the first head_dim channels are
+ * computed and then copied. */
 void rope_angles(const struct model *m, const float *factors,
                  struct range channels, struct range tokens, float *cs)
 {
@@ -12,15 +12,16 @@ void rope_angles(const struct model *m, const float *factors,
 
 	for (int c = 0; c < first; c += 2) {
 		int pair = (channels.lo + c) % m->head_dim / 2;
-		double turn = pow(m->rope_theta, -2.0 * pair / m->head_dim);
+		double frequency = pow(m->rope_theta, -2.0 * pair /
+		                                      m->head_dim);
 
 		if (factors)
-			turn /= factors[pair];
+			frequency /= factors[pair];
 		for (int t = tokens.lo; t < tokens.hi; t++) {
 			float *at = cs + (size_t)(t - tokens.lo) * n + c;
 
-			at[0] = (float)cos(t * turn);
-			at[1] = (float)sin(t * turn);
+			at[0] = (float)cos(t * frequency);
+			at[1] = (float)sin(t * frequency);
 		}
 	}
 	for (int t = 0; t < range_size(tokens); t++, cs += n)

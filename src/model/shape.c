@@ -15,7 +15,7 @@ enum key_type { KEY_INT, KEY_REAL, KEY_BOOL };
 
 #define SOURCE "source"
 
-/* Every key of a SHAPE.json that is a number; SOURCE is a text. */
+/* Every key of a SHAPE.json except SOURCE, which is a string. */
 static const struct key {
 	const char *name;
 	enum key_type type;
@@ -42,7 +42,7 @@ static const struct key {
 
 #define N_KEYS (sizeof keys / sizeof *keys)
 
-/* Stores one value in its field of m; -1 when it is of another type. */
+/* Stores a value in its field of m; -1 when it has the wrong type. */
 static int store(const json_t *v, const struct key *k, struct model *m)
 {
 	char *field = (char *)m + k->at;
@@ -100,7 +100,7 @@ static int refuse_unknown(json_t *root, const char *path, struct wl_error *err)
 	return jsonfile_refuse_unknown(&a, names);
 }
 
-/* What head_dim is when the file does not say. */
+/* Sets head_dim where the file does not give it. */
 static int derive_head_dim(struct model *m, const char *path,
                            struct wl_error *err)
 {

@@ -8,10 +8,11 @@
 #define F32_SIGN 0x80000000u
 #define F32_INF 0x7f800000u
 
-/* As float bits: the least number whose binary16 is infinite without any
- * rounding (2^16), and the least normal binary16 number (2^-14). */
+/* As float bits: 2^16, the power of two above the largest binary16 number
+ * (those between the two round by the general rule), and 2^-14, the smallest
+ * normal binary16 number. */
 #define F16_TOO_LARGE 0x47800000u
-#define F16_LEAST_NORMAL 0x38800000u
+#define F16_MIN_NORMAL 0x38800000u
 
 static uint32_t bits_of(float f)
 {
@@ -41,7 +42,7 @@ float wl_f16_to_f32(uint16_t h)
 	uint32_t exponent = h >> 10 & 0x1f;
 	uint32_t fraction = h & 0x3ff;
 
-	if (exponent == 0x1f) /* a NaN is made quiet, as processors do */
+	if (exponent == 0x1f) /* a NaN becomes quiet, as on processors */
 		return float_of(sign | F32_INF | fraction << 13 |
 		                (fraction ? 0x400000 : 0));
 	if (exponent == 0) /* a multiple of 2^-24, exact as a float */
@@ -49,7 +50,8 @@ float wl_f16_to_f32(uint16_t h)
 	return float_of(sign | (exponent + 112) << 23 | fraction << 13);
 }
 
-/* Magnitude bits x below 2^-14 as a multiple of 2^-24. */
+/* Rounds a magnitude below 2^-14, given as float bits, to a multiple of
+ * 2^-24. */
 static uint16_t f16_subnormal(uint32_t x)
 {
 	int exponent = x >> 23;
@@ -66,14 +68,14 @@ uint16_t wl_f32_to_f16(float f)
 	uint16_t sign = x >> 16 & 0x8000;
 
 	x &= ~F32_SIGN;
-	if (x > F32_INF) /* made quiet, as processors do */
+	if (x > F32_INF) /* a NaN becomes quiet, as on processors */
 		return sign | 0x7e00 | (x >> 13 & 0x3ff);
 	if (x >= F16_TOO_LARGE)
 		return sign | 0x7c00;
-	if (x < F16_LEAST_NORMAL)
+	if (x < F16_MIN_NORMAL)
 		return sign | f16_subnormal(x);
-	/* A carry out of the fraction goes into the exponent, as it should,
-	 * and from the largest number to infinity. */
+	/* A carry out of the fraction correctly increments the exponent, and
+	 * turns the largest finite number into infinity. */
 	return sign | round_shift(x - (112u << 23), 13);
 }
 
@@ -86,12 +88,12 @@ uint16_t wl_f32_to_bf16(float f)
 {
 	uint32_t x = bits_of(f);
 
-	if ((x & ~F32_SIGN) > F32_INF) /* a NaN stays one */
+	if ((x & ~F32_SIGN) > F32_INF) /* a NaN stays a NaN */
 		return x >> 16 | 0x40;
 	return round_shift(x, 16);
 }
 
-/* The elements of the vector that n does not fill. */
+/* The last n < VEC_LANES elements, which fill no whole vector. */
 static void widen_rest(float *dst, const void *src, enum wl_type t, size_t n)
 {
 	uint16_t h[VEC_LANES];
@@ -168,8 +170,8 @@ void wl_convert(void *dst, enum wl_type to, const void *src,
 
 bool wl_all_finite(const void *p, enum wl_type t, size_t n)
 {
-	/* NaNs and infinities have all bits of the exponent set: one more in
-	 * its lowest bit carries into the sign's place. */
+	/* NaNs and infinities have all exponent bits set, so adding 1 to the
+	 * exponent carries into the sign bit. */
 	if (t == WL_F32) {
 		const uint32_t *x = p;
 		uint32_t found = 0;

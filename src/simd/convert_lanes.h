@@ -1,10 +1,11 @@
-/* Conversions of whole vectors. */
+/* Conversions of whole vectors, for one level of lanes.h. */
 #ifndef WL_CONVERT_LANES_H
 #define WL_CONVERT_LANES_H
 
 #include "lanes.h"
 
-/* Whole vectors of n elements; returns how many elements that is. */
+/* Convert as many whole vectors as n elements fill; return the number of
+ * elements converted. size: bytes of a stored element. */
 LANES_INLINE size_t widen(float *dst, const char *src, size_t n,
                           const size_t size, lanes_load *load)
 {

@@ -1,8 +1,7 @@
-/* Vectors of 16 floats in plain C, for the innermost loops. An operation on a
- * vector is that of each lane by itself, so that results are the same whatever
- * the processor has. What includes this is built once for each level of vector
- * instructions (simd.h), as LANES_LEVEL: 0, 3 or 4; which one runs is decided
- * when it is called (kernels.h). */
+/* Vectors of 16 floats for the innermost loops. Operations work lane by lane,
+ * so results do not depend on the processor's vector length. Code that includes
+ * this is compiled once per level of vector instructions (simd.h), with
+ * LANES_LEVEL set to 0 (plain C), 3 or 4; loops() picks one at run time. */
 #ifndef WL_LANES_H
 #define WL_LANES_H
 
@@ -16,12 +15,13 @@
 #include "simd/vec.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "elements lie in memory as in a checkpoint: little-endian"
+#error "a little-endian host is needed: elements are stored as in checkpoints"
 #endif
 
 #define LANES VEC_LANES
 
-/* What functions of a level begin with, and bytes of a register. */
+/* LANES_TARGET: attribute of every function of the level. LANES_PART: bytes of
+ * a vector register. */
 #if LANES_LEVEL == 4
 #define LANES_TARGET __attribute__((target("arch=x86-64-v4")))
 #define LANES_PART 64
@@ -43,17 +43,17 @@
 #include <immintrin.h>
 #endif
 
-/* As many registers as it takes: compilers keep vectors that are wider than
- * those in memory. */
+/* A vector is an array of registers: compilers spill vector types that are
+ * wider than a register to memory. */
 #define LANES_PARTS (64 / LANES_PART)
 #define LANES_EACH (LANES / LANES_PARTS)
 typedef float lanes_part __attribute__((vector_size(LANES_PART)));
 typedef struct { lanes_part part[LANES_PARTS]; } lanes;
 
-/* Whether there are registers for 32 of them. */
+/* Whether the processor has 32 registers of one whole vector each. */
 #define LANES_WIDE (LANES_PART == 64)
 
-/* Ways to make 16 floats of 16 stored elements, and to store them. */
+/* Load 16 stored elements as floats; store 16 floats as elements. */
 typedef lanes lanes_load(const void *p);
 typedef void lanes_store(void *p, lanes x);
 
@@ -72,7 +72,7 @@ LANES_INLINE lanes lanes_zero(void)
 	return lanes_all(0);
 }
 
-/* a b + c, one rounding. */
+/* a * b + c, rounded once. */
 #if LANES_LEVEL == 4
 LANES_INLINE lanes_part lanes_fma_part(lanes_part a, lanes_part b, lanes_part c)
 {
@@ -84,7 +84,7 @@ LANES_INLINE lanes_part lanes_fma_part(lanes_part a, lanes_part b, lanes_part c)
 	return (lanes_part)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
 }
 #else
-/* Compilers see one instruction in it, where the processor has it. */
+/* Compilers turn this loop into one instruction where the target has it. */
 LANES_INLINE lanes_part lanes_fma_part(lanes_part a, lanes_part b, lanes_part c)
 {
 	lanes_part r = { 0 };
@@ -105,7 +105,7 @@ LANES_INLINE lanes lanes_fma(lanes a, lanes b, lanes c)
 	return r;
 }
 
-/* Part by part: compilers copy a structure through memory. */
+/* Copied part by part: compilers copy whole structures through memory. */
 LANES_INLINE lanes lanes_f32(const void *p)
 {
 	lanes r = { { { 0 } } };
@@ -117,7 +117,7 @@ LANES_INLINE lanes lanes_f32(const void *p)
 	return r;
 }
 
-/* Copies n < 16 units of so many bytes, without a call. */
+/* Copies n < 16 elements of `unit` bytes each without calling memcpy. */
 LANES_INLINE void lanes_copy(void *to, const void *from, size_t n,
                              const size_t unit)
 {
@@ -140,8 +140,8 @@ LANES_INLINE void lanes_put(void *p, lanes x)
 		memcpy((char *)p + i * LANES_PART, &x.part[i], LANES_PART);
 }
 
-/* To nearest, ties to even; a NaN is made quiet and stays one. Not by the
- * processor's instruction, which takes subnormals for 0. */
+/* Rounds to nearest, ties to even; a NaN becomes quiet. The processor's own
+ * instruction would flush subnormals to 0. */
 LANES_INLINE void lanes_put_bf16(void *p, lanes x)
 {
 	uint16_t h[LANES];
@@ -164,7 +164,7 @@ LANES_INLINE lanes lanes_f16(const void *p)
 		_mm256_loadu_si256(p)) } };
 }
 
-/* As integers: the upper halves of floats. */
+/* A bfloat16 is the upper half of a float. */
 LANES_INLINE lanes lanes_bf16(const void *p)
 {
 	return (lanes){ { (lanes_part)_mm512_slli_epi32(
@@ -239,8 +239,9 @@ LANES_INLINE void lanes_put_f16(void *p, lanes x)
 }
 #endif
 
-/* Makes a function of each element type by MAKE(its name, a way to load and to
- * store, bytes of an element), and their table for struct loops. */
+/* LANES_TYPES defines one function per element type by
+ * MAKE(name, load function, store function, bytes of an element); LANES_TABLE
+ * lists those functions for struct loops. */
 #define LANES_TYPES(MAKE, name)                                               \
 	MAKE(name##_f32, lanes_f32, lanes_put, 4)                             \
 	MAKE(name##_f16, lanes_f16, lanes_put_f16, 2)                         \

@@ -5,7 +5,7 @@
 
 const struct loops *loops(void)
 {
-	static const struct loops *const of[SIMD_LEVELS] = {
+	static const struct loops *const table[SIMD_LEVELS] = {
 		[SIMD_PLAIN] = &loops_plain,
 #ifdef SIMD_X86
 		[SIMD_V3] = &loops_v3,
@@ -13,5 +13,5 @@ const struct loops *loops(void)
 #endif
 	};
 
-	return of[simd_level()];
+	return table[simd_level()];
 }

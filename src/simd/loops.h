@@ -1,5 +1,6 @@
-/* The innermost loops of products and conversions, built for each level of
- * vector instructions: what vec.h and convert.h call. */
+/* The innermost loops of matrix products and conversions, one set for each
+ * level of vector instructions (simd.h). vec.c, vec_gemm.c and convert.c call
+ * them through loops(). Private to src/simd. */
 #ifndef WL_LOOPS_H
 #define WL_LOOPS_H
 
@@ -9,50 +10,51 @@
 #include "base/type.h"
 #include "simd/vec.h"
 
-/* The products that add up in C. All have A's column stride, and row strides and
- * B's leading dimension of their own. */
-struct kernel_term {
+/* One product A B of a sum. A [m][k] has element (i,p) at a[i * row + p * col],
+ * with struct gemm_update's col; B [k][n] has rows ldb elements apart. */
+struct gemm_term {
 	const float *a;
 	const char *b;
 	size_t k, row, ldb;
 };
 
-/* Rows of C that stay in registers together, at most. */
-#define KERNEL_GEMM_ROWS 8
+/* Most rows of C that a block keeps in registers. */
+#define GEMM_MAX_ROWS 8
 
-struct kernel_gemm {
+/* C [m][n] += the sum of `count` terms, in their order. */
+struct gemm_update {
 	size_t m, n;
-	const struct kernel_term *terms;
-	size_t count, col;
-	bool fresh;          /* C begins at 0 */
+	const struct gemm_term *terms;
+	size_t count, col;   /* col: A's column stride, in all terms */
+	bool fresh;          /* C is overwritten instead of added to */
 	float *c;
 	size_t ldc;
 };
 
-typedef void kernel_gemm_function(const struct kernel_gemm *q);
-/* As vec_gemv and vec_gemv_streams. */
-typedef void kernel_gemv_function(size_t k, size_t n, const float *x,
-                                  size_t stride, const void *w, size_t ldw,
-                                  float *y);
-typedef void kernel_panels_function(size_t count,
-                                    const struct vec_stream *streams, size_t n);
-/* Converts whole vectors of n elements; returns how many elements they are. */
-typedef size_t kernel_widen_function(float *dst, const void *src, size_t n);
-typedef size_t kernel_narrow_function(void *dst, const float *src, size_t n);
+typedef void loops_gemm(const struct gemm_update *q);
+/* Arguments as for vec_gemv and vec_gemv_streams, but for the element type. */
+typedef void loops_gemv(size_t k, size_t n, const float *x, size_t stride,
+                        const void *w, size_t ldw, float *y);
+typedef void loops_panels(size_t count, const struct vec_stream *streams,
+                          size_t n);
+/* Convert as many whole vectors as n elements fill. Return the number of
+ * elements converted, at most n; the caller converts the rest. */
+typedef size_t loops_widen(float *dst, const void *src, size_t n);
+typedef size_t loops_narrow(void *dst, const float *src, size_t n);
 
-/* Of each element type. */
+/* One function per element type. */
 struct loops {
-	kernel_gemm_function *gemm[WL_NTYPES];
-	kernel_gemv_function *gemv[WL_NTYPES];
-	kernel_panels_function *panels[WL_NTYPES];
-	kernel_widen_function *widen[WL_NTYPES];
-	kernel_narrow_function *narrow[WL_NTYPES];
+	loops_gemm *gemm[WL_NTYPES];
+	loops_gemv *gemv[WL_NTYPES];
+	loops_panels *panels[WL_NTYPES];
+	loops_widen *widen[WL_NTYPES];
+	loops_narrow *narrow[WL_NTYPES];
 };
 
-/* Those of each level, as far as the program was built with it. */
+/* One table per level. loops_v3 and loops_v4 exist only with SIMD_X86. */
 extern const struct loops loops_plain, loops_v3, loops_v4;
 
-/* Those of simd_level(). Not collective. */
+/* The table for simd_level(). Static storage. Not collective. */
 const struct loops *loops(void);
 
 #endif

@@ -1,4 +1,6 @@
-/* All innermost loops for one level: LANES_LEVEL, whose table is LANES_LOOPS. */
+/* Template: defines the innermost loops for one level of vector instructions.
+ * The including file sets LANES_LEVEL (lanes.h) and LANES_LOOPS, the name of
+ * the table. */
 #include "convert_lanes.h"
 #include "loops.h"
 #include "vec_gemm_lanes.h"

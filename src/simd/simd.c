@@ -4,7 +4,7 @@
 #ifdef SIMD_X86
 #include <cpuid.h>
 
-/* Some compilers do not know it by name. */
+/* Some compilers' __builtin_cpu_supports does not accept "f16c". */
 static int has_f16c(void)
 {
 	unsigned a, b, c, d;
@@ -13,14 +13,15 @@ static int has_f16c(void)
 }
 #endif
 
-/* A benign race: every caller finds the same. */
+/* Detected level (-1: not yet) and upper limit. Concurrent first calls all
+ * store the same level, so the race is benign. */
 static int found = -1, limit = SIMD_LEVELS - 1;
 
 static enum simd_level find_level(void)
 {
 #ifdef SIMD_X86
 	__builtin_cpu_init();
-	/* What the two levels have that kernels use. */
+	/* The extensions of each level that the innermost loops use. */
 	if (__builtin_cpu_supports("avx512f") &&
 	    __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512cd") &&

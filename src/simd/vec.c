@@ -19,9 +19,10 @@ void vec_gemv_streams(size_t count, const struct vec_stream *streams, size_t n,
 	loops()->panels[type](count, streams, n);
 }
 
-/* Built for several instruction sets, chosen when the program starts. fmaf is
- * one instruction in the vector versions and the C library's exact routine in
- * the plain one: the same bits everywhere. */
+/* The compiler builds these functions for several instruction sets; the loader
+ * picks one when the program starts. fmaf is one instruction in the vector
+ * versions and the C library's exact routine in the plain one, so results are
+ * bit-identical. */
 #ifdef HAVE_TARGET_CLONES
 #define WL_CLONES __attribute__((target_clones("arch=x86-64-v4", \
                                                "arch=x86-64-v3", "default")))
@@ -88,9 +89,10 @@ float vec_sum(size_t n, const float *x)
 	return sum;
 }
 
-/* exp(x) for x <= 88: x = n ln 2 + r, |r| <= ln 2 / 2, and the Taylor series
- * of exp(r) to r^7 (remainder below 6e-9); ln 2 is split so that r keeps its
- * bits (Cody and Waite). Below -87 the result is flushed to 0. */
+/* exp(x) for x <= 88: x = n ln 2 + r with |r| <= ln 2 / 2, and the Taylor
+ * series of exp(r) to r^7 (remainder below 6e-9). ln 2 is split into two
+ * constants so that r is accurate (Cody and Waite, Software Manual for the
+ * Elementary Functions, 1980). Below -87 the result is flushed to 0. */
 static inline float exp_poly(float x)
 {
 	const float magic = 12582912.0f; /* 1.5 * 2^23: adding it rounds */
@@ -108,7 +110,7 @@ static inline float exp_poly(float x)
 	p = fmaf(p, r, 0.5f);
 	p = fmaf(p, r, 1.0f);
 	p = fmaf(p, r, 1.0f);
-	/* 2^n by its exponent field; shifted's low bits hold n. */
+	/* Build 2^n in the exponent field; shifted's low bits hold n. */
 	memcpy(&bits, &shifted, sizeof bits);
 	bits = (bits << 23) + 0x3f800000u;
 	memcpy(&scale, &bits, sizeof scale);

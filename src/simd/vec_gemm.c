@@ -1,5 +1,5 @@
-/* Products of tiles, taken apart into what the innermost loops
- * (vec_gemm_lanes.h) do best. */
+/* Products of tiles, split into batches for the innermost loops
+ * (vec_gemm_lanes.h) so that each batch's part of B stays in the L1 cache. */
 #include "config.h"
 #include "simd/vec.h"
 
@@ -7,19 +7,20 @@
 
 #include "loops.h"
 
-/* Terms that are in hand together. */
-#define MANY 64
+/* Most terms of a batch. */
+#define MAX_TERMS 64
 
-/* Rows of B, in all terms in hand, that blocks one below the other find in the
- * closest cache: a column of them is half of it. */
-#define DEEP 64
+/* Most rows of B in a batch, over all its terms, where C has several blocks one
+ * below the other: these reuse the same columns of B, which then fill half of
+ * the L1 cache. */
+#define MAX_DEPTH 64
 
-/* A product whose terms are added up a part at a time. */
+/* The terms gathered so far for one call of the innermost loop. */
 struct batch {
-	struct kernel_term term[MANY];
-	struct kernel_gemm q;
-	kernel_gemm_function *run;
-	size_t deep;         /* rows of B in hand */
+	struct gemm_term term[MAX_TERMS];
+	struct gemm_update q;
+	loops_gemm *run;
+	size_t depth;        /* rows of B in the batch */
 };
 
 static void flush(struct batch *b)
@@ -27,34 +28,33 @@ static void flush(struct batch *b)
 	b->run(&b->q);
 	b->q.fresh = false;
 	b->q.count = 0;
-	b->deep = 0;
+	b->depth = 0;
 }
 
-/* Puts a term in hand, in pieces if it is deep and there are blocks below each
- * other. */
-static void add_term(struct batch *b, struct kernel_term t, size_t size)
+/* Adds a term to the batch, cut along k where MAX_DEPTH applies. */
+static void add_term(struct batch *b, struct gemm_term t, size_t size)
 {
-	size_t max = b->q.m > KERNEL_GEMM_ROWS ? DEEP : SIZE_MAX, k = t.k;
+	size_t max = b->q.m > GEMM_MAX_ROWS ? MAX_DEPTH : SIZE_MAX, k = t.k;
 
 	do {
 		t.k = k < max ? k : max;
-		if (b->q.count == MANY || b->deep + t.k > max)
+		if (b->q.count == MAX_TERMS || b->depth + t.k > max)
 			flush(b);
 		b->term[b->q.count++] = t;
-		b->deep += t.k;
+		b->depth += t.k;
 		t.a += t.k * b->q.col;
 		t.b += t.k * t.ldb * size;
 		k -= t.k;
 	} while (k);
 }
 
-static void batch_init(struct batch *b, const struct kernel_gemm *q,
+static void batch_init(struct batch *b, const struct gemm_update *q,
                        enum wl_type type)
 {
 	b->q = *q;
 	b->q.terms = b->term;
 	b->run = loops()->gemm[type];
-	b->deep = 0;
+	b->depth = 0;
 }
 
 void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
@@ -63,9 +63,9 @@ void vec_gemm(size_t m, size_t n, size_t k, const float *a, size_t row,
 {
 	struct batch all;
 
-	batch_init(&all, &(struct kernel_gemm){ .m = m, .n = n, .col = col,
+	batch_init(&all, &(struct gemm_update){ .m = m, .n = n, .col = col,
 	                                        .c = c, .ldc = ldc }, type);
-	add_term(&all, (struct kernel_term){ a, b, k, row, ldb },
+	add_term(&all, (struct gemm_term){ a, b, k, row, ldb },
 	         wl_type_size(type));
 	flush(&all);
 }
@@ -76,13 +76,13 @@ void vec_gemm_terms(size_t m, size_t n, size_t count,
 {
 	struct batch all;
 
-	batch_init(&all, &(struct kernel_gemm){ .m = m, .n = n, .col = 1,
+	batch_init(&all, &(struct gemm_update){ .m = m, .n = n, .col = 1,
 	                                        .fresh = fresh, .c = c,
 	                                        .ldc = n }, type);
 	for (size_t i = 0; i < count; i++)
 		add_term(&all,
-		         (struct kernel_term){ terms[i].a, terms[i].b,
-		                               terms[i].k, terms[i].k, n },
+		         (struct gemm_term){ terms[i].a, terms[i].b,
+		                             terms[i].k, terms[i].k, n },
 		         wl_type_size(type));
 	flush(&all);
 }

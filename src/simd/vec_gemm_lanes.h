@@ -1,30 +1,31 @@
-/* C += A B for one core's tiles: blocks of C stay in registers while all of k
- * passes.
+/* C += A B for one core's tiles. A block of C stays in registers during the
+ * loop over k.
  *
  *            j ... j+47
  *   p        [ B: three vectors ]
  *   i  a --> [ C: 8 x 3 vectors ]     for p = 0..k-1:  C[i][.] += a[i][p] B[p]
  *   i+7
  *
- * Processors with fewer registers have smaller blocks. Whatever the block, the
- * terms of one element of C are added in the order of p. */
+ * Processors with fewer registers use smaller blocks. Whatever the block size,
+ * the terms of one element of C are added in the order of p. */
 #ifndef WL_VEC_GEMM_LANES_H
 #define WL_VEC_GEMM_LANES_H
 
 #include "lanes.h"
 #include "loops.h"
 
-/* Vectors of columns of the largest block of C. */
+/* Width of the largest block of C, in vectors. */
 #define GEMM_WIDTH 3
 
-/* Rows of B that are asked for before they are used: where B is wider than the
- * block, processors do not see by themselves what comes next. */
+/* B is prefetched this many rows ahead: where B is wider than the block, the
+ * hardware prefetcher does not recognize the pattern. */
 #define GEMM_AHEAD 16
 
-/* Vector p of B from column j on, of which the last of a row may reach into
- * what lies behind it; nothing behind B is read. */
-LANES_INLINE lanes load_b(const struct kernel_gemm *q,
-                          const struct kernel_term *t, size_t p, size_t j,
+/* The vector B[p][j..j+15]. Where fewer columns are left (not `whole`), the
+ * remaining lanes hold arbitrary values, but nothing beyond the end of B is
+ * read. */
+LANES_INLINE lanes load_b(const struct gemm_update *q,
+                          const struct gemm_term *t, size_t p, size_t j,
                           const bool whole, const size_t size, lanes_load *load)
 {
 	const char *at = t->b + (p * t->ldb + j) * size;
@@ -36,7 +37,7 @@ LANES_INLINE lanes load_b(const struct kernel_gemm *q,
 	return load(copy);
 }
 
-LANES_INLINE void fetch_b(const struct kernel_term *t, size_t p, size_t j,
+LANES_INLINE void fetch_b(const struct gemm_term *t, size_t p, size_t j,
                           const int width, const size_t size)
 {
 	const char *at = t->b + (p * t->ldb + j) * size;
@@ -46,9 +47,9 @@ LANES_INLINE void fetch_b(const struct kernel_term *t, size_t p, size_t j,
 		__builtin_prefetch(at + v * LANES * size);
 }
 
-/* The rows of A that the next block has, a line of each. */
-LANES_INLINE void fetch_below(const struct kernel_gemm *q,
-                              const struct kernel_term *t, const float *a,
+/* Prefetches one cache line of each row of A in the next block. */
+LANES_INLINE void fetch_below(const struct gemm_update *q,
+                              const struct gemm_term *t, const float *a,
                               const int rows)
 {
 	if (q->col != 1)
@@ -58,7 +59,7 @@ LANES_INLINE void fetch_below(const struct kernel_gemm *q,
 		__builtin_prefetch(a + (rows + r) * t->row);
 }
 
-/* A vector of C, of which only n lanes are C's if it is not whole. */
+/* A vector of C: all lanes if `whole`, else n lanes and zeros. */
 LANES_INLINE lanes load_c(const float *c, const bool whole, size_t n)
 {
 	lanes x = lanes_zero();
@@ -77,14 +78,14 @@ LANES_INLINE void store_c(float *c, lanes x, const bool whole, size_t n)
 		lanes_copy(c, &x, n, sizeof *c);
 }
 
-/* The block of `rows` rows and `width` vectors at (i, j) of C; not whole: one
- * vector, which has a part of its lanes in C. */
-LANES_INLINE void block(const struct kernel_gemm *q, size_t i, size_t j,
+/* Updates the block of `rows` rows and `width` vectors at C(i, j). If not
+ * `whole`, it is one vector wide and only its first n - j lanes are in C. */
+LANES_INLINE void block(const struct gemm_update *q, size_t i, size_t j,
                         const int rows, const int width, const bool whole,
                         const size_t size, lanes_load *load)
 {
 	float *c = q->c + i * q->ldc + j;
-	lanes sum[KERNEL_GEMM_ROWS][GEMM_WIDTH];
+	lanes sum[GEMM_MAX_ROWS][GEMM_WIDTH];
 
 #pragma GCC unroll 8
 	for (int r = 0; r < rows; r++)
@@ -93,7 +94,7 @@ LANES_INLINE void block(const struct kernel_gemm *q, size_t i, size_t j,
 			sum[r][v] = q->fresh ? lanes_zero()
 			            : load_c(c + r * q->ldc + v * LANES, whole,
 			                     q->n - j);
-	for (const struct kernel_term *t = q->terms; t < q->terms + q->count;
+	for (const struct gemm_term *t = q->terms; t < q->terms + q->count;
 	     t++) {
 		const float *a = t->a + i * t->row;
 
@@ -127,8 +128,8 @@ LANES_INLINE void block(const struct kernel_gemm *q, size_t i, size_t j,
 			        q->n - j);
 }
 
-/* All rows of the columns from j on, `width` vectors of them. */
-LANES_INLINE void column(const struct kernel_gemm *q, size_t j, const int rows,
+/* Updates all rows of `width` vectors of columns, starting at column j. */
+LANES_INLINE void column(const struct gemm_update *q, size_t j, const int rows,
                          const int width, const bool whole, const size_t size,
                          lanes_load *load)
 {
@@ -144,8 +145,8 @@ LANES_INLINE void column(const struct kernel_gemm *q, size_t j, const int rows,
 		block(q, i, j, 1, width, whole, size, load);
 }
 
-/* rows, width: the largest block. */
-LANES_INLINE void gemm(const struct kernel_gemm *q, const int rows,
+/* Updates all of C; rows, width: size of the largest block. */
+LANES_INLINE void gemm(const struct gemm_update *q, const int rows,
                        const int width, const size_t size, lanes_load *load)
 {
 	size_t j = 0;
@@ -160,11 +161,12 @@ LANES_INLINE void gemm(const struct kernel_gemm *q, const int rows,
 		column(q, j, rows, 1, false, size, load);
 }
 
-/* Sixteen registers of half a vector hold 4 x 1, 32 whole ones 8 x 3. */
+/* Largest block: 4 x 1 vectors with 16 registers of half a vector, 8 x 3 with
+ * 32 registers of a whole vector. */
 #define MAKE_GEMM(name, load, store, bytes)                                   \
-	LANES_TARGET static void name(const struct kernel_gemm *q)            \
+	LANES_TARGET static void name(const struct gemm_update *q)            \
 	{                                                                     \
-		gemm(q, LANES_WIDE ? KERNEL_GEMM_ROWS : 4,                    \
+		gemm(q, LANES_WIDE ? GEMM_MAX_ROWS : 4,                       \
 		     LANES_WIDE ? GEMM_WIDTH : 1, bytes, load);               \
 	}
 

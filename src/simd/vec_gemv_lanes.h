@@ -1,13 +1,13 @@
-/* Vector times matrix, of any element type, for one level of lanes.h.
+/* Vector-matrix products, W of any element type, for one level of lanes.h.
  *
- * y += x W with W's rows streaming through:
+ * gemv: y += x W, streaming W row by row:
  *
  *   x0 W[0][.]  x1 W[1][.]  ...  x7 W[7][.]     eight rows at a time: y is
  *        |           |               |          loaded and stored once for
  *        +-----------+--- y[.] <-----+          eight terms, in order
  *
- * y = x W of several W in panels, some of which stream through together; the
- * sums of a panel stay in registers:
+ * panels: y = x W for several W stored in panels (vec.h). Several panels are
+ * streamed at the same time; the sums of each stay in registers:
  *
  *   w  [0][0..32) [1][0..32) ...  ->  y[0..32)
  *   w' [0][0..32) [1][0..32) ...  ->  y'[0..32)      and so on
@@ -18,8 +18,8 @@
 #include "lanes.h"
 #include "simd/vec.h"
 
-/* Rows of W that are in hand together: as many streams as a processor's
- * prefetcher follows. */
+/* Rows of W processed at a time: as many streams as a hardware prefetcher
+ * follows. */
 #define GEMV_ROWS 8
 
 /* A matrix of `rows` rows of n elements, ld elements apart. */
@@ -27,9 +27,9 @@ struct matrix {
 	size_t rows, n, ld;
 };
 
-/* A whole vector from column j of row r, of which only some lanes may be the
- * row's: those behind it are what lies there, but nothing behind the matrix is
- * read. */
+/* The vector W[r][j..j+15], where the row may end sooner: the remaining lanes
+ * then hold arbitrary values, but nothing beyond the end of W is read. `row` is
+ * row r. */
 LANES_INLINE lanes load_end(const struct matrix *s, size_t r, size_t j,
                             const char *row, const size_t size,
                             lanes_load *load)
@@ -42,8 +42,8 @@ LANES_INLINE lanes load_end(const struct matrix *s, size_t r, size_t j,
 	return load(copy);
 }
 
-/* y[0..width vectors) += factor[r] W[r], row r at `row` + r * step; asks for the
- * rows that come next. */
+/* y += sum over r of factor[r] W[r], `width` vectors of it, with row r at
+ * row + r * step; prefetches the next `count` rows. */
 LANES_INLINE void add_vectors(const int count, const int width,
                               const lanes *factor, const char *row,
                               size_t step, float *y, const size_t size,
@@ -70,7 +70,7 @@ LANES_INLINE void add_vectors(const int count, const int width,
 		lanes_put(y + v * LANES, sum[v]);
 }
 
-/* y += x[r] W[r] of `count` rows from `first` on. */
+/* y += x[r] W[r] for the `count` rows from `first` on. */
 LANES_INLINE void add_rows(const struct matrix *s, size_t first,
                            const int count, const float *x, size_t stride,
                            const char *w, float *y, const size_t size,
@@ -126,15 +126,15 @@ LANES_TYPES(MAKE_GEMV, gemv)
 
 /* ---- panels ---- */
 
-/* Panels that stream at a time: as many places as a processor's prefetcher
- * reads fastest from, and their sums have registers. */
+/* Panels streamed at the same time: the number that gives the highest memory
+ * bandwidth and whose sums still fit the registers. */
 #define STREAMS (LANES_WIDE ? 4 : 2)
 #define VECTORS (VEC_PANEL / LANES)
-/* Bytes ahead of which a stream is asked for, where it is used up faster than
- * the prefetcher looks ahead: of narrow elements, or where there are few. */
+/* Software prefetch distance, bytes. Used for narrow elements and for few
+ * streams, which are consumed faster than the hardware prefetches them. */
 #define AHEAD 1024
 
-_Static_assert(VECTORS == 2, "panels have one or two vectors");
+_Static_assert(VECTORS == 2, "a panel is one or two vectors wide");
 
 /* A panel: x [k], w [k][vectors], y [vectors]. */
 struct panel {
@@ -156,13 +156,14 @@ LANES_INLINE struct panel panel_at(const struct vec_stream *streams, size_t n,
 	                       s->y + first };
 }
 
-/* `count` panels of as many rows, and `width` vectors of columns. */
+/* Multiplies `count` panels with the same number of rows, each `width` vectors
+ * wide. */
 LANES_INLINE void add_panels(const int count, const struct panel *p,
                              const int width, const size_t size,
                              lanes_load *load)
 {
 	const size_t row = width * LANES * size;
-	const bool asks = size < 4 || !LANES_WIDE;
+	const bool prefetch = size < 4 || !LANES_WIDE;
 	lanes sum[STREAMS][VECTORS];
 
 #pragma GCC unroll 4
@@ -176,8 +177,7 @@ LANES_INLINE void add_panels(const int count, const struct panel *p,
 			lanes x = lanes_all(p[s].x[k]);
 			const char *w = p[s].w + k * row;
 
-			for (size_t i = 0; asks && i < width * LANES * size;
-			     i += 64)
+			for (size_t i = 0; prefetch && i < row; i += 64)
 				__builtin_prefetch(w + AHEAD + i);
 #pragma GCC unroll 4
 			for (int v = 0; v < width; v++)
@@ -191,7 +191,8 @@ LANES_INLINE void add_panels(const int count, const struct panel *p,
 			lanes_put(p[s].y + v * LANES, sum[s][v]);
 }
 
-/* Stream s has the panels from start[s] to start[s + 1]. */
+/* All panels of all products, numbered through, are cut into STREAMS ranges:
+ * stream s takes panels [start[s], start[s + 1]). */
 LANES_INLINE void gemv_panels(size_t count, const struct vec_stream *streams,
                               size_t n, const size_t size, lanes_load *load)
 {

@@ -1,12 +1,12 @@
-/* A word becomes a linked list of symbols, characters or bytes; the adjacent
- * pair that comes first is joined, again and again, until no pair is left
- * that may be. Which may and which comes first is a matter of the vocabulary:
- * - VOCAB_SPM: any two that together are a piece; the highest score;
- * - VOCAB_BPE: any two that have a merge rule; the earliest rule;
- * ties go to the left. Every pair that may be joined waits in a heap. After:
- * Sennrich, Haddow, Birch, "Neural machine translation of rare words with
- * subword units", ACL 2016; scores and byte fallback as in SentencePiece
- * (Kudo, Richardson, EMNLP 2018). */
+/* A word becomes a linked list of symbols, which are characters or bytes. The
+ * adjacent pair of highest priority is joined repeatedly, until no pair can be
+ * joined. The kind of vocabulary decides which pairs can be, and the priority:
+ * - VOCAB_SPM: pairs that form a piece; the highest score first;
+ * - VOCAB_BPE: pairs with a merge rule; the earliest rule first.
+ * Ties go to the left. A heap keeps the pairs that can be joined. The algorithm
+ * is that of Sennrich, Haddow, Birch, "Neural machine translation of rare words
+ * with subword units", ACL 2016; scores and byte fallback are those of
+ * SentencePiece (Kudo, Richardson, EMNLP 2018). */
 #include "config.h"
 #include "bpe.h"
 
@@ -14,28 +14,28 @@
 
 struct rule {
 	uint64_t pair; /* ids of left and right */
-	uint32_t rank; /* its place among the merges */
-	int id;        /* of what it makes */
+	uint32_t rank; /* index among the merges */
+	int id;        /* of the piece that it forms */
 };
 
 struct bpe {
 	const struct vocab *vocab;
 	const char *name;
 	struct vocab_index *index;
-	struct rule *rule;  /* [vocab->n_merges], by pair */
-	int byte_id[256];   /* of the byte pieces; -1: none */
+	struct rule *rule;  /* [vocab->n_merges], sorted by pair */
+	int byte_id[256];   /* id of each byte's piece; -1: none */
 };
 
 #define NONE SIZE_MAX
 
 struct symbol {
-	size_t start, len;  /* bytes of the word; len 0: joined to another */
+	size_t start, len;  /* bytes of the word; len 0: no longer in use */
 	size_t prev, next;  /* NONE at the ends */
 	int id;             /* -1: no piece */
 };
 
-/* Symbol left and its next, which together are the piece id: len bytes of
- * the word. */
+/* Symbol `left` and its successor, which together form piece `id` and cover len
+ * bytes of the word. */
 struct pair {
 	double order;  /* the highest is joined first */
 	int id;
@@ -48,7 +48,7 @@ struct work {
 	size_t len;
 	struct symbol *symbol;
 	size_t n_symbols;
-	struct pair *heap; /* a binary heap, the first to join at its top */
+	struct pair *heap; /* [n_pairs], the next pair to join at the top */
 	size_t n_pairs;
 };
 
@@ -73,7 +73,7 @@ static struct rule *make_rules(const struct vocab *v,
 	return r;
 }
 
-/* Of two pieces for one byte the lower id is used. */
+/* Where several pieces represent one byte, the lowest id is used. */
 static void index_bytes(struct bpe *m)
 {
 	const struct vocab *v = m->vocab;
@@ -158,7 +158,7 @@ static struct pair heap_pop(struct work *w)
 
 /* --- Joining --- */
 
-/* Queues left and its next if they may be joined. */
+/* Adds symbol left and its successor to the heap if they can be joined. */
 static void offer(struct work *w, size_t left)
 {
 	const struct vocab *v = w->m->vocab;
@@ -186,8 +186,8 @@ static void offer(struct work *w, size_t left)
 	heap_push(w, p);
 }
 
-/* Joins the pair unless it is stale: its left symbol is gone, or the two are
- * longer than they were. If they are not, neither was joined in between. */
+/* Joins the pair unless it is stale: its left symbol is gone, or the combined
+ * length has changed because one of the two was joined in the meantime. */
 static void join(struct work *w, const struct pair *p)
 {
 	struct symbol *a = &w->symbol[p->left], *b;
@@ -239,7 +239,7 @@ static void split(struct work *w)
 	w->n_symbols = n;
 }
 
-/* The ids of the bytes of a symbol that is no piece. */
+/* Appends the ids of the bytes of a symbol that is not a piece. */
 static int fall_back(const struct work *w, const struct symbol *s, int *ids,
                      size_t *n, struct wl_error *err)
 {
@@ -274,8 +274,8 @@ static int emit(const struct work *w, int *ids, size_t *n,
 	return 0;
 }
 
-int bpe_word(const struct bpe *m, const char *word, size_t len,
-                int *ids, size_t *n, struct wl_error *err)
+int bpe_word(const struct bpe *m, const char *word, size_t len, int *ids,
+             size_t *n, struct wl_error *err)
 {
 	struct work w = { .m = m, .word = word, .len = len };
 	int rc;
@@ -288,8 +288,8 @@ int bpe_word(const struct bpe *m, const char *word, size_t len,
 			return 0;
 		}
 	}
-	/* A join takes one pair from the heap and adds two, so less than two
-	 * pairs per symbol ever wait. */
+	/* A join removes one pair from the heap and adds at most two, so the
+	 * heap never reaches two pairs per symbol. */
 	w.symbol = wl_malloc(len, sizeof *w.symbol);
 	w.heap = wl_malloc(len, 2 * sizeof *w.heap);
 	split(&w);

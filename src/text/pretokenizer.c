@@ -1,6 +1,6 @@
-/* The published patterns by which families of tokenizers cut a text into
- * words, and Unicode's normal form C (UAX 15). PCRE2 matches the
- * patterns, utf8proc knows the decompositions; either may be missing. */
+/* The published patterns with which families of tokenizers cut a text into
+ * words, and Unicode's normal form C (UAX #15). PCRE2 matches the patterns and
+ * utf8proc has the tables of decompositions; either may be missing. */
 #include "config.h"
 #include "text/pretokenizer.h"
 
@@ -18,14 +18,14 @@
 
 #ifdef HAVE_PCRE2
 
-/* Unicode's White_Space, which is what the patterns mean by \s. PCRE2's own
- * \s has U+180E too. */
+/* Unicode's White_Space property, which the patterns call \s. PCRE2's own \s
+ * includes U+180E too. */
 #define SPACE "\\x{9}-\\x{d}\\x{20}\\x{85}\\x{a0}\\x{1680}\\x{2000}-\\x{200a}" \
 	"\\x{2028}\\x{2029}\\x{202f}\\x{205f}\\x{3000}"
 
 #define CONTRACTIONS "'s|'t|'re|'ve|'m|'ll|'d"
 
-/* What Llama 3 and Qwen2 share, but for how many digits make a word. */
+/* The pattern of Llama 3 and Qwen2, which differ only in the digits. */
 #define LLAMA3(digits) \
 	"(?i:" CONTRACTIONS ")|" \
 	"[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" \
@@ -35,8 +35,9 @@
 	"[" SPACE "]+(?![^" SPACE "])|" \
 	"[" SPACE "]+"
 
-/* GPT-2's but for digits. White space is kept together up to where the text
- * ends, or one of the characters in end begins. */
+/* GPT-2's pattern with its digits as a parameter. The negative look-ahead keeps
+ * trailing white space in one word at the end of the text, and also before a
+ * character of class `end`. */
 #define GPT2(digits, end) \
 	CONTRACTIONS "|" \
 	" ?\\p{L}+|" \
@@ -45,8 +46,8 @@
 	"[" SPACE "]+(?![^" SPACE end "])|" \
 	"[" SPACE "]+"
 
-/* SmolLM's tokenizer cuts the text at digits first, and what is between them
- * by GPT-2's pattern, for which the text ends before a digit. */
+/* SmolLM's tokenizer first isolates digits and then applies GPT-2's pattern to
+ * the text between them, so that pattern sees the text end before a digit. */
 static const char *const pattern[WORDS_NKINDS] = {
 	[WORDS_GPT2] = GPT2(" ?\\p{N}+", ""),
 	[WORDS_SMOLLM] = GPT2("\\p{N}", "\\p{N}"),
@@ -89,7 +90,7 @@ struct pretokenizer *pretokenizer_new(enum word_split split,
 		pretokenizer_free(s);
 		return NULL;
 	}
-	/* Where there is no JIT the interpreter finds the same words. */
+	/* Without JIT support the interpreter finds the same words. */
 	pcre2_jit_compile(s->code, PCRE2_JIT_COMPLETE);
 	s->match = pcre2_match_data_create(1, NULL);
 	if (!s->match)
@@ -106,13 +107,13 @@ void pretokenizer_free(struct pretokenizer *s)
 	free(s);
 }
 
-/* The patterns hold no nested repeats: each alternative runs over its
- * characters once and goes back over them once at most, and what white space
- * it ran over is in the word it finds. So time is linear in the words. */
+/* Time is linear in the length of the word: the patterns have no nested
+ * repeats, so each alternative scans its characters once and backtracks over
+ * them at most once. */
 size_t pretokenizer_word(const struct pretokenizer *s, const char *section,
                          size_t len, size_t at, struct wl_error *err)
 {
-	/* Without this PCRE2 would check the whole section for every word. */
+	/* NO_UTF_CHECK: else PCRE2 validates the whole section each time. */
 	int rc = pcre2_match(s->code, (PCRE2_SPTR)section, len, at,
 	                     PCRE2_NO_UTF_CHECK, s->match, NULL);
 	const PCRE2_SIZE *span = pcre2_get_ovector_pointer(s->match);
@@ -188,13 +189,14 @@ static bool is_ascii(const char *text, size_t len)
 
 #define NFC (UTF8PROC_STABLE | UTF8PROC_COMPOSE)
 
-/* Characters that one character decomposes to: Unicode's most is 4. */
-#define MOST 32
+/* Bound on the characters that one character decomposes to; Unicode has at most
+ * 4. */
+#define MAX_DECOMPOSED 32
 
 struct mark {
 	utf8proc_int32_t c;
-	int class;    /* canonical combining class; 0: no mark */
-	size_t order; /* keeps marks of one class in their order */
+	int class;    /* canonical combining class; 0: not a mark */
+	size_t order; /* original index: keeps the sort stable */
 };
 
 static int compare_mark(const void *a, const void *b)
@@ -206,7 +208,8 @@ static int compare_mark(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
-/* All characters of the text, decomposed, in *c (the caller frees it). */
+/* Stores the decomposed characters of the text in *c, which the caller frees.
+ * Returns their number. */
 static size_t decompose(const char *text, size_t len, utf8proc_int32_t **c)
 {
 	size_t n = 0, room = 0;
@@ -216,19 +219,20 @@ static size_t decompose(const char *text, size_t len, utf8proc_int32_t **c)
 		utf8proc_int32_t one;
 		int unused;
 
-		if (room - n < MOST) {
-			room = 2 * room + len + MOST;
+		if (room - n < MAX_DECOMPOSED) {
+			room = 2 * room + len + MAX_DECOMPOSED;
 			*c = wl_realloc(*c, room, sizeof **c);
 		}
 		at += utf8proc_iterate((const utf8proc_uint8_t *)text + at,
 		                       len - at, &one);
-		n += utf8proc_decompose_char(one, *c + n, MOST, NFC, &unused);
+		n += utf8proc_decompose_char(one, *c + n, MAX_DECOMPOSED, NFC,
+		                             &unused);
 	}
 	return n;
 }
 
-/* Brings each run of combining marks into canonical order. utf8proc would do
- * it in quadratic time. */
+/* Sorts each run of combining marks into canonical order. utf8proc's own sort
+ * takes quadratic time. */
 static void order_marks(utf8proc_int32_t *c, size_t n)
 {
 	struct mark *run = wl_malloc(n, sizeof *run);
@@ -266,7 +270,7 @@ char *text_nfc(const char *text, size_t len, size_t *out_len,
 		return copy_text(text, len, out_len);
 	n = decompose(text, len, &c);
 	order_marks(c, n);
-	/* Needs room for a NUL at the end, which decompose has left. */
+	/* Writes a NUL at the end, for which decompose has left room. */
 	bytes = utf8proc_reencode(c, n, NFC);
 	if (bytes < 0) {
 		wl_error_set(err, "text: cannot be brought to NFC: %s",

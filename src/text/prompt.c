@@ -11,7 +11,8 @@
 /* Text that the default model continues well. */
 #define DEFAULT_PROMPT "My son,"
 
-/* A copy for a message, cut, without control characters. */
+/* Copies text[len] for use in a message: truncated to size, and with control
+ * characters masked. */
 static void copy_shown(char *to, size_t size, const char *text, size_t len)
 {
 	size_t n = len < size ? len : size - 1;
@@ -70,8 +71,8 @@ static int take_text(struct prompt *p, const struct options *o,
 
 #define BLANKS " \t\r\n"
 
-/* The item at *at, up to a comma or the end, without blanks around it, as an
- * id below n_vocab; *at moves to what ended it. */
+/* Parses the item at *at, which ends at a comma or the end of the string, as an
+ * id below n_vocab; blanks around it are skipped. *at moves to its end. */
 static int read_id(const char **at, int n_vocab, int *id, struct wl_error *err)
 {
 	const char *item = *at + strspn(*at, BLANKS);
@@ -119,7 +120,7 @@ static int read_ids(struct prompt *p, const char *list, int n_vocab,
 	return 0;
 }
 
-/* What the ids say, as it is printed before the continuation. */
+/* Decodes the ids to the text that is printed before the continuation. */
 static void decode(struct prompt *p, const struct tokenizer *t)
 {
 	size_t room = 0;
@@ -139,8 +140,9 @@ static void decode(struct prompt *p, const struct tokenizer *t)
 	}
 }
 
-/* --- Both --- */
+/* --- Text or ids --- */
 
+/* Remembers the first special token that was encoded as plain text. */
 static void name_special(struct prompt *p, const struct tokenizer *t)
 {
 	size_t len;

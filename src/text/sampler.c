@@ -10,20 +10,20 @@
 struct candidate {
 	float logit;
 	int id;
-	double weight; /* probability up to a common factor; the best has 1 */
+	double weight; /* unnormalized probability; the best one has 1 */
 };
 
 double sampler_uniform(uint64_t seed, uint64_t step)
 {
-	/* SplitMix64 adds a constant to its state before every output, so
-	 * the state of any step is at hand without the steps before it. */
+	/* SplitMix64 adds a constant to its state before each output, so the
+	 * state at any step can be computed directly. */
 	uint64_t z = uniform_mix(seed + (step + 1) *
 	                         UINT64_C(0x9e3779b97f4a7c15));
 
 	return (z >> 11) * 0x1p-53;
 }
 
-/* NaN would break every order; it ranks with what is never chosen. */
+/* NaN has no order; it ranks as minus infinity, which is never chosen. */
 static float ranked(float logit)
 {
 	return isnan(logit) ? -INFINITY : logit;
@@ -39,8 +39,8 @@ int sampler_argmax(const float *logits, int n)
 	return best;
 }
 
-/* Logit descending, id ascending: a total order, so that qsort's own way of
- * treating ties does not matter. */
+/* Logit descending, id ascending: a total order, so that the result does not
+ * depend on how qsort treats ties. */
 static int compare(const void *a, const void *b)
 {
 	const struct candidate *x = a, *y = b;
@@ -50,7 +50,7 @@ static int compare(const void *a, const void *b)
 	return (x->id > y->id) - (x->id < y->id);
 }
 
-/* All n candidates, ordered; lives in s->scratch. */
+/* All n candidates, sorted; owned by s (s->scratch). */
 static struct candidate *order(struct sampler *s, const float *logits, int n)
 {
 	struct candidate *c;
@@ -66,8 +66,8 @@ static struct candidate *order(struct sampler *s, const float *logits, int n)
 	return c;
 }
 
-/* Weights of c[0..k), their sum in *total. Returns how many are not 0; as c
- * is ordered, these come first. */
+/* Computes the weights of c[0..k) and their sum, *total. Returns the number of
+ * nonzero weights, which come first since c is sorted. */
 static int weigh(struct candidate *c, int k, double temperature, double *total)
 {
 	int used = 0;
@@ -76,8 +76,8 @@ static int weigh(struct candidate *c, int k, double temperature, double *total)
 	for (int i = 0; i < k; i++) {
 		double gap = (double)c[i].logit - c[0].logit;
 
-		/* Equal infinities have no gap; an infinite gap is certain
-		 * even at an infinite temperature. */
+		/* Equal infinities would give a NaN gap. An infinite gap
+		 * means weight 0 even at an infinite temperature. */
 		if (c[i].logit == c[0].logit)
 			c[i].weight = 1;
 		else if (isinf(gap))
@@ -90,8 +90,8 @@ static int weigh(struct candidate *c, int k, double temperature, double *total)
 	return used;
 }
 
-/* Length of the shortest prefix, at least 1, whose weights reach limit; their
- * sum in *sum. */
+/* Length, at least 1, of the shortest prefix whose weights sum to limit or
+ * more; k if none does. *sum is the sum of its weights. */
 static int prefix(const struct candidate *c, int k, double limit, double *sum)
 {
 	int i = 0;
@@ -118,7 +118,7 @@ int sampler_choose(struct sampler *s, const float *logits, int n,
 	k = weigh(c, k, s->temperature, &total);
 	if (s->top_p < 1)
 		k = prefix(c, k, s->top_p * total, &total);
-	/* The first candidate at which the running sum passes the mark. */
+	/* Take the first candidate whose running sum exceeds the mark. */
 	mark = sampler_uniform(s->seed, step) * total;
 	sum = c[0].weight;
 	for (int i = 0; i + 1 < k; i++) {

@@ -1,89 +1,52 @@
-/* A text becomes stretches between special pieces, where those are looked for,
- * stretches become sections between the user's pieces, sections become words,
- * words become ids (merge.c). */
+/* Encoding splits a text in four steps: special pieces, if they are looked for,
+ * separate segments; the user's pieces separate the sections of a segment;
+ * the pre-tokenizer cuts a section into words; bpe.c turns words into ids. */
 #include "config.h"
 #include "text/tokenizer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "bpe.h"
 #include "text/pretokenizer.h"
 
-/* A piece that is looked for in a text before anything is joined. */
+/* A piece that is searched for in a text before symbols are joined. */
 struct found_piece {
 	const char *text;
 	size_t len;
 	int id;
-	int shorter; /* index of the longest other one that it starts with; -1:
-	              * none */
+	int shorter; /* index of the longest other piece that is a prefix of
+	              * this one; -1: none */
 	unsigned match; /* set of enum piece_match */
 };
 
-/* Those of some types. */
+/* The pieces of some types, for searching. */
 struct finder {
-	struct found_piece *piece; /* [n], by text, each once */
+	struct found_piece *piece; /* [n], sorted by text, no duplicates */
 	int n;
-	bool starts[256];          /* whether any starts with this byte */
+	bool starts[256];          /* whether a piece starts with this byte */
 };
 
 struct tokenizer {
 	char *name;
 	struct vocab vocab;
-	struct bpe *merger;
-	struct pretokenizer *splitter; /* NULL: a section is one word */
+	struct bpe *bpe;
+	struct pretokenizer *pretokenizer; /* NULL: a section is one word */
 	struct finder user, special;
 };
 
-/* A text on its way to ids, a stretch at a time. */
+/* State of an encoding: the current segment and the ids so far. */
 struct encoding {
 	const struct tokenizer *t;
-	bool first;   /* whether the stretch starts the text */
-	char *text;   /* [len], the stretch */
+	bool first;   /* whether the segment starts the text */
+	char *text;   /* [len], the segment */
 	size_t len;
 	int *ids;     /* [n] */
 	size_t n, room;
 };
 
-/* --- UTF-8 --- */
-
-/* Length of the UTF-8 character at p, of which left >= 1 bytes are there; 0
- * when it is none, or NUL. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-	/* least number that needs a character of 1, 2, 3, 4 bytes */
-	static const uint32_t min[] = { 0, 1, 0x80, 0x800, 0x10000 };
-	size_t len = p[0] < 0x80 ? 1 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
-	uint32_t c = len == 1 ? p[0] : p[0] & (0xff >> (len + 1));
-
-	if ((p[0] >= 0x80 && p[0] < 0xc0) || p[0] >= 0xf8 || len > left)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (c < min[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 0;
-	return len;
-}
-
-size_t utf8_invalid(const char *text, size_t len)
-{
-	size_t at = 0;
-
-	while (at < len) {
-		size_t n = utf8_length((const unsigned char *)text + at,
-		                       len - at);
-
-		if (n == 0)
-			break;
-		at += n;
-	}
-	return at;
-}
-
-/* --- Pieces that are looked for --- */
+/* --- Searching for pieces --- */
 
 static int compare_text(const void *a, const void *b)
 {
@@ -101,7 +64,7 @@ static int compare_piece(const void *a, const void *b)
 	return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
-/* Bytes that two texts have in common at their start. */
+/* Bytes of the longest common prefix. */
 static size_t common_length(const struct found_piece *a, const char *text,
                             size_t len)
 {
@@ -112,8 +75,8 @@ static size_t common_length(const struct found_piece *a, const char *text,
 	return n;
 }
 
-/* Of piece i and those that it starts with, the longest that the text starts
- * with; -1 when none. */
+/* The longest prefix of the text among piece i and the pieces that are prefixes
+ * of it; -1 when there is none. */
 static int longest_start(const struct finder *f, int i, const char *text,
                          size_t len)
 {
@@ -124,8 +87,8 @@ static int longest_start(const struct finder *f, int i, const char *text,
 	return i;
 }
 
-/* The text by which piece i is looked for. llama2.c's files have BOS and EOS
- * between two line ends. */
+/* Piece i with the text to search for. llama2.c's files put a newline before
+ * and after the texts of BOS and EOS; these are dropped. */
 static struct found_piece text_of(const struct vocab *v, int i)
 {
 	const char *text = v->text + v->offset[i];
@@ -147,8 +110,8 @@ static bool can_be_found(const struct found_piece *p)
 	       utf8_invalid(p->text, p->len) == p->len;
 }
 
-/* Sorts the pieces of the types in the mask; of equal texts the lowest id
- * stays. Those that are not valid UTF-8 are in no text. */
+/* Collects and sorts the pieces whose type is in the mask. Of equal texts the
+ * lowest id is kept. Pieces that are not valid UTF-8 occur in no text. */
 static void finder_init(struct finder *f, const struct vocab *v,
                         unsigned types)
 {
@@ -177,9 +140,9 @@ static void finder_init(struct finder *f, const struct vocab *v,
 	f->n = n;
 }
 
-/* The longest of the pieces at the start of the text; NULL when none is there.
- * All that are there come before the text in order, and the last that does
- * starts with each of them. */
+/* The longest piece that the text starts with; NULL when there is none. The
+ * binary search finds the last piece that sorts at or before the text: every
+ * piece that is a prefix of the text is a prefix of that one too. */
 static const struct found_piece *find_here(const struct finder *f,
                                            const char *text, size_t len)
 {
@@ -200,8 +163,8 @@ static const struct found_piece *find_here(const struct finder *f,
 	return i < 0 ? NULL : &f->piece[i];
 }
 
-/* The first of the pieces at text[*at] or behind it, the longest there; *at
- * moves to where it stands. NULL and the end when there is none. */
+/* The first piece at or after text[*at], the longest at that position; *at
+ * becomes its position. NULL, and *at becomes len, when there is none. */
 static const struct found_piece *find_next(const struct finder *f,
                                            const char *text, size_t len,
                                            size_t *at)
@@ -217,7 +180,7 @@ static const struct found_piece *find_next(const struct finder *f,
 
 /* --- The tokenizer --- */
 
-/* A copy of n elements; a vocabulary without any may have no array. */
+/* A copy of n elements; from may be NULL if n is 0. */
 static void *copy(const void *from, size_t n, size_t size)
 {
 	void *to = wl_malloc(n, size);
@@ -245,21 +208,21 @@ static void copy_vocab(struct vocab *to, const struct vocab *from)
 struct tokenizer *tokenizer_new(const struct vocab *v, const char *name,
                                 struct wl_error *err)
 {
-	struct pretokenizer *splitter = NULL;
+	struct pretokenizer *pretokenizer = NULL;
 	struct tokenizer *t;
 
 	if (vocab_check(v, name, err))
 		return NULL;
 	if (v->split != WORDS_NONE) {
-		splitter = pretokenizer_new(v->split, err);
-		if (!splitter)
+		pretokenizer = pretokenizer_new(v->split, err);
+		if (!pretokenizer)
 			return NULL;
 	}
 	t = wl_calloc(1, sizeof *t);
 	t->name = wl_strdup(name);
-	t->splitter = splitter;
+	t->pretokenizer = pretokenizer;
 	copy_vocab(&t->vocab, v);
-	t->merger = bpe_new(&t->vocab, t->name);
+	t->bpe = bpe_new(&t->vocab, t->name);
 	finder_init(&t->user, &t->vocab, 1u << PIECE_USER);
 	finder_init(&t->special, &t->vocab,
 	            1u << PIECE_CONTROL | 1u << PIECE_UNKNOWN);
@@ -270,8 +233,8 @@ void tokenizer_free(struct tokenizer *t)
 {
 	if (!t)
 		return;
-	bpe_free(t->merger);
-	pretokenizer_free(t->splitter);
+	bpe_free(t->bpe);
+	pretokenizer_free(t->pretokenizer);
 	free(t->user.piece);
 	free(t->special.piece);
 	vocab_fini(&t->vocab);
@@ -298,10 +261,10 @@ static int check_text(const char *text, size_t len, struct wl_error *err)
 	                    bad, (unsigned char)text[bad]);
 }
 
-/* Takes up a stretch of the text: in normal form where the vocabulary wants
- * it. Makes room for its ids: at most one a byte and a space a section, and
- * one of a special piece on either side. */
-static int take_stretch(struct encoding *e, const char *text, size_t len,
+/* Sets e->text to a segment of the text, in NFC if the vocabulary asks for it,
+ * and makes room for its ids: at most one per byte, one per added space, and
+ * one for a special piece on either side. */
+static int start_segment(struct encoding *e, const char *text, size_t len,
                         struct wl_error *err)
 {
 	if (e->t->vocab.nfc) {
@@ -319,7 +282,7 @@ static int take_stretch(struct encoding *e, const char *text, size_t len,
 	return 0;
 }
 
-/* Appends the ids of a section, which no piece of the user's interrupts. */
+/* Appends the ids of a section, which has none of the user's pieces. */
 static int encode_words(struct encoding *e, const char *section, size_t len,
                         struct wl_error *err)
 {
@@ -328,11 +291,11 @@ static int encode_words(struct encoding *e, const char *section, size_t len,
 
 	for (size_t at = 0; at < len; at += word) {
 		word = len;
-		if (t->splitter)
-			word = pretokenizer_word(t->splitter, section, len, at,
-			                     err);
-		if (word == 0 || bpe_word(t->merger, section + at, word,
-		                             e->ids, &e->n, err))
+		if (t->pretokenizer)
+			word = pretokenizer_word(t->pretokenizer, section, len,
+			                         at, err);
+		if (word == 0 || bpe_word(t->bpe, section + at, word, e->ids,
+		                          &e->n, err))
 			return -1;
 	}
 	return 0;
@@ -370,7 +333,7 @@ static int encode_section(struct encoding *e, size_t from, size_t to,
 }
 
 /* Appends the ids of e->text. */
-static int encode_stretch(struct encoding *e, struct wl_error *err)
+static int encode_segment(struct encoding *e, struct wl_error *err)
 {
 	size_t section = 0, at = 0;
 	const struct found_piece *u;
@@ -384,7 +347,7 @@ static int encode_stretch(struct encoding *e, struct wl_error *err)
 	return encode_section(e, section, e->len, err);
 }
 
-/* Whether text[len] is one character of white space. */
+/* Whether text[0..len) is one white-space character. */
 static bool is_space(const char *text, size_t len)
 {
 	static const char *const space[] = {
@@ -400,7 +363,7 @@ static bool is_space(const char *text, size_t len)
 	return false;
 }
 
-/* Where the white space that ends at text[to] starts, not before from. */
+/* Start of the white space that ends at text[to], but at least from. */
 static size_t skip_back(const char *text, size_t from, size_t to)
 {
 	for (size_t at = to; at > from;) {
@@ -414,7 +377,7 @@ static size_t skip_back(const char *text, size_t from, size_t to)
 	return to;
 }
 
-/* Where the white space that starts at text[at] ends. */
+/* End of the white space that starts at text[at]. */
 static size_t skip_ahead(const char *text, size_t at, size_t len)
 {
 	for (size_t next = at; next < len; at = next) {
@@ -425,7 +388,7 @@ static size_t skip_ahead(const char *text, size_t at, size_t len)
 	return at;
 }
 
-/* Appends the ids of the whole text: special is what is looked for in it
+/* Appends the ids of the whole text, in which the pieces of `special` are found
  * first. */
 static int encode_text(struct encoding *e, const struct finder *special,
                        const char *text, size_t len, struct wl_error *err)
@@ -438,10 +401,10 @@ static int encode_text(struct encoding *e, const struct finder *special,
 		p = find_next(special, text, len, &at);
 		end = p && p->match & MATCH_LSTRIP ? skip_back(text, from, at)
 		                                   : at;
-		if (take_stretch(e, text + from, end - from, err))
+		if (start_segment(e, text + from, end - from, err))
 			return -1;
 		e->first = from == 0;
-		rc = encode_stretch(e, err);
+		rc = encode_segment(e, err);
 		free(e->text);
 		if (rc)
 			return rc;
@@ -456,7 +419,7 @@ static int encode_text(struct encoding *e, const struct finder *special,
 	return 0;
 }
 
-/* BOS is not put before a text that starts with it. */
+/* Whether BOS is to be prepended: not to a text that starts with it. */
 static bool wants_bos(const struct tokenizer *t, const struct finder *special,
                       const char *text, size_t len)
 {
@@ -469,7 +432,7 @@ static bool wants_bos(const struct tokenizer *t, const struct finder *special,
 	       !(p && p->id == t->vocab.bos_id && at == 0);
 }
 
-/* What is to be encoded, and the special pieces that are looked for in it. */
+/* A text to encode, and the special pieces to find in it. */
 struct job {
 	const char *text;
 	size_t len;
@@ -531,7 +494,7 @@ const char *tokenizer_decode(const struct tokenizer *t, int prev, int id,
 	WL_ASSERT(id >= 0 && id < v->n);
 	text = v->text + v->offset[id];
 	*len = v->type[id] == PIECE_CONTROL ? 0 : vocab_length(v, id);
-	/* Without BOS bos_id is -1, as prev is at the start of a text. */
+	/* Without BOS bos_id is -1, which equals prev at the start. */
 	if (prev == v->bos_id && v->add_space && *len > 0 && text[0] == ' ') {
 		text++;
 		(*len)--;

@@ -1,5 +1,5 @@
-/* What every vocabulary has, wherever it comes from: pieces, look-up by text,
- * the alphabets in which files write pieces, and checks. */
+/* Vocabularies of any origin: pieces, look-up by text, the alphabets in which
+ * files spell pieces, and checks. */
 #include "config.h"
 #include "text/vocab.h"
 
@@ -28,7 +28,7 @@ const char *word_split_name(enum word_split s)
 	return split_name[s];
 }
 
-/* Index of text among n names; -1 when it is none of them. */
+/* Index of text among n names; -1 when it is not among them. */
 static int name_find(const char *const *name, int n, const char *text)
 {
 	for (int i = 0; i < n; i++)
@@ -155,8 +155,8 @@ struct entry {
 
 struct vocab_index {
 	int n;
-	uint32_t longest;     /* bytes of the longest piece here */
-	struct entry entry[]; /* [n], by text, each once */
+	uint32_t longest;     /* bytes of the longest piece */
+	struct entry entry[]; /* [n], sorted by text, no duplicates */
 };
 
 static int compare_text(const void *a, const void *b)
@@ -175,7 +175,7 @@ static int compare_entry(const void *a, const void *b)
 	return order ? order : (x->id > y->id) - (x->id < y->id);
 }
 
-/* Of equal texts the lowest id stays. */
+/* Of equal texts the lowest id is kept. */
 struct vocab_index *vocab_index_new(const struct vocab *v)
 {
 	struct vocab_index *x = wl_malloc(1, sizeof *x + (size_t)v->n *
@@ -240,9 +240,10 @@ int vocab_merge_id(const struct vocab *v, const struct vocab_index *x,
 	return id;
 }
 
-/* --- The alphabets of other people's files --- */
+/* --- Spellings of pieces in foreign files --- */
 
-/* Value of a hexadecimal digit as SentencePiece writes it; -1 otherwise. */
+/* Value of an upper-case hexadecimal digit, as SentencePiece writes it; -1 for
+ * other characters. */
 static int hex_digit(unsigned char c)
 {
 	if (c >= '0' && c <= '9')
@@ -277,9 +278,9 @@ size_t vocab_plain_spaces(char *text, size_t len)
 	return to;
 }
 
-/* GPT-2 writes a byte as the character of the same number where that is
- * printable and no space; the others, in order (0x00 to 0x20, 0x7F to 0xA0,
- * 0xAD), as U+0100 and up. The byte of a character, or -1. */
+/* GPT-2 writes a byte as the character of the same number if that is printable
+ * and not a space. The other bytes (0x00 to 0x20, 0x7F to 0xA0, 0xAD) become,
+ * in order, U+0100 and up. Returns the byte of a character, or -1. */
 static int byte_of_character(unsigned c)
 {
 	if ((c >= '!' && c <= '~') || (c >= 0xa1 && c <= 0xff && c != 0xad))
@@ -296,7 +297,7 @@ int vocab_undo_bytes(char *text, size_t len, size_t *to_len)
 	unsigned char *p = (unsigned char *)text;
 	size_t to = 0;
 
-	/* Nothing is changed before all is known to be of the alphabet. */
+	/* The first pass checks, so that text is unchanged on failure. */
 	for (int write = 0; write < 2; write++)
 		for (size_t at = 0; at < len;) {
 			unsigned c = p[at++];
@@ -330,8 +331,8 @@ static int check_piece(const struct vocab *v, int i, const char *name,
 		return wl_error_set(err, "%s: vocabulary piece %d: its score is"
 		                    " not a number", name, i);
 	if (v->match && v->match[i] > MATCH_ALL)
-		return wl_error_set(err, "%s: vocabulary piece %d: unknown way"
-		                    " %d to be found", name, i, v->match[i]);
+		return wl_error_set(err, "%s: vocabulary piece %d: unknown"
+		                    " match flags %d", name, i, v->match[i]);
 	switch (v->type[i]) {
 	case PIECE_NORMAL:
 	case PIECE_UNKNOWN:
@@ -341,30 +342,30 @@ static int check_piece(const struct vocab *v, int i, const char *name,
 	case PIECE_USER:
 		if (vocab_length(v, i) <= WL_MAX_USER_PIECE)
 			return 0;
-		return wl_error_set(err, "%s: vocabulary piece %d is the"
-		                    " user's and %zu bytes long; %d is the most"
-		                    " there may be", name, i,
+		return wl_error_set(err, "%s: vocabulary piece %d is"
+		                    " user-defined and %zu bytes long; at most"
+		                    " %d are supported", name, i,
 		                    vocab_length(v, i), WL_MAX_USER_PIECE);
 	case PIECE_BYTE:
 		if (vocab_length(v, i) == 1)
 			return 0;
-		return wl_error_set(err, "%s: vocabulary piece %d is a byte,"
-		                    " yet %zu bytes long", name, i,
+		return wl_error_set(err, "%s: vocabulary piece %d is a byte"
+		                    " piece, but %zu bytes long", name, i,
 		                    vocab_length(v, i));
 	}
 	return wl_error_set(err, "%s: vocabulary piece %d: unknown type %d",
 	                    name, i, v->type[i]);
 }
 
-/* A merge's pair of ids, and where it stands. */
-struct place {
+/* A merge's pair of ids and its index. */
+struct indexed_pair {
 	uint64_t pair;
 	uint32_t at;
 };
 
-static int compare_place(const void *a, const void *b)
+static int compare_pair(const void *a, const void *b)
 {
-	const struct place *x = a, *y = b;
+	const struct indexed_pair *x = a, *y = b;
 
 	if (x->pair != y->pair)
 		return x->pair < y->pair ? -1 : 1;
@@ -374,11 +375,11 @@ static int compare_place(const void *a, const void *b)
 uint32_t vocab_merge_twice(const struct vocab *v)
 {
 	uint32_t n = v->n_merges, twice = n;
-	struct place *p = wl_malloc(n, sizeof *p);
+	struct indexed_pair *p = wl_malloc(n, sizeof *p);
 
 	for (uint32_t i = 0; i < n; i++)
-		p[i] = (struct place){ vocab_merge_pair(v, i), i };
-	qsort(p, n, sizeof *p, compare_place);
+		p[i] = (struct indexed_pair){ vocab_merge_pair(v, i), i };
+	qsort(p, n, sizeof *p, compare_pair);
 	for (uint32_t i = 1; i < n; i++)
 		if (p[i].pair == p[i - 1].pair && p[i].at < twice)
 			twice = p[i].at;
@@ -386,7 +387,7 @@ uint32_t vocab_merge_twice(const struct vocab *v)
 	return twice;
 }
 
-/* No two rules for one pair. */
+/* No pair may have two merges. */
 static int check_pairs(const struct vocab *v, const char *name,
                        struct wl_error *err)
 {
@@ -395,12 +396,13 @@ static int check_pairs(const struct vocab *v, const char *name,
 	if (i == v->n_merges)
 		return 0;
 	return wl_error_set(err, "%s: the merge of vocabulary pieces %u and %u"
-	                    " stands there twice", name,
+	                    " occurs twice", name,
 	                    (unsigned)v->merge[2 * (size_t)i],
 	                    (unsigned)v->merge[2 * (size_t)i + 1]);
 }
 
-/* Symbols have the ids that the index gives: a rule for others is dead. */
+/* Symbols only ever have ids that the index returns, so a merge of another id
+ * could never apply. */
 static int check_merge(const struct vocab *v, const struct vocab_index *x,
                        uint32_t i, const char *name, struct wl_error *err)
 {
@@ -413,12 +415,12 @@ static int check_merge(const struct vocab *v, const struct vocab_index *x,
 			                    name, i, id, v->n);
 		if (vocab_index_find(x, v->text + v->offset[id],
 		                     vocab_length(v, id)) != (int)id)
-			return wl_error_set(err, "%s: merge %u: piece %u is"
-			                    " none that a text can have", name,
-			                    i, id);
+			return wl_error_set(err, "%s: merge %u: piece %u"
+			                    " cannot occur in a text", name, i,
+			                    id);
 	}
 	if (vocab_merge_id(v, x, i) < 0)
-		return wl_error_set(err, "%s: merge %u: pieces %u and %u make"
+		return wl_error_set(err, "%s: merge %u: pieces %u and %u form"
 		                    " no piece", name, i,
 		                    v->merge[2 * (size_t)i],
 		                    v->merge[2 * (size_t)i + 1]);
@@ -433,8 +435,8 @@ static int check_merges(const struct vocab *v, const char *name,
 
 	if (v->n_merges == 0)
 		return 0;
-	/* Pairs first: looking at a pair takes time by the pieces' length,
-	 * which may not be asked for again and again. */
+	/* Refuse duplicates first: checking a merge takes time proportional to
+	 * the pieces' lengths, which a hostile file could repeat at will. */
 	if (check_pairs(v, name, err))
 		return -1;
 	x = vocab_index_new(v);
@@ -460,13 +462,13 @@ static int check_kind(const struct vocab *v, const char *name,
 		return 0;
 	if (v->split != WORDS_NONE)
 		return wl_error_set(err, "%s: the word split %s needs a"
-		                    " vocabulary with merges, yet its kind is"
+		                    " vocabulary with merges, but its kind is"
 		                    " %s", name, word_split_name(v->split),
 		                    vocab_kind_name(v->kind));
 	if (v->n_merges > 0)
 		return wl_error_set(err, "%s: a vocabulary of kind %s has"
-		                    " scores and no merges, yet there are %u",
-		                    name, vocab_kind_name(v->kind),
+		                    " scores, not merges, but there are %u"
+		                    " merges", name, vocab_kind_name(v->kind),
 		                    v->n_merges);
 	return 0;
 }
@@ -474,9 +476,9 @@ static int check_kind(const struct vocab *v, const char *name,
 int vocab_check(const struct vocab *v, const char *name, struct wl_error *err)
 {
 	if (v->n < 1)
-		return wl_error_set(err, "%s: a vocabulary of %d pieces", name,
-		                    v->n);
-	/* Offsets that never go back stay within text, offset[n] bytes. */
+		return wl_error_set(err, "%s: the vocabulary has %d pieces",
+		                    name, v->n);
+	/* Offsets that never decrease stay within text[offset[n]]. */
 	for (int i = 0; i < v->n; i++)
 		if (check_piece(v, i, name, err))
 			return -1;
