@@ -51,8 +51,8 @@ struct shares {
 static struct shares shares_of(const struct sram_peak *p,
                                const struct model *m)
 {
-	uint64_t layered = p->held[SRAM_WEIGHTS] + p->held[SRAM_KV];
-	uint64_t vocab = p->held[SRAM_VOCAB];
+	uint64_t layered = p->allocated[SRAM_WEIGHTS] + p->allocated[SRAM_KV];
+	uint64_t vocab = p->allocated[SRAM_VOCAB];
 
 	return (struct shares){ .layers = m->n_layers,
 	                        .layer = layered / m->n_layers,
@@ -172,7 +172,7 @@ static enum sram largest(const struct sram_peak *p)
 	enum sram max = 0;
 
 	for (int i = 1; i < NSRAM; i++)
-		if (p->held[i] > p->held[max])
+		if (p->allocated[i] > p->allocated[max])
 			max = i;
 	return max;
 }
@@ -258,8 +258,8 @@ static struct shares with_rows(const struct account *a, uint64_t row)
 	uint64_t score = cost_bytes(l, h.group * heads_max(&h));
 	uint64_t scores = score * kvcache_max(&w->cache, w->cache.max_tokens);
 
-	p.total -= p.held[SRAM_KV] + p.held[SRAM_BUFFERS] + scores;
-	p.held[SRAM_KV] = 0;
+	p.total -= p.allocated[SRAM_KV] + p.allocated[SRAM_BUFFERS] + scores;
+	p.allocated[SRAM_KV] = 0;
 	struct shares s = shares_of(&p, w->model);
 
 	s.layer += row * cost_bytes(l, 2 * (uint64_t)partition_max(&h.kv));

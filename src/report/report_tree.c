@@ -189,7 +189,7 @@ static json_t *sram_of(const struct report *r, enum phase p)
 	             (int64_t)device_usable_sram(ledger(r)->device));
 	tree_put_text(o, "operator", in_operator ? op_name(a->peak.op) : NULL);
 	for (int i = 0; i < NSRAM; i++)
-		tree_put_int(held, sram_name(i), a->peak.held[i]);
+		tree_put_int(held, sram_name(i), a->peak.allocated[i]);
 	tree_put(o, "held", held);
 	return o;
 }

@@ -79,7 +79,7 @@ static void pass_prefill(struct inference *w, const struct dry_request *r)
 static void enter(struct trial *t, struct inference *w, enum phase p)
 {
 	ledger_phase(&w->ledger, p);
-	memcpy(t->held, w->ledger.held, sizeof t->held);
+	memcpy(t->allocated, w->ledger.allocated, sizeof t->allocated);
 }
 
 /* What the phase took so far. */
@@ -195,9 +195,9 @@ static struct sram_peak peak_beside(const struct trial *t,
 	struct sram_peak peak = t->peak;
 
 	for (int i = 0; i < NSRAM; i++) {
-		uint64_t more = w->ledger.held[i] - t->held[i];
+		uint64_t more = w->ledger.allocated[i] - t->allocated[i];
 
-		peak.held[i] += more;
+		peak.allocated[i] += more;
 		peak.total += more;
 	}
 	return peak;

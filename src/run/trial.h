@@ -28,7 +28,7 @@ struct trial {
 	/* Bytes of the fullest core as the phase begins, and at its fullest
 	 * moment, beside the largest grid of the other phase: then it is least.
 	 */
-	uint64_t held[NSRAM];
+	uint64_t allocated[NSRAM];
 	struct sram_peak peak;
 	struct shortfall lack;
 };
