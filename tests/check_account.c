@@ -1540,8 +1540,8 @@ START_TEST(what_cannot_be_counted_is_refused)
 	snprintf(path, sizeof path, "%s/shape.json", dir);
 	write_shape(path, 2, 100, 4500);
 	ck_assert_int_eq(try_dry_run(path, false, 2, 1 << 20, &err), -1);
-	ck_assert_str_eq(err.text, "option --dry-run: so large a request "
-	                 "cannot be counted in 64 bits");
+	ck_assert_str_eq(err.text, "option --dry-run: the request is too large "
+	                 "to be counted in 64 bits");
 	err.text[0] = 0;
 	ck_assert_int_eq(try_dry_run(path, false, 2, 1 << 17, &err), 0);
 	write_shape(path, 3, 1, 4);
