@@ -326,8 +326,9 @@ static bool fits(const struct model *m, const struct sram_peak *peak, int n,
                  double room)
 {
 	int left = m->n_layers;
-	double layered = peak->held[SRAM_WEIGHTS] + peak->held[SRAM_KV];
-	double layer = layered / left, vocab = peak->held[SRAM_VOCAB];
+	double layered = peak->allocated[SRAM_WEIGHTS] +
+	                 peak->allocated[SRAM_KV];
+	double layer = layered / left, vocab = peak->allocated[SRAM_VOCAB];
 	double each = peak->total - layered - vocab;
 	double end = m->tied ? vocab : vocab / 2;
 
@@ -528,7 +529,7 @@ static uint64_t buffers_of_rows(const struct run *r, uint64_t row)
 
 	EACH_OP(o) {
 		uint64_t held = r->inference.ledger.sram[PHASE_DECODE][o] +
-		                p->held[SRAM_BUFFERS];
+		                p->allocated[SRAM_BUFFERS];
 
 		if (o != OP_SCORES && held > p->total + max)
 			max = held - p->total;
@@ -545,12 +546,12 @@ static struct sram_peak peak_of_rows(const struct run *r, uint64_t row)
 	uint64_t size = wl_type_size(r->request.type);
 	uint64_t score = model_group(&r->model) * heads_max(&h) * size;
 
-	p.total -= p.held[SRAM_KV] + p.held[SRAM_BUFFERS] + score *
+	p.total -= p.allocated[SRAM_KV] + p.allocated[SRAM_BUFFERS] + score *
 	           ceil_div(r->request.prompt_tokens + r->request.new_tokens,
 	                    r->request.decode.rows);
-	p.held[SRAM_KV] =
+	p.allocated[SRAM_KV] =
 		row * r->model.n_layers * 2 * partition_max(&h.kv) * size;
-	p.total += p.held[SRAM_KV] + row * score + buffers_of_rows(r, row);
+	p.total += p.allocated[SRAM_KV] + row * score + buffers_of_rows(r, row);
 	return p;
 }
 
@@ -1133,12 +1134,12 @@ START_TEST(weights_are_all_held)
 	run_start(&r);
 	for (int p = PHASE_PREFILL; p <= PHASE_DECODE; p += 2) {
 		const struct sram_peak *peak = &r.account.phase[p].peak;
-		double weights = peak->held[SRAM_WEIGHTS] * 120. * 120 / 2;
-		double ends = peak->held[SRAM_VOCAB] * 120. * 120 / 2;
+		double weights = peak->allocated[SRAM_WEIGHTS] * 120. * 120 / 2;
+		double ends = peak->allocated[SRAM_VOCAB] * 120. * 120 / 2;
 
 		ck_assert(weights >= layers && weights <= 1.08 * layers);
 		ck_assert(ends >= vocab && ends <= 1.08 * vocab);
-		ck_assert_uint_gt(peak->held[SRAM_KV], 0);
+		ck_assert_uint_gt(peak->allocated[SRAM_KV], 0);
 	}
 	run_end(&r);
 }
@@ -1182,11 +1183,11 @@ START_TEST(vectors_are_held_in_both_forms)
 			uint64_t vocab = ceil_div(m->dim, side[k]) *
 				ceil_div(m->vocab_size, side[k]);
 
-			ck_assert_uint_eq(p->held[SRAM_WEIGHTS],
+			ck_assert_uint_eq(p->allocated[SRAM_WEIGHTS],
 			                  m->n_layers * size *
 			                  (layer_elements(m, side[k]) +
 			                   2 * norm + bias));
-			ck_assert_uint_eq(p->held[SRAM_VOCAB], size *
+			ck_assert_uint_eq(p->allocated[SRAM_VOCAB], size *
 			                  ((m->tied ? 1 : 2) * vocab + norm));
 		}
 		run_end(&r);
@@ -1294,7 +1295,7 @@ START_TEST(decode_holds_its_vectors)
 			ceil_div(m->vocab_size, side);
 
 		run_start(&r);
-		ck_assert_uint_eq(r.account.phase[PHASE_DECODE].peak.held[
+		ck_assert_uint_eq(r.account.phase[PHASE_DECODE].peak.allocated[
 			SRAM_ACTIVATIONS], n * wl_type_size(r.request.type));
 		run_end(&r);
 	}
@@ -1539,8 +1540,8 @@ START_TEST(what_cannot_be_counted_is_refused)
 	snprintf(path, sizeof path, "%s/shape.json", dir);
 	write_shape(path, 2, 100, 4500);
 	ck_assert_int_eq(try_dry_run(path, false, 2, 1 << 20, &err), -1);
-	ck_assert_str_eq(err.text, "option --dry-run: so large a request "
-	                 "cannot be counted in 64 bits");
+	ck_assert_str_eq(err.text, "option --dry-run: the request is too large "
+	                 "to be counted in 64 bits");
 	err.text[0] = 0;
 	ck_assert_int_eq(try_dry_run(path, false, 2, 1 << 17, &err), 0);
 	write_shape(path, 3, 1, 4);
@@ -1569,7 +1570,7 @@ static struct charge bench(const struct run *r, const char *kernel, int side,
 	              err.text);
 	c = b.ledger.row[PHASE_LOAD][0];
 	for (int i = 0; i < NSRAM; i++)
-		ck_assert_uint_eq(b.ledger.held[i], 0);
+		ck_assert_uint_eq(b.ledger.allocated[i], 0);
 	bench_fini(&b);
 	c.runs = 0;
 	return c;

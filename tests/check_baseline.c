@@ -65,7 +65,7 @@ static void run(struct run *r, const struct baseline *b, int prompt, int steps)
 
 	ledger_init(&r->ledger, &r->device, r->type,
 	            rows > cols ? rows : cols);
-	r->ledger.folds = true;
+	r->ledger.repeats_layers = true;
 	if (prompt) {
 		ledger_phase(&r->ledger, PHASE_PREFILL);
 		b->prefill(&r->ledger, &r->model, r->grid, prompt);
@@ -92,7 +92,7 @@ static double time_of(struct run r, const char *system, enum phase p,
 
 	ck_assert_ptr_nonnull(b);
 	ledger_init(&r.ledger, &r.device, r.type, 2000);
-	r.ledger.folds = true;
+	r.ledger.repeats_layers = true;
 	ledger_phase(&r.ledger, p);
 	(p == PHASE_PREFILL ? b->prefill : b->decode)(&r.ledger, &r.model,
 	                                              r.grid, tokens);
@@ -447,7 +447,7 @@ static void check_phase(const struct run *r, enum phase p, uint64_t macs,
 	ck_assert_int_eq(c.word_hops > 0, cores > 1);
 	ck_assert_int_eq(c.path_hops > 0, cores > 1);
 	/* At least an even share of the FFN's weights. */
-	ck_assert_uint_ge(r->ledger.peak[p].held[SRAM_WEIGHTS] * cores,
+	ck_assert_uint_ge(r->ledger.peak[p].allocated[SRAM_WEIGHTS] * cores,
 	                  r->model.n_layers * wl_type_size(r->type) *
 	                  3ull * r->model.dim * r->model.hidden_dim);
 }
@@ -463,7 +463,7 @@ static void check_run(struct run *r, const struct baseline *b, int prompt)
 	check_phase(r, PHASE_PREFILL, macs_of(m, prompt, prompt), asks);
 	check_phase(r, PHASE_DECODE, next, asks);
 	for (int i = 0; i < NSRAM; i++)
-		ck_assert_uint_eq(r->ledger.held[i], 0);
+		ck_assert_uint_eq(r->ledger.allocated[i], 0);
 	ck_assert_uint_eq(r->ledger.repeat, 1);
 	ledger_fini(&r->ledger);
 }
@@ -510,7 +510,7 @@ START_TEST(folding_changes_nothing)
 		r.model.n_layers = 5;
 		for (int folds = 0; folds < 2; folds++) {
 			ledger_init(&r.ledger, &r.device, r.type, 100);
-			r.ledger.folds = folds;
+			r.ledger.repeats_layers = folds;
 			b->prefill(&r.ledger, &r.model, r.grid, 20);
 			c[folds] = ledger_total(&r.ledger, PHASE_LOAD);
 			ledger_fini(&r.ledger);

@@ -42,7 +42,7 @@ static void open_place(struct place *p, int rows, int cols, enum wl_type type)
 static void close_place(struct place *p)
 {
 	for (int i = 0; i < NSRAM; i++)
-		ck_assert_uint_eq(p->ledger.held[i], 0);
+		ck_assert_uint_eq(p->ledger.allocated[i], 0);
 	grid_fini(&p->grid);
 	ledger_fini(&p->ledger);
 }
@@ -589,7 +589,8 @@ static void start_over(struct place *p)
 	charged(p);
 	p->ledger.sram[0][0] = 0;
 	p->ledger.routes[0][0] = 0;
-	memset(p->ledger.rooted[0][0], 0, sizeof p->ledger.rooted[0][0]);
+	memset(p->ledger.source_paths[0][0], 0,
+	       sizeof p->ledger.source_paths[0][0]);
 	for (int a = 0; a < 2; a++)
 		memset(p->ledger.link[0][a], 0, MOST * sizeof(uint64_t));
 }
@@ -901,7 +902,7 @@ START_TEST(gemv_charges)
 			words[q] = words_of(p.ledger.type, columns[q]);
 		gemv_matrix_init(&s, l, n, WL_F32, SRAM_WEIGHTS);
 		held = k_most * columns[0] * size_of(p.ledger.type);
-		ck_assert_uint_eq(p.ledger.held[SRAM_WEIGHTS], held);
+		ck_assert_uint_eq(p.ledger.allocated[SRAM_WEIGHTS], held);
 		gemv_tree(&s, NULL, NULL);
 
 		struct charge want = allreduce(&p, axis, words);
@@ -1247,7 +1248,7 @@ START_TEST(softmax_charges)
 		                partition_max(&a.tokens);
 		int n = longest_row(&a);
 
-		ck_assert_uint_eq(a.p.ledger.held[SRAM_ACTIVATIONS],
+		ck_assert_uint_eq(a.p.ledger.allocated[SRAM_ACTIVATIONS],
 		                  tiles_bytes(&a.q) + tiles_bytes(&a.o) +
 		                  rows * n * size_of(type));
 		memset(s, 0, sizeof s);

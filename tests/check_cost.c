@@ -408,7 +408,7 @@ START_TEST(layers_fold)
 		uint64_t link[4];
 		struct charge whole;
 
-		ledger.folds = false;
+		ledger.repeats_layers = false;
 		ledger_phase(&ledger, PHASE_PREFILL);
 		ledger_op(&ledger, OP_NORM);
 		charge_layers(n);
@@ -416,10 +416,10 @@ START_TEST(layers_fold)
 		ledger_links(&ledger, PHASE_PREFILL, AXIS_X, 4, link);
 		same(link[2], 5 * (uint64_t)n);
 		same(link[3], 0);
-		ledger.folds = true;
+		ledger.repeats_layers = true;
 		tear_down();
 		set_up();
-		ledger.folds = true;
+		ledger.repeats_layers = true;
 		ledger_phase(&ledger, PHASE_PREFILL);
 		ledger_op(&ledger, OP_NORM);
 		charge_layers(n);
@@ -432,7 +432,7 @@ START_TEST(layers_fold)
 		tear_down();
 		set_up();
 	}
-	ledger.folds = true;
+	ledger.repeats_layers = true;
 	ck_assert(ledger_layer(&ledger, 0, 7));
 	same(ledger.repeat, 7);
 	ck_assert(!ledger_layer(&ledger, 1, 7));
@@ -478,13 +478,13 @@ START_TEST(memory_has_peaks)
 	ledger_op(&ledger, OP_QKV);
 	same(p->total, 150);
 	ck_assert_int_eq(p->op, OP_NORM);
-	same(p->held[SRAM_BUFFERS], 50);
+	same(p->allocated[SRAM_BUFFERS], 50);
 	ledger_alloc(&ledger, SRAM_KV, 31);
 	same(p->total, 151);
 	ck_assert_int_eq(p->op, OP_QKV);
-	same(p->held[SRAM_BUFFERS], 20);
-	same(p->held[SRAM_KV], 31);
-	same(p->held[SRAM_WEIGHTS], 100);
+	same(p->allocated[SRAM_BUFFERS], 20);
+	same(p->allocated[SRAM_KV], 31);
+	same(p->allocated[SRAM_WEIGHTS], 100);
 	same(ledger.sram[PHASE_PREFILL][OP_NORM], 150);
 	same(ledger.sram[PHASE_PREFILL][OP_QKV], 151);
 	/* As full again: the first time stands. */
@@ -500,7 +500,7 @@ START_TEST(memory_has_peaks)
 	same(ledger.sram[PHASE_DECODE][OP_NORM], 51);
 	same(ledger.sram[PHASE_PREFILL][OP_NORM], 150);
 	same(ledger.peak[PHASE_LOAD].total, 100);
-	same(ledger.held[SRAM_BUFFERS], 20);
+	same(ledger.allocated[SRAM_BUFFERS], 20);
 }
 END_TEST
 
@@ -937,7 +937,7 @@ START_TEST(links_carry_all_hops)
 			same(sum, row()->word_hops);
 			same(sum == 0, n == 1);
 			same(row()->cycles == 0, n == 1);
-			same(ledger.held[SRAM_BUFFERS], 0);
+			same(ledger.allocated[SRAM_BUFFERS], 0);
 			same(ledger.sram[0][0], 8 * 7);
 		}
 }

@@ -117,7 +117,7 @@ static void dry_fini(struct dry *d)
 {
 	kvcache_fini(&d->cache);
 	for (int i = 0; i < NSRAM; i++)
-		ck_assert_uint_eq(d->ledger.held[i], 0);
+		ck_assert_uint_eq(d->ledger.allocated[i], 0);
 	grid_fini(&d->grid);
 	ledger_fini(&d->ledger);
 }
@@ -257,12 +257,12 @@ START_TEST(memory_is_held_for_the_fullest_row)
 		struct dry d;
 
 		dry_init(&d, 11, WL_F16, policy);
-		ck_assert_uint_eq(d.ledger.held[SRAM_KV], 0);
+		ck_assert_uint_eq(d.ledger.allocated[SRAM_KV], 0);
 		kvcache_start(&d.cache, 20);
-		ck_assert_uint_eq(d.ledger.held[SRAM_KV], 0);
+		ck_assert_uint_eq(d.ledger.allocated[SRAM_KV], 0);
 		for (int l = 0; l < LAYERS; l++) {
 			kvcache_fill(&d.cache, l, NULL, NULL);
-			ck_assert_uint_eq(d.ledger.held[SRAM_KV], (uint64_t)
+			ck_assert_uint_eq(d.ledger.allocated[SRAM_KV], (uint64_t)
 			                  2 * 2 * (l + 1) * CHANNELS *
 			                  max[policy]);
 		}

@@ -69,7 +69,7 @@ static inline void lab_open(struct lab *lab, MPI_Comm comm, int rows, int cols)
 static inline void lab_check_empty(struct lab *lab)
 {
 	for (int i = 0; i < NSRAM; i++)
-		lab_check(lab, lab->ledger.held[i] == 0, "memory held",
+		lab_check(lab, lab->ledger.allocated[i] == 0, "memory held",
 		          sram_name(i), __LINE__);
 }
 

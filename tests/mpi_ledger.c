@@ -103,7 +103,7 @@ static int account(struct lab *lab, const struct request *r,
 	if (!rc)
 		run_phases(&w, r);
 	CHECK(lab, l->repeat == 1 && !l->overlap.open &&
-	           l->held[SRAM_BUFFERS] == 0);
+	           l->allocated[SRAM_BUFFERS] == 0);
 	copy_books(books, l);
 	inference_fini(&w);
 	return rc;
@@ -143,10 +143,10 @@ static void check_peaks(struct lab *lab, const struct ledger *dry,
 
 		CHECK(lab, a->total == b->total && a->op == b->op);
 		for (int s = 0; s < NSRAM; s++)
-			CHECK(lab, a->held[s] == b->held[s]);
+			CHECK(lab, a->allocated[s] == b->allocated[s]);
 	}
 	for (int s = 0; s < NSRAM; s++)
-		CHECK(lab, dry->held[s] == real->held[s]);
+		CHECK(lab, dry->allocated[s] == real->allocated[s]);
 }
 
 /* Every word's every hop is over a link of the grid, but for those from one

@@ -266,7 +266,7 @@ static uint64_t largest_tile(const struct known *k)
 /* Bytes that the emulated cores hold as `what`. */
 static void check_held(struct lab *lab, enum sram what, uint64_t elements)
 {
-	CHECK(lab, lab->ledger.held[what] ==
+	CHECK(lab, lab->ledger.allocated[what] ==
 	           elements * (lab->ledger.type == WL_F32 ? 4 : 2));
 }
 
@@ -277,9 +277,9 @@ static void check_exchange(struct lab *lab, uint64_t max)
 	uint64_t held = 0;
 
 	for (int i = 0; i < NSRAM; i++)
-		held += lab->ledger.held[i];
+		held += lab->ledger.allocated[i];
 	CHECK(lab, lab->ledger.sram[0][0] == held + 8 * max);
-	CHECK(lab, lab->ledger.held[SRAM_BUFFERS] == 0);
+	CHECK(lab, lab->ledger.allocated[SRAM_BUFFERS] == 0);
 }
 
 static void known_init(struct lab *lab, struct known *k, struct grid *g,
@@ -1287,7 +1287,7 @@ static struct redistribution throw_spread(struct lab *lab, struct grid *g)
 		if (q >= s.local.lo && q < s.local.hi)
 			s.own += s.length[q];
 	}
-	lab->ledger.rooted[0][0][s.l->axis] = 0;
+	lab->ledger.source_paths[0][0][s.l->axis] = 0;
 	return s;
 }
 
@@ -1334,7 +1334,7 @@ static void check_spread(struct lab *lab, const struct redistribution *s,
 
 	while (any && hops > (joints + 1) * reach)
 		joints++;
-	CHECK(lab, lab->ledger.rooted[0][0][s->l->axis] ==
+	CHECK(lab, lab->ledger.source_paths[0][0][s->l->axis] ==
 	           (uint32_t)(any ? s->l->n : 0));
 	for (int p = 0; any && p + 1 < s->l->n; p++) {
 		want.link[want.axis][p] = w.all;

@@ -1,6 +1,6 @@
-/* Trees of JSON values, as reports are made of. A value that is put into an
- * object or array belongs to it; without memory the job ends. Not collective.
- */
+/* Helpers that build the JSON trees of reports. An object or array takes over
+ * the values that are put into it. Running out of memory ends the job. Not
+ * collective. */
 #ifndef WL_JSON_TREE_H
 #define WL_JSON_TREE_H
 
@@ -13,13 +13,14 @@ void tree_append(json_t *array, json_t *v);
 
 void tree_put_int(json_t *object, const char *key, int64_t v);
 void tree_put_bool(json_t *object, const char *key, bool v);
-/* null where v is no finite number. */
+/* A number; null if v is not finite. */
 json_t *tree_real(double v);
 void tree_put_real(json_t *object, const char *key, double v);
-/* null where v is not above 0. */
+/* Puts v if it is positive, else null: for figures where 0 means none. */
 void tree_put_some(json_t *object, const char *key, double v);
-/* What is not UTF-8 loses its bytes above 127; NULL: null. */
+/* A string; if s is not valid UTF-8, bytes above 127 become '?'. */
 json_t *tree_string(const char *s);
+/* Puts a string; null if s is NULL. */
 void tree_put_text(json_t *object, const char *key, const char *s);
 
 #endif

@@ -1,19 +1,18 @@
-/* The report of a run: its account, what was asked for, and what the host
- * took, as a tree of JSON values and as a file of two forms with the same
- * content.
+/* The report of a run: options, account and host figures, as a tree of JSON
+ * values and as a JSON or HDF5 file with the same content.
  *
- * In an HDF5 file objects are groups; strings, integers (int64), reals
- * (double) and booleans (one byte, 0 or 1) are attributes, and what is null is
- * absent. An array of numbers or booleans is a dataset of one dimension, as is
- * an empty array; an array of strings a group whose attributes are named by
- * index. An array of objects is a group with the attribute "rows" and one array
- * for each key (column), "P.ok" for the key ok of objects under the key P. In a
- * column of strings null is absent. A column of numbers or booleans with a null
- * in it is one of doubles, booleans as 0 and 1, in which null is NaN. A
- * column of nulls is absent. "units" is one attribute of the root, a line
- * "field: unit" for each field.
+ * The HDF5 file stores an object as a group. Strings, integers (int64), reals
+ * (double) and booleans (one byte, 0 or 1) are attributes; nulls are left out.
+ * An array of numbers or booleans is a dataset of one dimension, as is an empty
+ * array; an array of strings is a group whose attributes are named by index. An
+ * array of objects is a table: a group with the attribute "rows" and one array
+ * for each key, the column; the column of a key "ok" in nested objects "P" is
+ * "P.ok". Nulls are left out of a column of strings. A column of numbers or
+ * booleans with nulls is stored as doubles: booleans as 0 and 1, nulls as NaN.
+ * A column of nulls is left out. "units" is one attribute of the root, with a
+ * line "field: unit" for each field.
  *
- * On the leader only, not collective. */
+ * Leader only, not collective. */
 #ifndef WL_REPORT_H
 #define WL_REPORT_H
 
@@ -28,22 +27,23 @@
 #include "report/account.h"
 #include "systems/system.h"
 
-/* What the host took for it. */
+/* Figures of the host machine. */
 struct host_times {
-	int ranks;               /* all, of which rows x cols took part */
+	int ranks;               /* of the job; rows x cols of them computed */
 	int rank_rows, rank_cols;
 	struct seating seating;
-	/* Seconds in all and of each phase. */
+	/* Seconds of the whole run and of each phase. */
 	double seconds, load, prefill, transition, decode;
-	double peak_memory;      /* bytes, of the largest rank */
-	bool dry;                /* no tokens were computed */
-	const char *ended_by;    /* "length", "stop token", or a signal's name;
-	                            NULL where dry */
+	double peak_memory;      /* of the rank with the most, bytes */
+	bool dry;                /* a dry run: no tokens were computed */
+	const char *ended_by;    /* "length", "stop token" or a signal's name;
+	                            NULL in a dry run */
 };
 
 #define REPORT_STOPS 8
 
-/* How --grid auto came to its choice. */
+/* The search of --grid auto: grids that were tried, and how many of them were
+ * ruled out for each reason. */
 struct auto_result {
 	int tried, n_stopped;
 	struct {
@@ -52,55 +52,56 @@ struct auto_result {
 	} stopped[REPORT_STOPS];
 };
 
-/* All is borrowed. */
+/* All pointers are borrowed. */
 struct report {
 	const struct account *account;
 	const struct options *options;
 	const struct system *system;
 	const char *model_source;            /* path, or name of a shape */
-	int context;                         /* tokens it may have had */
+	int context;                         /* most tokens it may have */
 	struct host_times host;
-	const struct profile_summary *profile; /* NULL: none was made */
-	const struct auto_result *automatic; /* NULL: grids were named */
+	const struct profile_summary *profile; /* NULL: no --profile */
+	const struct auto_result *automatic; /* NULL: grids were given */
 };
 
 extern const struct output_kind report_output;
 
-/* Whether a report can be written to path: it is OPTIONS_STDOUT; or ends in
- * .json, .h5 or .hdf5, or is a device or pipe, which gets JSON if its name
- * does not say otherwise; and output_check allows it. To be called before the run begins. 0, or -1 and err,
- * which names --report. */
+/* Checks, before the run begins, that a report can be written to path: it is
+ * OPTIONS_STDOUT; or it ends in .json, .h5 or .hdf5 or is a device or pipe
+ * (which gets JSON unless its name ends in .h5 or .hdf5), and output_check
+ * allows it. 0, or -1 with err naming --report. */
 int report_check_path(const char *path, struct wl_error *err);
 
-/* Writes the report, to OPTIONS_STDOUT as JSON, else through a temporary file,
- * so that path holds all of it or what it held before. No file of
- * h5file_create may be open: there is one temporary file at a time. 0, or -1
- * and err. */
+/* Writes the report: to OPTIONS_STDOUT as JSON, else to a temporary file that
+ * then replaces path, so that path never has part of a report. Only one
+ * temporary file can exist at a time: commit or close files of h5file_create
+ * first. 0, or -1 and err. */
 int report_write(const struct report *r, const char *path,
                  struct wl_error *err);
 
-/* The parts of it. The report as a tree, which the caller frees; and a tree
- * to a file, by the ending of its name: any whose "format" has the word
- * report in it. */
+/* The two steps of report_write. report_tree makes the tree; free it with
+ * json_decref. report_save writes any tree whose "format" ends in "report", in
+ * the form that the ending of path selects. 0, or -1 and err. */
 json_t *report_tree(const struct report *r);
 int report_save(json_t *tree, const char *path, struct wl_error *err);
-/* The HDF5 form alone. */
+/* report_save to an HDF5 file. */
 int report_save_h5(json_t *tree, const char *path,
                    struct wl_error *err);
 
-/* Pieces that other reports share: a device and what was changed of it (NULL
- * ends the list), the options of the verb, the libraries; counters and
- * verdicts, put into an object. */
+/* Parts that the reports of other verbs share: the device and the changes made
+ * by --set (a NULL-terminated list); the options of the verb; the versions of
+ * the libraries. The caller owns the trees. */
 json_t *report_device(const struct device *d, const char *const *changes);
 json_t *report_options(const struct options *o);
 json_t *report_versions(void);
+/* Put the counters, or the verdicts, into an object. */
 void report_put_counters(json_t *o, const struct charge *c);
 void report_put_plmr(json_t *o, const struct verdict v[NPLMR]);
 
-/* Where the host's time went; NULL: null. */
+/* The host's profile as a tree, which the caller owns; null if s is NULL. */
 json_t *report_profile(const struct profile_summary *s);
 
-/* Joules by the device's constants, without the envelope. */
+/* Joules by the bottom-up estimate. */
 static inline double report_bottom_up(const struct energy *e)
 {
 	return e->mac + e->sram + e->link + e->idle;

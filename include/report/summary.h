@@ -1,5 +1,5 @@
-/* A report for people, in lines of at most 80 columns that begin with
- * "waferllm: ". On the leader only, not collective. */
+/* The report as text for people, in lines of at most 80 columns that start with
+ * "waferllm: ". Leader only, not collective. */
 #ifndef WL_SUMMARY_H
 #define WL_SUMMARY_H
 
@@ -10,13 +10,13 @@
 
 #define SUMMARY_PREFIX "waferllm: "
 
-/* What was run, what it took in emulated time and energy, what limits it and
- * what is wrong; then, under a heading of their own, the host's figures. The
- * tables follow in a dry run and with --verbose, the host's profile if there
- * is one. */
+/* Prints what was run, its emulated time and energy, what limits it and what is
+ * wrong, then the host's figures under a separate heading. In a dry run and
+ * with --verbose the tables follow; last the host's profile, if there is one.
+ */
 void summary_print(const struct report *r, FILE *out);
 
-/* The tables alone: phases, cores, operators, PLMR. */
+/* Prints the tables only: phases, cores, operators, PLMR. */
 void summary_tables(const struct report *r, FILE *out);
 
 /* Whether the phase took any emulated time. */
@@ -25,8 +25,8 @@ static inline bool summary_has(const struct report *r, enum phase p)
 	return r->account->phase[p].total.cycles > 0;
 }
 
-/* The operator with the most cycles of those whose bits (1 << op) are not in
- * `done`. */
+/* The operator with the most cycles, except those whose bits (1 << op) are set
+ * in `done`. */
 enum op summary_largest(const struct charge row[NOPS], unsigned done);
 
 #endif

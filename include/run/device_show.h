@@ -1,4 +1,5 @@
-/* What `waferllm device` says about devices. Serial, without MPI. */
+/* The verb device: prints the known devices, or the numbers of one. Serial,
+ * without MPI. */
 #ifndef WL_DEVICE_SHOW_H
 #define WL_DEVICE_SHOW_H
 
@@ -6,13 +7,14 @@
 
 #include "base/error.h"
 
-/* A table of the known devices. 0; -1 and err if there are no data, or the
- * first file that is wrong, after all others were shown. */
+/* Prints a table of the known devices. 0; or -1 and err if the data folder is
+ * missing or a file is invalid: err names the first of these, and the table has
+ * all valid ones. */
 int device_list(FILE *out, struct wl_error *err);
 
-/* Every number of one device with its unit, meaning and source; changes: as of
- * device_open, shown as such. Nothing is printed on failure. 0, or -1 and
- * err. */
+/* Prints every number of one device with its unit, meaning and source. changes:
+ * as in device_open; changed numbers are marked. 0; or -1 and err, and nothing
+ * is printed. */
 int device_show(const char *name, const char *const *changes, FILE *out,
                 struct wl_error *err);
 

@@ -1,4 +1,4 @@
-/* What `waferllm info MODEL.h5` says about a checkpoint. */
+/* The verb info: describes a checkpoint. Serial, without MPI. */
 #ifndef WL_INFO_H
 #define WL_INFO_H
 
@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 
-/* Prints format, origin, shape, totals, tokenizer and a table of tensors.
- * Nothing is printed on failure. Serial, without MPI. 0, or -1 and err. */
+/* Prints format, origin, shape, totals, tokenizer and a table of tensors. 0; or
+ * -1 and err, and nothing is printed. */
 int info_print(const char *path, FILE *out, struct wl_error *err);
 
 #endif

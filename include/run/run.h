@@ -1,14 +1,15 @@
-/* The verb run: a prompt goes in, the emulated wafer answers. */
+/* The verb run: the emulated wafer continues a prompt. */
 #ifndef WL_RUN_H
 #define WL_RUN_H
 
 #include "base/error.h"
 #include "base/options.h"
 
-/* Runs as o says. *signal: what cut the text short (signals.h), or 0; told to
- * the leader. Collective over MPI_COMM_WORLD; MPI is initialized and stays so.
- * 0, or -1 on all ranks that took part, with err set on the leader
- * (world rank 0) at least: a user's mistake, nothing was left behind. */
+/* Runs the model as the options say; MPI must be initialized and stays so.
+ * *signal: the signal (signals.h) that ended the answer early, or 0; set on the
+ * leader, world rank 0. Collective over MPI_COMM_WORLD. 0; or -1, for a user's
+ * mistake, on all ranks of the rank grid, with err set at least on the leader
+ * and no files left behind. */
 int run(const struct options *o, int *signal, struct wl_error *err);
 
 #endif

@@ -5,7 +5,7 @@
 
 static uint64_t whole(double cycles)
 {
-	/* What no ledger can hold shows there. */
+	/* A larger value makes ledger_charge set overflow. */
 	return cycles < LEDGER_MAX ? (uint64_t)ceil(cycles - 1e-9)
 	                            : LEDGER_MAX + 1;
 }
@@ -25,11 +25,12 @@ struct wire_words cost_parts(const struct ledger *l, const struct partition *p,
 {
 	int units = p->n / p->unit, large = units % p->parts;
 	uint64_t size = (uint64_t)(units / p->parts) * p->unit * across;
-	uint64_t less = cost_words(l, size);
-	uint64_t more = cost_words(l, size + p->unit * across);
+	uint64_t shorter = cost_words(l, size);
+	uint64_t longer = cost_words(l, size + p->unit * across);
 
-	return (struct wire_words){ large * more + (p->parts - large) * less,
-	                            large ? more : less };
+	return (struct wire_words){
+		large * longer + (p->parts - large) * shorter,
+		large ? longer : shorter };
 }
 
 uint64_t cost_wire(const struct ledger *l, uint64_t words)
@@ -69,7 +70,7 @@ uint64_t cost_start(const struct ledger *l)
 	return whole(l->device->kernel_start);
 }
 
-/* One vector instruction of n elements. */
+/* Cycles of one vector instruction of n elements. */
 static double instruction(const struct ledger *l, uint64_t n)
 {
 	double width = l->device->vector_bytes / wl_type_size(l->type);
@@ -97,7 +98,7 @@ uint64_t cost_gemv(const struct ledger *l, uint64_t k, uint64_t n)
 	return whole(k * instruction(l, n));
 }
 
-/* Two operands are read, one is written. */
+/* Bytes of SRAM traffic: an operation reads two operands and writes one. */
 static uint64_t traffic(const struct ledger *l, uint64_t operations)
 {
 	return cost_bytes(l, 3 * operations);

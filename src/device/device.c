@@ -32,10 +32,11 @@ const struct device_number *device_number(size_t i)
 
 double device_value(const struct device *d, size_t i)
 {
-	return *(const double *)((const char *)d + numbers[i].at);
+	return *(const double *)((const char *)d + numbers[i].offset);
 }
 
-/* The number whose key is the first len bytes of key; N_NUMBERS: none. */
+/* The index of the number whose key is the first len bytes of key; N_NUMBERS if
+ * there is none. */
 static size_t find(const char *key, size_t len)
 {
 	size_t i = 0;
@@ -46,7 +47,8 @@ static size_t find(const char *key, size_t len)
 	return i;
 }
 
-/* Stores a value that is in the number's range; a NaN never is. */
+/* Sets number i; refuses NaN and values out of range. what: the file or option
+ * that the message names. */
 static int store(struct device *d, size_t i, double value, const char *what,
                  struct wl_error *err)
 {
@@ -56,13 +58,14 @@ static int store(struct device *d, size_t i, double value, const char *what,
 		return wl_error_set(err, "%s: \"%s\" is %.10g, but must be"
 		                    " between %.10g and %.10g %s", what,
 		                    n->key, value, n->min, n->max, n->unit);
-	*(double *)((char *)d + n->at) = value;
+	*(double *)((char *)d + n->offset) = value;
 	return 0;
 }
 
 /* --- Files --- */
 
-/* A member that is a string of one line with more than spaces in it. */
+/* The member `key`, which must be a one-line string that is not blank. NULL and
+ * err if it is not. */
 static const char *need_text(const struct jsonfile_at *a, const char *key)
 {
 	const json_t *v = json_object_get(a->object, key);
@@ -160,7 +163,7 @@ static int read_numbers(const struct jsonfile_at *top, struct device *d)
 	return 0;
 }
 
-/* Remarks for people: a string, or an array of them. */
+/* Notes for the reader: a string or an array of strings. */
 static int check_notes(const struct jsonfile_at *a)
 {
 	const json_t *notes = json_object_get(a->object, "notes"), *v;
@@ -254,14 +257,14 @@ int device_set(struct device *d, const char *assignment, struct wl_error *err)
 	if (i == N_NUMBERS)
 		return refuse_key(assignment, len, err);
 	v = strtod(value, &end);
-	/* strtod takes spaces, hexadecimal numbers, nan and inf too. */
+	/* strtod also accepts spaces, hexadecimal numbers, nan and inf. */
 	if (end == value || *end || value[strspn(value, "+-.0123456789eE")])
 		return wl_error_set(err, SET ": %s: \"%.100s\" is not a number",
 		                    numbers[i].key, value);
 	return store(d, i, v, SET, err);
 }
 
-/* --- Between numbers --- */
+/* --- Constraints between numbers --- */
 
 int device_check(const struct device *d, const char *what,
                  struct wl_error *err)

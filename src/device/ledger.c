@@ -7,10 +7,11 @@
 
 #include "base/error.h"
 
+/* Charges between two calls of tick. */
 #define CHARGES_TO_TICK 16
 
 _Static_assert(NROUTES <= 8 * sizeof ((struct ledger *)0)->routes[0][0],
-               "a route for each bit of routes");
+               "routes has a bit for each kind of route");
 
 static const char *const sram_names[] = {
 #define WL_SRAM(id, name) name,
@@ -48,27 +49,27 @@ void ledger_fini(struct ledger *l)
 	memset(l, 0, sizeof *l);
 }
 
-/* Notes the memory held now, for the phase and the operator. */
+/* Updates the memory peaks of the phase and the operator. */
 static void note_sram(struct ledger *l)
 {
 	struct sram_peak *peak = &l->peak[l->phase];
 	uint64_t total = 0;
 
 	for (int i = 0; i < NSRAM; i++)
-		total += l->held[i];
+		total += l->allocated[i];
 	if (total > l->sram[l->phase][l->op])
 		l->sram[l->phase][l->op] = total;
 	if (total <= peak->total)
 		return;
 	peak->total = total;
 	peak->op = l->op;
-	memcpy(peak->held, l->held, sizeof peak->held);
+	memcpy(peak->allocated, l->allocated, sizeof peak->allocated);
 }
 
 void ledger_phase(struct ledger *l, enum phase p)
 {
 	l->phase = p;
-	l->taken = false;
+	l->op_started = false;
 	if (l->observe)
 		l->observe(l->observer, p, NOPS);
 }
@@ -76,12 +77,12 @@ void ledger_phase(struct ledger *l, enum phase p)
 void ledger_kernel(struct ledger *l, enum op op)
 {
 	l->op = op;
-	l->taken = true;
+	l->op_started = true;
 	l->row[l->phase][op].runs += l->repeat;
 	note_sram(l);
 }
 
-/* sum += n * times; false when that is too large. */
+/* sum += n * times; false if the result exceeds LEDGER_MAX. */
 static bool add_one(uint64_t *sum, uint64_t n, uint64_t times)
 {
 	uint64_t more;
@@ -95,7 +96,7 @@ static bool add(struct charge *sum, const struct charge *c, uint64_t times)
 {
 	bool fits = true;
 
-	/* Most charges have few of the counters. */
+	/* Skips zeros: most charges use few of the counters. */
 #define WL_COUNTER(field, unit, help) \
 	if (c->field)                 \
 		fits &= add_one(&sum->field, c->field, times);
@@ -110,23 +111,23 @@ static uint64_t larger(uint64_t a, uint64_t b)
 
 void ledger_charge(struct ledger *l, const struct charge *c)
 {
-	struct overlap *t = &l->overlap;
+	struct overlap *o = &l->overlap;
 	struct charge a = *c;
 
 	if (l->tick && ++l->ticks % CHARGES_TO_TICK == 0)
 		l->tick(l->tick_ctx, l);
 	if (!ledger_listens(l))
 		return;
-	if (t->open) {
+	if (o->open) {
 		uint64_t wire = a.comm_cycles - a.setup_cycles -
 		                a.relay_cycles;
 
-		t->compute += a.compute_cycles;
-		t->setup = larger(a.setup_cycles, t->setup);
-		t->relay += a.relay_cycles;
-		t->wire = larger(wire, t->wire);
-		t->hops = larger(a.path_hops, t->hops);
-		t->stages = larger(a.stages, t->stages);
+		o->compute += a.compute_cycles;
+		o->setup = larger(a.setup_cycles, o->setup);
+		o->relay += a.relay_cycles;
+		o->wire = larger(wire, o->wire);
+		o->hops = larger(a.path_hops, o->hops);
+		o->stages = larger(a.stages, o->stages);
 		a.compute_cycles = a.comm_cycles = 0;
 		a.path_hops = a.stages = 0;
 	}
@@ -137,16 +138,16 @@ void ledger_charge(struct ledger *l, const struct charge *c)
 
 void ledger_op(struct ledger *l, enum op op)
 {
-	const struct charge way = { .comm_cycles = llround(
+	const struct charge start = { .comm_cycles = llround(
 		l->device->operator_start) };
 
 	if (l->observe)
 		l->observe(l->observer, l->phase, op);
-	if (l->taken && l->op == op)
+	if (l->op_started && l->op == op)
 		return;
 	WL_ASSERT(!l->overlap.open);
 	ledger_kernel(l, op);
-	ledger_charge(l, &way);
+	ledger_charge(l, &start);
 }
 
 void ledger_overlap_begin(struct ledger *l)
@@ -157,15 +158,15 @@ void ledger_overlap_begin(struct ledger *l)
 
 void ledger_overlap_end(struct ledger *l)
 {
-	struct overlap t = l->overlap;
-	struct charge c = { .compute_cycles = t.compute,
-	                    .comm_cycles = t.setup + t.relay,
-	                    .path_hops = t.hops,
-	                    .stages = t.stages };
+	struct overlap o = l->overlap;
+	struct charge c = { .compute_cycles = o.compute,
+	                    .comm_cycles = o.setup + o.relay,
+	                    .path_hops = o.hops,
+	                    .stages = o.stages };
 
-	WL_ASSERT(t.open);
-	if (t.wire > t.compute)
-		c.comm_cycles += t.wire - t.compute;
+	WL_ASSERT(o.open);
+	if (o.wire > o.compute)
+		c.comm_cycles += o.wire - o.compute;
 	l->overlap.open = false;
 	ledger_charge(l, &c);
 }
@@ -174,7 +175,7 @@ bool ledger_layer(struct ledger *l, int i, int n)
 {
 	l->layer = i + 1;
 	l->layers = n;
-	if (!l->folds)
+	if (!l->repeats_layers)
 		return true;
 	l->repeat = i == 0 && !l->muted ? n : 0;
 	return l->repeat > 0;
@@ -204,21 +205,21 @@ void ledger_route(struct ledger *l, enum route_kind r)
 
 void ledger_route_each(struct ledger *l, int axis, int n)
 {
-	uint32_t *paths = &l->rooted[l->phase][l->op][axis];
+	uint32_t *paths = &l->source_paths[l->phase][l->op][axis];
 
 	*paths = (uint32_t)n > *paths ? (uint32_t)n : *paths;
 }
 
 void ledger_alloc(struct ledger *l, enum sram what, uint64_t bytes)
 {
-	l->held[what] += bytes;
+	l->allocated[what] += bytes;
 	note_sram(l);
 }
 
 void ledger_free(struct ledger *l, enum sram what, uint64_t bytes)
 {
-	WL_ASSERT(l->held[what] >= bytes);
-	l->held[what] -= bytes;
+	WL_ASSERT(l->allocated[what] >= bytes);
+	l->allocated[what] -= bytes;
 }
 
 void ledger_link(struct ledger *l, int axis, int first, int last,
@@ -236,11 +237,11 @@ void ledger_link(struct ledger *l, int axis, int first, int last,
 void ledger_links(const struct ledger *l, enum phase p, int axis, int n,
                   uint64_t *words)
 {
-	uint64_t now = 0;
+	uint64_t sum = 0;
 
 	for (int i = 0; i < n; i++) {
-		now += i < l->link_max ? l->link[p][axis][i] : 0;
-		words[i] = now;
+		sum += i < l->link_max ? l->link[p][axis][i] : 0;
+		words[i] = sum;
 	}
 }
 
@@ -256,16 +257,17 @@ struct charge ledger_total(const struct ledger *l, enum phase p)
 int ledger_paths(const struct ledger *l, enum phase p, enum op op)
 {
 	int first = op < NOPS ? (int)op : 0, last = op < NOPS ? op : NOPS - 1;
-	uint32_t rooted[2] = { 0, 0 };
-	unsigned held = 0;
+	uint32_t source_paths[2] = { 0, 0 };
+	unsigned routes = 0;
 	int paths = 0;
 
 	for (int i = first; i <= last; i++) {
-		held |= l->routes[p][i];
+		routes |= l->routes[p][i];
 		for (int a = 0; a < 2; a++)
-			rooted[a] = larger(rooted[a], l->rooted[p][i][a]);
+			source_paths[a] = larger(source_paths[a],
+			                         l->source_paths[p][i][a]);
 	}
 	for (int r = 0; r < NROUTES; r++)
-		paths += held & 1u << r ? route_paths[r] : 0;
-	return paths + rooted[0] + rooted[1];
+		paths += routes & 1u << r ? route_paths[r] : 0;
+	return paths + source_paths[0] + source_paths[1];
 }

@@ -48,7 +48,7 @@ void inference_init(struct inference *w, const struct inference_setup *s)
 	                     .account_only = s->account_only,
 	                     .prefill_regions = 1, .decode_regions = 1 };
 	ledger_init(&w->ledger, s->device, s->type, longest_line(s));
-	w->ledger.folds = !s->mesh;
+	w->ledger.repeats_layers = !s->mesh;
 	if (s->mesh)
 		w->noc = noc_new(s->mesh->cart, s->mesh->crowded,
 		                 s->mesh->share);

@@ -6,9 +6,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Least share of the grid's cores that a kernel should keep busy. */
+/* PLMR's P: the fraction of the grid's cores that a kernel must keep busy. */
 #define BUSY_ENOUGH 0.5
-/* A run may take this many times the latency of one way over the grid. */
+/* PLMR's L: the latency allowed for one run of a kernel, in units of the
+ * latency of one path across the grid. */
 #define LATENCY_ALLOWED 4
 
 double account_seconds(const struct ledger *l, const struct charge *c)
@@ -22,7 +23,7 @@ struct energy account_energy(const struct ledger *l, const struct charge *c)
 	double seconds = account_seconds(l, c);
 	double mac = l->type == WL_F32 ? d->mac_f32_pj : d->mac_f16_pj;
 
-	/* A message is read where it starts and written where it ends. */
+	/* The sender reads the words of a message, the receiver writes them. */
 	return (struct energy){
 		.envelope = d->power * seconds,
 		.mac = 1e-12 * mac * (c->macs + c->ops),
@@ -31,7 +32,7 @@ struct energy account_energy(const struct ledger *l, const struct charge *c)
 		.idle = d->static_share * d->power * seconds };
 }
 
-/* The share of a grid's cores that work kept busy; 0: there was none. */
+/* Mean work of the grid's cores / work of the busiest core; 0: no work. */
 static double cores_busy(const struct charge *c, struct rxc grid)
 {
 	if (!c->busiest)
@@ -39,50 +40,50 @@ static double cores_busy(const struct charge *c, struct rxc grid)
 	return (double)(c->macs + c->ops) / c->busiest / grid.rows / grid.cols;
 }
 
-/* What pipeline regions share: so many layers of `layer` bytes each (weights
- * and KV); `end` bytes more in the first region (embedding) and in the last
- * (head), which may take fewer layers for it; and what each needs. Bytes of
- * the fullest core. */
-struct shares {
-	int layers;
-	uint64_t layer, end, all_ends, each;
+/* Memory of a phase as its pipeline regions share it, bytes of the fullest
+ * core. Each region needs `common` bytes, and `layer` bytes (weights and KV
+ * cache) for each of its layers. The first region has the embedding and the
+ * last the head, `end` bytes each; a single region has both in `vocab` bytes,
+ * which is `end` if they are tied, else twice that. */
+struct region_memory {
+	int layers; /* of the model */
+	uint64_t layer, end, vocab, common;
 };
 
-static struct shares shares_of(const struct sram_peak *p,
-                               const struct model *m)
+static struct region_memory region_memory_of(const struct sram_peak *p,
+                                             const struct model *m)
 {
-	uint64_t layered = p->held[SRAM_WEIGHTS] + p->held[SRAM_KV];
-	uint64_t vocab = p->held[SRAM_VOCAB];
+	uint64_t layered = p->allocated[SRAM_WEIGHTS] + p->allocated[SRAM_KV];
+	uint64_t vocab = p->allocated[SRAM_VOCAB];
 
-	return (struct shares){ .layers = m->n_layers,
-	                        .layer = layered / m->n_layers,
-	                        .end = m->tied ? vocab : vocab / 2,
-	                        .all_ends = vocab,
-	                        .each = p->total - layered - vocab };
+	return (struct region_memory){
+		.layers = m->n_layers, .layer = layered / m->n_layers,
+		.end = m->tied ? vocab : vocab / 2, .vocab = vocab,
+		.common = p->total - layered - vocab };
 }
 
-/* Whether n regions of so many bytes hold all. */
-static bool holds(const struct shares *s, int n, uint64_t bytes)
+/* Whether n regions with `bytes` bytes a core have room for the model. */
+static bool fits(const struct region_memory *r, int n, uint64_t bytes)
 {
-	uint64_t end = n > 1 ? s->end : s->all_ends;
-	uint64_t max = s->layer ? s->layer : 1;
+	int n_ends = n > 1 ? 2 : 1, n_inner = n - n_ends;
+	uint64_t at_end = r->common + (n > 1 ? r->end : r->vocab);
+	uint64_t layer = r->layer ? r->layer : 1;
 
-	if (bytes < s->each + end)
+	if (bytes < at_end)
 		return false;
-	return (n > 1 ? 2 : 1) * ((bytes - s->each - end) / max) +
-	       (n > 2 ? n - 2 : 0) * ((bytes - s->each) / max) >=
-	       (uint64_t)s->layers;
+	return n_ends * ((bytes - at_end) / layer) +
+	       n_inner * ((bytes - r->common) / layer) >= (uint64_t)r->layers;
 }
 
-/* Bytes of the fullest core when n regions share as evenly as they can. */
-static uint64_t bytes_in(const struct shares *s, int n)
+/* The fewest bytes a core with which n regions have room for the model. */
+static uint64_t min_bytes(const struct region_memory *r, int n)
 {
-	uint64_t low = 0, high = s->each + s->all_ends + s->layers * s->layer;
+	uint64_t low = 0, high = r->common + r->vocab + r->layers * r->layer;
 
 	while (low < high) {
 		uint64_t middle = low + (high - low) / 2;
 
-		if (holds(s, n, middle))
+		if (fits(r, n, middle))
 			high = middle;
 		else
 			low = middle + 1;
@@ -90,36 +91,37 @@ static uint64_t bytes_in(const struct shares *s, int n)
 	return low;
 }
 
-/* The fewest regions that hold all; 0: none do. */
-static int fewest(const struct shares *s, double room)
+/* The fewest regions with room for the model, given the bytes of a core; 0: it
+ * does not even fit with one layer in each. */
+static int min_regions(const struct region_memory *r, double bytes)
 {
-	for (int n = 1; n <= s->layers; n++)
-		if (room >= 0 && holds(s, n, (uint64_t)room))
+	for (int n = 1; n <= r->layers; n++)
+		if (bytes >= 0 && fits(r, n, (uint64_t)bytes))
 			return n;
 	return 0;
 }
 
 int account_regions(const struct sram_peak *p, const struct model *m,
-                    double room)
+                    double bytes)
 {
-	struct shares s = shares_of(p, m);
+	struct region_memory r = region_memory_of(p, m);
 
-	return fewest(&s, room);
+	return min_regions(&r, bytes);
 }
 
 uint64_t account_bytes(const struct sram_peak *p, const struct model *m,
                        int regions)
 {
-	struct shares s = shares_of(p, m);
+	struct region_memory r = region_memory_of(p, m);
 
-	return bytes_in(&s, regions);
+	return min_bytes(&r, regions);
 }
 
 int account_regions_held(const struct device *d, int rows, int cols)
 {
-	double held = floor(d->rows / rows) * floor(d->cols / cols);
+	double n = floor(d->rows / rows) * floor(d->cols / cols);
 
-	return held < INT_MAX ? (int)held : INT_MAX;
+	return n < INT_MAX ? (int)n : INT_MAX;
 }
 
 static void find_regions(struct phase_account *p, const struct inference *w)
@@ -166,18 +168,19 @@ static void violate(struct account *a, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* What takes most of a core's memory. */
+/* The kind of data with the most bytes. */
 static enum sram largest(const struct sram_peak *p)
 {
 	enum sram max = 0;
 
 	for (int i = 1; i < NSRAM; i++)
-		if (p->held[i] > p->held[max])
+		if (p->allocated[i] > p->allocated[max])
 			max = i;
 	return max;
 }
 
-/* The first row has the larger blocks; concatenated tokens are on the last. */
+/* Row 0 has the largest blocks of a partition; but without rebalancing the new
+ * tokens' KV entries all go to the last row. */
 static int fullest_row(const struct account *a, enum phase p)
 {
 	const struct inference *w = a->inference;
@@ -210,7 +213,7 @@ static void check_phase(struct account *a, enum phase which)
 		        "device has %.0f", phase, p->paths, d->routes);
 }
 
-/* Kernels that need more paths than there are by themselves. */
+/* Reports each operator that alone needs more router paths than there are. */
 static void check_routes(struct account *a, enum phase which)
 {
 	const struct ledger *l = &a->inference->ledger;
@@ -226,8 +229,9 @@ static void check_routes(struct account *a, enum phase which)
 	}
 }
 
-/* Bytes of the largest exchange buffers in decode, when each row holds that
- * many tokens: those of the scores, or of what does not depend on tokens. */
+/* Bytes of decode's largest exchange buffers (one message in, one out) if each
+ * row of cores had the keys and values of `row` tokens. Only the scores, last
+ * in the list, depend on it. */
 static uint64_t exchange_bytes(const struct inference *w, const struct heads *h,
                                uint64_t row)
 {
@@ -237,10 +241,10 @@ static uint64_t exchange_bytes(const struct inference *w, const struct heads *h,
 	return 8 * (scores > others ? scores : others);
 }
 
-/* Decode's memory when each row holds that many tokens, whatever the request
- * was: their keys and values in each layer, their scores, and the buffers to
- * exchange these. */
-static struct shares with_rows(const struct account *a, uint64_t row)
+/* Decode's memory if each row of cores had the keys and values of `row` tokens:
+ * replaces the request's KV cache, scores and exchange buffers. */
+static struct region_memory region_memory_with(const struct account *a,
+                                               uint64_t row)
 {
 	const struct inference *w = a->inference;
 	const struct ledger *l = &w->ledger;
@@ -249,31 +253,32 @@ static struct shares with_rows(const struct account *a, uint64_t row)
 	uint64_t score = cost_bytes(l, h.group * heads_max(&h));
 	uint64_t scores = score * kvcache_max(&w->cache, w->cache.max_tokens);
 
-	p.total -= p.held[SRAM_KV] + p.held[SRAM_BUFFERS] + scores;
-	p.held[SRAM_KV] = 0;
-	struct shares s = shares_of(&p, w->model);
+	p.total -= p.allocated[SRAM_KV] + p.allocated[SRAM_BUFFERS] + scores;
+	p.allocated[SRAM_KV] = 0;
+	struct region_memory r = region_memory_of(&p, w->model);
 
-	s.layer += row * cost_bytes(l, 2 * (uint64_t)partition_max(&h.kv));
-	s.each += row * score + exchange_bytes(w, &h, row);
-	return s;
+	r.layer += row * cost_bytes(l, 2 * (uint64_t)partition_max(&h.kv));
+	r.common += row * score + exchange_bytes(w, &h, row);
+	return r;
 }
 
-/* The tokens that fit a row, on the fewest regions that hold the model. */
+/* The tokens for which a row of cores has room, with decode's regions or, if
+ * these are too few, with the fewest that hold the model. */
 static uint64_t longest_row(const struct account *a)
 {
-	double room = device_usable_sram(a->inference->ledger.device);
-	struct shares s = with_rows(a, 1);
-	int n = fewest(&s, room);
-	uint64_t low = 0, high = n ? (uint64_t)room + 1 : 1;
+	double bytes = device_usable_sram(a->inference->ledger.device);
+	struct region_memory r = region_memory_with(a, 1);
+	int n = min_regions(&r, bytes);
+	uint64_t low = 0, high = n ? (uint64_t)bytes + 1 : 1;
 
 	if (n < a->phase[PHASE_DECODE].regions)
 		n = a->phase[PHASE_DECODE].regions;
-	/* A row of low tokens fits, one of high does not. */
+	/* low tokens fit, high tokens do not. */
 	while (low + 1 < high) {
 		uint64_t middle = low + (high - low) / 2;
 
-		s = with_rows(a, middle);
-		if (holds(&s, n, (uint64_t)room))
+		r = region_memory_with(a, middle);
+		if (fits(&r, n, (uint64_t)bytes))
 			low = middle;
 		else
 			high = middle;
@@ -281,7 +286,8 @@ static uint64_t longest_row(const struct account *a)
 	return low;
 }
 
-/* Concatenation fills the last row alone, behind its share of the prompt. */
+/* Shifting fills all rows evenly; concatenation fills only the last row, after
+ * its part of the prompt. */
 static void find_longest(struct account *a)
 {
 	struct partition prompt =
@@ -296,15 +302,14 @@ static void find_longest(struct account *a)
 		a->longest_concat = 0;
 }
 
-/* Bytes by which regions make the fullest core's load smaller. In the
- * transition weights lie half in the one form, half in the other: decode's
- * regions are those they go to. */
+/* Bytes of the fullest core that a phase saves by its regions. The transition
+ * moves the weights to decode's regions, so it saves what decode saves. */
 static uint64_t saved(const struct account *a, enum phase p)
 {
-	const struct phase_account *of =
+	const struct phase_account *from =
 		&a->phase[p == PHASE_TRANSITION ? PHASE_DECODE : p];
 
-	return of->grid.rows ? of->peak.total - of->core_bytes : 0;
+	return from->grid.rows ? from->peak.total - from->core_bytes : 0;
 }
 
 void account_make(struct account *a, const struct inference *w,
@@ -364,9 +369,9 @@ bool account_plmr(const struct ledger *l, enum phase p, enum op op,
 	return true;
 }
 
-/* Bytes of the fullest core when an operator had most, in one of the regions.
- * Early in the transition there is less than decode's regions take off in the
- * end: then it is at most what the transition comes to. */
+/* Peak of an operator on the fullest core of one region, bytes. Early in the
+ * transition a core may hold less than decode's regions save in the end: the
+ * result is then limited to the transition's peak. */
 static uint64_t operator_bytes(const struct account *a, enum phase p,
                                enum op op)
 {

@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 
-/* Takes over v. */
 void tree_put(json_t *object, const char *key, json_t *v)
 {
 	if (json_object_set_new(object, key, v))
@@ -24,7 +23,7 @@ void tree_put_int(json_t *object, const char *key, int64_t v)
 	tree_put(object, key, json_integer(v));
 }
 
-/* JSON has no word for what is no finite number. */
+/* JSON has no infinities and no NaN. */
 json_t *tree_real(double v)
 {
 	return isfinite(v) ? json_real(v) : json_null();
@@ -35,7 +34,6 @@ void tree_put_real(json_t *object, const char *key, double v)
 	tree_put(object, key, tree_real(v));
 }
 
-/* 0 stands for none. */
 void tree_put_some(json_t *object, const char *key, double v)
 {
 	tree_put(object, key, v > 0 ? tree_real(v) : json_null());
@@ -46,7 +44,7 @@ void tree_put_bool(json_t *object, const char *key, bool v)
 	tree_put(object, key, json_boolean(v));
 }
 
-/* Arguments and paths need not be UTF-8, JSON must be. */
+/* JSON must be UTF-8; arguments and paths may be in any encoding. */
 json_t *tree_string(const char *s)
 {
 	json_t *v = json_string(s);
@@ -63,7 +61,6 @@ json_t *tree_string(const char *s)
 	return v;
 }
 
-/* NULL: null. */
 void tree_put_text(json_t *object, const char *key, const char *s)
 {
 	tree_put(object, key, s ? tree_string(s) : json_null());

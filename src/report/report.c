@@ -9,7 +9,7 @@
 #include "base/streams.h"
 #include "host/h5file.h"
 
-/* Digits of a real number that bring back all of its bits. */
+/* Decimal digits that preserve every bit of a double. */
 #define REAL_DIGITS 17
 
 static bool ends_in(const char *path, const char *ending)
@@ -24,8 +24,8 @@ static bool is_h5(const char *path)
 	return ends_in(path, ".h5") || ends_in(path, ".hdf5");
 }
 
-/* Whether the start of a JSON file is that of one that we wrote: there the
- * first key is its format. */
+/* Whether a JSON file is a report of ours: its first key is "format", whose
+ * value ends in "report". */
 static bool is_json_report(const char *path)
 {
 	static const char start[] = "{\n \"format\": \"waferllm ";
@@ -75,7 +75,7 @@ int report_check_path(const char *path, struct wl_error *err)
 
 /* --- JSON --- */
 
-/* The tree as text, which the caller frees. */
+/* The tree as text; the caller frees it. */
 static char *json_text(json_t *tree)
 {
 	char *text = json_dumps(tree, JSON_INDENT(1) |

@@ -1,4 +1,4 @@
-/* The HDF5 form of a report, made of its tree; see report.h. */
+/* Writes a report's tree in the HDF5 form that report.h describes. */
 #include "config.h"
 #include "report/report.h"
 
@@ -28,18 +28,18 @@ static char *join(const char *group, const char *key)
 	return path;
 }
 
-/* --- Arrays of numbers, booleans or strings; nulls between them --- */
+/* --- Arrays of numbers, booleans or strings, with nulls --- */
 
-/* What an array holds, as bits 1 << json_type. */
-static unsigned kinds(const json_t *array)
+/* The types of an array's elements, as bits 1 << json_type. */
+static unsigned types_in(const json_t *array)
 {
-	unsigned held = 0;
+	unsigned types = 0;
 	const json_t *v;
 	size_t i;
 
 	json_array_foreach(array, i, v)
-		held |= 1u << json_typeof(v);
-	return held;
+		types |= 1u << json_typeof(v);
+	return types;
 }
 
 #define HAS(type) (1u << (type))
@@ -93,7 +93,7 @@ static int put_integers(const struct out *o, const char *path,
 	return rc;
 }
 
-/* A number; 0 or 1 of a boolean, NaN of null. */
+/* v as a number: 0 or 1 for a boolean, NaN for null. */
 static double real_of(const json_t *v)
 {
 	if (json_is_null(v))
@@ -120,15 +120,15 @@ static int put_scalars(const struct out *o, const char *path,
                        const json_t *array)
 {
 	struct h5_info info = { 1, 1, json_array_size(array), H5_F64 };
-	unsigned held = kinds(array);
+	unsigned types = types_in(array);
 
-	if (held & HAS(JSON_STRING))
+	if (types & HAS(JSON_STRING))
 		return put_strings(o, path, array);
-	if (held && !(held & ~BOOLS)) {
+	if (types && !(types & ~BOOLS)) {
 		info.type = H5_U8;
 		return put_bools(o, path, array, &info);
 	}
-	if (held == HAS(JSON_INTEGER)) {
+	if (types == HAS(JSON_INTEGER)) {
 		info.type = H5_I64;
 		return put_integers(o, path, array, &info);
 	}
@@ -137,7 +137,7 @@ static int put_scalars(const struct out *o, const char *path,
 
 /* --- Arrays of objects: tables --- */
 
-/* The column of that name among columns, of n nulls when it is new. */
+/* The column `name`; adds one of n nulls if there is none. */
 static json_t *column(json_t *columns, const char *name, size_t n)
 {
 	json_t *c = json_object_get(columns, name);
@@ -152,10 +152,10 @@ static json_t *column(json_t *columns, const char *name, size_t n)
 	return c;
 }
 
-/* Puts the values of row i of n into the columns, whose names begin with
- * prefix. */
-static void spread(json_t *columns, size_t i, size_t n, const char *prefix,
-                   json_t *row)
+/* Puts the values of an object, row i of n, into the columns; those of nested
+ * objects too, with their keys joined by dots after prefix. */
+static void put_row(json_t *columns, size_t i, size_t n, const char *prefix,
+                    json_t *row)
 {
 	const char *key;
 	json_t *v;
@@ -166,7 +166,7 @@ static void spread(json_t *columns, size_t i, size_t n, const char *prefix,
 		snprintf(name, sizeof name, "%s%s", prefix, key);
 		if (json_is_object(v)) {
 			strncat(name, ".", sizeof name - strlen(name) - 1);
-			spread(columns, i, n, name, v);
+			put_row(columns, i, n, name, v);
 		} else if (!json_is_null(v)) {
 			json_array_set(column(columns, name, n), i, v);
 		}
@@ -182,7 +182,7 @@ static int put_table(const struct out *o, const char *group,
 	int rc = h5file_put_int(o->f, group, "rows", n, o->err);
 
 	json_array_foreach(array, i, row)
-		spread(columns, i, n, "", row);
+		put_row(columns, i, n, "", row);
 	json_object_foreach(columns, name, c) {
 		char *path = join(group, name);
 
@@ -199,7 +199,7 @@ static int put_table(const struct out *o, const char *group,
 static int put_value(const struct out *o, const char *group, const char *key,
                      json_t *v)
 {
-	bool table = kinds(v) & HAS(JSON_OBJECT);
+	bool table = types_in(v) & HAS(JSON_OBJECT);
 	char *path = join(group, key);
 	int rc = 0;
 
@@ -248,7 +248,8 @@ static int put_object(const struct out *o, const char *group,
 	return 0;
 }
 
-/* One line for each field: a group would hide them from h5dump -A's reader. */
+/* One string, a line for each field: readable in the output of h5dump -A, where
+ * a group of strings is not. */
 static json_t *unit_lines(json_t *units)
 {
 	size_t size = 1, at = 0;

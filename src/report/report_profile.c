@@ -1,5 +1,5 @@
-/* Where the host's time went, as a tree of JSON values: phases with all of
- * their time, and operators, whose rows add up to it. */
+/* The host's profile as a tree of JSON values: a row for each phase, and one
+ * for each operator of it; the operators' times add up to the phase's. */
 #include "config.h"
 #include "report/report.h"
 
@@ -17,7 +17,7 @@ static json_t *figure_of(const struct profile_figure *f)
 	return o;
 }
 
-/* op NULL: the whole phase. */
+/* One row of the profile. op: NULL for the whole phase. */
 static json_t *row_of(const char *phase, const char *op,
                       const struct profile_row *r)
 {

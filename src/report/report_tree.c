@@ -1,5 +1,5 @@
-/* What a report says, as a tree of JSON values. Every field's unit stands in
- * "units", by its name or by the end of its path. */
+/* Makes a report's tree of JSON values. "units" has the unit of each field, by
+ * its name or by the last parts of its path ("links.x"). */
 #include "config.h"
 #include "report/report.h"
 
@@ -75,7 +75,7 @@ static json_t *sides(int rows, int cols)
 static json_t *grid_of(const struct phase_account *p)
 {
 	json_t *o = sides(p->grid.rows, p->grid.cols);
-	/* A phase that did not run holds nothing to be cut. */
+	/* A phase that did not run has no memory to divide into regions. */
 	bool known = p->regions_needed > 0 && p->peak.total > 0;
 
 	tree_put_int(o, "regions", p->regions);
@@ -189,12 +189,13 @@ static json_t *sram_of(const struct report *r, enum phase p)
 	             (int64_t)device_usable_sram(ledger(r)->device));
 	tree_put_text(o, "operator", in_operator ? op_name(a->peak.op) : NULL);
 	for (int i = 0; i < NSRAM; i++)
-		tree_put_int(held, sram_name(i), a->peak.held[i]);
+		tree_put_int(held, sram_name(i), a->peak.allocated[i]);
 	tree_put(o, "held", held);
 	return o;
 }
 
-/* Words over each of the cuts of an axis whose lines have n cores. */
+/* Words that cross each of the n - 1 cuts between neighbouring cores of lines
+ * along the axis, which have n cores. */
 static json_t *cuts_of(const struct report *r, enum phase p, enum axis axis,
                        int n)
 {
@@ -208,7 +209,8 @@ static json_t *cuts_of(const struct report *r, enum phase p, enum axis axis,
 	return a;
 }
 
-/* The transition runs on both grids, which share a corner. */
+/* Traffic over the links. The transition uses both grids, whose first cores are
+ * the same, so its extent is the larger of each side. */
 static json_t *links_of(const struct report *r, enum phase p)
 {
 	const struct inference *w = r->account->inference;
@@ -389,7 +391,8 @@ static void put_rate(json_t *o, const char *key, int tokens, double seconds,
 	tree_put_some(o, key, !dry && seconds > 0 ? tokens / seconds : 0);
 }
 
-/* The rank grid's edges, and what they would cross in the order of ranks. */
+/* Edges of the rank grid: all, those between nodes and between sockets, and how
+ * many these would be with ranks placed in rank order. */
 static json_t *edges_of(const struct seating *s)
 {
 	json_t *o = json_object();
@@ -429,7 +432,7 @@ static json_t *host_of(const struct report *r)
 
 static json_t *option_value(const struct option_value *v)
 {
-	/* Up to here a double holds every whole number. */
+	/* 2^53: a double represents every integer up to it. */
 	const double whole = 9007199254740992.0;
 
 	switch (v->kind) {
@@ -472,10 +475,10 @@ static const struct {
 	{ "context", "tokens" },
 	{ "tokens_per_s", "tokens/s, emulated" },
 	{ "tokens_per_s_request", "tokens/s, emulated" },
-	{ "energy_j", "J, the device's power x seconds" },
-	{ "energy_bottom_up_j", "J, by work" },
-	{ "envelope_j", "J, the device's power x seconds" },
-	{ "bottom_up_j", "J, by work" },
+	{ "energy_j", "J, rated power x seconds" },
+	{ "energy_bottom_up_j", "J, sum over all operations" },
+	{ "envelope_j", "J, rated power x seconds" },
+	{ "bottom_up_j", "J, sum over all operations" },
 	{ "arithmetic_j", "J" },
 	{ "sram_j", "J" },
 	{ "links_j", "J" },
@@ -487,8 +490,8 @@ static const struct {
 	{ "sram_peak_bytes", "bytes of the fullest core" },
 	{ "routes", "router paths of a core" },
 	{ "cores_busy", "fraction" },
-	{ "links.x", "words of 32 bits over each cut, all rows" },
-	{ "links.y", "words of 32 bits over each cut, all columns" },
+	{ "links.x", "32-bit words across each cut, all rows" },
+	{ "links.y", "32-bit words across each cut, all columns" },
 	{ "lines_x", "rows of cores" },
 	{ "lines_y", "columns of cores" },
 	{ "rows", "cores" },
@@ -504,8 +507,8 @@ static const struct {
 	{ "stopped", "candidates" },
 	{ "ranks", "ranks" },
 	{ "nodes", "hosts with ranks of the grid" },
-	{ "binding", "what each rank may run on, host" },
-	{ "edges", "pairs of neighbours in the rank grid" },
+	{ "binding", "hardware that each rank is bound to, host" },
+	{ "edges", "edges of the rank grid" },
 	{ "host.seconds", "s, host" },
 	{ "load_seconds", "s, host" },
 	{ "prefill_seconds", "s, host" },
@@ -514,10 +517,10 @@ static const struct {
 	{ "prefill_tokens_per_s", "tokens/s, host" },
 	{ "decode_tokens_per_s", "tokens/s, host" },
 	{ "peak_memory_bytes", "bytes of the largest rank, host" },
-	{ "min_seconds", "s, host, of the rank with the least" },
+	{ "min_seconds", "s, host, minimum over the ranks" },
 	{ "mean_seconds", "s, host, mean over the ranks" },
-	{ "max_seconds", "s, host, of the rank with the most" },
-	{ "max_rank", "the first rank with the most" },
+	{ "max_seconds", "s, host, maximum over the ranks" },
+	{ "max_rank", "first rank with the maximum" },
 #define WL_COUNTER(field, unit, help) { #field, unit[0] ? unit : "times" },
 #include "device/counters.def"
 };

@@ -5,7 +5,7 @@
 
 #include "base/figure.h"
 
-/* Violations that are shown without the tables. */
+/* Most violations to show where the tables are not printed. */
 #define FEW 6
 
 void summary_heading(FILE *out, const char *text)
@@ -45,7 +45,7 @@ static void say_device(const struct report *r, FILE *out)
 	            sets.text);
 }
 
-/* What is not WaferLLM's own way. */
+/* Names the system and its algorithms if they are not WaferLLM's defaults. */
 static void say_system(const struct report *r, FILE *out)
 {
 	const struct system *s = r->system;
@@ -54,8 +54,7 @@ static void say_system(const struct report *r, FILE *out)
 	if (strcmp(s->name, "waferllm"))
 		summary_say(out, "system", "%s, %s", s->name, s->help);
 	if (s->baseline)
-		summary_say(out, "", "an account alone, which computes no "
-		            "tokens");
+		summary_say(out, "", "an account only: it computes no tokens");
 	if (!s->baseline && (named || strcmp(s->name, "waferllm")))
 		summary_say(out, "algorithms", "products by %s, sums by %s",
 		            s->gemm->name, s->allreduce->name);
@@ -121,7 +120,7 @@ static void say_run(const struct report *r, FILE *out)
 	say_tokens(r, out);
 }
 
-/* --- What it answered --- */
+/* --- Emulated time and energy --- */
 
 static void say_energy(const struct report *r, FILE *out)
 {
@@ -165,7 +164,8 @@ static void say_answer(const struct report *r, FILE *out)
 
 /* --- What is wrong --- */
 
-/* A violation begins with a letter of PLMR. */
+/* Prints a violation, whose text starts with a letter of PLMR, with a word for
+ * the letter. */
 static void say_violation(const char *text, FILE *out)
 {
 	static const struct { char letter; const char *words; } lacks[] = {

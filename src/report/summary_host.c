@@ -3,7 +3,7 @@
 
 #include "base/figure.h"
 
-/* Tokens a second of the host, to a tenth; small ones to three digits. */
+/* Tokens per second of the host: one decimal, or three digits if below 1. */
 static struct figure host_rate(double v)
 {
 	struct figure t;
@@ -12,7 +12,7 @@ static struct figure host_rate(double v)
 	return t;
 }
 
-/* Where ranks run, and what stands between those that are neighbours. */
+/* The nodes, and how many edges of the rank grid cross nodes and sockets. */
 static void say_nodes(const struct seating *s, FILE *out)
 {
 	const struct edge_cut *c = &s->cut, *plain = &s->cut_in_order;

@@ -10,7 +10,7 @@ static const struct phase_account *phase(const struct report *r, enum phase p)
 	return &r->account->phase[p];
 }
 
-/* An operator in the words of people who know transformers. */
+/* Operators in the terms of transformer models. */
 static const char *const op_words[NOPS] = {
 	[OP_EMBED] = "token embedding",
 	[OP_NORM] = "RMS norms",
@@ -42,8 +42,8 @@ enum op summary_largest(const struct charge row[NOPS], unsigned done)
 	return largest;
 }
 
-/* Cycles by what they are for, and the largest operator. ledger_op charges a
- * start-up for each run of an operator. */
+/* Divides a phase's cycles into arithmetic, exchange and start-up, which
+ * ledger_op charges for each run of an operator; names the largest operator. */
 static void say_cycles(const struct report *r, enum phase p, FILE *out)
 {
 	const struct ledger *l = &r->account->inference->ledger;
@@ -64,7 +64,7 @@ static void say_cycles(const struct report *r, enum phase p, FILE *out)
 	           figure_percent(l->row[p][op].cycles, c->cycles).s);
 }
 
-/* How the time is shared by the phases. */
+/* Each phase's share of the time. */
 static void say_time(const struct report *r, FILE *out)
 {
 	struct wrap_list share = { "", 0 };
@@ -77,13 +77,14 @@ static void say_time(const struct report *r, FILE *out)
 	summary_say(out, "time", "%s", share.text);
 }
 
-/* The phase in which the fullest core has most bytes, or most paths. */
+/* Peak memory and router paths of the fullest core, each with the phase in
+ * which it occurs. */
 static void say_fullest(const struct report *r, FILE *out)
 {
 	const struct device *d = r->account->inference->ledger.device;
-	enum phase full = PHASE_PREFILL, routed = full;
+	enum phase full = PHASE_PREFILL, routed = PHASE_PREFILL;
 
-	for (int p = full + 1; p < NPHASES; p++) {
+	for (int p = PHASE_PREFILL + 1; p < NPHASES; p++) {
 		if (phase(r, p)->core_bytes > phase(r, full)->core_bytes)
 			full = p;
 		if (phase(r, p)->paths > phase(r, routed)->paths)
@@ -97,7 +98,7 @@ static void say_fullest(const struct report *r, FILE *out)
 	            phase(r, routed)->paths, d->routes, phase_name(routed));
 }
 
-/* Work of the mean core, as a share of the busiest one's. */
+/* Load balance: mean work of a core / work of the busiest core. */
 static void say_balance(const struct report *r, FILE *out)
 {
 	struct wrap_list busy = { "", 0 };

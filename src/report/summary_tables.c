@@ -6,7 +6,7 @@
 #include "base/figure.h"
 #include "base/row.h"
 
-/* Where a long row goes on: below its second column. */
+/* Continuation lines of a long row start below its second column. */
 #define INDENT 11
 
 static const struct phase_account *phase(const struct report *r, enum phase p)
@@ -36,10 +36,10 @@ static void say_row(FILE *out, const char *name, const char *const cell[],
 
 static const int phases_width[PHASES_COLUMNS] = { 8, 7, 9, 9, 8, 10, 9 };
 
-/* One phase, or all. */
+/* One phase, or the whole request. */
 struct phase_row {
 	const char *name;
-	int tokens; /* 0: it has none */
+	int tokens; /* 0: none */
 	double cycles, compute_cycles, seconds, tokens_per_s;
 	double envelope, bottom_up; /* joules */
 };
@@ -130,7 +130,7 @@ static void say_grids(const struct report *r, FILE *out)
 
 /* --- Operators --- */
 
-/* Those that take half a percent of the phase or more. */
+/* The operators that take at least half a percent of the phase's cycles. */
 static void say_operators(const struct report *r, enum phase p, FILE *out)
 {
 	const struct charge *row = r->account->inference->ledger.row[p];
@@ -166,7 +166,7 @@ static void say_cycles(const struct report *r, FILE *out)
 
 /* --- PLMR --- */
 
-/* How far a verdict is on the wrong side of its limit; above 1: not ok. */
+/* The factor by which a figure misses its limit; at most 1: it is ok. */
 static double excess(const struct verdict *v, enum plmr letter)
 {
 	if (!v->applies)
@@ -174,7 +174,7 @@ static double excess(const struct verdict *v, enum plmr letter)
 	return letter == PLMR_P ? v->limit / v->figure : v->figure / v->limit;
 }
 
-/* "43.1 k > 43.0 kB", or all digits where three do not tell them apart. */
+/* "43.1 k > 43.0 kB"; all digits if three do not show the difference. */
 static struct figure compare_counts(double figure, double limit,
                                     const char *unit)
 {
@@ -192,7 +192,7 @@ static struct figure compare_counts(double figure, double limit,
 	return t;
 }
 
-/* "40.0% < 50%", or more digits likewise. */
+/* "40.0% < 50%"; more digits if one decimal does not show the difference. */
 static struct figure compare_shares(double share, double limit)
 {
 	int digits = 100 * share < 100 * limit - 0.05 ? 1 : 4;
@@ -203,7 +203,8 @@ static struct figure compare_shares(double share, double limit)
 	return t;
 }
 
-/* The letter, and what is wrong with the worst of the phase's kernels. */
+/* The figure and limit of the operator that misses the letter's limit by most,
+ * which is returned in *worst; "ok", leaving *worst, if there is none. */
 static struct figure judge(const struct report *r, enum phase p,
                            enum plmr letter, enum op *worst)
 {

@@ -12,11 +12,12 @@
 #include "report/account.h"
 #include "trial.h"
 
-/* The largest side that is tried. */
+/* The largest side to try. */
 #define LARGEST_SIDE 4096
-/* Seconds between two lines of progress. */
+/* Seconds between two progress lines. */
 #define PATIENCE 1.5
 
+/* Why a grid was ruled out; the names are keys in reports. */
 enum { STOP_WAFER, STOP_MEMORY, STOP_ROUTES, STOP_SLOWER, NSTOPS };
 
 static const char *const stop_names[NSTOPS] = {
@@ -26,11 +27,11 @@ static const char *const stop_names[NSTOPS] = {
 	"are slower",
 };
 
-/* The grids that lack least. */
+/* The infeasible grids that lack least, for the error message. */
 struct closest {
 	bool any;
 	enum phase phase;
-	int prefill, decode; /* sides; one of them where a phase alone lacks */
+	int prefill, decode; /* sides; equal if one phase alone is infeasible */
 	struct shortfall lack;
 };
 
@@ -38,13 +39,13 @@ struct search {
 	const struct dry_request *request;
 	struct auto_result *result;
 	int largest;              /* side */
-	struct trial *prefill, *decode; /* sides that may do; [n] */
+	struct trial *prefill, *decode; /* [n], feasible sides */
 	int n_prefill, n_decode;
 	int pairs;                /* tried */
-	uint64_t min;           /* cycles of the best; UINT64_MAX: none yet */
+	uint64_t min;             /* cycles of best; UINT64_MAX: none yet */
 	struct dry_request best;
-	struct closest nearest[NPHASES]; /* prefill's and decode's sides by
-	                                    themselves; transition: pairs */
+	struct closest nearest[NPHASES]; /* prefill, decode: of single sides;
+	                                    transition: of pairs */
 	bool quiet;
 	struct progress progress;
 };
@@ -73,27 +74,29 @@ static void say(struct search *s, const char *fmt, ...)
 
 /* --- Sides --- */
 
-/* Keeps what lacks least, for the case that nothing does. */
-static void note_lack(struct closest *n, const struct closest *other)
+/* *n becomes other if that lacks less. */
+static void keep_closest(struct closest *n, const struct closest *other)
 {
 	if (!n->any || shortfall_less(&other->lack, &n->lack))
 		*n = *other;
 }
 
-/* Whether the side does by itself; counts it where it does not. */
-static bool may_do(struct search *s, enum phase phase, const struct trial *t)
+/* Whether a side is feasible for the phase alone; counts it if it is not. */
+static bool is_feasible(struct search *s, enum phase phase,
+                        const struct trial *t)
 {
 	const struct shortfall *lack = &t->lack;
 	const struct closest this = { true, phase, t->side, t->side, *lack };
 
 	if (shortfall_none(lack))
 		return true;
-	note_lack(&s->nearest[phase], &this);
+	keep_closest(&s->nearest[phase], &this);
 	s->result->stopped[!lack->bytes ? STOP_ROUTES : lack->regions
 	                   ? STOP_WAFER : STOP_MEMORY].count++;
 	return false;
 }
 
+/* Orders sides by their cycles. */
 static int compare(const void *a, const void *b)
 {
 	const struct trial *x = a, *y = b;
@@ -102,6 +105,8 @@ static int compare(const void *a, const void *b)
 	return i != j ? (i > j) - (i < j) : x->side - y->side;
 }
 
+/* Tries every side for prefill; returns the number of feasible ones, which it
+ * sorts by their lower bounds. */
 static int try_prefill(struct search *s)
 {
 	for (int side = 1; side <= s->largest; side++) {
@@ -109,13 +114,15 @@ static int try_prefill(struct search *s)
 
 		trial_prefill_min(t, s->request, side, s->largest);
 		s->result->tried++;
-		s->n_prefill += may_do(s, PHASE_PREFILL, t);
+		s->n_prefill += is_feasible(s, PHASE_PREFILL, t);
 		say(s, "prefill, %d of %d sides", side, s->largest);
 	}
 	qsort(s->prefill, s->n_prefill, sizeof *s->prefill, compare);
 	return s->n_prefill;
 }
 
+/* Tries every side for decode; returns the number of feasible ones, which it
+ * sorts by their cycles. */
 static int try_decode(struct search *s)
 {
 	for (int side = 1; side <= s->largest; side++) {
@@ -123,9 +130,9 @@ static int try_decode(struct search *s)
 
 		trial_decode_min(t, s->request, side, s->largest);
 		s->result->tried++;
-		if (may_do(s, PHASE_DECODE, t)) {
+		if (is_feasible(s, PHASE_DECODE, t)) {
 			trial_decode(t, s->request, s->largest);
-			s->n_decode += may_do(s, PHASE_DECODE, t);
+			s->n_decode += is_feasible(s, PHASE_DECODE, t);
 		}
 		say(s, "decode, %d of %d sides", side, s->largest);
 	}
@@ -135,7 +142,8 @@ static int try_decode(struct search *s)
 
 /* --- Pairs --- */
 
-static bool all_there(struct search *s, const struct trial_pair *pair)
+/* Whether no phase of the pair lacks anything. */
+static bool pair_is_feasible(struct search *s, const struct trial_pair *pair)
 {
 	const struct dry_request *r = &pair->request;
 
@@ -145,13 +153,13 @@ static bool all_there(struct search *s, const struct trial_pair *pair)
 
 		if (shortfall_none(&this.lack))
 			continue;
-		note_lack(&s->nearest[PHASE_TRANSITION], &this);
+		keep_closest(&s->nearest[PHASE_TRANSITION], &this);
 		return false;
 	}
 	return true;
 }
 
-/* Runs the whole request: its account decides. */
+/* Whether the account of the whole request has no violation. */
 static bool account_agrees(const struct dry_request *r, uint64_t cycles)
 {
 	uint64_t sum = 0;
@@ -170,8 +178,8 @@ static bool account_agrees(const struct dry_request *r, uint64_t cycles)
 	return ok;
 }
 
-/* Of two that take the same time the smaller prefill grid, then the smaller
- * decode grid. */
+/* Whether a pair is better than the best so far: faster; or as fast, with a
+ * smaller prefill grid, or the same and a smaller decode grid. */
 static bool better(const struct search *s, uint64_t cycles,
                    const struct dry_request *r)
 {
@@ -183,11 +191,11 @@ static bool better(const struct search *s, uint64_t cycles,
 	return prefill < 0 || (prefill == 0 && decode < 0);
 }
 
-/* All of prefill on a side of which bounds are known. */
+/* Replaces the bounds of a side for prefill by exact figures. */
 static void run_prefill(struct search *s, struct trial *p)
 {
 	trial_prefill(p, s->request, s->largest);
-	may_do(s, PHASE_PREFILL, p);
+	is_feasible(s, PHASE_PREFILL, p);
 }
 
 static uint64_t pair_cycles(const struct trial_pair *pair,
@@ -198,7 +206,8 @@ static uint64_t pair_cycles(const struct trial_pair *pair,
 	       pair->hand_overs[PHASE_DECODE];
 }
 
-/* Tries a pair as far as it may be the best. */
+/* Tries a pair, and makes it the best if it is. Stops as soon as its bounds
+ * show that it cannot be. */
 static void try_pair(struct search *s, struct trial *p, const struct trial *d)
 {
 	struct trial_pair pair;
@@ -207,22 +216,21 @@ static void try_pair(struct search *s, struct trial *p, const struct trial *d)
 	s->pairs++;
 	trial_pair(&pair, s->request, p, d);
 	cycles = pair_cycles(&pair, p, d);
-	if (cycles > s->min || !all_there(s, &pair))
+	if (cycles > s->min || !pair_is_feasible(s, &pair))
 		return;
 	if (!p->exact) {
 		run_prefill(s, p);
 		trial_pair(&pair, s->request, p, d);
 		cycles = pair_cycles(&pair, p, d);
 	}
-	if (!all_there(s, &pair) || !better(s, cycles, &pair.request) ||
+	if (!pair_is_feasible(s, &pair) || !better(s, cycles, &pair.request) ||
 	    !account_agrees(&pair.request, cycles))
 		return;
 	s->min = cycles;
 	s->best = pair.request;
 }
 
-/* Whether a pair may be the best, by what is known of its phases; of phases
- * that may, by the least between them. */
+/* Whether a pair may become the best, by the lower bounds of its phases. */
 static bool may_win(const struct search *s, const struct trial *p,
                     const struct trial *d)
 {
@@ -230,6 +238,7 @@ static bool may_win(const struct search *s, const struct trial *p,
 	       p->cycles + p->unskew + (d ? d->cycles : 0) <= s->min;
 }
 
+/* The same, with a lower bound of the transition between them. */
 static bool pair_may_win(const struct search *s, const struct trial *p,
                          const struct trial *d)
 {
@@ -238,10 +247,10 @@ static bool pair_may_win(const struct search *s, const struct trial *p,
 	return p->cycles + p->unskew + between + d->cycles <= s->min;
 }
 
-/* The side of decode with the least bound beside p: a good one early leaves out
- * many. */
-static const struct trial *likeliest(const struct search *s,
-                                     const struct trial *p)
+/* The side of decode with the smallest bound of cycles together with p. Trying
+ * a good pair early rules out many others. */
+static const struct trial *most_promising(const struct search *s,
+                                          const struct trial *p)
 {
 	const struct trial *best = NULL;
 	uint64_t min = UINT64_MAX;
@@ -259,8 +268,29 @@ static const struct trial *likeliest(const struct search *s,
 	return best;
 }
 
-/* All pairs that may be the best. Both lists are in order of their cycles, or
- * bounds of them. */
+/* Tries p with each side of decode that may win, the most promising first. The
+ * sides are sorted by cycles: the first that cannot win ends the loop. */
+static void try_decode_with(struct search *s, struct trial *p)
+{
+	const struct trial *first;
+
+	if (!may_win(s, p, s->decode))
+		return;
+	first = most_promising(s, p);
+	try_pair(s, p, first);
+	for (int j = 0; j < s->n_decode; j++) {
+		const struct trial *d = &s->decode[j];
+
+		if (!may_win(s, p, d))
+			break;
+		if (d != first && pair_may_win(s, p, d))
+			try_pair(s, p, d);
+		say(s, "%d pairs", s->pairs);
+	}
+}
+
+/* Tries all pairs that may become the best. The sides of prefill are sorted by
+ * their lower bounds: the first that cannot win ends the loop. */
 static void try_pairs(struct search *s)
 {
 	for (int i = 0; i < s->n_prefill; i++) {
@@ -268,27 +298,16 @@ static void try_pairs(struct search *s)
 
 		if (!may_win(s, p, s->decode))
 			break;
-		/* Nothing to compare with: whether it does at all. */
+		/* No pair yet: find out first whether the side is feasible. */
 		if (s->min == UINT64_MAX)
 			run_prefill(s, p);
-		const struct trial *first = may_win(s, p, s->decode)
-		                            ? likeliest(s, p) : NULL;
-
-		if (may_win(s, p, s->decode))
-			try_pair(s, p, first);
-		for (int j = 0; j < s->n_decode && may_win(s, p, &s->decode[j]);
-		     j++) {
-			const struct trial *d = &s->decode[j];
-
-			if (d != first && pair_may_win(s, p, d))
-				try_pair(s, p, d);
-			say(s, "%d pairs", s->pairs);
-		}
+		try_decode_with(s, p);
 	}
 }
 
-/* --- What comes of it --- */
+/* --- The result --- */
 
+/* Orders sides by what they lack. */
 static int compare_lacks(const void *a, const void *b)
 {
 	const struct trial *x = a, *y = b;
@@ -298,15 +317,15 @@ static int compare_lacks(const void *a, const void *b)
 	return shortfall_less(&y->lack, &x->lack) ? 1 : x->side - y->side;
 }
 
-/* The side of prefill that lacks least: where none does, the most is known by
- * bounds alone. */
+/* Finds the side of prefill that lacks least, for the error message. Bounds of
+ * all sides come first, so that only the closest need exact figures. */
 static void find_nearest(struct search *s)
 {
 	struct closest *nearest = &s->nearest[PHASE_PREFILL];
 
 	for (int i = 0; i < s->largest; i++)
 		trial_prefill_min(&s->prefill[i], s->request, i + 1,
-		                    s->largest);
+		                  s->largest);
 	qsort(s->prefill, s->largest, sizeof *s->prefill, compare_lacks);
 	nearest->any = false;
 	for (int i = 0; i < s->largest; i++) {
@@ -315,14 +334,14 @@ static void find_nearest(struct search *s)
 		if (nearest->any && !shortfall_less(&t->lack, &nearest->lack))
 			break;
 		trial_prefill(t, s->request, s->largest);
-		note_lack(nearest, &(struct closest){ true, PHASE_PREFILL,
+		keep_closest(nearest, &(struct closest){ true, PHASE_PREFILL,
 		                                      t->side, t->side,
 		                                      t->lack });
-		say(s, "none will do; the nearest");
+		say(s, "none is feasible; looking for the closest");
 	}
 }
 
-/* "lacks 12 bytes a core (needs 3 regions, the wafer holds 2)" */
+/* "lacks 12 bytes a core (it needs 3 regions, the wafer holds 2)" */
 static const char *lack_text(const struct shortfall *lack, char *text,
                              size_t size)
 {
@@ -362,6 +381,7 @@ static int refuse(const struct search *s, enum phase phase,
 	                    n->decode, text, phase_name(n->phase));
 }
 
+/* 0, or -1 and err if there is no feasible pair. */
 static int search(struct search *s, struct wl_error *err)
 {
 	bool prefill = try_prefill(s) > 0, alone = false;
@@ -402,7 +422,8 @@ int autogrid_choose(struct dry_request *r, struct auto_result *result,
 	free(s.decode);
 	if (rc)
 		return rc;
-	/* The best two, or one for the request without decode, are not. */
+	/* All feasible sides but those of the best pair are slower; without
+	 * decode the best has one side. */
 	slower = result->tried - (r->new_tokens > 1 ? 2 : 1);
 	for (int i = 0; i < NSTOPS; i++)
 		slower -= result->stopped[i].count;

@@ -1,20 +1,20 @@
-/* --grid auto: the core grids with the most tokens per second for a request.
- * Not collective. */
+/* --grid auto: finds the core grids on which a request has the most tokens per
+ * second. Not collective. */
 #ifndef WL_AUTOGRID_H
 #define WL_AUTOGRID_H
 
 #include "dry_request.h"
 #include "report/report.h"
 
-/* Fills in r's sides and regions; all else in it is given. Of all pairs of
- * square grids, up to the device's shorter side (4096 at most), that violate
- * nothing by the account of the whole request, those with the fewest cycles;
- * among equals the smallest prefill grid, then the smallest decode grid. A
- * grid in which the layers do not fit is repeated over the wafer, as the fewest
- * pipeline regions that do. A request without decode has one grid. Pairs that
- * cannot win by their bounds are left out. Says on standard error how far it
- * is, unless quiet. 0, or -1 and err when no pair does, with what the nearest
- * lacks. */
+/* Sets the grids and regions of r, from its other fields. Searches all pairs of
+ * square grids, up to the device's shorter side (at most 4096), skipping pairs
+ * whose lower bounds cannot win. Chooses the pair with the fewest cycles among
+ * those whose account of the whole request has no violation; of equal pairs
+ * the one with the smallest prefill grid, then the smallest decode grid. If the
+ * layers do not fit in one grid, it uses the fewest pipeline regions in which
+ * they do. A request without decode has one grid. Reports progress on standard
+ * error unless quiet. result: counts for the report. 0; or -1 if no pair is
+ * feasible, with err naming the closest one and what it lacks. */
 int autogrid_choose(struct dry_request *r, struct auto_result *result,
                     bool quiet, struct wl_error *err);
 

@@ -15,7 +15,7 @@
 
 struct list {
 	FILE *out;
-	struct wl_error *err; /* the first */
+	struct wl_error *err; /* of the first invalid file */
 	int rc;
 };
 
@@ -64,12 +64,12 @@ int device_list(FILE *out, struct wl_error *err)
 
 /* --- One device --- */
 
-/* Where texts begin below the values. */
+/* Column of the texts below the values. */
 #define INDENT 17
-/* Where the meaning begins beside key, value and unit. */
+/* Column of the meaning, after key, value and unit. */
 #define MEANING 39
 
-/* Whether one of the changes, "key=value", is of that number. */
+/* Whether one of the changes, "key=value", is of the number `key`. */
 static bool is_set(const char *const *changes, const char *key)
 {
 	size_t len = strlen(key);
@@ -80,7 +80,7 @@ static bool is_set(const char *const *changes, const char *key)
 	return false;
 }
 
-/* A text of the file, which may be an array of its lines, or NULL. */
+/* Prints a text of the file: a string or an array of lines; nothing if NULL. */
 static void show_text(FILE *out, const char *what, const json_t *text)
 {
 	const struct wrap w = { out, "", INDENT };
@@ -99,7 +99,7 @@ static void show_text(FILE *out, const char *what, const json_t *text)
 	wrap_print(&w, "", "%s: %s", what, all);
 }
 
-/* Number i of the device as it is used and as the file has it. */
+/* Prints number i: its value, and the file's value if --set changed it. */
 static void show_number(FILE *out, size_t i, double value, bool set,
                         const json_t *numbers)
 {

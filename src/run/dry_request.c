@@ -30,7 +30,7 @@ void dry_request_start(struct inference *w, const struct dry_request *r)
 	w->ledger.tick_ctx = r->tick_ctx;
 }
 
-/* The phases of another system's account. */
+/* Runs the phases of a baseline, which has an account only. */
 static void run_baseline(struct inference *w, const struct dry_request *r)
 {
 	const struct baseline *b = r->system->baseline;

@@ -14,8 +14,9 @@
 #include "request.h"
 #include "results.h"
 
-/* The model of the request: a shape, or that of a checkpoint, the default one
- * at found; the type that its elements are charged as. */
+/* Reads the model: a shape, or that of a checkpoint; found gets the path of the
+ * default checkpoint. source: the shape's name or the checkpoint's path, for
+ * the report. type: of the elements that are charged. */
 static int read_model(const struct options *o, struct model *m,
                       const char **source, char found[PATH_MAX],
                       enum wl_type *type, struct wl_error *err)
@@ -39,8 +40,8 @@ static int read_model(const struct options *o, struct model *m,
 
 static int refuse_size(struct wl_error *err)
 {
-	return wl_error_set(err, "option --dry-run: so large a request cannot "
-	                    "be counted in 64 bits");
+	return wl_error_set(err, "option --dry-run: the request is too large "
+	                    "to be counted in 64 bits");
 }
 
 static int longest_side(const struct dry_request *r)
@@ -54,28 +55,55 @@ static int longest_side(const struct dry_request *r)
 	return max;
 }
 
-/* Refuses what the ledger's 64 bits might not hold: bytes of local memory, of
- * which a multiply-add takes at most 12, and words times links, of which
- * eight times each matrix over all cores is more than enough. */
-static int check_size(const struct dry_request *r, struct wl_error *err)
+/* Elements of a layer's matrices, at most: Q, K, V and O; gate, up and down. */
+static double layer_elements(const struct model *m)
+{
+	return 4.0 * m->dim * model_q_dim(m) + 3.0 * m->dim * m->hidden_dim;
+}
+
+/* Elements of a token's vectors in a layer: residual, hidden and query. */
+static double token_elements(const struct model *m)
+{
+	return (double)m->dim + m->hidden_dim + model_q_dim(m);
+}
+
+/* An upper bound of the request's arithmetic operations: each token multiplies
+ * with all matrices and attends to all tokens; element-wise work takes at most
+ * 40 operations an element. */
+static double max_operations(const struct dry_request *r)
 {
 	const struct model *m = r->model;
 	double tokens = (double)r->prompt_tokens + r->new_tokens;
-	double e = m->dim, f = m->hidden_dim, q = model_q_dim(m);
-	double side = longest_side(r);
-	double hops = 8 * side * (4 * tokens * (e + f + q) + 4 * e * q +
-	                          3 * e * f + tokens * tokens * m->n_heads);
-	double layer = 4 * e * q + 3 * e * f + 40 * (e + f + q) +
-	               tokens * (2 * q + 40.0 * m->n_heads);
+	double attention = tokens * (2.0 * model_q_dim(m) + 40.0 * m->n_heads);
+	double layer = layer_elements(m) + 40 * token_elements(m) + attention;
 
-	if (tokens * (m->n_layers * layer + e * m->vocab_size) < 1e18 &&
-	    m->n_layers * hops + 8 * side * e * m->vocab_size < 4e18)
+	return tokens * (m->n_layers * layer + (double)m->dim * m->vocab_size);
+}
+
+/* An upper bound of the words moved times the links that they cross: all
+ * matrices, activations and scores cross the grid eight times. */
+static double max_word_hops(const struct dry_request *r)
+{
+	const struct model *m = r->model;
+	double tokens = (double)r->prompt_tokens + r->new_tokens;
+	double layer = layer_elements(m) + 4 * tokens * token_elements(m) +
+	               tokens * tokens * m->n_heads;
+
+	return 8 * longest_side(r) *
+	       (m->n_layers * layer + (double)m->dim * m->vocab_size);
+}
+
+/* Refuses a request that might overflow the ledger's 64-bit counters: SRAM
+ * traffic, at most 12 bytes an operation, and word hops. */
+static int check_size(const struct dry_request *r, struct wl_error *err)
+{
+	if (max_operations(r) < 1e18 && max_word_hops(r) < 4e18)
 		return 0;
 	return refuse_size(err);
 }
 
-/* Whether the grids are to be found: it was asked for, or there is a shape,
- * which may need any grid, and none was named. */
+/* Whether --grid auto applies: it was given; or the model is a shape, which may
+ * need a grid of any size, and no grid was given. */
 static bool finds_grids(const struct options *o, const struct dry_request *r)
 {
 	bool named = o->grid.rows || o->prefill_grid.rows ||
@@ -100,8 +128,8 @@ static int find_grids(const struct options *o, struct dry_request *r,
 	return autogrid_choose(r, found, o->quiet, err);
 }
 
-/* As a real run has it; but of a shape both phases are on the one grid that
- * was named. */
+/* The grid of a phase, as request_grid gives it for a real run; but if only the
+ * other phase's grid was given for a shape, both phases use that. */
 static struct rxc named_grid(const struct options *o, struct rxc own,
                              struct rxc other, const struct model *m)
 {
@@ -110,7 +138,8 @@ static struct rxc named_grid(const struct options *o, struct rxc own,
 	return request_grid(o, one ? other : own, m);
 }
 
-static int plan_request(const struct options *o, struct dry_request *r,
+/* Fills in the request's tokens, policies, regions and grids. */
+static int fill_request(const struct options *o, struct dry_request *r,
                         struct auto_result *found, struct wl_error *err)
 {
 	r->prompt_tokens = o->prompt_tokens;
@@ -120,7 +149,7 @@ static int plan_request(const struct options *o, struct dry_request *r,
 	r->sampled = o->temperature > 0;
 	r->prefill_regions = o->prefill_regions;
 	r->decode_regions = o->decode_regions;
-	/* For the check: as large as any that may be found. */
+	/* The largest grids that the search may find, for check_size. */
 	r->prefill = r->decode = (struct rxc){ 4096, 4096 };
 	if (finds_grids(o, r))
 		return find_grids(o, r, found, err);
@@ -129,7 +158,7 @@ static int plan_request(const struct options *o, struct dry_request *r,
 	return check_size(r, err);
 }
 
-/* Says how far it is, now and then. */
+/* Reports progress on standard error, now and then. */
 static void tick(void *ctx, const struct ledger *l)
 {
 	struct progress *p = ctx;
@@ -142,19 +171,19 @@ static void tick(void *ctx, const struct ledger *l)
 	fflush(stderr);
 }
 
-/* A request, and what it borrows. */
+/* A dry run: the request and all that it borrows. */
 struct dry {
 	const struct options *o;
 	struct dry_request request;
 	struct system system;
 	struct device device;
 	struct model model;
-	char path[PATH_MAX];       /* of the default checkpoint */
+	char path[PATH_MAX];       /* of the default checkpoint, if used */
 	struct auto_result found;
 	struct report report;
 };
 
-/* Everything that can be wrong with options and files; chooses the grids. */
+/* Reads and checks options and files, and chooses the grids. */
 static int prepare(struct dry *d, struct wl_error *err)
 {
 	const struct options *o = d->o;
@@ -177,12 +206,12 @@ static int prepare(struct dry *d, struct wl_error *err)
 	r->device = &d->device;
 	r->system = &d->system;
 	r->groups = o->groups;
-	if (plan_request(o, r, &d->found, err))
+	if (fill_request(o, r, &d->found, err))
 		return -1;
 	return system_check_grid(&d->system, r->prefill, !o->quiet, err);
 }
 
-/* Runs the request, and reports; start: when it all began, host seconds. */
+/* Runs the request and reports on it. start: of the program, host seconds. */
 static int account_for(struct dry *d, double start, struct wl_error *err)
 {
 	struct dry_request *r = &d->request;
@@ -207,7 +236,7 @@ static int account_for(struct dry *d, double start, struct wl_error *err)
 		.peak_memory = host_peak_memory() };
 	rc = w.ledger.overflow ? refuse_size(err)
 	   : results_write(&d->report, &w, r->prompt_tokens, r->new_tokens,
-	                     err);
+	                   err);
 	inference_fini(&w);
 	return rc;
 }

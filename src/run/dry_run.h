@@ -5,7 +5,8 @@
 #include "base/error.h"
 #include "base/options.h"
 
-/* On one process, not collective. 0, or -1 and err. */
+/* Runs the dry run that the options describe and reports on it. On one process,
+ * not collective. 0, or -1 and err. */
 int dry_run(const struct options *o, struct wl_error *err);
 
 #endif

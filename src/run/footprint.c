@@ -6,7 +6,7 @@ static double max(double a, double b)
 	return a > b ? a : b;
 }
 
-/* The part of a core grid that the rank has. */
+/* The fraction of a core grid's cores that the rank has. */
 static double share(const struct footprint *f, struct rxc grid)
 {
 	struct partition rows = partition_of(grid.rows, f->ranks.rows);
@@ -16,7 +16,7 @@ static double share(const struct footprint *f, struct rxc grid)
 	       partition_size(&cols, f->col) / grid.cols;
 }
 
-/* Elements of all matrices, and of the largest. */
+/* Elements of all matrices; *largest: of the largest one. */
 static double weights(const struct model *m, double *largest)
 {
 	double all = 0;
@@ -42,8 +42,8 @@ double footprint_of_rank(const struct footprint *f)
 	const double q = model_q_dim(m), kv = model_kv_dim(m);
 	double largest;
 	const double held = weights(m, &largest) * size;
-	/* Floats of one token: residual, normed, what attention has in hand or
-	 * gate and up, which come after it. */
+	/* Floats of one token in prefill: residual and normed vectors, and the
+	 * larger of attention's (q, output, k, v) and the FFN's (gate, up). */
 	const double token = 2.0 * m->dim + max(2 * q + 2 * kv,
 	                                        2.0 * m->hidden_dim);
 	const double prefill = held +
@@ -51,7 +51,7 @@ double footprint_of_rank(const struct footprint *f)
 		                 m->n_heads * prompt);
 	const double decode = held + size * m->n_layers * 2 * kv *
 	                             (prompt + f->new_tokens);
-	/* It is there in both forms while it is re-laid. */
+	/* The largest matrix exists in both layouts while it is moved. */
 	const double transition = held + size * largest;
 
 	return max(prefill * share(f, f->prefill),

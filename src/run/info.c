@@ -38,7 +38,7 @@ static int add_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
-/* Text out of a file may hold anything; a terminal must not obey it. */
+/* Masks control characters: text from a file must not control the terminal. */
 static void print_text(FILE *out, const char *name, const char *text)
 {
 	char *line = wl_strdup(text);
@@ -48,7 +48,7 @@ static void print_text(FILE *out, const char *name, const char *text)
 	free(line);
 }
 
-/* n with a unit that keeps it short: 1056256 bytes are "1.0 MB". */
+/* Prints n with a metric prefix: 1056256 bytes as "1.1 MB". */
 static void print_short(FILE *out, double n, const char *unit)
 {
 	static const char *const prefix[] = { "", "k", "M", "G", "T", "P" };

@@ -1,33 +1,36 @@
-/* The leader's word after a token: which one is taken, and whether the run ends
- * with it. */
+/* The leader's decisions: after a decode step it broadcasts which token was
+ * chosen and whether the run ends there. */
 #ifndef WL_LEADER_H
 #define WL_LEADER_H
 
 #include <mpi.h>
 #include <stdbool.h>
 
-/* In place of a signal: the leader cannot write the answer. */
+/* Value of stop if the leader cannot write the answer. */
 #define LEADER_FAILED (-1)
 
 struct leader {
-	MPI_Comm control;    /* borrowed; rank 0 leads */
-	bool leader;
-	int last, next;      /* steps after which it spoke, and speaks */
-	double when;         /* it spoke, host seconds; leader only */
-	bool failed;         /* LEADER_FAILED is its next word; leader only */
-	int stop;            /* the signal that ends the run, or 0 */
+	MPI_Comm control;    /* borrowed; rank 0 is the leader */
+	bool is_leader;
+	int last, next;      /* steps of the last and the next broadcast */
+	double when;         /* of the last one, host seconds; leader only */
+	bool failed;         /* broadcast LEADER_FAILED next; leader only */
+	int stop;            /* signal that ends the run, LEADER_FAILED or 0 */
 };
 
-/* Before step 0, after which the leader speaks. Not collective. */
+/* Call before step 0, which always ends in a broadcast. control is borrowed.
+ * Not collective. */
 void leader_start(struct leader *l, MPI_Comm control);
 
-/* Whether the leader speaks after this step: always where only it knows the
- * token, else now and then, for a word holds all ranks up. The same on all
- * ranks. */
-bool leader_speaks(const struct leader *l, int step, bool always);
+/* Whether the leader broadcasts after this step; the same on all ranks. always:
+ * only the leader knows the token (it was sampled). Otherwise the broadcasts
+ * are about 0.05 s apart, because each one synchronizes the ranks. Not
+ * collective. / */
+bool leader_broadcasts(const struct leader *l, int step, bool always);
 
-/* Takes over the leader's token, which is returned, and sets stop. Collective
- * over control, for steps that leader_speaks tells of. */
-int leader_token(struct leader *l, int id, int step);
+/* Broadcasts the leader's token and stop; returns the token. id: the token,
+ * used on the leader only. Collective over control; call it after the steps for
+ * which leader_broadcasts is true. */
+int leader_broadcast(struct leader *l, int id, int step);
 
 #endif

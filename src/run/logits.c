@@ -12,11 +12,11 @@
 struct logits {
 	struct h5file *file;
 	int vocab, n, steps;
-	int32_t *token;      /* [steps], of which n are known */
+	int32_t *token;      /* [steps]; the first n are set */
 	float *row;          /* [vocab] */
 };
 
-/* Those without a format are of versions before it had one. */
+/* Files of older versions have no format: their two datasets identify them. */
 static bool is_logits(const char *path)
 {
 	struct wl_error ignored;

@@ -6,7 +6,7 @@
 #include "base/datafile.h"
 
 const char *request_model_path(const struct options *o, char found[PATH_MAX],
-                            struct wl_error *err)
+                               struct wl_error *err)
 {
 	if (o->model)
 		return o->model;
@@ -14,9 +14,9 @@ const char *request_model_path(const struct options *o, char found[PATH_MAX],
 }
 
 struct rxc request_grid(const struct options *o, struct rxc own,
-                     const struct model *m)
+                        const struct model *m)
 {
-	/* By the model alone: bits must not depend on ranks. */
+	/* Depends on the model alone, so that bits do not depend on ranks. */
 	int side = m->dim < 128 ? 8 : 16;
 
 	if (own.rows)
@@ -29,7 +29,7 @@ int request_context(const struct options *o, const struct model *m)
 	return o->context ? o->context : m->max_seq_len;
 }
 
-/* What the tokens exceed, in words. */
+/* tokens: a description of the tokens that exceed the context. */
 static int refuse_tokens(const struct options *o, const struct model *m,
                          const char *tokens, struct wl_error *err)
 {
@@ -42,15 +42,16 @@ static int refuse_tokens(const struct options *o, const struct model *m,
 }
 
 int request_tokens(const struct options *o, const struct model *m,
-                size_t prompt_tokens, int *new_tokens, struct wl_error *err)
+                   size_t prompt_tokens, int *new_tokens, struct wl_error *err)
 {
 	size_t context = request_context(o, m), left;
 	char tokens[128];
 
 	if (!o->dry_run && o->context > m->max_seq_len)
 		return wl_error_set(err, "option --context: %d exceeds the "
-		                    "model's context of %d, as only a dry run "
-		                    "may", o->context, m->max_seq_len);
+		                    "model's context of %d, which is allowed "
+		                    "only in a dry run", o->context,
+		                    m->max_seq_len);
 	if (prompt_tokens > context) {
 		snprintf(tokens, sizeof tokens, "the prompt's %zu tokens",
 		         prompt_tokens);
@@ -69,15 +70,15 @@ int request_tokens(const struct options *o, const struct model *m,
 }
 
 int request_check_regions(const struct options *o, const struct model *m,
-                       struct wl_error *err)
+                          struct wl_error *err)
 {
 	int max = o->prefill_regions > o->decode_regions ? o->prefill_regions
-	                                                  : o->decode_regions;
+	                                                 : o->decode_regions;
 
 	if (max <= m->n_layers)
 		return 0;
 	return wl_error_set(err, "option --%s-regions: %d regions for %d "
 	                    "layers", max == o->prefill_regions ? "prefill"
-	                                                         : "decode",
+	                                                        : "decode",
 	                    max, m->n_layers);
 }

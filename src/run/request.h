@@ -1,5 +1,5 @@
-/* What is decided before a request runs, dry or not: which checkpoint, which
- * core grids, how many tokens. Not collective. */
+/* What the options request of a run or a dry run: the checkpoint, the core
+ * grids and the number of tokens. Not collective. */
 #ifndef WL_REQUEST_H
 #define WL_REQUEST_H
 
@@ -8,32 +8,32 @@
 #include "base/options.h"
 #include "model/model.h"
 
-/* New tokens when -n is not given and the context allows it. */
+/* Default of -n, if the context has room for so many. */
 #define REQUEST_NEW_TOKENS 256
 
-/* The checkpoint to run: returns the one that is named, or found, the path of
- * the default one in the folder of data. NULL and err: neither is there. */
+/* The path of the checkpoint: that given, or the default one in the data
+ * folder, which is stored in found. NULL and err if there is none. */
 const char *request_model_path(const struct options *o, char found[PATH_MAX],
-                            struct wl_error *err);
+                               struct wl_error *err);
 
-/* The core grid of a phase: as one of its options says, own (--prefill-grid or
- * --decode-grid) before --grid, else one that suits the model. */
+/* The core grid of a phase: own (the value of --prefill-grid or --decode-grid)
+ * if given, else --grid, else a default by the model's size. */
 struct rxc request_grid(const struct options *o, struct rxc own,
-                     const struct model *m);
+                        const struct model *m);
 
-/* Tokens that prompt and answer may have together: as --context says, or the
- * model's. */
+/* The most tokens that prompt and answer may have together: --context, or the
+ * model's context. */
 int request_context(const struct options *o, const struct model *m);
 
-/* Whether the context admits a prompt of so many tokens (at least 1) and the
- * new ones that are asked for, or of a default at least one; --context exceeds
- * the model's in a dry run only. Sets *new_tokens, at least 1. 0, or -1 and
- * err. */
+/* Sets *new_tokens, at least 1: as -n says, or as many of REQUEST_NEW_TOKENS as
+ * the context has room for after prompt_tokens (at least 1). Refuses more
+ * tokens than the context has, and a --context above the model's except in a
+ * dry run. 0, or -1 and err. */
 int request_tokens(const struct options *o, const struct model *m,
-                size_t prompt_tokens, int *new_tokens, struct wl_error *err);
+                   size_t prompt_tokens, int *new_tokens, struct wl_error *err);
 
-/* Whether there are no more pipeline regions than layers. 0, or -1 and err. */
+/* Refuses more pipeline regions than layers. 0, or -1 and err. */
 int request_check_regions(const struct options *o, const struct model *m,
-                       struct wl_error *err);
+                          struct wl_error *err);
 
 #endif

@@ -4,7 +4,7 @@
 #include "report/summary.h"
 
 int results_write(const struct report *r, const struct inference *w,
-                    int prompt_tokens, int new_tokens, struct wl_error *err)
+                  int prompt_tokens, int new_tokens, struct wl_error *err)
 {
 	const struct options *o = r->options;
 	struct report whole = *r;
@@ -12,13 +12,14 @@ int results_write(const struct report *r, const struct inference *w,
 
 	account_make(&a, w, prompt_tokens, new_tokens);
 	whole.account = &a;
-	/* The summary is all that a dry run has to say. */
+	/* A dry run has no other output: its summary goes to standard
+	 * output. */
 	if (!o->quiet)
 		summary_print(&whole, r->host.dry ? options_tables(o) : stderr);
 	if (o->report && report_write(&whole, o->report, err))
 		return -1;
-	/* A muted ledger's memory and routes are no account: options.c keeps
-	 * --report and --strict away from it. */
+	/* With --no-account the ledger is muted and has only memory and routes:
+	 * options.c refuses --report and --strict then. */
 	if (o->strict && a.n_violations)
 		return wl_error_set(err, "option --strict: %s",
 		                    a.violation[0].text);

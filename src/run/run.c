@@ -1,6 +1,6 @@
-/* The verb run. All ranks go through the same steps; the leader alone reads
- * the prompt, chooses sampled tokens and prints. A step that can fail for one
- * rank ends in an agreement. */
+/* The verb run. All ranks execute the same steps; only the leader reads the
+ * prompt, samples tokens and prints. After a step that can fail on some ranks,
+ * all ranks agree on success or failure. */
 #include "config.h"
 #include "run/run.h"
 
@@ -12,7 +12,6 @@
 
 #include "base/signals.h"
 #include "base/streams.h"
-#include "leader.h"
 #include "dry_run.h"
 #include "footprint.h"
 #include "host/answer.h"
@@ -21,6 +20,7 @@
 #include "host/profile.h"
 #include "host/progress.h"
 #include "inference/inference.h"
+#include "leader.h"
 #include "logits.h"
 #include "model/checkpoint.h"
 #include "request.h"
@@ -33,7 +33,7 @@
 /* Longest message of the control plane, bytes. */
 #define CONTROL_BYTES 1000
 
-/* What the leader found out and all ranks need. */
+/* What the leader reads from files and options and all ranks need. */
 struct plan {
 	struct model model;
 	struct device device;
@@ -45,7 +45,7 @@ struct run {
 	struct system system;        /* the same on every rank */
 	struct wl_error *err;
 	const char *path;            /* of the checkpoint */
-	char found[PATH_MAX];        /* that, where it is the default one */
+	char found[PATH_MAX];        /* its buffer if it is the default one */
 	struct plan plan;
 	struct rxc prefill, decode;  /* core grids */
 	struct mesh mesh;
@@ -53,32 +53,32 @@ struct run {
 	struct profile clock;
 	struct profile *profile;     /* the clock, or NULL */
 	int world_size;
-	bool leader;
+	bool is_leader;
 	int *ids;                    /* [prompt_tokens] */
-	struct leader lead;
+	struct leader leader;
 	/* leader only */
 	struct tokenizer *tokenizer;
 	struct prompt prompt;
 	struct answer answer;
 	struct logits *file;         /* of --logits, or NULL */
-	float *logits;               /* [vocab], borrowed; NULL: not wanted */
-	float *sampled;              /* the same where there is no file */
+	float *logits;               /* [vocab], borrowed; NULL: not needed */
+	float *sampled;              /* [vocab], owns logits without --logits */
 	struct sampler sampler;
 	struct host_times host;
 	struct profile_summary times;
 	double start;                /* host seconds */
 	struct progress progress;    /* of the phase */
 	int generated;
-	int signal;                  /* that cut it short, or 0 */
+	int signal;                  /* that ended the run early, or 0 */
 };
 
-/* A line on standard error, from the leader. */
+/* Prints a line on standard error, on the leader only, unless --quiet. */
 __attribute__((format(printf, 2, 3)))
 static void say(const struct run *r, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!r->leader || r->o->quiet)
+	if (!r->is_leader || r->o->quiet)
 		return;
 	va_start(ap, fmt);
 	fprintf(stderr, "%swaferllm: ", wl_line_start());
@@ -88,20 +88,20 @@ static void say(const struct run *r, const char *fmt, ...)
 	va_end(ap);
 }
 
-/* Says how far a phase is, now and then. */
+/* Reports the progress of a phase, now and then. */
 static void say_progress(struct run *r, const char *what, int done, int all,
                          const char *unit)
 {
 	double now = host_seconds();
 	char line[80];
 
-	if (r->leader && done < all && progress_due(&r->progress, now))
+	if (r->is_leader && done < all && progress_due(&r->progress, now))
 		say(r, "%s: %d of %d %s%s", what, done, all, unit,
 		    progress_text(&r->progress, now, done, all, line,
 		                  sizeof line));
 }
 
-/* A sign of life from within a layer or a step. */
+/* Reports progress within a layer or step, if that takes long. */
 static void tick(void *ctx, const struct ledger *l)
 {
 	struct run *r = ctx;
@@ -113,7 +113,7 @@ static void tick(void *ctx, const struct ledger *l)
 		    now - r->progress.start);
 }
 
-/* The first tensor and the last are told of, too. */
+/* Always reports the first tensor and the last. */
 static void load_progress(void *ctx, int done, int all)
 {
 	if (done == 1 || done == all)
@@ -126,7 +126,8 @@ static void prefill_progress(void *ctx, int done, int all)
 {
 	struct run *r = ctx;
 
-	/* Up to the next layer's first operator, which is taken up anew. */
+	/* Time until the next layer starts its first operator belongs to
+	 * none. */
 	profile_take(r->profile, PHASE_PREFILL, PROFILE_NO_OP);
 	if (done == all)
 		say(ctx, "prefill: %d of %d layers", done, all);
@@ -139,8 +140,7 @@ static enum wl_type weights_type(const struct options *o)
 	return o->type < 0 ? WL_F32 : o->type;
 }
 
-/* The leader's part of the preparations: everything that can be wrong with
- * files and text. */
+/* Leader only: reads and checks the files and the prompt. */
 static int prepare(struct run *r)
 {
 	const struct options *o = r->o;
@@ -173,7 +173,7 @@ static int prepare(struct run *r)
 		say(r, "the prompt holds %s, read as text: --special reads it"
 		    " as the token it is", r->prompt.special);
 	if (request_tokens(o, &r->plan.model, r->prompt.n, &r->plan.new_tokens,
-	                r->err))
+	                   r->err))
 		return -1;
 	r->plan.prompt_tokens = (int)r->prompt.n;
 	if (!o->logits)
@@ -183,7 +183,8 @@ static int prepare(struct run *r)
 	return r->file ? 0 : -1;
 }
 
-/* The leader's bytes, in messages of the control plane. Collective. */
+/* Broadcasts the leader's data in messages of at most CONTROL_BYTES. Collective
+ * over MPI_COMM_WORLD. */
 static void share(void *data, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i += CONTROL_BYTES)
@@ -192,8 +193,9 @@ static void share(void *data, size_t bytes)
 		          MPI_COMM_WORLD);
 }
 
-/* Tells all ranks the plan, the checkpoint that the leader found (their
- * programs may stand elsewhere, beside other data) and the prompt. */
+/* Broadcasts the plan, the path of the default checkpoint (which other ranks
+ * may be unable to find, as their programs may be installed elsewhere) and the
+ * prompt. Collective over MPI_COMM_WORLD. */
 static void share_plan(struct run *r)
 {
 	share(&r->plan, sizeof r->plan);
@@ -203,12 +205,12 @@ static void share_plan(struct run *r)
 	int n = r->plan.prompt_tokens;
 
 	r->ids = wl_malloc(n, sizeof *r->ids);
-	if (r->leader)
+	if (r->is_leader)
 		memcpy(r->ids, r->prompt.ids, n * sizeof *r->ids);
 	share(r->ids, n * sizeof *r->ids);
 }
 
-/* Core grids and rank grid; the same on every rank. */
+/* Sets the core grids and the rank grid; the same on every rank. */
 static int plan_grids(struct run *r, struct rxc *ranks)
 {
 	const struct options *o = r->o;
@@ -221,7 +223,7 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 	int cols = a.cols < b.cols ? a.cols : b.cols;
 
 	if (system_check_grid(&r->system, r->prefill,
-	                      r->leader && !o->quiet, r->err))
+	                      r->is_leader && !o->quiet, r->err))
 		return -1;
 
 	*ranks = o->rank_grid;
@@ -245,8 +247,8 @@ static int plan_grids(struct run *r, struct rxc *ranks)
 	return 0;
 }
 
-/* Bytes that the ranks of this node need; sets how many they are. Collective
- * over control. */
+/* Bytes that the ranks of this node need; *here: the number of these ranks.
+ * Collective over control. */
 static double needs_here(const struct run *r, int *here)
 {
 	const struct mesh *m = &r->mesh;
@@ -272,8 +274,8 @@ static double needs_here(const struct run *r, int *here)
 	return sum;
 }
 
-/* Whether they fit its memory, as far as that can be told: better than to be
- * killed in the middle. */
+/* Refuses a run for which this node lacks memory, as far as can be estimated,
+ * rather than let the system kill it halfway. Collective over control. */
 static int check_memory(const struct run *r)
 {
 	const double giga = 1e9;
@@ -300,7 +302,8 @@ static int load(struct run *r)
 		rc = wl_error_set(r->err, "%s: changed while it was opened",
 		                  r->path);
 	if (mesh_agree(r->mesh.control, rc, r->err)) {
-		/* Closing is collective: not where some have none. */
+		/* Closing is collective: impossible if only some ranks opened
+		 * the checkpoint. */
 		if (c && rc == 0)
 			wl_die("%s", r->err->text);
 		checkpoint_close(c);
@@ -313,31 +316,32 @@ static int load(struct run *r)
 	return rc;
 }
 
-/* Something could not be written: the leader lets the run end after the token
- * in hand. r->err has the reason. */
+/* Output could not be written: the leader ends the run after the current token.
+ * r->err has the reason. */
 static void give_up(struct run *r)
 {
-	r->lead.failed = true;
+	r->leader.failed = true;
 }
 
-/* The answer could not be printed, unless rc is 0: its reader is gone, say. */
+/* Handles the result of printing a part of the answer. rc: 0, or it failed: for
+ * example because the reader of a pipe ended. */
 static void check_answer(struct run *r, int rc)
 {
-	if (!rc || r->lead.failed)
+	if (!rc || r->leader.failed)
 		return;
 	streams_note();
 	streams_check(r->err);
 	give_up(r);
 }
 
-/* Keeps a step's logits and choice. */
+/* Appends a step to the file of logits, if there is one. */
 static void record(struct run *r, int id)
 {
-	if (r->file && !r->lead.failed && logits_append(r->file, id, r->err))
+	if (r->file && !r->leader.failed && logits_append(r->file, id, r->err))
 		give_up(r);
 }
 
-/* Gives the file of logits its name. */
+/* Completes the file of logits, if there is one. */
 static int finish_logits(struct run *r)
 {
 	struct logits *file = r->file;
@@ -346,20 +350,20 @@ static int finish_logits(struct run *r)
 	return file ? logits_commit(file, r->err) : 0;
 }
 
-/* What the run itself does from now on, around step number `step`, belongs to
- * no operator. */
+/* The profile assigns the time from now on, around step number `step`, to no
+ * operator. */
 static void leave_operator(struct run *r, int step)
 {
 	profile_take(r->profile, step ? PHASE_DECODE : PHASE_PREFILL,
 	             PROFILE_NO_OP);
 }
 
-/* Takes over the leader's choice, and whether to go on. */
-static int hear(struct run *r, int id, int step)
+/* Receives the leader's token and whether the run ends; profiled as waiting. */
+static int broadcast_token(struct run *r, int id, int step)
 {
 	enum profile_kind before = profile_enter(r->profile, PROFILE_WAIT);
 
-	id = leader_token(&r->lead, id, step);
+	id = leader_broadcast(&r->leader, id, step);
 	profile_leave(r->profile, before);
 	return id;
 }
@@ -373,8 +377,8 @@ static void gather_logits(struct run *r, int step)
 	leave_operator(r, step);
 }
 
-/* From the wafer's greedy choice to the token that is taken; step 0 follows
- * the prompt. The same on all ranks; -1 stays -1. */
+/* The token that follows step number `step` (0: the prompt): the wafer's greedy
+ * choice, or a sampled one. The same on all ranks; -1 if greedy is -1. */
 static int choose(struct run *r, int greedy, int step)
 {
 	bool sampled = r->o->temperature > 0;
@@ -385,24 +389,24 @@ static int choose(struct run *r, int greedy, int step)
 		return id;
 	if (sampled || r->o->logits)
 		gather_logits(r, step);
-	if (sampled && r->leader)
+	if (sampled && r->is_leader)
 		id = sampler_choose(&r->sampler, r->logits,
 		                    r->plan.model.vocab_size, step);
-	if (leader_speaks(&r->lead, step, sampled))
-		id = hear(r, id, step);
+	if (leader_broadcasts(&r->leader, step, sampled))
+		id = broadcast_token(r, id, step);
 	record(r, id);
 	return id;
 }
 
-/* Why the last token, id, is the last. A signal that came with it ended
- * nothing. */
+/* Why the answer ended with token id. A signal that arrived with the last token
+ * did not end it. */
 static const char *find_end(struct run *r, int id)
 {
 	if (id < 0 || r->generated == r->plan.new_tokens)
 		return "length";
 	if (model_stops_at(&r->plan.model, id))
 		return "stop token";
-	r->signal = r->lead.stop;
+	r->signal = r->leader.stop;
 	return signals_name(r->signal);
 }
 
@@ -411,14 +415,15 @@ static void print_token(struct run *r, int prev, int id)
 {
 	size_t len;
 
-	if (!r->leader)
+	if (!r->is_leader)
 		return;
 	const char *piece = tokenizer_decode(r->tokenizer, prev, id, &len);
 
 	check_answer(r, answer_print(&r->answer, piece, len));
 }
 
-/* Prefill, transition, decode; prints as tokens are chosen. */
+/* Runs prefill, transition and decode, and prints each token when it is chosen.
+ */
 static int generate(struct run *r)
 {
 	const struct model *m = &r->plan.model;
@@ -426,20 +431,20 @@ static int generate(struct run *r)
 	double start = host_seconds();
 
 	leave_operator(r, 0);
-	leader_start(&r->lead, r->mesh.control);
+	leader_start(&r->leader, r->mesh.control);
 	progress_start(&r->progress);
 	r->inference.progress = prefill_progress;
 	r->inference.progress_ctx = r;
 	int id = choose(r, prefill_run(&r->inference, r->ids, n), 0);
 
 	r->host.prefill = host_seconds() - start;
-	if (r->leader)
+	if (r->is_leader)
 		check_answer(r, answer_print(&r->answer, r->prompt.text,
 		                             r->prompt.len));
 	for (r->generated = 1; id >= 0 && !model_stops_at(m, id);
 	     r->generated++) {
 		print_token(r, prev, id);
-		if (r->generated == r->plan.new_tokens || r->lead.stop)
+		if (r->generated == r->plan.new_tokens || r->leader.stop)
 			break;
 		say_progress(r, "decode", r->generated, r->plan.new_tokens,
 		             "tokens");
@@ -456,9 +461,9 @@ static int generate(struct run *r)
 	if (r->generated > 1)
 		r->host.decode = host_seconds() - start;
 	r->host.ended_by = find_end(r, id);
-	if (r->leader)
+	if (r->is_leader)
 		check_answer(r, answer_end(&r->answer));
-	if (r->lead.failed || (r->leader && streams_check(r->err)))
+	if (r->leader.failed || (r->is_leader && streams_check(r->err)))
 		return -1;
 	if (id >= 0)
 		return 0;
@@ -466,14 +471,15 @@ static int generate(struct run *r)
 	                    "numbers", r->path, r->generated);
 }
 
-/* The account, on standard error and in a file, once all is done. */
-static int deliver(struct run *r)
+/* Gathers the host figures; the leader then makes the account and writes
+ * summary and report. Collective over control. */
+static int write_results(struct run *r)
 {
 	double local = host_peak_memory();
 	struct report report = { .options = r->o, .system = &r->system,
 	                         .model_source = r->path,
-	                         .context = request_context(r->o,
-	                                                 &r->plan.model) };
+	                         .context = request_context(
+		                         r->o, &r->plan.model) };
 	struct host_times *h = &r->host;
 
 	MPI_Reduce(&local, &h->peak_memory, 1, MPI_DOUBLE, MPI_MAX, 0,
@@ -482,7 +488,7 @@ static int deliver(struct run *r)
 		profile_gather(r->profile, r->mesh.control, &r->times);
 		report.profile = &r->times;
 	}
-	if (!r->leader)
+	if (!r->is_leader)
 		return 0;
 	if (r->signal)
 		say(r, "%s: ended after %d of %d new tokens", h->ended_by,
@@ -494,15 +500,15 @@ static int deliver(struct run *r)
 	h->seconds = host_seconds() - r->start;
 	report.host = *h;
 	return results_write(&report, &r->inference, r->plan.prompt_tokens,
-	                       r->generated, r->err);
+	                     r->generated, r->err);
 }
 
-/* The wafer, and what the leader needs to choose tokens. */
+/* Makes the emulated wafer, and the sampler and logits of the leader. */
 static void set_up(struct run *r)
 {
 	if (r->file)
 		r->logits = logits_row(r->file);
-	else if (r->leader && r->o->temperature > 0)
+	else if (r->is_leader && r->o->temperature > 0)
 		r->logits = r->sampled =
 			wl_malloc(r->plan.model.vocab_size, sizeof(float));
 	r->sampler = (struct sampler){ .temperature = r->o->temperature,
@@ -518,13 +524,13 @@ static void set_up(struct run *r)
 		.groups = r->o->groups, .line = r->system.line,
 		.profile = r->profile });
 	ledger_mute(&r->inference.ledger, r->o->no_account);
-	r->inference.ledger.tick = r->leader ? tick : NULL;
+	r->inference.ledger.tick = r->is_leader ? tick : NULL;
 	r->inference.ledger.tick_ctx = r;
 	r->inference.prefill_regions = r->o->prefill_regions;
 	r->inference.decode_regions = r->o->decode_regions;
 }
 
-/* What the ranks of the mesh do; idle ones skip it. */
+/* The work of the ranks in the mesh; idle ranks skip it. */
 static int work(struct run *r)
 {
 	double start = host_seconds();
@@ -538,20 +544,20 @@ static int work(struct run *r)
 	int rc = load(r);
 
 	r->host.load = host_seconds() - start;
-	/* Tells profilers, and the test that watches the mesh, that from here
-	 * on tensors move between neighbours only. */
+	/* Tells profilers, and the test of neighbour-only communication, that
+	 * from here on tensors move only between neighbours. */
 	MPI_Pcontrol(1);
 	if (!rc)
 		rc = generate(r);
 	profile_stop(r->profile);
 	MPI_Pcontrol(2);
-	/* Loading has failed for all ranks or for none. */
+	/* rc of load is the same on all ranks, that of generate may differ. */
 	rc = mesh_agree(r->mesh.control, rc, r->err);
-	/* The answer first: the account must not cost it. */
+	/* Saves the logits first, lest a failing account lose them. */
 	if (!rc)
 		rc = mesh_agree(r->mesh.control, finish_logits(r), r->err);
 	if (!rc)
-		rc = mesh_agree(r->mesh.control, deliver(r), r->err);
+		rc = mesh_agree(r->mesh.control, write_results(r), r->err);
 	inference_fini(&r->inference);
 	return rc;
 }
@@ -561,7 +567,7 @@ static int start_ranks(struct run *r)
 	struct rxc ranks;
 
 	if (system_choose(r->o, &r->system, r->err) ||
-	    mesh_agree(MPI_COMM_WORLD, r->leader ? prepare(r) : 0, r->err))
+	    mesh_agree(MPI_COMM_WORLD, r->is_leader ? prepare(r) : 0, r->err))
 		return -1;
 	share_plan(r);
 	if (mesh_agree(MPI_COMM_WORLD, plan_grids(r, &ranks), r->err))
@@ -581,11 +587,11 @@ static int start_ranks(struct run *r)
 	return rc;
 }
 
-/* One process is enough: the other ranks wait for what it says. */
+/* The leader alone does the dry run; the other ranks wait for its result. */
 static int run_dry(struct run *r)
 {
 	return mesh_agree(MPI_COMM_WORLD,
-	                  r->leader ? dry_run(r->o, r->err) : 0, r->err);
+	                  r->is_leader ? dry_run(r->o, r->err) : 0, r->err);
 }
 
 int run(const struct options *o, int *signal, struct wl_error *err)
@@ -596,7 +602,7 @@ int run(const struct options *o, int *signal, struct wl_error *err)
 
 	MPI_Comm_rank(MPI_COMM_WORLD, &rank);
 	MPI_Comm_size(MPI_COMM_WORLD, &r.world_size);
-	r.leader = rank == 0;
+	r.is_leader = rank == 0;
 	int rc = o->dry_run ? run_dry(&r) : start_ranks(&r);
 
 	*signal = r.signal;

@@ -15,11 +15,11 @@
 
 struct list {
 	FILE *out;
-	struct wl_error *err; /* the first */
+	struct wl_error *err; /* of the first invalid file */
 	int rc;
 };
 
-/* The columns behind name and parameters. */
+/* The columns after name and parameters. */
 static const struct {
 	const char *head;
 	int width;
@@ -70,7 +70,7 @@ int shape_list(FILE *out, struct wl_error *err)
 
 #define INDENT 17
 
-/* So many elements in each type. */
+/* Bytes of `elements` elements in each type. */
 static void show_bytes(FILE *out, const char *head, double elements)
 {
 	struct wrap_list bytes = { "", 0 };

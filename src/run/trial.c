@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "mpi_kernels/moves/relayout.h"
 
-/* --- What is lacking --- */
+/* --- Shortfall --- */
 
 bool shortfall_none(const struct shortfall *s)
 {
@@ -20,8 +20,8 @@ bool shortfall_less(const struct shortfall *a, const struct shortfall *b)
 	                            : a->paths < b->paths;
 }
 
-/* Regions that the device has room for and the model has layers for. */
-static int most_regions(const struct dry_request *r, int held)
+/* The most regions that the wafer's room and the model's layers allow. */
+static int max_regions(const struct dry_request *r, int held)
 {
 	return held < r->model->n_layers ? held : r->model->n_layers;
 }
@@ -38,6 +38,7 @@ static int paths_over(const struct device *d, int paths)
 	return paths > d->routes ? paths - (int)floor(d->routes) : 0;
 }
 
+/* What the phase lacks on side x side cores, given its peak and paths. */
 static struct shortfall lacks(const struct dry_request *r, int side,
                               const struct sram_peak *peak, int paths)
 {
@@ -46,7 +47,7 @@ static struct shortfall lacks(const struct dry_request *r, int side,
 
 	return (struct shortfall){
 		.bytes = bytes_over(d, account_bytes(peak, r->model,
-		                                     most_regions(r, held))),
+		                                     max_regions(r, held))),
 		.paths = paths_over(d, paths),
 		.regions_held = held,
 		.regions =
@@ -56,6 +57,7 @@ static struct shortfall lacks(const struct dry_request *r, int side,
 
 /* --- Phases --- */
 
+/* Makes the wafer of the request with square grids, one region each. */
 static void start(struct inference *w, const struct dry_request *r, int prefill,
                   int decode)
 {
@@ -67,22 +69,22 @@ static void start(struct inference *w, const struct dry_request *r, int prefill,
 	dry_request_start(w, &now);
 }
 
-/* Runs prefill for what it leaves behind, without its account. */
-static void pass_prefill(struct inference *w, const struct dry_request *r)
+/* Runs prefill muted, only for its effect on memory and the state of w. */
+static void skip_prefill(struct inference *w, const struct dry_request *r)
 {
 	ledger_mute(&w->ledger, true);
 	dry_request_prefill(w, r);
 	ledger_mute(&w->ledger, false);
 }
 
-/* The phase begins: what is held now. */
+/* Starts the phase and records the memory allocated before it. */
 static void enter(struct trial *t, struct inference *w, enum phase p)
 {
 	ledger_phase(&w->ledger, p);
-	memcpy(t->held, w->ledger.held, sizeof t->held);
+	memcpy(t->allocated, w->ledger.allocated, sizeof t->allocated);
 }
 
-/* What the phase took so far. */
+/* Records peak, paths and shortfall of the phase so far. */
 static void leave(struct trial *t, const struct dry_request *r,
                   const struct inference *w, enum phase p)
 {
@@ -97,7 +99,7 @@ static uint64_t cycles_of(const struct inference *w, enum phase p)
 }
 
 void trial_prefill_min(struct trial *t, const struct dry_request *r,
-                         int side, int largest)
+                       int side, int largest)
 {
 	struct inference w;
 
@@ -108,7 +110,7 @@ void trial_prefill_min(struct trial *t, const struct dry_request *r,
 	leave(t, r, &w, PHASE_PREFILL);
 	t->cycles = prefill_min_cycles(&w, r->prompt_tokens);
 	if (shortfall_none(&t->lack) && r->new_tokens > 1) {
-		pass_prefill(&w, r);
+		skip_prefill(&w, r);
 		dry_request_transition(&w, r);
 		t->unskew = w.ledger.row[PHASE_TRANSITION][OP_UNSKEW].cycles;
 	}
@@ -129,7 +131,7 @@ void trial_prefill(struct trial *t, const struct dry_request *r, int largest)
 	inference_fini(&w);
 }
 
-/* Makes a wafer that is about to decode. */
+/* Makes w and brings it, muted, to the start of decode. */
 static void start_decode(struct trial *t, struct inference *w,
                          const struct dry_request *r, int largest)
 {
@@ -141,7 +143,7 @@ static void start_decode(struct trial *t, struct inference *w,
 	enter(t, w, PHASE_DECODE);
 }
 
-/* The step of token number i, counted from the prompt's first. */
+/* Cycles of the decode step of the token at position i. */
 static uint64_t step_cycles(struct inference *w, const struct dry_request *r,
                             int i)
 {
@@ -153,7 +155,7 @@ static uint64_t step_cycles(struct inference *w, const struct dry_request *r,
 }
 
 void trial_decode_min(struct trial *t, const struct dry_request *r,
-                        int side, int largest)
+                      int side, int largest)
 {
 	struct inference w;
 
@@ -167,18 +169,20 @@ void trial_decode_min(struct trial *t, const struct dry_request *r,
 void trial_decode(struct trial *t, const struct dry_request *r, int largest)
 {
 	int first = r->prompt_tokens, end = first + r->new_tokens - 1;
-	uint64_t step[2] = { 0, 0 }; /* where no row passes an entry, some */
-	int max = 0;
+	/* Cycles of a step in which no row, or some row, passes an entry up;
+	 * they stay the same until the fullest row gets a token. */
+	uint64_t step[2] = { 0, 0 };
+	int max = 0; /* tokens of the fullest row */
 	struct inference w;
 
 	start_decode(t, &w, r, largest);
 	for (int i = first; i < end; i++) {
 		bool passes = kvcache_passing(&w.cache, i) > 0;
-		int now = kvcache_max(&w.cache, i + 1);
+		int new_max = kvcache_max(&w.cache, i + 1);
 
-		if (now != max)
+		if (new_max != max)
 			step[0] = step[1] = 0;
-		max = now;
+		max = new_max;
 		if (!step[passes])
 			step[passes] = step_cycles(&w, r, i);
 		t->cycles += step[passes];
@@ -188,16 +192,16 @@ void trial_decode(struct trial *t, const struct dry_request *r, int largest)
 	inference_fini(&w);
 }
 
-/* The fullest moment of a phase that begins with what the wafer holds now. */
-static struct sram_peak peak_beside(const struct trial *t,
-                                    const struct inference *w)
+/* The peak of t's phase if it began with the memory that is allocated now. */
+static struct sram_peak peak_in_pair(const struct trial *t,
+                                     const struct inference *w)
 {
 	struct sram_peak peak = t->peak;
 
 	for (int i = 0; i < NSRAM; i++) {
-		uint64_t more = w->ledger.held[i] - t->held[i];
+		uint64_t more = w->ledger.allocated[i] - t->allocated[i];
 
-		peak.held[i] += more;
+		peak.allocated[i] += more;
 		peak.total += more;
 	}
 	return peak;
@@ -206,7 +210,7 @@ static struct sram_peak peak_beside(const struct trial *t,
 /* --- Pairs --- */
 
 uint64_t trial_relayout_min(const struct dry_request *r, int prefill,
-                              int decode)
+                            int decode)
 {
 	const struct system *system = r->system;
 	const struct model *m = r->model;
@@ -241,7 +245,9 @@ uint64_t trial_relayout_min(const struct dry_request *r, int prefill,
 	return m->n_layers * layer;
 }
 
-/* Decode's fewest regions that hold it and what the transition brings there. */
+/* Finds the fewest regions of decode in which decode and the transition fit,
+ * and the shortfall of the transition. decode: peak of decode with one
+ * region. */
 static void find_regions(struct trial_pair *pair, const struct inference *w,
                          const struct sram_peak *decode)
 {
@@ -250,7 +256,7 @@ static void find_regions(struct trial_pair *pair, const struct inference *w,
 	struct shortfall *lack = &pair->lack[PHASE_TRANSITION];
 	const struct shortfall *alone = &pair->lack[PHASE_DECODE];
 	uint64_t more = l->peak[PHASE_TRANSITION].total - decode->total;
-	int max = most_regions(r, alone->regions_held);
+	int max = max_regions(r, alone->regions_held);
 
 	*lack = (struct shortfall){
 		.regions_held = alone->regions_held,
@@ -269,7 +275,7 @@ static void find_regions(struct trial_pair *pair, const struct inference *w,
 	}
 }
 
-/* Cycles that handing over to the next region takes in a phase. */
+/* Cycles of a phase's hand-over to the next region. */
 static uint64_t hand_over(struct inference *w, enum phase p,
                           void (*run)(struct inference *w))
 {
@@ -293,18 +299,18 @@ void trial_pair(struct trial_pair *pair, const struct dry_request *r,
 	now->decode = (struct rxc){ decode, decode };
 	now->prefill_regions = now->decode_regions = 1;
 	dry_request_start(&w, now);
-	peak = peak_beside(p, &w);
+	peak = peak_in_pair(p, &w);
 	pair->lack[PHASE_PREFILL] = lacks(r, p->side, &peak, p->paths);
 	if (pair->lack[PHASE_PREFILL].regions)
 		now->prefill_regions = pair->lack[PHASE_PREFILL].regions;
-	pass_prefill(&w, r);
+	skip_prefill(&w, r);
 	w.prefill_regions = now->prefill_regions;
 	pair->hand_overs[PHASE_PREFILL] = hand_over(&w, PHASE_PREFILL,
 	                                            prefill_hand_over);
 	if (d) {
 		dry_request_transition(&w, r);
 		pair->transition = cycles_of(&w, PHASE_TRANSITION);
-		peak = peak_beside(d, &w);
+		peak = peak_in_pair(d, &w);
 		pair->lack[PHASE_DECODE] = lacks(r, d->side, &peak, d->paths);
 		find_regions(pair, &w, &peak);
 		w.decode_regions = now->decode_regions;
