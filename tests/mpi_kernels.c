@@ -688,7 +688,8 @@ static void attention_on(struct lab *lab, struct grid *g,
 	copy_tiles(&o, fq, out, false);
 	/* Home again, and whole. */
 	for (int x = 0; x < g->cols; x++)
-		CHECK(lab, tiles_off(&k, x) == 0 && tiles_off(&v, x) == 0);
+		CHECK(lab, tiles_line_skew(&k, x) == 0 &&
+		           tiles_line_skew(&v, x) == 0);
 	check_tiles(lab, &k, fk, c->k, (size_t)c->tokens * kv);
 	check_tiles(lab, &v, fv, c->v, (size_t)c->tokens * kv);
 	scores_fini(&s);
