@@ -14,11 +14,18 @@
 #include "redistribute.h"
 #include "simd/convert.h"
 
-/* Bytes of a tensor that a rank reads, checks and hands on at a time, or one
- * row: they stay in a core's cache. */
-#define LOAD_ROUND (256u << 10)
-/* The same of what is checked at a time: in the innermost one. */
-#define LOAD_CHECK (16u << 10)
+/* Bytes of a tensor that a rank reads, checks and redistributes at a time; they
+ * stay in the host core's L2 cache. A longer row is a round by itself. */
+#define LOAD_ROUND ((size_t)256 << 10)
+/* Bytes that it checks at a time; they stay in the L1 cache. */
+#define LOAD_CHECK ((size_t)16 << 10)
+/* Bytes that it reads before the ranks exchange rows, or one row. */
+#define LOAD_ROOM ((size_t)2 << 20)
+
+static size_t at_least(size_t bytes, size_t row)
+{
+	return bytes > row ? bytes : row;
+}
 
 /* What a rank may find wrong with the values of a tensor. */
 enum fault { FAULT_NONE, FAULT_NOT_FINITE, FAULT_NOT_POSITIVE,
@@ -112,28 +119,14 @@ static void next_tensor(struct loader *l)
 static void load_matrix(struct loader *l, enum tensor_kind kind, int layer,
                         const struct target *t)
 {
-	struct tensor_shape shape = tensor_shape(checkpoint_model(l->c), kind);
-	size_t row = shape.cols * wl_type_size(l->type);
-	struct partition share = partition_of(shape.rows, l->size);
-	int max = l->round / row > 1 ? l->round / row : 1;
-	int rounds = (partition_max(&share) + max - 1) / max;
-	struct partition round = partition_of(partition_max(&share), rounds);
-	struct profile *profile = t->layout.grid->x.profile;
+	int cols = t->layout.n.n;
+	struct range rows;
+	void *to;
 
-	for (int i = 0; i < rounds; i++) {
-		void *to = redistribute_space(&l->redistribution,
-		                              partition_max(&round) * row);
-
-		read_rows(l, kind, layer,
-		          redistribute_share(&l->redistribution, shape.rows,
-		                             l->rank, i, rounds),
-		          shape.cols, to);
-		enum profile_kind before = profile_enter(profile,
-		                                         PROFILE_EXCHANGE);
-
-		redistribute_round(&l->redistribution, t, i, rounds);
-		profile_leave(profile, before);
-	}
+	redistribute_begin(&l->redistribution, t,
+	                   l->round / (cols * wl_type_size(l->type)));
+	while (redistribute_next(&l->redistribution, &rows, &to))
+		read_rows(l, kind, layer, rows, cols, to);
 	next_tensor(l);
 }
 
@@ -356,8 +349,9 @@ static int count_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
-/* Buffers and counts for all tensors. */
-static void set_up(struct loader *l, const struct mesh *mesh)
+/* Counts the tensors and allocates the buffers. */
+static void set_up(struct loader *l, const struct weights *w,
+                   const struct mesh *mesh)
 {
 	size_t size = wl_type_size(l->type);
 	struct needs needs = { l, 0 };
@@ -366,12 +360,10 @@ static void set_up(struct loader *l, const struct mesh *mesh)
 	MPI_Comm_size(mesh->control, &l->size);
 	model_each_tensor(checkpoint_model(l->c), count_tensor, &needs);
 	l->share = wl_calloc(l->tensors, sizeof *l->share);
-	redistribute_init(&l->redistribution, mesh, needs.row * size);
-	l->round = l->redistribution.room < LOAD_ROUND ? l->redistribution.room
-	                                               : LOAD_ROUND;
-	if (l->round < needs.row * size)
-		l->round = needs.row * size;
+	l->round = at_least(LOAD_ROUND, needs.row * size);
 	l->raw = huge_malloc(l->round / size, sizeof(float));
+	redistribute_init(&l->redistribution, mesh, w->prefill->x.profile,
+	                  at_least(LOAD_ROOM, needs.row * size));
 }
 
 int weights_load(struct weights *w, struct checkpoint *c,
@@ -383,13 +375,9 @@ int weights_load(struct weights *w, struct checkpoint *c,
 	                    .err = err, .progress = progress, .ctx = ctx };
 	struct visit v = { &l, w };
 
-	set_up(&l, mesh);
+	set_up(&l, w, mesh);
 	model_each_tensor(w->model, load_tensor, &v);
-	enum profile_kind before = profile_enter(w->prefill->x.profile,
-	                                         PROFILE_EXCHANGE);
-
 	redistribute_meet(&l.redistribution);
-	profile_leave(w->prefill->x.profile, before);
 	redistribute_fini(&l.redistribution);
 	huge_free(l.raw);
 	int rc = mesh_agree(mesh->control, l.failed ? -1 : 0, err);
