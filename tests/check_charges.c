@@ -203,8 +203,10 @@ START_TEST(gemm_charges)
 		want.word_hops = got.word_hops; /* those of shifts */
 		check_same(&got, &want);
 		/* Both operands have a second place for what comes in. */
-		ck_assert_uint_eq(p.ledger.sram[0][0], tiles_bytes(&tc) +
-		                  2 * (tiles_bytes(&ta) + tiles_bytes(&tb)));
+		ck_assert_uint_eq(p.ledger.sram[0][0],
+		                  tiles_core_bytes(&tc) +
+		                  2 * tiles_core_bytes(&ta) +
+		                  2 * tiles_core_bytes(&tb));
 		tiles_fini(&tc);
 		tiles_fini(&tb);
 		tiles_fini(&ta);
@@ -1249,7 +1251,8 @@ START_TEST(softmax_charges)
 		int n = longest_row(&a);
 
 		ck_assert_uint_eq(a.p.ledger.allocated[SRAM_ACTIVATIONS],
-		                  tiles_bytes(&a.q) + tiles_bytes(&a.o) +
+		                  tiles_core_bytes(&a.q) +
+		                  tiles_core_bytes(&a.o) +
 		                  rows * n * size_of(type));
 		memset(s, 0, sizeof s);
 		for (int k = 0; k < a.h.n_kv; k++) {

@@ -688,7 +688,8 @@ static void attention_on(struct lab *lab, struct grid *g,
 	copy_tiles(&o, fq, out, false);
 	/* Home again, and whole. */
 	for (int x = 0; x < g->cols; x++)
-		CHECK(lab, tiles_off(&k, x) == 0 && tiles_off(&v, x) == 0);
+		CHECK(lab, tiles_line_skew(&k, x) == 0 &&
+		           tiles_line_skew(&v, x) == 0);
 	check_tiles(lab, &k, fk, c->k, (size_t)c->tokens * kv);
 	check_tiles(lab, &v, fv, c->v, (size_t)c->tokens * kv);
 	scores_fini(&s);
@@ -912,26 +913,23 @@ static void check_target(struct lab *lab, const struct target *t, size_t size)
 		}
 }
 
-/* One matrix in rounds, of which some ranks have no rows; spaces that are
- * larger than it needs make the ranks meet now and then. */
+/* Loads one matrix in rounds; in some of them a rank has no rows to read. */
 static void spread_matrix(struct lab *lab, struct redistribution *s,
                           const struct target *t, size_t size)
 {
 	struct partition share = partition_of(t->layout.k.n, s->size);
-	int cols = t->layout.n.n;
-	int n = dice_throw(&lab->dice, 1, partition_max(&share) + 1);
+	int max_rows = dice_throw(&lab->dice, 1, partition_max(&share) + 1);
+	struct range rows;
+	void *to;
+	int read = 0;
 
-	for (int i = 0; i < n; i++) {
-		struct range rows =
-			redistribute_share(s, t->layout.k.n, s->rank, i, n);
-		size_t bytes =
-			(size_t)(partition_max(&share) / n + 1) * cols * size;
-		size_t spare = dice_throw(&lab->dice, 0, 2) ? 0 : s->room / 2;
-
-		fill_rows(lab, rows, cols, size,
-		          redistribute_space(s, bytes + spare));
-		redistribute_round(s, t, i, n);
+	redistribute_begin(s, t, max_rows);
+	while (redistribute_next(s, &rows, &to)) {
+		fill_rows(lab, rows, t->layout.n.n, size, to);
+		CHECK(lab, range_size(rows) <= max_rows);
+		read += range_size(rows);
 	}
+	CHECK(lab, read == partition_size(&share, s->rank));
 }
 
 static void try_spread(struct lab *lab)
@@ -966,7 +964,9 @@ static void try_spread(struct lab *lab)
 		gemm_weights_init(alg, &tiles, &g, type, t.layout.k,
 		                  t.layout.n, SRAM_WEIGHTS);
 	}
-	redistribute_init(&s, &lab->mesh, 2000);
+	/* Little room makes the ranks exchange in the midst of a matrix. */
+	redistribute_init(&s, &lab->mesh, NULL,
+	                  dice_throw(&lab->dice, n * wl_type_size(type), 2000));
 	/* The second time into used rows and messages. */
 	for (int i = 0; i < 2; i++) {
 		spread_matrix(lab, &s, &t, wl_type_size(type));

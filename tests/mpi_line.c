@@ -343,10 +343,10 @@ static void check_known(struct lab *lab, const struct known *k)
 			CHECK(lab, !first ||
 			           tiles_ring_extent(t, y, x) == ring);
 			CHECK(lab, !first ||
-			           tiles_elements(t, y, x) ==
+			           tiles_data(t, y, x) ==
 			           *tiles_slot(t, q, p));
 			CHECK(lab, tiles_fixed_extent(t, y, x) == fixed);
-			CHECK(lab, tiles_size(t, q, p) ==
+			CHECK(lab, tiles_elements_at(t, q, p) ==
 			           (size_t)ring * fixed);
 			for (int i = 0; i < ring * fixed; i++) {
 				float x;

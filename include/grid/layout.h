@@ -1,4 +1,4 @@
-/* Where the elements of a matrix lie on a core grid. Pure arithmetic. */
+/* Which core of a grid stores which elements of a matrix. Arithmetic only. */
 #ifndef WL_LAYOUT_H
 #define WL_LAYOUT_H
 
@@ -7,17 +7,18 @@
 #include "base/partition.h"
 #include "grid/grid.h"
 
-/* k on y and n on x, or (transposed) k on x and n on y. */
+/* A matrix [k][n]: k partitioned over the core rows and n over the core
+ * columns, or (transposed) k over the columns and n over the rows. */
 struct layout {
-	struct grid *grid;
+	struct grid *grid;   /* borrowed */
 	struct partition k, n;
 	bool transposed;
 };
 
-/* The box that rank (row, col) of the grid's rank grid holds. */
+/* The box of the matrix that rank (row, col) of the rank grid stores. */
 struct box layout_box(const struct layout *l, int row, int col);
 
-/* This rank's own box. */
+/* The box that this rank stores. */
 struct box layout_own_box(const struct layout *l);
 
 #endif

@@ -1,5 +1,6 @@
-/* Somewhere that boxes of a matrix are copied from and to, in whatever form it
- * lies there. */
+/* A view of the box of a matrix that this rank stores, whatever the form of
+ * storage: boxes within it are copied from and to dense blocks. No function
+ * here is collective. */
 #ifndef WL_MATRIX_VIEW_H
 #define WL_MATRIX_VIEW_H
 
@@ -9,28 +10,30 @@
 #include "base/partition.h"
 
 struct matrix_view {
-	struct box own;      /* that this rank has of the matrix */
+	struct box own;      /* the box that this rank stores */
 	size_t size;         /* bytes of an element */
-	/* Copies a box, of which all is in own, from here (out) or to here:
-	 * block is dense, row by row. */
-	void (*copy)(const struct matrix_view *s, struct box what, void *block,
+	/* Copies `what`, a box within own, to (out) or from a dense block of
+	 * its rows. */
+	void (*copy)(const struct matrix_view *v, struct box what, void *block,
 	             bool out);
-	void *matrix;        /* borrowed; what it is copy knows */
-	size_t column;       /* of what it is where this matrix begins */
+	void *matrix;        /* the storage, of the type that copy expects;
+	                        borrowed */
+	size_t column;       /* its column where own.n begins */
 };
 
-/* Copies rows of so many bytes, pitches apart, from one place (out) to a block,
- * or from the block to that place. Not collective, as are all: */
-void matrix_view_rows(void *place, size_t pitch, void *block,
+/* Copies rows of `bytes` bytes from storage to a block (out), or from the block
+ * to storage. Rows are pitch bytes apart in storage, block_pitch in the
+ * block. */
+void matrix_view_rows(void *storage, size_t pitch, void *block,
                       size_t block_pitch, int rows, size_t bytes, bool out);
 
-/* The own box as a dense block. */
+/* A view of a dense block, data[own.k][own.n]. */
 struct matrix_view matrix_view_dense(struct box own, size_t size, void *data);
 
-/* Copies all of own from or to a dense block. */
-void matrix_view_get(const struct matrix_view *s, void *data);
-void matrix_view_put(const struct matrix_view *s, const void *data);
-/* Copies a box that both have, by way of a little block. */
+/* Copies all of own to, or from, a dense block. */
+void matrix_view_get(const struct matrix_view *v, void *data);
+void matrix_view_put(const struct matrix_view *v, const void *data);
+/* Copies a box within both views from one to the other. */
 void matrix_view_move(const struct matrix_view *from,
                       const struct matrix_view *to, struct box what);
 

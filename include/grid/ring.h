@@ -1,14 +1,17 @@
-/* The INTERLEAVE ring of WaferLLM's Algorithm 1 (OSDI'25): the n cores of a
- * line, joined into one ring of which no edge is longer than two hops:
- * 0 -> 2 -> 4 -> ... -> 5 -> 3 -> 1 -> 0. Pure arithmetic; 1 and 2 cores are
- * rings too (of no edge and of one-hop edges). And Cannon's: 0 -> 1 -> 2 ->
- * ... -> n-1 -> 0, whose last edge leads all the way home. */
+/* Two rings through the n cores of a line. Arithmetic only.
+ *
+ * RING_INTERLEAVE is that of Algorithm 1 of WaferLLM (OSDI'25): no edge is
+ * longer than two hops, 0 -> 2 -> 4 -> ... -> 5 -> 3 -> 1 -> 0. One core makes
+ * a ring without edges, two cores one of one-hop edges.
+ *
+ * RING_NATURAL is that of Cannon's algorithm: 0 -> 1 -> 2 -> ... -> n-1 -> 0,
+ * whose last edge goes back along the whole line. */
 #ifndef WL_RING_H
 #define WL_RING_H
 
 enum ring_kind { RING_INTERLEAVE, RING_NATURAL };
 
-/* Ring position of core p of n. */
+/* The position of core p of n on the interleaved ring. */
 static inline int ring_pos(int p, int n)
 {
 	return p % 2 == 0 ? p / 2 : n - (p + 1) / 2;
@@ -20,14 +23,14 @@ static inline int ring_core(int k, int n)
 	return k <= (n - 1) / 2 ? 2 * k : 2 * (n - k) - 1;
 }
 
-/* The core that p's tile goes to in one step; step is +1 (towards the ring
- * successor) or -1. */
+/* The core to which the tile of core p goes in one step: its successor on the
+ * ring (step +1) or its predecessor (-1). */
 static inline int ring_next(int p, int step, int n)
 {
 	return ring_core((ring_pos(p, n) + step + n) % n, n);
 }
 
-/* The same of either kind. */
+/* The same for either ring. */
 static inline int ring_pos_of(enum ring_kind kind, int p, int n)
 {
 	return kind == RING_NATURAL ? p : ring_pos(p, n);

@@ -1,10 +1,13 @@
-/* A matrix in tiles of which one dimension travels around a ring of its axis:
- * tile (q, p) belongs to line q (across the axis) and place p of that line's
- * ring, and holds block ring_core(ring_pos(p) + off[q]) of the ring dimension
- * and block q of the fixed one. off[q] = 0 is home. Each core has one place,
- * and a place is a core, unless the ring was made longer. A tile is dense, its
- * extents are true ones, and it may be empty; which of its two dimensions is
- * contiguous is its user's choice. */
+/* A matrix in tiles, one dimension of which (the ring dimension) travels around
+ * the rings of an axis. Tile (q, p) belongs to line q, counted across the
+ * axis, and to place p of that line's ring. It contains block q of the fixed
+ * dimension and block ring_core(ring_pos(p) + skew of line q) of the ring
+ * dimension; a line of skew 0 is at home. A core has one place, or several
+ * where the ring was made longer than the line (struct ring).
+ *
+ * Tiles are dense, without padding, and may be empty. The users of a matrix
+ * decide which of its two dimensions is contiguous. No function here is
+ * collective. */
 #ifndef WL_TILES_H
 #define WL_TILES_H
 
@@ -17,76 +20,84 @@
 #include "model/model.h"
 
 struct tiles {
-	enum wl_type type;   /* of the elements in memory */
-	struct grid *grid;
-	enum axis axis;      /* the ring's */
-	struct ring *path;   /* that they travel on; the line's */
-	struct partition ring;    /* over the places of a line */
-	struct partition fixed;   /* over the lines */
-	/* How many ring steps line q is away from home: off[q], or, off NULL,
-	 * as tiles_skew brings it (0 where not skewed), less `turned`. */
-	int *off;            /* [lines] */
+	enum wl_type type;        /* of the elements in memory */
+	struct grid *grid;        /* borrowed */
+	enum axis axis;           /* of the rings */
+	struct ring *path;        /* the ring; owned by the line */
+	struct partition ring;    /* ring dimension over the places of a line */
+	struct partition fixed;   /* fixed dimension over the lines */
+	/* Ring steps from home of line q: skew[q], or, where skew is NULL,
+	 * tiles_wanted_skew(q, skewed); less `turned`, modulo the ring. */
+	int *skew;                /* [lines] or NULL */
 	bool skewed;
-	int turned;          /* steps of all lines */
-	void **tile;         /* [own lines and places], as tiles_slot has it */
-	char *memory;        /* all tiles, each with room for the largest */
-	enum sram sram;      /* what they are in a core's memory */
-	struct tiles_kept *kept; /* between tiles_keep and its end, or NULL */
+	int turned;               /* steps that all lines took together */
+	void **tile;              /* [own lines x own places]; see tiles_slot */
+	char *memory;             /* all tiles, at a distance of the largest;
+	                             NULL in a dry run */
+	enum sram sram;           /* use of SRAM that they are charged to */
+	struct tiles_kept *kept;  /* from tiles_keep to tiles_keep_end */
 };
 
-/* Tiles of that type, at home, on the ring of so many places as ring has
- * parts: as many as a line has cores, or a multiple. What they hold is not
- * defined; no memory for elements in a dry run; what a core holds is charged to
- * its memory as sram. Free with tiles_fini. Not collective. */
+/* Creates tiles at home, with elements undefined, on the ring of ring.parts
+ * places: the number of cores of a line or a multiple of it. Charges
+ * tiles_core_bytes to the core's SRAM. A dry run allocates no elements. Free
+ * with tiles_fini. */
 void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
                    enum ring_kind kind, enum wl_type type,
                    struct partition ring, struct partition fixed,
                    enum sram sram);
-/* The same on the two-hop ring, of floats: activations, whose values are those
- * that an emulated core's elements can have (wl_round). */
+/* Creates activations on the two-hop ring: floats whose values are rounded to
+ * the emulated core's element type (wl_round). */
 void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
                 struct partition ring, struct partition fixed, enum sram sram);
 void tiles_fini(struct tiles *t);
 
-/* All elements 0. Not collective. */
+/* Sets all elements of this rank to 0. */
 void tiles_clear(struct tiles *t);
 
-/* The line object of the ring's axis; the lines q that this rank holds; where
- * the pointer to place p of line q's tile is kept (own rectangle only). */
+/* The lines of the ring's axis. */
 struct line *tiles_line(const struct tiles *t);
+/* The lines q of which this rank has cores. */
 struct range tiles_own_lines(const struct tiles *t);
+/* The pointer to tile (q, p), which must be this rank's. */
 void **tiles_slot(const struct tiles *t, int q, int p);
 
-/* Ring steps that line q is away from home, or will be, skewed or not. */
-int tiles_off(const struct tiles *t, int q);
-int tiles_off_wanted(const struct tiles *t, int q, bool skewed);
-/* Line q takes a step, 1, -1 or 0; all lines take the step 1; declares all
- * lines skewed, or at home. */
+/* Ring steps (0 to places - 1) that line q is away from home now. */
+int tiles_line_skew(const struct tiles *t, int q);
+/* Ring steps that line q is away from home when skewed for a MeshGEMM, or, not
+ * skewed, at home (0). */
+int tiles_wanted_skew(const struct tiles *t, int q, bool skewed);
+/* Records a ring step of line q (1, -1 or 0), or of step 1 of all lines. The
+ * caller moves the data. */
 void tiles_step(struct tiles *t, int q, int step);
 void tiles_step_all(struct tiles *t);
-void tiles_stand(struct tiles *t, bool skewed);
+/* Records that all lines are skewed for a MeshGEMM, or at home. */
+void tiles_declare_skew(struct tiles *t, bool skewed);
 
-/* The ring block that place p of line q holds now; the place that block b is
- * on. */
+/* The ring block that place p of line q contains now. */
 int tiles_block(const struct tiles *t, int q, int p);
+/* The place of line q that contains ring block b now. */
 int tiles_place(const struct tiles *t, int q, int b);
-/* Elements of the largest tile; bytes of all that an emulated core holds when
- * it holds most. */
-size_t tiles_capacity(const struct tiles *t);
-uint64_t tiles_bytes(const struct tiles *t);
-/* Elements of place p of line q's tile now, and bytes of memory. */
-size_t tiles_size(const struct tiles *t, int q, int p);
-size_t tiles_memory(const struct tiles *t, int q, int p);
-/* The memory of core (y, x)'s tile, of its first place if it has more (own
- * rectangle only): of floats, of any type. */
+
+/* Elements of the largest tile. */
+size_t tiles_max_elements(const struct tiles *t);
+/* Peak bytes of the matrix in the SRAM of an emulated core, while its tiles go
+ * round the ring. */
+uint64_t tiles_core_bytes(const struct tiles *t);
+/* Elements, and bytes of host memory, of tile (q, p) now. */
+size_t tiles_elements_at(const struct tiles *t, int q, int p);
+size_t tiles_bytes_at(const struct tiles *t, int q, int p);
+
+/* The tile of core (y, x), that of its first place if it has several: of any
+ * type (NULL in a dry run), or of floats. The core must be this rank's. */
+void *tiles_data(const struct tiles *t, int y, int x);
 float *tiles_at(const struct tiles *t, int y, int x);
-void *tiles_elements(const struct tiles *t, int y, int x);
-/* Extents of the ring block and the fixed block that lie there. */
+/* Extents of that tile along the ring and the fixed dimension. */
 int tiles_ring_extent(const struct tiles *t, int y, int x);
 int tiles_fixed_extent(const struct tiles *t, int y, int x);
 
-/* What this rank has of a matrix [ring][fixed] whose tiles are at home, dense
- * with rows of the fixed dimension. */
+/* This rank's box of a matrix [ring][fixed] whose tiles are at home. Tiles are
+ * borrowed. */
 struct matrix_view tiles_view(struct tiles *t);
 
 #endif

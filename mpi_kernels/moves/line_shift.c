@@ -81,7 +81,7 @@ struct going {
  * every position has one. */
 static bool is_regular(const struct tiles *t)
 {
-	return !t->off && !t->fixed.dispersed &&
+	return !t->skew && !t->fixed.dispersed &&
 	       grid_lines(t->grid, t->axis) == t->path->n;
 }
 
@@ -149,9 +149,9 @@ static void count_lines(const struct tiles *t, const signed char *steps,
 
 		if (!step)
 			continue;
-		m->large += s->moves[tiles_off(t, q)];
+		m->large += s->moves[tiles_line_skew(t, q)];
 		m->all += s->moves[n];
-		m->large_hops += s->hops[tiles_off(t, q)];
+		m->large_hops += s->hops[tiles_line_skew(t, q)];
 		m->all_hops += s->hops[n];
 	}
 }
@@ -203,7 +203,7 @@ static bool charge_shift(struct tiles *t, const struct going *g, bool set_up)
 		return false;
 	add_lines(t, g, &c);
 	if (c.words) {
-		uint64_t words = cost_words(l->ledger, tiles_capacity(t));
+		uint64_t words = cost_words(l->ledger, tiles_max_elements(t));
 
 		c.path_hops = set_up ? route(t, 1)->longest : 0;
 		c.setup_cycles = set_up ? cost_exchange(l->ledger) : 0;
@@ -231,7 +231,7 @@ static size_t message_bytes(const struct tiles_shift *s, bool upper, bool up)
 		int step = step_of(s->steps, q);
 
 		if (step)
-			bytes += tiles_memory(
+			bytes += tiles_bytes_at(
 				s->t, q, route(s->t, step)->from[upper][up]);
 	}
 	return bytes;
@@ -272,7 +272,7 @@ static void pack(const struct tiles_shift *s, bool upper, char *out)
 
 		if (!step)
 			continue;
-		size_t bytes = tiles_memory(s->t, q, p);
+		size_t bytes = tiles_bytes_at(s->t, q, p);
 
 		if (own_place(s->t, p))
 			memcpy(out, *tiles_slot(s->t, q, p), bytes);
@@ -280,7 +280,7 @@ static void pack(const struct tiles_shift *s, bool upper, char *out)
 			memcpy(out, in, bytes);
 		out += bytes;
 		if (s->arrived[!upper])
-			in += tiles_memory(s->t, q, r->from[!upper][upper]);
+			in += tiles_bytes_at(s->t, q, r->from[!upper][upper]);
 	}
 }
 
@@ -304,7 +304,7 @@ static void try_send(struct tiles_shift *s, bool upper)
  * either side where a core has more places than one. */
 static uint64_t coming_bytes(const struct tiles *t)
 {
-	return cost_bytes(t->grid->ledger, tiles_capacity(t) *
+	return cost_bytes(t->grid->ledger, tiles_max_elements(t) *
 	                  (t->path->per_core > 1 ? 2 : 1));
 }
 
@@ -386,12 +386,13 @@ static void unpack(struct tiles_shift *s, bool upper)
 
 	for (int q = lines.lo; q < lines.hi; q++) {
 		int step = step_of(s->steps, q);
-		/* off[q] tells of after the step: look where it went. */
+		/* skew[q] is already that after the step: look where the
+		 * tile went. */
 		int to = route(s->t, step)->arrives[upper][!upper];
 
 		if (!step)
 			continue;
-		size_t bytes = tiles_memory(s->t, q, to);
+		size_t bytes = tiles_bytes_at(s->t, q, to);
 
 		if (own_place(s->t, to))
 			memcpy(*tiles_slot(s->t, q, to), in, bytes);
@@ -482,9 +483,9 @@ static void turn_silently(struct tiles *t, int n, bool skewed)
 		bool moves = false;
 
 		for (int q = 0; q < lines && !moves; q++)
-			moves = tiles_off(&t[i], q) !=
-			        tiles_off_wanted(&t[i], q, skewed);
-		tiles_stand(&t[i], skewed);
+			moves = tiles_line_skew(&t[i], q) !=
+			        tiles_wanted_skew(&t[i], q, skewed);
+		tiles_declare_skew(&t[i], skewed);
 		if (!moves)
 			continue;
 		ledger_alloc(l, SRAM_BUFFERS, coming_bytes(&t[i]));
@@ -515,7 +516,8 @@ static bool turn_steps(const struct tiles *t, bool skewed, signed char *steps)
 	bool any = false;
 
 	for (int q = 0; q < grid_lines(t->grid, t->axis); q++) {
-		int back = tiles_off_wanted(t, q, skewed) - tiles_off(t, q);
+		int back = tiles_wanted_skew(t, q, skewed) -
+		           tiles_line_skew(t, q);
 
 		back = (back + places) % places;
 		steps[q] = !back ? 0 : back <= places - back ? -1 : 1;
@@ -552,7 +554,7 @@ static void turn(struct tiles *t, int n, bool skewed)
 			set_up &= !step(&t[j], &g, set_up);
 	}
 	for (int i = 0; i < n; i++)
-		tiles_stand(&t[i], skewed);
+		tiles_declare_skew(&t[i], skewed);
 	free(steps);
 }
 
@@ -561,14 +563,14 @@ bool tiles_skewed(const struct tiles *t)
 	int lines = grid_lines(t->grid, t->axis);
 
 	for (int q = 0; q < lines; q++)
-		if (tiles_off(t, q) != tiles_off_wanted(t, q, true))
+		if (tiles_line_skew(t, q) != tiles_wanted_skew(t, q, true))
 			return false;
 	return true;
 }
 
 void tiles_set_skewed(struct tiles *t)
 {
-	tiles_stand(t, true);
+	tiles_declare_skew(t, true);
 }
 
 void tiles_skew(struct tiles *t)

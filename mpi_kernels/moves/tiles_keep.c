@@ -23,7 +23,7 @@ struct tiles_kept {
 
 static size_t place_bytes(const struct tiles *t)
 {
-	return tiles_capacity(t) * wl_type_size(t->type);
+	return tiles_max_elements(t) * wl_type_size(t->type);
 }
 
 /* Tiles that come in one shift. */
@@ -106,7 +106,7 @@ void tiles_keep_end(struct tiles *t)
 				continue;
 			void *own = own_place(k);
 
-			memcpy(own, *slot, tiles_memory(t, q, p));
+			memcpy(own, *slot, tiles_bytes_at(t, q, p));
 			*slot = own;
 		}
 	free(k->gone);

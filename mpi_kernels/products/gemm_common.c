@@ -90,7 +90,7 @@ static void batch_init(struct batch *b, const struct gemm *p)
 	b->block = wl_malloc(cores * b->max, sizeof *b->block);
 	tiles_keep(p->a, b->max);
 	tiles_keep(p->b, b->max);
-	all *= tiles_capacity(p->b);
+	all *= tiles_max_elements(p->b);
 	if (p->b->type == WL_F32 || grid_height(g) == 1 ||
 	    all * sizeof(float) > BATCH_BYTES)
 		return;
@@ -140,7 +140,7 @@ static void note_tiles(const struct gemm *p, struct batch *b)
 			b->block[at] = block;
 			b->term[at] = (struct vec_term){
 				tiles_at(p->a, y, x),
-				tiles_elements(p->b, y, x),
+				tiles_data(p->b, y, x),
 				partition_size(&p->a->ring, block) };
 		}
 	}
@@ -154,7 +154,7 @@ static void widen(const struct gemm *p, struct batch *b, size_t at, int n)
 	for (int i = 0; i < b->steps; i++) {
 		struct vec_term *t = &b->term[at + i];
 		int block = b->block[at + i];
-		float *wide = b->wide + block * tiles_capacity(p->b);
+		float *wide = b->wide + block * tiles_max_elements(p->b);
 
 		if (!b->is_wide[block])
 			wl_to_f32(wide, t->b, p->b->type, t->k * n);
@@ -249,7 +249,7 @@ static void copy_out(const struct tiles *t, int place, char *to)
 	if (place < t->path->local.lo || place >= t->path->local.hi)
 		return;
 	for (int q = lines.lo; q < lines.hi; q++) {
-		size_t bytes = tiles_memory(t, q, place);
+		size_t bytes = tiles_bytes_at(t, q, place);
 
 		memcpy(to, *tiles_slot(t, q, place), bytes);
 		to += bytes;

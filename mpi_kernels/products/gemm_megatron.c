@@ -49,7 +49,7 @@ static void multiply_all(const struct gemm *p,
 /* The element number i of core x's tile. */
 static const void *element(const struct tiles *t, int x, size_t i)
 {
-	return (const char *)tiles_elements(t, 0, x) +
+	return (const char *)tiles_data(t, 0, x) +
 	       i * wl_type_size(t->type);
 }
 

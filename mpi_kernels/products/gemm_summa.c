@@ -21,8 +21,8 @@
 /* Bytes of one panel of each operand on the fullest core. */
 static uint64_t panel_bytes(const struct gemm *p)
 {
-	return cost_bytes(p->c->grid->ledger, tiles_capacity(p->a) +
-	                                      tiles_capacity(p->b));
+	return cost_bytes(p->c->grid->ledger, tiles_max_elements(p->a) +
+	                                      tiles_max_elements(p->b));
 }
 
 static void broadcast(const struct gemm *p, const struct panel *panel)

@@ -118,7 +118,7 @@ static void fill(struct tiles *t, int operand, bool ring_is_column,
 			float *data = box_of(operand, box, columns);
 
 			memcpy(*tiles_slot(t, q, p), data,
-			       tiles_size(t, q, p) * sizeof *data);
+			       tiles_elements_at(t, q, p) * sizeof *data);
 			free(data);
 		}
 }

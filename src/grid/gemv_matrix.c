@@ -10,7 +10,7 @@
 #include "simd/convert.h"
 #include "simd/vec.h"
 
-/* The columns of all matrices on one line of cores. */
+/* Columns of all matrices on one line of cores. */
 static int line_width(const struct layout *layouts, int n, int line)
 {
 	int width = 0;
@@ -20,44 +20,46 @@ static int line_width(const struct layout *layouts, int n, int line)
 	return width;
 }
 
-/* Elements that the fullest core holds. */
-static uint64_t core_elements(const struct gemv_matrix *s)
+/* Elements in the SRAM of the core that has most. */
+static uint64_t core_elements(const struct gemv_matrix *m)
 {
-	return (uint64_t)partition_max(&s->k) * s->width_max;
+	return (uint64_t)partition_max(&m->k) * m->width_max;
 }
 
-/* Calls visit for the parts of these rows (as gemv_matrix_copy has them) and columns
- * that lie in one panel of one core line: where the first row of it lies. */
+/* The part of some rows and columns that is in one panel of one core line. */
 struct piece {
-	char *at;
-	size_t pitch;        /* bytes to the next row */
-	int rows, row;       /* the first one's index among those asked for */
-	size_t column, bytes; /* the first one's index likewise; of a row */
+	char *data;          /* its first row */
+	size_t pitch;        /* bytes from one row to the next */
+	int row, rows;       /* first row, counted from k.lo; rows */
+	size_t column;       /* first column, counted from `column` */
+	size_t bytes;        /* of a row */
 };
 
-static void each_piece(const struct gemv_matrix *s, struct range k,
+/* Visits all pieces of rows k and columns [column, column + n), both counted
+ * from this rank's first. */
+static void each_piece(const struct gemv_matrix *m, struct range k,
                        size_t column, size_t n,
                        void (*visit)(void *ctx, const struct piece *p),
                        void *ctx)
 {
-	size_t size = wl_type_size(s->type);
+	size_t size = wl_type_size(m->type);
 
 	for (int row = k.lo; row < k.hi;) {
-		int line = partition_owner(&s->k, s->own.lo + row);
-		struct range b = gemv_matrix_rows(s, line);
+		int line = partition_owner(&m->k, m->own.lo + row);
+		struct range b = gemv_matrix_rows(m, line);
 		int end = b.hi < k.hi ? b.hi : k.hi;
 
 		for (size_t j = column; j < column + n;) {
 			size_t first = j - j % VEC_PANEL, next;
-			size_t width = vec_panel_width(s->width, first);
+			size_t width = vec_panel_width(m->width, first);
 
 			next = first + width < column + n ? first + width
 			                                  : column + n;
 			visit(ctx, &(struct piece){
-				(char *)gemv_matrix_block(s, line) +
+				(char *)gemv_matrix_block(m, line) +
 				(first * range_size(b) + (row - b.lo) * width +
 				 j - first) * size,
-				width * size, end - row, row - k.lo,
+				width * size, row - k.lo, end - row,
 				j - column, (next - j) * size });
 			j = next;
 		}
@@ -65,83 +67,83 @@ static void each_piece(const struct gemv_matrix *s, struct range k,
 	}
 }
 
-/* The columns that make the last panel whole are 0. */
+/* Sets the columns to 0 that fill up the last panel. */
 static void clear_piece(void *ctx, const struct piece *p)
 {
 	(void)ctx;
 	for (int i = 0; i < p->rows; i++)
-		memset(p->at + i * p->pitch, 0, p->bytes);
+		memset(p->data + i * p->pitch, 0, p->bytes);
 }
 
-static void clear_margins(struct gemv_matrix *s)
+static void clear_padding(struct gemv_matrix *m)
 {
-	struct range all = { 0, range_size(s->own) };
+	struct range all = { 0, range_size(m->own) };
 
-	each_piece(s, all, s->width, s->pitch - s->width, clear_piece, NULL);
+	each_piece(m, all, m->width, m->pitch - m->width, clear_piece, NULL);
 }
 
-void gemv_matrix_init(struct gemv_matrix *s, const struct layout *layouts,
+void gemv_matrix_init(struct gemv_matrix *m, const struct layout *layouts,
                       int n, enum wl_type type, enum sram sram)
 {
 	const struct layout *l = layouts;
-	const struct ledger *account = l->grid->ledger;
+	struct ledger *ledger = l->grid->ledger;
 	const struct box own = layout_own_box(l);
 
-	*s = (struct gemv_matrix){ .type = type, .grid = l->grid, .k = l->k,
-	                    .axis = l->transposed ? AXIS_X : AXIS_Y,
-	                    .sram = sram };
+	*m = (struct gemv_matrix){ .type = type, .grid = l->grid, .k = l->k,
+	                          .axis = l->transposed ? AXIS_X : AXIS_Y,
+	                          .sram = sram };
 	for (int i = 0; i < n; i++) {
-		s->width += range_size(layout_own_box(&layouts[i]).n);
-		s->width_all += layouts[i].n.n;
+		m->width += range_size(layout_own_box(&layouts[i]).n);
+		m->width_all += layouts[i].n.n;
 	}
-	s->width_max = line_width(layouts, n, 0);
+	m->width_max = line_width(layouts, n, 0);
 	for (int i = 0; i < l->n.parts; i++)
-		s->wire.all += cost_words(account, line_width(layouts, n, i));
-	s->wire.max = cost_words(account, s->width_max);
-	ledger_alloc(l->grid->ledger, sram,
-	            cost_bytes(account, core_elements(s)));
+		m->wire.all += cost_words(ledger, line_width(layouts, n, i));
+	m->wire.max = cost_words(ledger, m->width_max);
+	ledger_alloc(ledger, sram, cost_bytes(ledger, core_elements(m)));
 	if (l->grid->dry)
 		return;
-	s->own = own.k;
-	s->pitch = vec_panel_pitch(s->width);
-	s->data = huge_malloc((size_t)range_size(own.k) * s->pitch,
-	                       wl_type_size(type));
-	clear_margins(s);
+	m->own = own.k;
+	m->pitch = vec_panel_pitch(m->width);
+	m->data = huge_malloc((size_t)range_size(own.k) * m->pitch,
+	                      wl_type_size(type));
+	clear_padding(m);
 }
 
-void gemv_matrix_retire(struct gemv_matrix *s)
+void gemv_matrix_retire(struct gemv_matrix *m)
 {
-	if (s->grid && !s->retired)
-		ledger_free(s->grid->ledger, s->sram,
-		               cost_bytes(s->grid->ledger, core_elements(s)));
-	s->retired = true;
+	if (m->grid && !m->retired)
+		ledger_free(m->grid->ledger, m->sram,
+		            cost_bytes(m->grid->ledger, core_elements(m)));
+	m->retired = true;
 }
 
-void gemv_matrix_fini(struct gemv_matrix *s)
+void gemv_matrix_fini(struct gemv_matrix *m)
 {
-	gemv_matrix_retire(s);
-	huge_free(s->data);
-	memset(s, 0, sizeof *s);
+	gemv_matrix_retire(m);
+	huge_free(m->data);
+	memset(m, 0, sizeof *m);
 }
 
-struct range gemv_matrix_rows(const struct gemv_matrix *s, int line)
+struct range gemv_matrix_rows(const struct gemv_matrix *m, int line)
 {
 	struct range r =
-		partition_range(&s->k, (struct range){ line, line + 1 });
+		partition_range(&m->k, (struct range){ line, line + 1 });
 
-	return (struct range){ r.lo - s->own.lo, r.hi - s->own.lo };
+	return (struct range){ r.lo - m->own.lo, r.hi - m->own.lo };
 }
 
-const void *gemv_matrix_block(const struct gemv_matrix *s, int line)
+const void *gemv_matrix_block(const struct gemv_matrix *m, int line)
 {
-	return (char *)s->data + gemv_matrix_rows(s, line).lo * s->pitch *
-	       wl_type_size(s->type);
+	return (char *)m->data + gemv_matrix_rows(m, line).lo * m->pitch *
+	       wl_type_size(m->type);
 }
 
-/* Rows that are copied to or from a slab. */
+/* A dense block that is copied to, or from (out), a matrix. */
 struct copy {
-	char *rows;
-	size_t pitch, size;
+	char *block;
+	size_t pitch;        /* bytes of its rows */
+	size_t size;         /* bytes of an element */
 	bool out;
 };
 
@@ -149,45 +151,44 @@ static void copy_piece(void *ctx, const struct piece *p)
 {
 	const struct copy *c = ctx;
 
-	matrix_view_rows(p->at, p->pitch,
-	           c->rows + p->row * c->pitch + p->column * c->size, c->pitch,
-	           p->rows, p->bytes, c->out);
+	matrix_view_rows(p->data, p->pitch,
+	                 c->block + p->row * c->pitch + p->column * c->size,
+	                 c->pitch, p->rows, p->bytes, c->out);
 }
 
-void gemv_matrix_copy(const struct gemv_matrix *s, struct range k,
+void gemv_matrix_copy(const struct gemv_matrix *m, struct range k,
                       size_t column, size_t n, void *rows, size_t pitch,
                       bool out)
 {
-	struct copy c = { rows, pitch, wl_type_size(s->type), out };
+	struct copy c = { rows, pitch, wl_type_size(m->type), out };
 
-	each_piece(s, k, column, n, copy_piece, &c);
+	each_piece(m, k, column, n, copy_piece, &c);
 }
 
-void gemv_matrix_column(const struct gemv_matrix *s, size_t column, float *to)
+void gemv_matrix_column(const struct gemv_matrix *m, size_t column, float *to)
 {
-	size_t n = range_size(s->own), size = wl_type_size(s->type);
+	size_t n = range_size(m->own), size = wl_type_size(m->type);
 	char stored[n * size + 1];
 
-	gemv_matrix_copy(s, (struct range){ 0, n }, column, 1, stored, size,
+	gemv_matrix_copy(m, (struct range){ 0, n }, column, 1, stored, size,
 	                 true);
-	wl_to_f32(to, stored, s->type, n);
+	wl_to_f32(to, stored, m->type, n);
 }
 
-static void store_copy(const struct matrix_view *t, struct box what,
-                       void *block, bool out)
+static void copy_box(const struct matrix_view *v, struct box what, void *block,
+                     bool out)
 {
-	const struct gemv_matrix *s = t->matrix;
+	const struct gemv_matrix *m = v->matrix;
+	struct range k = { what.k.lo - m->own.lo, what.k.hi - m->own.lo };
 	size_t n = range_size(what.n);
 
-	gemv_matrix_copy(s, (struct range){ what.k.lo - s->own.lo,
-	                             what.k.hi - s->own.lo },
-	          t->column + (what.n.lo - t->own.n.lo), n, block,
-	          n * t->size, out);
+	gemv_matrix_copy(m, k, v->column + (what.n.lo - v->own.n.lo), n, block,
+	                 n * v->size, out);
 }
 
-struct matrix_view gemv_matrix_view(struct gemv_matrix *s,
+struct matrix_view gemv_matrix_view(struct gemv_matrix *m,
                                     const struct layout *l, size_t column)
 {
-	return (struct matrix_view){ layout_own_box(l), wl_type_size(s->type),
-	                       store_copy, s, column };
+	return (struct matrix_view){ layout_own_box(l), wl_type_size(m->type),
+		                     copy_box, m, column };
 }

@@ -14,17 +14,20 @@ struct range line_cores(const struct line *l, int i)
 	return partition_range(&p, (struct range){ i, i + 1 });
 }
 
-/* The place whose tile crosses the cut behind place `cut` in one step, upwards
- * or downwards: on the natural ring its neighbour, or the one whose way leads
- * all along the line; else one of the two that are next to it. */
-static int crossing(enum ring_kind kind, int n, int step, int cut, bool up)
+/* Notes a tile that leaves place p for place `to`, if it crosses the cut at the
+ * lower or the upper end of this rank's places. A ring crosses a cut once
+ * upwards and once downwards. */
+static void note_crossing(const struct ring *ring, struct ring_route *r, int p,
+                          int to)
 {
-	int near = up ? cut : cut + 1, far = up ? cut - 1 : cut + 2;
-	int to = ring_next_of(kind, near, step, n);
+	const int below[] = { ring->local.lo - 1, ring->local.hi - 1 };
 
-	if (kind == RING_NATURAL)
-		far = up ? 0 : n - 1;
-	return (up ? to > cut : to <= cut) ? near : far;
+	for (int upper = 0; upper <= 1; upper++) {
+		if ((p <= below[upper]) == (to <= below[upper]))
+			continue;
+		r->from[upper][to > p] = p;
+		r->arrives[upper][to > p] = to;
+	}
 }
 
 static void route_init(const struct line *l, const struct ring *ring,
@@ -34,10 +37,9 @@ static void route_init(const struct line *l, const struct ring *ring,
 
 	r->to = wl_malloc(range_size(ring->local), sizeof *r->to);
 	r->hops = wl_malloc(n, sizeof *r->hops);
-	for (int p = ring->local.lo; p < ring->local.hi; p++)
-		r->to[p - ring->local.lo] =
-			ring_next_of(ring->kind, p, step, n);
 	r->longest = 0;
+	for (int i = 0; i < 4; i++)
+		r->from[i / 2][i % 2] = r->arrives[i / 2][i % 2] = -1;
 	for (int p = 0; p < n; p++) {
 		int to = ring_next_of(ring->kind, p, step, n);
 		int hops = line_hops(l, p / ring->per_core,
@@ -45,20 +47,10 @@ static void route_init(const struct line *l, const struct ring *ring,
 
 		r->hops[ring_pos_of(ring->kind, p, n)] = hops;
 		r->longest = hops > r->longest ? hops : r->longest;
+		if (p >= ring->local.lo && p < ring->local.hi)
+			r->to[p - ring->local.lo] = to;
+		note_crossing(ring, r, p, to);
 	}
-	for (int upper = 0; upper <= 1; upper++)
-		for (int up = 0; up <= 1; up++) {
-			int cut =
-				upper ? ring->local.hi - 1 : ring->local.lo - 1;
-			bool none = line_cut(l, upper) < 0;
-			int p = none ? -1
-			             : crossing(ring->kind, n, step, cut, up);
-
-			r->from[upper][up] = p;
-			r->arrives[upper][up] =
-				none ? -1
-				     : ring_next_of(ring->kind, p, step, n);
-		}
 }
 
 struct ring *line_ring(struct line *l, enum ring_kind kind, int places)
@@ -84,8 +76,8 @@ struct ring *line_ring(struct line *l, enum ring_kind kind, int places)
 	return r;
 }
 
-/* The edge that most places have; none is longer than 2 but the natural ring's
- * way home. */
+/* The most frequent length of an edge. Only the edge that closes the natural
+ * ring is longer than 2 hops, and it is never the most frequent one. */
 static int usual_edge(int n, const int *edge)
 {
 	int count[3] = { 0, 0, 0 }, usual = 0;
@@ -99,8 +91,9 @@ static int usual_edge(int n, const int *edge)
 	return usual;
 }
 
-/* For each offset: what the edges from the larger blocks' positions have, all
- * told. */
+/* sums[skew]: the edges that the larger blocks leave by when they are `skew`
+ * positions from home, added up; sums[n]: all edges. Only the few edges of
+ * unusual length are looked at for each skew. */
 static void sum_edges(int n, const bool *larger, const int *edge,
                       uint64_t *sums)
 {
@@ -109,15 +102,14 @@ static void sum_edges(int n, const bool *larger, const int *edge,
 
 	for (int k = 0; k < n; k++)
 		count += larger[k];
-	for (int off = 0; off < n; off++)
-		sums[off] = count * usual;
-	/* Few edges are not like most. */
+	for (int skew = 0; skew < n; skew++)
+		sums[skew] = count * usual;
 	for (int k = 0; k < n; k++) {
 		int64_t more = edge[k] - usual;
 
-		for (int off = 0; more && off < n; off++)
-			if (larger[k + off < n ? k + off : k + off - n])
-				sums[off] += more;
+		for (int skew = 0; more && skew < n; skew++)
+			if (larger[k + skew < n ? k + skew : k + skew - n])
+				sums[skew] += more;
 		sums[n] += edge[k];
 	}
 }
@@ -126,8 +118,8 @@ static uint64_t *sums_before(int n, const uint64_t *sums)
 {
 	uint64_t *before = wl_calloc(n + 1, sizeof *before);
 
-	for (int off = 0; off < n; off++)
-		before[off + 1] = before[off] + sums[off];
+	for (int skew = 0; skew < n; skew++)
+		before[skew + 1] = before[skew] + sums[skew];
 	return before;
 }
 
@@ -136,14 +128,14 @@ static struct ring_sums *sums_new(const struct ring *r,
                                   const struct partition *part)
 {
 	struct ring_sums *s = wl_calloc(1, sizeof *s);
-	int n = r->n, less = partition_size(part, n - 1);
+	int n = r->n, smaller = partition_size(part, n - 1);
 	bool *larger = wl_calloc(n, sizeof *larger); /* [position] */
 	int *moves = wl_malloc(n, sizeof *moves);
 
 	for (int k = 0; k < n; k++) {
 		int block = ring_core_of(r->kind, k, n);
 
-		larger[k] = partition_size(part, block) > less;
+		larger[k] = partition_size(part, block) > smaller;
 		moves[k] = route->hops[k] > 0;
 	}
 	s->part = *part;
@@ -175,48 +167,60 @@ const struct ring_sums *ring_sums(struct ring *r, int step,
 	return s;
 }
 
-/* Items at ring positions [0, k) of the cut, k up to twice round: [2 n + 1]. */
+/* before[k]: items of the blocks at ring positions [0, k), k up to twice round
+ * the ring. The caller frees it. */
 static int *items_before(const struct ring *r, const struct partition *part)
 {
 	int *before = wl_malloc(2 * (size_t)r->n + 1, sizeof *before);
 
 	before[0] = 0;
-	for (int k = 0; k < 2 * r->n; k++)
-		before[k + 1] =
-			before[k] +
-			partition_size(part,
-		                       ring_core_of(r->kind, k % r->n, r->n));
+	for (int k = 0; k < 2 * r->n; k++) {
+		int block = ring_core_of(r->kind, k % r->n, r->n);
+
+		before[k + 1] = before[k] + partition_size(part, block);
+	}
 	return before;
 }
 
-/* A core's places lie on stretches of ring positions: its even and its odd
- * ones, or, on the natural ring, all of them. */
-static int most_held(const struct ring *r, const struct partition *part)
+/* Consecutive ring positions. */
+struct run {
+	int first, count;
+};
+
+/* The ring positions of a core's places [lo, hi): one run, or, on the
+ * interleaved ring (ring.h), one of the even places, whose positions ascend
+ * from 0, and one of the odd places, whose positions descend from n - 1. */
+static void core_runs(const struct ring *r, int core, struct run run[2])
 {
-	int *before = items_before(r, part), max = 0, n = r->n;
+	int lo = core * r->per_core, hi = lo + r->per_core;
 
-	for (int first = 0; first < n; first += r->per_core) {
-		int held[2], at[2], stride = r->kind == RING_NATURAL ? 1 : 2;
+	if (r->kind == RING_NATURAL) {
+		run[0] = (struct run){ lo, r->per_core };
+		run[1] = (struct run){ 0, 0 };
+		return;
+	}
+	run[0] = (struct run){ (lo + 1) / 2, (hi + 1) / 2 - (lo + 1) / 2 };
+	run[1] = (struct run){ r->n - hi / 2, hi / 2 - lo / 2 };
+}
 
-		for (int i = 0; i < 2; i++) {
-			int p = first + i, last = first + r->per_core - 1;
+/* The most items of a core, over all cores and all skews. */
+static int max_core_items(const struct ring *r, const struct partition *part)
+{
+	int *before = items_before(r, part), n = r->n, max = 0;
 
-			held[i] = i < stride && p <= last
-			          ? (last - p) / stride + 1 : 0;
-			at[i] = held[i] ? ring_pos_of(r->kind, p, n) : 0;
-			/* Odd places stand in falling order. */
-			if (stride == 2 && p % 2 && held[i])
-				at[i] -= held[i] - 1;
-		}
-		for (int off = 0; off < n; off++) {
-			int sum = 0;
+	for (int core = 0; core < n / r->per_core; core++) {
+		struct run run[2];
+
+		core_runs(r, core, run);
+		for (int skew = 0; skew < n; skew++) {
+			int items = 0;
 
 			for (int i = 0; i < 2; i++) {
-				int k = (at[i] + off) % n;
+				int k = (run[i].first + skew) % n;
 
-				sum += before[k + held[i]] - before[k];
+				items += before[k + run[i].count] - before[k];
 			}
-			max = sum > max ? sum : max;
+			max = items > max ? items : max;
 		}
 	}
 	free(before);
@@ -225,20 +229,21 @@ static int most_held(const struct ring *r, const struct partition *part)
 
 int ring_max(struct ring *r, const struct partition *part)
 {
-	struct ring_room *room = r->rooms;
+	struct ring_peak *peak = r->peaks;
 
 	if (r->per_core == 1)
 		return partition_max(part);
-	while (room && (room->part.n != part->n ||
-	                room->part.unit != part->unit ||
-	                room->part.dispersed != part->dispersed))
-		room = room->next;
-	if (room)
-		return room->max;
-	room = wl_malloc(1, sizeof *room);
-	*room = (struct ring_room){ r->rooms, *part, most_held(r, part) };
-	r->rooms = room;
-	return room->max;
+	while (peak && (peak->part.n != part->n ||
+	                peak->part.unit != part->unit ||
+	                peak->part.dispersed != part->dispersed))
+		peak = peak->next;
+	if (peak)
+		return peak->items;
+	peak = wl_malloc(1, sizeof *peak);
+	*peak = (struct ring_peak){ r->peaks, *part,
+		                    max_core_items(r, part) };
+	r->peaks = peak;
+	return peak->items;
 }
 
 static void route_fini(struct ring_route *r)
@@ -283,7 +288,7 @@ void line_trim(struct line *l)
 	for (int i = 0; i < LINE_BUFFERS; i++) {
 		huge_free(l->buffer[i]);
 		l->buffer[i] = NULL;
-		l->capacity[i] = 0;
+		l->buffer_words[i] = 0;
 	}
 	if (l->noc)
 		noc_trim(l->noc);
@@ -311,11 +316,11 @@ static void line_fini(struct line *l)
 		l->rings = r->next;
 		for (int i = 0; i < 2; i++)
 			route_fini(&r->route[i]);
-		while (r->rooms) {
-			struct ring_room *room = r->rooms;
+		while (r->peaks) {
+			struct ring_peak *peak = r->peaks;
 
-			r->rooms = room->next;
-			free(room);
+			r->peaks = peak->next;
+			free(peak);
 		}
 		free(r);
 	}
@@ -329,10 +334,10 @@ void grid_fini(struct grid *g)
 
 float *line_buffer(struct line *l, int i, size_t words)
 {
-	if (words > l->capacity[i] || !l->buffer[i]) {
+	if (words > l->buffer_words[i] || !l->buffer[i]) {
 		huge_free(l->buffer[i]);
 		l->buffer[i] = huge_malloc(words, sizeof(float));
-		l->capacity[i] = words;
+		l->buffer_words[i] = words;
 	}
 	return l->buffer[i];
 }

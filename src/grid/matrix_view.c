@@ -7,28 +7,29 @@
 
 #include "base/error.h"
 
-/* Bytes that are copied at a time, or a row: they stay in a core's cache. */
+/* Bytes that matrix_view_move copies at a time, or one row; they stay in the
+ * host core's L2 cache. */
 #define MOVE_BYTES ((size_t)64 << 10)
 
-void matrix_view_rows(void *place, size_t pitch, void *block,
+void matrix_view_rows(void *storage, size_t pitch, void *block,
                       size_t block_pitch, int rows, size_t bytes, bool out)
 {
-	char *at = place, *row = block;
+	char *stored = storage, *row = block;
 
 	for (int i = 0; i < rows && bytes; i++) {
-		memcpy(out ? row : at, out ? at : row, bytes);
-		at += pitch;
+		memcpy(out ? row : stored, out ? stored : row, bytes);
+		stored += pitch;
 		row += block_pitch;
 	}
 }
 
-static void copy_dense(const struct matrix_view *s, struct box what,
+static void copy_dense(const struct matrix_view *v, struct box what,
                        void *block, bool out)
 {
-	size_t bytes = range_size(what.n) * s->size;
-	size_t pitch = range_size(s->own.n) * s->size;
-	char *row = (char *)s->matrix + (what.k.lo - s->own.k.lo) * pitch +
-	            (what.n.lo - s->own.n.lo) * s->size;
+	size_t bytes = range_size(what.n) * v->size;
+	size_t pitch = range_size(v->own.n) * v->size;
+	char *row = (char *)v->matrix + (what.k.lo - v->own.k.lo) * pitch +
+	            (what.n.lo - v->own.n.lo) * v->size;
 
 	matrix_view_rows(row, pitch, block, bytes, range_size(what.k), bytes,
 	                 out);
@@ -39,15 +40,15 @@ struct matrix_view matrix_view_dense(struct box own, size_t size, void *data)
 	return (struct matrix_view){ own, size, copy_dense, data, 0 };
 }
 
-void matrix_view_get(const struct matrix_view *s, void *data)
+void matrix_view_get(const struct matrix_view *v, void *data)
 {
-	s->copy(s, s->own, data, true);
+	v->copy(v, v->own, data, true);
 }
 
-void matrix_view_put(const struct matrix_view *s, const void *data)
+void matrix_view_put(const struct matrix_view *v, const void *data)
 {
-	/* It is not written to. */
-	s->copy(s, s->own, (void *)(uintptr_t)data, false);
+	/* Only read. */
+	v->copy(v, v->own, (void *)(uintptr_t)data, false);
 }
 
 void matrix_view_move(const struct matrix_view *from,

@@ -20,10 +20,10 @@ void tiles_init_on(struct tiles *t, struct grid *g, enum axis axis,
 	                     .ring = ring, .fixed = fixed, .sram = sram };
 	size_t n = (size_t)grid_height(g) * grid_width(g) * t->path->per_core;
 
-	ledger_alloc(g->ledger, sram, tiles_bytes(t));
+	ledger_alloc(g->ledger, sram, tiles_core_bytes(t));
 	if (g->dry)
 		return;
-	size_t each = tiles_capacity(t) * wl_type_size(type);
+	size_t each = tiles_max_elements(t) * wl_type_size(type);
 
 	t->memory = huge_malloc(n, each);
 	t->tile = wl_malloc(n, sizeof *t->tile);
@@ -40,8 +40,8 @@ void tiles_init(struct tiles *t, struct grid *g, enum axis axis,
 void tiles_fini(struct tiles *t)
 {
 	if (t->grid)
-		ledger_free(t->grid->ledger, t->sram, tiles_bytes(t));
-	free(t->off);
+		ledger_free(t->grid->ledger, t->sram, tiles_core_bytes(t));
+	free(t->skew);
 	free(t->tile);
 	huge_free(t->memory);
 	memset(t, 0, sizeof *t);
@@ -53,16 +53,16 @@ void tiles_clear(struct tiles *t)
 	           t->path->per_core;
 
 	if (t->memory)
-		memset(t->memory, 0, n * tiles_capacity(t) *
+		memset(t->memory, 0, n * tiles_max_elements(t) *
 		       wl_type_size(t->type));
 }
 
-size_t tiles_capacity(const struct tiles *t)
+size_t tiles_max_elements(const struct tiles *t)
 {
 	return (size_t)partition_max(&t->ring) * partition_max(&t->fixed);
 }
 
-uint64_t tiles_bytes(const struct tiles *t)
+uint64_t tiles_core_bytes(const struct tiles *t)
 {
 	return cost_bytes(t->grid->ledger, (uint64_t)partition_max(&t->fixed) *
 	                                   ring_max(t->path, &t->ring));
@@ -88,7 +88,7 @@ void **tiles_slot(const struct tiles *t, int q, int p)
 	                : place * range_size(lines) + line];
 }
 
-void *tiles_elements(const struct tiles *t, int y, int x)
+void *tiles_data(const struct tiles *t, int y, int x)
 {
 	int each = t->path->per_core;
 
@@ -101,10 +101,10 @@ void *tiles_elements(const struct tiles *t, int y, int x)
 float *tiles_at(const struct tiles *t, int y, int x)
 {
 	WL_ASSERT(t->type == WL_F32);
-	return tiles_elements(t, y, x);
+	return tiles_data(t, y, x);
 }
 
-int tiles_off_wanted(const struct tiles *t, int q, bool skewed)
+int tiles_wanted_skew(const struct tiles *t, int q, bool skewed)
 {
 	int lines = grid_lines(t->grid, t->axis), n = t->path->n;
 	int place = lines == n ? q : (int)((int64_t)q * n / lines);
@@ -112,27 +112,27 @@ int tiles_off_wanted(const struct tiles *t, int q, bool skewed)
 	return skewed ? ring_pos_of(t->path->kind, place, n) : 0;
 }
 
-int tiles_off(const struct tiles *t, int q)
+int tiles_line_skew(const struct tiles *t, int q)
 {
-	int off = t->off ? t->off[q] : tiles_off_wanted(t, q, t->skewed);
+	int skew = t->skew ? t->skew[q] : tiles_wanted_skew(t, q, t->skewed);
 
-	off -= t->turned;
-	return off < 0 ? off + t->path->n : off;
+	skew -= t->turned;
+	return skew < 0 ? skew + t->path->n : skew;
 }
 
 void tiles_step(struct tiles *t, int q, int step)
 {
 	int lines = grid_lines(t->grid, t->axis), n = t->path->n;
 
-	if (!t->off) {
-		int *off = wl_malloc(lines, sizeof *off);
+	if (!t->skew) {
+		int *skew = wl_malloc(lines, sizeof *skew);
 
 		for (int i = 0; i < lines; i++)
-			off[i] = tiles_off(t, i);
-		t->off = off;
+			skew[i] = tiles_line_skew(t, i);
+		t->skew = skew;
 		t->turned = 0;
 	}
-	t->off[q] = (t->off[q] - step + n) % n;
+	t->skew[q] = (t->skew[q] - step + n) % n;
 }
 
 void tiles_step_all(struct tiles *t)
@@ -140,10 +140,10 @@ void tiles_step_all(struct tiles *t)
 	t->turned = (t->turned + 1) % t->path->n;
 }
 
-void tiles_stand(struct tiles *t, bool skewed)
+void tiles_declare_skew(struct tiles *t, bool skewed)
 {
-	free(t->off);
-	t->off = NULL;
+	free(t->skew);
+	t->skew = NULL;
 	t->skewed = skewed;
 	t->turned = 0;
 }
@@ -152,27 +152,29 @@ int tiles_block(const struct tiles *t, int q, int p)
 {
 	const struct ring *r = t->path;
 
-	return ring_core_of(r->kind, (ring_pos_of(r->kind, p, r->n) +
-	                              tiles_off(t, q)) % r->n, r->n);
+	int k = ring_pos_of(r->kind, p, r->n) + tiles_line_skew(t, q);
+
+	return ring_core_of(r->kind, k % r->n, r->n);
 }
 
 int tiles_place(const struct tiles *t, int q, int b)
 {
 	const struct ring *r = t->path;
 
-	return ring_core_of(r->kind, (ring_pos_of(r->kind, b, r->n) -
-	                              tiles_off(t, q) + r->n) % r->n, r->n);
+	int k = ring_pos_of(r->kind, b, r->n) - tiles_line_skew(t, q) + r->n;
+
+	return ring_core_of(r->kind, k % r->n, r->n);
 }
 
-size_t tiles_size(const struct tiles *t, int q, int p)
+size_t tiles_elements_at(const struct tiles *t, int q, int p)
 {
 	return (size_t)partition_size(&t->ring, tiles_block(t, q, p)) *
 	       partition_size(&t->fixed, q);
 }
 
-size_t tiles_memory(const struct tiles *t, int q, int p)
+size_t tiles_bytes_at(const struct tiles *t, int q, int p)
 {
-	return tiles_size(t, q, p) * wl_type_size(t->type);
+	return tiles_elements_at(t, q, p) * wl_type_size(t->type);
 }
 
 int tiles_ring_extent(const struct tiles *t, int y, int x)
@@ -193,12 +195,12 @@ static struct range block(const struct partition *p, int i)
 	return partition_range(p, (struct range){ i, i + 1 });
 }
 
-/* Of each tile what it has of the box. */
-static void copy_box(const struct matrix_view *s, struct box what, void *data,
-                     bool out)
+/* Copies the intersection of a box with each tile (tiles at home). */
+static void copy_box(const struct matrix_view *view, struct box what,
+                     void *data, bool out)
 {
-	const struct tiles *t = s->matrix;
-	size_t pitch = range_size(what.n) * s->size;
+	const struct tiles *t = view->matrix;
+	size_t pitch = range_size(what.n) * view->size;
 	int k0 = partition_owner(&t->ring, what.k.lo);
 	int n0 = partition_owner(&t->fixed, what.n.lo);
 
@@ -207,16 +209,18 @@ static void copy_box(const struct matrix_view *s, struct box what, void *data,
 		     q++) {
 			struct box tile = { block(&t->ring, p),
 			                    block(&t->fixed, q) };
-			size_t row = range_size(tile.n) * s->size;
 			struct box b = box_intersect(tile, what);
-			char *at = (char *)*tiles_slot(t, q, p) +
-			           (b.k.lo - tile.k.lo) * row +
-			           (b.n.lo - tile.n.lo) * s->size;
-			char *to = (char *)data + (b.k.lo - what.k.lo) * pitch +
-			           (b.n.lo - what.n.lo) * s->size;
+			size_t row = range_size(tile.n) * view->size;
+			char *in_tile = (char *)*tiles_slot(t, q, p) +
+			                (b.k.lo - tile.k.lo) * row +
+			                (b.n.lo - tile.n.lo) * view->size;
+			char *in_box = (char *)data +
+			               (b.k.lo - what.k.lo) * pitch +
+			               (b.n.lo - what.n.lo) * view->size;
 
-			matrix_view_rows(at, row, to, pitch, range_size(b.k),
-			           range_size(b.n) * s->size, out);
+			matrix_view_rows(in_tile, row, in_box, pitch,
+			                 range_size(b.k),
+			                 range_size(b.n) * view->size, out);
 		}
 }
 

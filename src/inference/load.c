@@ -1,7 +1,7 @@
-/* Checkpoint -> tiles. Every rank reads an equal share of each tensor's rows
- * (whole rows: an order of magnitude faster than column blocks), checks it,
- * and hands each piece to the rank whose cores it belongs to. Loading is the
- * host's business: it may use collectives, and nothing is charged. */
+/* Checkpoint -> tiles. Each rank reads an equal share of the rows of each
+ * tensor (whole rows: an order of magnitude faster than column blocks), checks
+ * it, and redistributes it to the ranks whose cores store it. Loading happens
+ * on the host only: it may use collectives, and charges nothing. */
 #include "config.h"
 #include "inference/weights.h"
 
@@ -14,61 +14,68 @@
 #include "redistribute.h"
 #include "simd/convert.h"
 
-/* Bytes of a tensor that a rank reads, checks and hands on at a time, or one
- * row: they stay in a core's cache. */
-#define LOAD_ROUND (256u << 10)
-/* The same of what is checked at a time: in the innermost one. */
-#define LOAD_CHECK (16u << 10)
+/* Bytes of a tensor that a rank reads, checks and redistributes at a time; they
+ * stay in the host core's L2 cache. A longer row is a round by itself. */
+#define LOAD_ROUND ((size_t)256 << 10)
+/* Bytes that it checks at a time; they stay in the L1 cache. */
+#define LOAD_CHECK ((size_t)16 << 10)
+/* Bytes that it reads before the ranks exchange rows, or one row. */
+#define LOAD_ROOM ((size_t)2 << 20)
 
-/* What a rank may find wrong with the values of a tensor. */
+static size_t at_least(size_t bytes, size_t row)
+{
+	return bytes > row ? bytes : row;
+}
+
+/* Faults in the values of a tensor. */
 enum fault { FAULT_NONE, FAULT_NOT_FINITE, FAULT_NOT_POSITIVE,
              FAULT_OVERFLOW };
 
-/* What one rank knows of its share of one tensor. */
-struct share {
-	uint32_t crc;
+/* What one rank found in its share of one tensor. */
+struct finding {
+	uint32_t crc;               /* CRC-32 of the share */
 	uint32_t fault;             /* enum fault */
-	uint64_t bytes;
+	uint64_t bytes;             /* of the share, in the file */
 };
 
 struct loader {
 	struct checkpoint *c;
-	int rank, size;             /* on the mesh's control */
+	int rank, size;             /* on mesh->control */
 	struct redistribution redistribution;
-	size_t round;               /* bytes of a round's rows, at most */
-	void *raw;                  /* rows as the file has them, where the
-	                               weights' type is another */
-	struct share *share;        /* [tensors], in file order */
-	int tensor, tensors;        /* next to load, all */
+	size_t round;               /* bytes of rows in a round */
+	void *raw;                  /* rows of the file, if of another type
+	                               than the weights */
+	struct finding *finding;    /* [tensors], in file order */
+	int tensor, tensors;        /* index of the next one, number of all */
 	enum wl_type type;          /* of the weights in memory */
 	bool verify;                /* compare checksums */
-	bool failed;
+	bool failed;                /* this rank could not read; see err */
 	struct wl_error *err;
 	void (*progress)(void *ctx, int done, int all);
 	void *ctx;
 };
 
-/* Notes what is to be known of n elements that come next in this rank's
- * share. */
-static void note_elements(struct loader *l, const char *data,
+/* Checks the next n elements of this rank's share of the tensor. */
+static void check_elements(struct loader *l, const char *data,
                           enum wl_type type, size_t n)
 {
-	struct share *s = &l->share[l->tensor];
+	struct finding *f = &l->finding[l->tensor];
 	size_t size = wl_type_size(type), max = LOAD_CHECK / size;
 
 	for (size_t i = 0; i < n; i += max) {
-		size_t part = n - i < max ? n - i : max;
+		size_t count = n - i < max ? n - i : max;
 
-		if (!wl_all_finite(data + i * size, type, part))
-			s->fault = FAULT_NOT_FINITE;
+		if (!wl_all_finite(data + i * size, type, count))
+			f->fault = FAULT_NOT_FINITE;
 		if (l->verify)
-			s->crc = wl_crc32(s->crc, data + i * size, part * size);
+			f->crc = wl_crc32(f->crc, data + i * size,
+			                  count * size);
 	}
-	s->bytes += n * size;
+	f->bytes += n * size;
 }
 
-/* Reads rows into data[rows][cols], zeroes when that fails, and notes what is
- * to be known of them. A vector's rows are its elements. */
+/* Reads rows to data[rows][cols], in the file's type, and checks them; zeros if
+ * reading fails. The rows of a vector are its elements. */
 static void read_share(struct loader *l, enum tensor_kind kind, int layer,
                        struct range rows, size_t cols, void *data)
 {
@@ -81,14 +88,14 @@ static void read_share(struct loader *l, enum tensor_kind kind, int layer,
 		l->failed = true;
 	if (l->failed)
 		memset(data, 0, n * wl_type_size(type));
-	note_elements(l, data, type, n);
+	check_elements(l, data, type, n);
 }
 
-/* Reads rows to `to`, of the weights' type. */
+/* Reads rows to `to`, in the type of the weights, and checks them. */
 static void read_rows(struct loader *l, enum tensor_kind kind, int layer,
                       struct range rows, size_t cols, void *to)
 {
-	struct share *s = &l->share[l->tensor];
+	struct finding *f = &l->finding[l->tensor];
 	enum wl_type type = checkpoint_type(l->c, kind, layer);
 	size_t n = range_size(rows) * cols;
 
@@ -98,8 +105,8 @@ static void read_rows(struct loader *l, enum tensor_kind kind, int layer,
 	}
 	read_share(l, kind, layer, rows, cols, l->raw);
 	wl_convert(to, l->type, l->raw, type, n);
-	if (s->fault == FAULT_NONE && !wl_all_finite(to, l->type, n))
-		s->fault = FAULT_OVERFLOW;
+	if (f->fault == FAULT_NONE && !wl_all_finite(to, l->type, n))
+		f->fault = FAULT_OVERFLOW;
 }
 
 static void next_tensor(struct loader *l)
@@ -112,32 +119,18 @@ static void next_tensor(struct loader *l)
 static void load_matrix(struct loader *l, enum tensor_kind kind, int layer,
                         const struct target *t)
 {
-	struct tensor_shape shape = tensor_shape(checkpoint_model(l->c), kind);
-	size_t row = shape.cols * wl_type_size(l->type);
-	struct partition share = partition_of(shape.rows, l->size);
-	int max = l->round / row > 1 ? l->round / row : 1;
-	int rounds = (partition_max(&share) + max - 1) / max;
-	struct partition round = partition_of(partition_max(&share), rounds);
-	struct profile *profile = t->layout.grid->x.profile;
+	int cols = t->layout.n.n;
+	struct range rows;
+	void *to;
 
-	for (int i = 0; i < rounds; i++) {
-		void *to = redistribute_space(&l->redistribution,
-		                              partition_max(&round) * row);
-
-		read_rows(l, kind, layer,
-		          redistribute_share(&l->redistribution, shape.rows,
-		                             l->rank, i, rounds),
-		          shape.cols, to);
-		enum profile_kind before = profile_enter(profile,
-		                                         PROFILE_EXCHANGE);
-
-		redistribute_round(&l->redistribution, t, i, rounds);
-		profile_leave(profile, before);
-	}
+	redistribute_begin(&l->redistribution, t,
+	                   l->round / (cols * wl_type_size(l->type)));
+	while (redistribute_next(&l->redistribution, &rows, &to))
+		read_rows(l, kind, layer, rows, cols, to);
 	next_tensor(l);
 }
 
-/* A vector is small: every rank reads all of it. The caller frees it. */
+/* Reads a whole vector on every rank: it is small. The caller frees it. */
 static float *load_vector(struct loader *l, enum tensor_kind kind, int layer)
 {
 	enum wl_type type = checkpoint_type(l->c, kind, layer);
@@ -146,17 +139,17 @@ static float *load_vector(struct loader *l, enum tensor_kind kind, int layer)
 	float *all = wl_malloc(n, sizeof *all);
 
 	read_share(l, kind, layer, (struct range){ 0, n }, 1, raw);
-	/* The sum of all shares is that of one copy. */
+	/* Rank 0 alone reports, so that the checksum covers one copy. */
 	if (l->rank)
-		l->share[l->tensor] = (struct share){ 0 };
+		l->finding[l->tensor] = (struct finding){ 0 };
 	wl_to_f32(all, raw, type, n);
 	free(raw);
 	if (kind == T_ROPE_FACTORS)
 		return all;
 	wl_round(all, l->type, n);
-	if (l->share[l->tensor].fault == FAULT_NONE &&
+	if (l->finding[l->tensor].fault == FAULT_NONE &&
 	    !wl_all_finite(all, WL_F32, n))
-		l->share[l->tensor].fault = FAULT_OVERFLOW;
+		l->finding[l->tensor].fault = FAULT_OVERFLOW;
 	return all;
 }
 
@@ -168,7 +161,7 @@ static float *copy_block(const float *all, struct range r)
 	return block;
 }
 
-/* Keeps this rank's blocks of a vector. */
+/* Loads this rank's blocks of a vector, one for each phase. */
 static void load_blocks(struct loader *l, enum tensor_kind kind, int layer,
                         struct range prefill, struct range decode,
                         struct vector_weights *v)
@@ -192,7 +185,7 @@ static void load_norm(struct loader *l, const struct weights *w,
 	            partition_range(&on_y, w->decode->y.local), norm);
 }
 
-/* The bias of matrix `which` is cut as the matrix's columns are. */
+/* Loads the bias of matrix `which`, partitioned as the matrix's columns. */
 static void load_bias(struct loader *l, struct weights *w,
                       enum tensor_kind kind, int layer, int which)
 {
@@ -207,14 +200,14 @@ static void load_bias(struct loader *l, struct weights *w,
 
 static void load_factors(struct loader *l, struct weights *w)
 {
-	struct share *s = &l->share[l->tensor];
+	struct finding *f = &l->finding[l->tensor];
 	bool positive = true;
 
 	w->rope_factors = load_vector(l, T_ROPE_FACTORS, 0);
 	for (int i = 0; i < w->model->head_dim / 2; i++)
 		positive &= w->rope_factors[i] > 0;
-	if (!positive && s->fault == FAULT_NONE)
-		s->fault = FAULT_NOT_POSITIVE;
+	if (!positive && f->fault == FAULT_NONE)
+		f->fault = FAULT_NOT_POSITIVE;
 	next_tensor(l);
 }
 
@@ -271,27 +264,28 @@ static int load_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
-/* The leader puts the shares together and judges. */
+/* The leader's judgement of all tensors. */
 struct judge {
 	struct loader *l;
-	const struct share *all; /* [ranks][tensors] */
-	int tensor;
+	const struct finding *all; /* [ranks][tensors] */
+	int tensor;                /* the next one */
 };
 
-/* The tensor's CRC-32, and the first fault that a rank found. */
-static uint32_t overlap_shares(const struct judge *j, enum fault *fault)
+/* Returns the tensor's CRC-32, and the fault that the first rank with one
+ * found. */
+static uint32_t combine_findings(const struct judge *j, enum fault *fault)
 {
 	const struct loader *l = j->l;
 	uint32_t crc = 0;
 
 	*fault = FAULT_NONE;
 	for (int r = 0; r < l->size; r++) {
-		const struct share *s = &j->all[r * l->tensors + j->tensor];
+		const struct finding *f = &j->all[r * l->tensors + j->tensor];
 
-		if (s->bytes)
-			crc = wl_crc32_join(crc, s->crc, s->bytes);
+		if (f->bytes)
+			crc = wl_crc32_join(crc, f->crc, f->bytes);
 		if (*fault == FAULT_NONE)
-			*fault = s->fault;
+			*fault = f->fault;
 	}
 	return crc;
 }
@@ -306,7 +300,7 @@ static int judge_tensor(void *ctx, enum tensor_kind kind, int layer)
 	struct judge *j = ctx;
 	struct loader *l = j->l;
 	enum fault fault;
-	uint32_t crc = overlap_shares(j, &fault);
+	uint32_t crc = combine_findings(j, &fault);
 	char name[64];
 
 	j->tensor++;
@@ -321,14 +315,16 @@ static int judge_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
+/* Gathers the findings; the leader refuses the first tensor that is at fault.
+ * Returns 0, or -1 on the leader and err. Collective. */
 static int judge(struct loader *l, MPI_Comm comm)
 {
-	size_t bytes = l->tensors * sizeof *l->share;
-	struct share *all = wl_malloc(l->rank ? 0 : l->size, bytes);
+	size_t bytes = l->tensors * sizeof *l->finding;
+	struct finding *all = wl_malloc(l->rank ? 0 : l->size, bytes);
 	struct judge j = { l, all, 0 };
 	int rc = 0;
 
-	MPI_Gather(l->share, bytes, MPI_BYTE, all, bytes, MPI_BYTE, 0,
+	MPI_Gather(l->finding, bytes, MPI_BYTE, all, bytes, MPI_BYTE, 0,
 	           comm);
 	if (l->rank == 0)
 		rc = model_each_tensor(checkpoint_model(l->c), judge_tensor,
@@ -337,10 +333,10 @@ static int judge(struct loader *l, MPI_Comm comm)
 	return rc;
 }
 
-/* What loading takes. */
+/* What must be known before the buffers are allocated. */
 struct needs {
 	struct loader *l;
-	size_t row; /* elements of the longest */
+	size_t row; /* elements of the longest row */
 };
 
 static int count_tensor(void *ctx, enum tensor_kind kind, int layer)
@@ -356,8 +352,9 @@ static int count_tensor(void *ctx, enum tensor_kind kind, int layer)
 	return 0;
 }
 
-/* Buffers and counts for all tensors. */
-static void set_up(struct loader *l, const struct mesh *mesh)
+/* Counts the tensors and allocates the buffers. */
+static void set_up(struct loader *l, const struct weights *w,
+                   const struct mesh *mesh)
 {
 	size_t size = wl_type_size(l->type);
 	struct needs needs = { l, 0 };
@@ -365,13 +362,11 @@ static void set_up(struct loader *l, const struct mesh *mesh)
 	MPI_Comm_rank(mesh->control, &l->rank);
 	MPI_Comm_size(mesh->control, &l->size);
 	model_each_tensor(checkpoint_model(l->c), count_tensor, &needs);
-	l->share = wl_calloc(l->tensors, sizeof *l->share);
-	redistribute_init(&l->redistribution, mesh, needs.row * size);
-	l->round = l->redistribution.room < LOAD_ROUND ? l->redistribution.room
-	                                               : LOAD_ROUND;
-	if (l->round < needs.row * size)
-		l->round = needs.row * size;
+	l->finding = wl_calloc(l->tensors, sizeof *l->finding);
+	l->round = at_least(LOAD_ROUND, needs.row * size);
 	l->raw = huge_malloc(l->round / size, sizeof(float));
+	redistribute_init(&l->redistribution, mesh, w->prefill->x.profile,
+	                  at_least(LOAD_ROOM, needs.row * size));
 }
 
 int weights_load(struct weights *w, struct checkpoint *c,
@@ -383,19 +378,15 @@ int weights_load(struct weights *w, struct checkpoint *c,
 	                    .err = err, .progress = progress, .ctx = ctx };
 	struct visit v = { &l, w };
 
-	set_up(&l, mesh);
+	set_up(&l, w, mesh);
 	model_each_tensor(w->model, load_tensor, &v);
-	enum profile_kind before = profile_enter(w->prefill->x.profile,
-	                                         PROFILE_EXCHANGE);
-
 	redistribute_meet(&l.redistribution);
-	profile_leave(w->prefill->x.profile, before);
 	redistribute_fini(&l.redistribution);
 	huge_free(l.raw);
 	int rc = mesh_agree(mesh->control, l.failed ? -1 : 0, err);
 
 	if (!rc)
 		rc = mesh_agree(mesh->control, judge(&l, mesh->control), err);
-	free(l.share);
+	free(l.finding);
 	return rc;
 }

@@ -35,7 +35,7 @@ void prefill_round_to_storage(const struct prefill *p, const struct tiles *t)
 
 	if (!p->g->dry && type != WL_F32)
 		EACH_CORE(p->g, y, x)
-			wl_round(tiles_at(t, y, x), type, tiles_size(
+			wl_round(tiles_at(t, y, x), type, tiles_elements_at(
 				t, y, x * t->path->per_core));
 }
 

@@ -8,213 +8,243 @@
 #include "base/error.h"
 #include "base/huge.h"
 
-/* Bytes of a rank's rows that may wait, at most, where no row is longer. */
-#define ROOM ((size_t)2 << 20)
+/* --- Which rank reads and stores what --- */
 
-/* Rows k and columns n that lie in one core's tile, or in a slab. */
-struct piece {
-	struct range k, n;
-	int line, place;     /* the tile's */
+/* One rank's share of a matrix. */
+struct share {
+	struct range rows;          /* that it reads */
+	struct box box;             /* that it stores, of a GEMV matrix */
+	struct range lines, places; /* that it stores, of tiles */
 };
 
-struct range redistribute_share(const struct redistribution *s, int rows, int r,
-                                int i, int n)
-{
-	struct partition all = partition_of(rows, s->size);
-	struct partition part = partition_of(partition_size(&all, r), n);
-	int first = partition_start(&all, r);
+struct shares {
+	struct target target;
+	size_t element;      /* bytes */
+	size_t pitch;        /* bytes of a whole row */
+	int rounds;
+	int max_rows;        /* of a rank in a round */
+	struct share *rank;  /* [ranks] */
+};
 
-	return (struct range){ first + partition_start(&part, i),
-	                       first + partition_start(&part, i + 1) };
+static struct share share_of(const struct target *t, const struct mesh *mesh,
+                             int rank)
+{
+	struct grid *g = t->layout.grid;
+	int ranks = mesh->rows * mesh->cols;
+	struct partition readers = partition_of(t->layout.k.n, ranks);
+	int row = rank / mesh->cols, col = rank % mesh->cols;
+	struct share share = {
+		.rows = partition_range(&readers,
+		                        (struct range){ rank, rank + 1 }),
+		.box = layout_box(&t->layout, row, col),
+	};
+
+	if (!t->tiles)
+		return share;
+	bool on_x = t->tiles->axis == AXIS_X;
+	int per_core = t->tiles->path->per_core;
+	struct range ys = line_cores(&g->y, row), xs = line_cores(&g->x, col);
+	struct range cores = on_x ? xs : ys;
+
+	share.lines = on_x ? ys : xs;
+	share.places = (struct range){ cores.lo * per_core,
+	                               cores.hi * per_core };
+	return share;
 }
 
-static struct range share_of(const struct redistribution *s,
-                             const struct round *d, int r)
+static int divide_up(int a, int b)
 {
-	return redistribute_share(s, d->rows, r, d->i, d->n);
+	return (a + b - 1) / b;
 }
 
-static size_t element_size(const struct target *t)
+static struct shares *shares_new(const struct redistribution *s,
+                                 const struct target *t, int max_rows)
 {
-	return wl_type_size(t->gemv ? t->gemv->type : t->tiles->type);
+	struct shares *m = wl_malloc(1, sizeof *m);
+	int per_rank = divide_up(t->layout.k.n, s->size);
+
+	*m = (struct shares){ .target = *t };
+	m->element = wl_type_size(t->gemv ? t->gemv->type : t->tiles->type);
+	m->pitch = t->layout.n.n * m->element;
+	WL_ASSERT(m->pitch <= s->room);
+	if (max_rows * m->pitch > s->room)
+		max_rows = s->room / m->pitch;
+	m->rounds = divide_up(per_rank, max_rows);
+	m->max_rows = divide_up(per_rank, m->rounds);
+	m->rank = wl_malloc(s->size, sizeof *m->rank);
+	for (int r = 0; r < s->size; r++)
+		m->rank[r] = share_of(t, s->mesh, r);
+	return m;
 }
 
-/* --- Where rows belong --- */
-
-/* Calls visit for every piece of those rows that belongs to rank r of the
- * mesh. */
-static void each_piece(const struct target *t, const struct mesh *m, int r,
-                       struct range rows,
-                       void (*visit)(void *ctx, const struct piece *p),
-                       void *ctx)
+static void shares_free(struct shares *m)
 {
-	const struct tiles *tiles = t->tiles;
-	struct box box = layout_box(&t->layout, r / m->cols, r % m->cols);
+	free(m->rank);
+	free(m);
+}
 
-	if (t->gemv) {
-		box.k = range_intersect(box.k, rows);
-		visit(ctx, &(struct piece){ .k = box.k, .n = box.n });
-		return;
-	}
-	struct range ys = line_cores(&tiles->grid->y, r / m->cols);
-	struct range xs = line_cores(&tiles->grid->x, r % m->cols);
-	bool on_x = tiles->axis == AXIS_X;
-	struct range lines = on_x ? ys : xs, cores = on_x ? xs : ys;
+/* The rows that a rank reads in one round. */
+static struct range rows_read(const struct shares *m, int rank, int round)
+{
+	struct range all = m->rank[rank].rows;
+	struct partition cut = partition_of(range_size(all), m->rounds);
+
+	return (struct range){ all.lo + partition_start(&cut, round),
+	                       all.lo + partition_start(&cut, round + 1) };
+}
+
+/* --- Pieces: rows of one round that one tile or GEMV matrix stores --- */
+
+struct piece {
+	struct range k, n;   /* rows and columns of the matrix, not empty */
+	int row;             /* the first one's index where it is stored */
+	int line, place;     /* of the tile */
+};
+
+/* What is done with each piece on its way between whole rows, a message and the
+ * target. */
+struct walk {
+	const struct shares *shares;
+	const char *rows;    /* whole rows that this rank read, from row */
+	int first;           /* `first` on; NULL: another rank read them */
+	char *message;       /* where the next piece begins; or NULL */
+	size_t bytes;        /* of all pieces, when counted */
+};
+
+typedef void piece_visit(struct walk *w, const struct piece *p);
+
+/* Visits the pieces of these rows that a rank stores in tiles. */
+static void each_tile(struct walk *w, const struct share *share,
+                      struct range rows, piece_visit *visit)
+{
+	const struct tiles *t = w->shares->target.tiles;
 
 	for (int k = rows.lo; k < rows.hi;) {
-		int b = partition_owner(&tiles->ring, k);
-		int end = partition_start(&tiles->ring, b + 1);
-		struct piece p = { .k = { k, end < rows.hi ? end : rows.hi } };
+		int b = partition_owner(&t->ring, k);
+		struct range block = { partition_start(&t->ring, b),
+		                       partition_start(&t->ring, b + 1) };
+		struct piece p = { .k = range_intersect(block, rows),
+		                   .row = k - block.lo };
 
-		for (int q = lines.lo; q < lines.hi; q++) {
+		for (int q = share->lines.lo; q < share->lines.hi; q++) {
 			p.line = q;
-			p.place = tiles_place(tiles, q, b);
-			int core = p.place / tiles->path->per_core;
-
-			if (core < cores.lo || core >= cores.hi)
-				continue;
-			p.n = partition_range(&t->layout.n,
-			                 (struct range){ q, q + 1 });
-			visit(ctx, &p);
+			p.place = tiles_place(t, q, b);
+			p.n = partition_range(&t->fixed,
+			                      (struct range){ q, q + 1 });
+			if (p.place >= share->places.lo &&
+			    p.place < share->places.hi && range_size(p.n))
+				visit(w, &p);
 		}
 		k = p.k.hi;
 	}
 }
 
-/* Lays rows of an own piece, pitch bytes apart, where they belong. */
-static void lay_piece(const struct target *t, const struct piece *p,
-                      const char *from, size_t pitch)
+/* Visits the pieces of these rows that a rank stores. */
+static void each_piece(struct walk *w, int rank, struct range rows,
+                       piece_visit *visit)
 {
-	size_t row = range_size(p->n) * element_size(t);
-	struct box own = layout_own_box(&t->layout);
-	/* They are not written to. */
-	void *rows = (void *)(uintptr_t)from;
+	const struct share *share = &w->shares->rank[rank];
+	struct piece p = { .k = range_intersect(share->box.k, rows),
+	                   .n = share->box.n };
 
-	if (t->gemv) {
-		gemv_matrix_copy(t->gemv, (struct range){ p->k.lo - own.k.lo,
-		                                   p->k.hi - own.k.lo },
-		          0, range_size(p->n), rows, pitch, false);
+	if (w->shares->target.tiles) {
+		each_tile(w, share, rows, visit);
 		return;
 	}
-	const struct partition *ring = &t->tiles->ring;
-	int b = partition_owner(ring, p->k.lo);
-	char *to = (char *)*tiles_slot(t->tiles, p->line, p->place) +
-	           (p->k.lo - partition_start(ring, b)) * row;
-
-	matrix_view_rows(to, row, rows, pitch, range_size(p->k), row, false);
+	p.row = p.k.lo - share->box.k.lo;
+	if (range_size(p.k) && range_size(p.n))
+		visit(w, &p);
 }
 
-/* Copies pieces between whole rows, a message, and memory. */
-struct walk {
-	const struct target *t;
-	size_t element;
-	const char *rows;    /* from row first on; NULL: to be taken from */
-	int first;
-	char *message;       /* the next piece's place in it, or NULL */
-	size_t bytes;        /* of all pieces */
-};
+/* Copies rows of a piece, pitch bytes apart, to the target. */
+static void store_piece(const struct target *t, const struct piece *p,
+                        size_t element, const char *from, size_t pitch)
+{
+	int rows = range_size(p->k), cols = range_size(p->n);
+	size_t bytes = cols * element;
+	/* Only read. */
+	void *block = (void *)(uintptr_t)from;
+
+	if (t->gemv) {
+		gemv_matrix_copy(t->gemv,
+		                 (struct range){ p->row, p->row + rows }, 0,
+		                 cols, block, pitch, false);
+		return;
+	}
+	char *tile = *tiles_slot(t->tiles, p->line, p->place);
+
+	matrix_view_rows(tile + p->row * bytes, bytes, block, pitch, rows,
+	                 bytes, false);
+}
 
 static size_t piece_bytes(const struct walk *w, const struct piece *p)
 {
-	return (size_t)range_size(p->k) * range_size(p->n) * w->element;
+	return (size_t)range_size(p->k) * range_size(p->n) *
+	       w->shares->element;
 }
 
-static void count_piece(void *ctx, const struct piece *p)
+static void count_piece(struct walk *w, const struct piece *p)
 {
-	struct walk *w = ctx;
-
 	w->bytes += piece_bytes(w, p);
 }
 
-/* Bytes of a whole row. */
-static size_t row_pitch(const struct walk *w)
+/* The piece's first element among the rows that this rank read. */
+static const char *read_piece(const struct walk *w, const struct piece *p)
 {
-	return w->t->layout.n.n * w->element;
+	return w->rows + (p->k.lo - w->first) * w->shares->pitch +
+	       p->n.lo * w->shares->element;
 }
 
-static const char *first_row(const struct walk *w, const struct piece *p)
+/* From the rows that this rank read to the target. */
+static void keep_piece(struct walk *w, const struct piece *p)
 {
-	return w->rows + (p->k.lo - w->first) * row_pitch(w) +
-	       p->n.lo * w->element;
+	store_piece(&w->shares->target, p, w->shares->element,
+	            read_piece(w, p), w->shares->pitch);
 }
 
-/* From whole rows to their place. */
-static void keep_piece(void *ctx, const struct piece *p)
+/* From the rows that this rank read to the message. */
+static void pack_piece(struct walk *w, const struct piece *p)
 {
-	struct walk *w = ctx;
+	size_t bytes = range_size(p->n) * w->shares->element;
 
-	if (piece_bytes(w, p))
-		lay_piece(w->t, p, first_row(w, p), row_pitch(w));
-}
-
-/* From whole rows to the message. */
-static void pack_piece(void *ctx, const struct piece *p)
-{
-	struct walk *w = ctx;
-	size_t bytes = range_size(p->n) * w->element;
-
-	matrix_view_rows((char *)(uintptr_t)first_row(w, p), row_pitch(w),
+	matrix_view_rows((char *)(uintptr_t)read_piece(w, p), w->shares->pitch,
 	                 w->message, bytes, range_size(p->k), bytes, true);
 	w->message += piece_bytes(w, p);
 }
 
-/* From the message to its place. */
-static void unpack_piece(void *ctx, const struct piece *p)
+/* From the message to the target. */
+static void unpack_piece(struct walk *w, const struct piece *p)
 {
-	struct walk *w = ctx;
-
-	if (piece_bytes(w, p))
-		lay_piece(w->t, p, w->message, range_size(p->n) * w->element);
+	store_piece(&w->shares->target, p, w->shares->element, w->message,
+	            range_size(p->n) * w->shares->element);
 	w->message += piece_bytes(w, p);
-}
-
-void redistribute_init(struct redistribution *s, const struct mesh *mesh,
-                       size_t min)
-{
-	*s = (struct redistribution){ .mesh = mesh };
-	MPI_Comm_rank(mesh->control, &s->rank);
-	MPI_Comm_size(mesh->control, &s->size);
-	s->room = min > ROOM ? min : ROOM;
-	s->rows = huge_malloc(1, s->room);
-}
-
-void redistribute_fini(struct redistribution *s)
-{
-	huge_free(s->rows);
-	huge_free(s->message[0]);
-	huge_free(s->message[1]);
 }
 
 /* --- The exchange --- */
 
-/* Calls visit for the pieces that rank `from` gives to rank `to` in the rounds
- * that wait. */
-static void each_waiting(const struct redistribution *s, int from, int to,
-                         void (*visit)(void *ctx, const struct piece *p),
-                         struct walk *w)
+/* Visits the pieces of a round that rank `from` read and rank `to` stores. */
+static void walk_round(const struct redistribution *s, const struct round *r,
+                       int from, int to, piece_visit *visit, struct walk *w)
 {
-	for (int i = 0; i < s->rounds; i++) {
-		const struct round *d = &s->round[i];
-		struct range rows = share_of(s, d, from);
+	struct range rows = rows_read(r->shares, from, r->index);
 
-		w->t = &d->target;
-		w->element = element_size(w->t);
-		w->first = rows.lo;
-		w->rows = from == s->rank ? s->rows + d->at : NULL;
-		each_piece(w->t, s->mesh, to, rows, visit, w);
-	}
+	w->shares = r->shares;
+	w->rows = from == s->rank ? s->rows + r->offset : NULL;
+	w->first = rows.lo;
+	each_piece(w, to, rows, visit);
 }
 
-static size_t count_pieces(const struct redistribution *s, int from, int to)
+/* The same of all rounds since the last exchange. What a rank read for itself
+ * is stored already. */
+static void walk_rounds(const struct redistribution *s, int from, int to,
+                        piece_visit *visit, struct walk *w)
 {
-	struct walk w = { .bytes = 0 };
-
-	each_waiting(s, from, to, count_piece, &w);
-	return w.bytes;
+	for (int i = 0; i < s->rounds && from != to; i++)
+		walk_round(s, &s->round[i], from, to, visit, w);
 }
 
-/* The message to give or get, with room for so many bytes. */
-static char *message_of(struct redistribution *s, int i, size_t bytes)
+/* The buffer of a message [sent, received], of at least so many bytes. */
+static char *message_buffer(struct redistribution *s, int i, size_t bytes)
 {
 	if (bytes > INT_MAX)
 		wl_die("a message of %zu bytes is too long", bytes);
@@ -228,70 +258,103 @@ static char *message_of(struct redistribution *s, int i, size_t bytes)
 
 static void exchange(struct redistribution *s)
 {
-	int count[2][s->size], at[2][s->size]; /* [give, get] */
-	size_t total[2] = { 0, 0 };
+	int count[2][s->size], offset[2][s->size]; /* [sent, received] bytes */
+	char *message[2];
 	struct walk w = { .bytes = 0 };
 
-	for (int r = 0; r < s->size; r++) {
-		const bool other = r != s->rank;
-		const size_t n[2] = {
-			other ? count_pieces(s, s->rank, r) : 0,
-			other ? count_pieces(s, r, s->rank) : 0
-		};
+	for (int i = 0; i < 2; i++) {
+		size_t total = 0;
 
-		for (int i = 0; i < 2; i++) {
-			count[i][r] = n[i];
-			at[i][r] = total[i];
-			total[i] += n[i];
+		for (int r = 0; r < s->size; r++) {
+			w.bytes = 0;
+			walk_rounds(s, i ? r : s->rank, i ? s->rank : r,
+			            count_piece, &w);
+			count[i][r] = w.bytes;
+			offset[i][r] = total;
+			total += w.bytes;
 		}
+		message[i] = message_buffer(s, i, total);
 	}
-	char *give = message_of(s, 0, total[0]);
-	char *get = message_of(s, 1, total[1]);
-
-	w.message = give;
-	for (int r = 0; r < s->size && total[0]; r++)
-		if (r != s->rank)
-			each_waiting(s, s->rank, r, pack_piece, &w);
-	MPI_Alltoallv(give, count[0], at[0], MPI_BYTE, get, count[1], at[1],
-	              MPI_BYTE, s->mesh->control);
-	w.message = get;
-	for (int r = 0; r < s->size && total[1]; r++)
-		if (r != s->rank)
-			each_waiting(s, r, s->rank, unpack_piece, &w);
+	w.message = message[0];
+	for (int r = 0; r < s->size; r++)
+		walk_rounds(s, s->rank, r, pack_piece, &w);
+	MPI_Alltoallv(message[0], count[0], offset[0], MPI_BYTE, message[1],
+	              count[1], offset[1], MPI_BYTE, s->mesh->control);
+	w.message = message[1];
+	for (int r = 0; r < s->size; r++)
+		walk_rounds(s, r, s->rank, unpack_piece, &w);
 }
 
 /* --- Rounds --- */
 
-void *redistribute_space(struct redistribution *s, size_t bytes)
+void redistribute_init(struct redistribution *s, const struct mesh *mesh,
+                       struct profile *profile, size_t room)
 {
-	WL_ASSERT(bytes <= s->room);
-	if (s->rounds == REDISTRIBUTE_ROUNDS || s->used + bytes > s->room)
-		redistribute_meet(s);
-	s->round[s->rounds].at = s->used;
-	s->used += bytes;
-	return s->rows + s->round[s->rounds].at;
+	*s = (struct redistribution){ .mesh = mesh, .profile = profile,
+	                              .room = room };
+	MPI_Comm_rank(mesh->control, &s->rank);
+	MPI_Comm_size(mesh->control, &s->size);
+	s->rows = huge_malloc(1, room);
 }
 
-void redistribute_round(struct redistribution *s, const struct target *t, int i,
-                        int n)
+void redistribute_fini(struct redistribution *s)
 {
-	struct round *d = &s->round[s->rounds++];
+	WL_ASSERT(!s->rounds);
+	huge_free(s->rows);
+	huge_free(s->message[0]);
+	huge_free(s->message[1]);
+}
 
-	d->target = *t;
-	d->rows = t->layout.k.n;
-	d->i = i;
-	d->n = n;
-	/* The own ones now: they are in the cache. */
-	struct range rows = share_of(s, d, s->rank);
-	struct walk w = { .t = t, .element = element_size(t),
-	                  .rows = s->rows + d->at, .first = rows.lo };
+void redistribute_begin(struct redistribution *s, const struct target *t,
+                        int max_rows)
+{
+	s->current = shares_new(s, t, max_rows);
+	s->begun = 0;
+}
 
-	each_piece(t, s->mesh, s->rank, rows, keep_piece, &w);
+/* Stores this rank's own rows while they are in the cache. */
+static void end_round(struct redistribution *s)
+{
+	struct walk w = { .bytes = 0 };
+
+	walk_round(s, &s->round[s->rounds++], s->rank, s->rank, keep_piece,
+	           &w);
+}
+
+bool redistribute_next(struct redistribution *s, struct range *rows,
+                       void **to)
+{
+	struct shares *m = s->current;
+	size_t bytes = m->max_rows * m->pitch;
+	bool more = s->begun < m->rounds;
+	enum profile_kind before = profile_enter(s->profile,
+	                                         PROFILE_EXCHANGE);
+
+	if (s->begun)
+		end_round(s);
+	if (more && (s->rounds == REDISTRIBUTE_ROUNDS ||
+	             s->used + bytes > s->room))
+		redistribute_meet(s);
+	profile_leave(s->profile, before);
+	if (!more)
+		return false;
+	*rows = rows_read(m, s->rank, s->begun);
+	*to = s->rows + s->used;
+	s->round[s->rounds] = (struct round){ m, s->begun++, s->used };
+	s->used += bytes;
+	return true;
 }
 
 void redistribute_meet(struct redistribution *s)
 {
+	enum profile_kind before = profile_enter(s->profile,
+	                                         PROFILE_EXCHANGE);
+
 	exchange(s);
+	for (int i = 0; i < s->rounds; i++)
+		if (s->round[i].index == s->round[i].shares->rounds - 1)
+			shares_free(s->round[i].shares);
 	s->rounds = 0;
 	s->used = 0;
+	profile_leave(s->profile, before);
 }

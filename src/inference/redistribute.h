@@ -1,65 +1,76 @@
-/* Rows of a matrix, read by all ranks, to the tiles they belong in: what is
- * this rank's own is laid straight in place, and the others are sent what is
- * theirs, in one collective for many rounds. For loading alone: nothing here
- * asks who is whose neighbour, and nothing is charged. */
+/* Redistribution of a matrix's rows, which all ranks read in equal shares, to
+ * the ranks whose cores store them. A rank stores its own part of what it reads
+ * at once; the rest of many rounds is exchanged in one collective.
+ *
+ * For loading only: ranks need not be neighbours, and no cost is charged. */
 #ifndef WL_REDISTRIBUTE_H
 #define WL_REDISTRIBUTE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "grid/gemv_matrix.h"
 #include "grid/tiles.h"
 #include "host/mesh.h"
+#include "host/profile.h"
 
-/* Where a matrix goes: tiles of the prefill phase (where they stand, skewed or
- * not), or a slab. */
+/* The matrix to store to: tiles of the prefill phase (skewed or at home), or a
+ * matrix for GEMV. One of the two pointers is set; it is borrowed. */
 struct target {
 	struct layout layout;
-	struct tiles *tiles;   /* or */
+	struct tiles *tiles;
 	struct gemv_matrix *gemv;
 };
 
-/* Rows of a matrix that were read in one round: every rank's equal share of
- * all its rows is cut in as many rounds. */
+/* Which rows of a matrix each rank reads, and which part of it each rank
+ * stores. */
+struct shares;
+
+/* One round of reading: each rank has read some rows of one matrix. */
 struct round {
-	struct target target;
-	int rows;              /* of the matrix */
-	int i, n;              /* the round, of so many */
-	size_t at;             /* where each rank has its rows */
+	struct shares *shares; /* of the matrix */
+	int index;             /* of the round among those of the matrix */
+	size_t offset;         /* bytes into `rows`, the same on all ranks */
 };
 
-/* Rounds that wait for the ranks to meet, at most. */
+/* Most rounds that one exchange covers. */
 #define REDISTRIBUTE_ROUNDS 64
 
 struct redistribution {
 	const struct mesh *mesh;
-	int rank, size;        /* on mesh->control */
-	size_t room;           /* bytes of rows of a rank that may wait */
+	struct profile *profile; /* of the host; NULL: none */
+	int rank, size;          /* on mesh->control */
+	size_t room;             /* bytes of rows between two exchanges */
 	size_t used;
-	char *rows;            /* [room] */
-	struct round round[REDISTRIBUTE_ROUNDS]; /* that wait */
+	char *rows;              /* [room] */
+	struct round round[REDISTRIBUTE_ROUNDS]; /* since the last exchange */
 	int rounds;
-	char *message[2];      /* [give, get] */
-	size_t message_room[2];
+	struct shares *current;  /* of the matrix that is being read */
+	int begun;               /* rounds of it */
+	char *message[2];        /* [sent, received] */
+	size_t message_room[2];  /* bytes */
 };
 
-/* least: bytes that must find room, those of a row. Free with redistribute_fini.
- * Both collective over mesh->control. */
+/* room: bytes of rows that a rank may read between two exchanges, at least
+ * those of the longest row. Mesh and profile (may be NULL) are borrowed. Free
+ * with redistribute_fini, after redistribute_meet. Not collective. */
 void redistribute_init(struct redistribution *s, const struct mesh *mesh,
-                       size_t min);
+                       struct profile *profile, size_t room);
 void redistribute_fini(struct redistribution *s);
 
-/* The rows of rank r in round i of n. Pure. */
-struct range redistribute_share(const struct redistribution *s, int rows, int r,
-                                int i, int n);
-
-/* Where this rank puts its rows of the next round, which have at most so many
- * bytes (up to room) on any rank. Collective over mesh->control, as are: */
-void *redistribute_space(struct redistribution *s, size_t bytes);
-/* Round i of n: the rows are there. Ranks need not have met. */
-void redistribute_round(struct redistribution *s, const struct target *t, int i,
-                        int n);
-/* Meets the others: then all rows are in their places. */
+/* Begins a matrix. A rank reads at most max_rows rows (at least 1) in a round,
+ * fewer where `room` is smaller. All ranks must give the same matrix and
+ * number. Not collective. */
+void redistribute_begin(struct redistribution *s, const struct target *t,
+                        int max_rows);
+/* Ends the matrix's round in progress, if any, whose rows the caller has
+ * written, and begins the next: the caller writes *rows (may be none), dense
+ * and in the type of the target, to *to. Returns false when the matrix has no
+ * round left. Collective over mesh->control; may exchange. */
+bool redistribute_next(struct redistribution *s, struct range *rows,
+                       void **to);
+/* Exchanges the rows that are not stored yet: on return, all matrices that were
+ * read to the end are complete. Collective over mesh->control. */
 void redistribute_meet(struct redistribution *s);
 
 #endif

@@ -9,10 +9,10 @@
 #include "mpi_kernels/moves/relayout.h"
 #include "mpi_kernels/moves/shift.h"
 
-/* The dimensions of each matrix; see weights.h. */
+/* The dimensions of each matrix [k][n]. */
 static const struct {
 	enum dim k, n;
-	bool turned; /* k on x, n on y in the decode phase */
+	bool transposed; /* k on x, n on y in the decode phase */
 } matrix[W_COUNT] = {
 	[W_Q] = { DIM_E, DIM_Q, false },
 	[W_K] = { DIM_E, DIM_KV, false },
@@ -56,14 +56,15 @@ struct partition weights_output(const struct weights *w, int which)
 struct layout weights_layout(const struct weights *w, int which, bool decode)
 {
 	struct grid *g = decode ? w->decode : w->prefill;
-	bool turned = (decode || !w->gemm->blocks) && matrix[which].turned;
+	bool transposed = (decode || !w->gemm->blocks) &&
+	                  matrix[which].transposed;
 
 	return (struct layout){
 		g, weights_cut(w, matrix[which].k, decode,
-		               turned ? g->cols : g->rows),
+		               transposed ? g->cols : g->rows),
 		weights_cut(w, matrix[which].n, decode,
-		            turned ? g->rows : g->cols),
-		turned };
+		            transposed ? g->rows : g->cols),
+		transposed };
 }
 
 struct layout weights_vocab_layout(const struct weights *w, bool decode)
@@ -82,7 +83,7 @@ const struct gemv_matrix *weights_head(const struct weights *w)
 	return w->model->tied ? &w->embedding : &w->untied_head;
 }
 
-/* Bytes of the fullest core for a norm, in the forms of both phases. */
+/* Bytes of a norm in the SRAM of the core that has most, both phases' forms. */
 static uint64_t norm_bytes(const struct weights *w)
 {
 	struct partition row = partition_of(w->model->dim, w->prefill->cols);
@@ -92,7 +93,7 @@ static uint64_t norm_bytes(const struct weights *w)
 	                                      partition_max(&column));
 }
 
-/* The same for the norms and biases of all layers. */
+/* The same of the norms and biases of all layers. */
 static uint64_t vector_bytes(const struct weights *w)
 {
 	const struct model *m = w->model;
@@ -120,7 +121,7 @@ void weights_init(struct weights *w, const struct model *m, enum wl_type type,
 	if (!m->tied)
 		gemv_matrix_init(&w->untied_head, &vocab, 1, type, SRAM_VOCAB);
 	ledger_alloc(prefill->ledger, SRAM_WEIGHTS, vector_bytes(w));
-	/* The last norm lies with the head. */
+	/* The norm before the head counts with the head. */
 	ledger_alloc(prefill->ledger, SRAM_VOCAB, norm_bytes(w));
 	w->layer = wl_calloc(m->n_layers, sizeof *w->layer);
 	for (int i = 0; i < m->n_layers; i++)
@@ -171,23 +172,23 @@ void weights_fini(struct weights *w)
 	memset(w, 0, sizeof *w);
 }
 
-/* All matrices of a layer turn home along y in the same steps: their tiles
- * share the messages. */
+/* Unskews all matrices of a layer along y in the same steps, so that their
+ * tiles share messages. */
 static void unskew_layer(struct weights *w, struct layer_weights *l)
 {
 	ledger_op(w->prefill->ledger, OP_UNSKEW);
 	tiles_unskew_all(l->tiles, W_COUNT);
 }
 
-/* Matrices that share a slab, at most: q, k and v. */
+/* Most matrices that one GEMV matrix combines: q, k and v. */
 #define GEMV_MATRIX_MAX 3
 
-/* Moves n matrices of a layer into one slab of the decode phase. */
+/* Moves n matrices of a layer, side by side, into one GEMV matrix. */
 static void move_matrices(struct weights *w, struct layer_weights *layer,
                           const int *which, int n, struct gemv_matrix *gemv)
 {
 	struct layout to[GEMV_MATRIX_MAX] = { { 0 } };
-	size_t at = 0;
+	size_t column = 0;
 
 	for (int i = 0; i < n; i++)
 		to[i] = weights_layout(w, which[i], true);
@@ -196,24 +197,26 @@ static void move_matrices(struct weights *w, struct layer_weights *layer,
 		struct tiles *t = &layer->tiles[which[i]];
 		struct layout from = weights_layout(w, which[i], false);
 		struct matrix_view source = tiles_view(t);
-		struct matrix_view sink = gemv_matrix_view(gemv, &to[i], at);
+		struct matrix_view sink = gemv_matrix_view(gemv, &to[i],
+		                                           column);
 
 		relayout(&from, &to[i], &source, &sink);
 		tiles_fini(t);
-		at += range_size(sink.own.n);
+		column += range_size(sink.own.n);
 	}
 }
 
-static void move_vocab(struct weights *w, struct gemv_matrix *s)
+/* Moves the embedding or the head to its layout of the decode phase. */
+static void move_vocab(struct weights *w, struct gemv_matrix *vocab)
 {
 	struct layout from = weights_vocab_layout(w, false);
 	struct layout to = weights_vocab_layout(w, true);
-	struct gemv_matrix old = *s;
+	struct gemv_matrix old = *vocab;
 	struct matrix_view source = gemv_matrix_view(&old, &from, 0);
-	struct matrix_view sink = gemv_matrix_view(s, &to, 0);
+	struct matrix_view sink = gemv_matrix_view(vocab, &to, 0);
 
 	gemv_matrix_retire(&old);
-	gemv_matrix_init(s, &to, 1, w->type, SRAM_VOCAB);
+	gemv_matrix_init(vocab, &to, 1, w->type, SRAM_VOCAB);
 	relayout(&from, &to, &source, &sink);
 	gemv_matrix_fini(&old);
 }
