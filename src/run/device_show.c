@@ -56,7 +56,7 @@ int device_list(FILE *out, struct wl_error *err)
 	struct list l = { out, err, 0 };
 
 	list_row(out, (const char *const[]){ "device", "cores", "memory/core",
-	         "in all", "clock", "power", "what it is" });
+	         "total", "clock", "power", "title" });
 	if (datafile_each("devices", list_device, &l, err))
 		return -1;
 	return l.rc;

@@ -41,18 +41,18 @@ double footprint_of_rank(const struct footprint *f)
 	const double prompt = f->prompt_tokens;
 	const double q = model_q_dim(m), kv = model_kv_dim(m);
 	double largest;
-	const double held = weights(m, &largest) * size;
+	const double all_weights = weights(m, &largest) * size;
 	/* Floats of one token in prefill: residual and normed vectors, and the
 	 * larger of attention's (q, output, k, v) and the FFN's (gate, up). */
 	const double token = 2.0 * m->dim + max(2 * q + 2 * kv,
 	                                        2.0 * m->hidden_dim);
-	const double prefill = held +
+	const double prefill = all_weights +
 		word * prompt * (token + m->n_layers * 2 * kv +
 		                 m->n_heads * prompt);
-	const double decode = held + size * m->n_layers * 2 * kv *
+	const double decode = all_weights + size * m->n_layers * 2 * kv *
 	                             (prompt + f->new_tokens);
 	/* The largest matrix exists in both layouts while it is moved. */
-	const double transition = held + size * largest;
+	const double transition = all_weights + size * largest;
 
 	return max(prefill * share(f, f->prefill),
 	           max(decode, f->new_tokens > 1 ? transition : 0) *

@@ -21,9 +21,9 @@ bool shortfall_less(const struct shortfall *a, const struct shortfall *b)
 }
 
 /* The most regions that the wafer's room and the model's layers allow. */
-static int max_regions(const struct dry_request *r, int held)
+static int max_regions(const struct dry_request *r, int available)
 {
-	return held < r->model->n_layers ? held : r->model->n_layers;
+	return available < r->model->n_layers ? available : r->model->n_layers;
 }
 
 static uint64_t bytes_over(const struct device *d, uint64_t bytes)
@@ -43,13 +43,13 @@ static struct shortfall lacks(const struct dry_request *r, int side,
                               const struct sram_peak *peak, int paths)
 {
 	const struct device *d = r->device;
-	int held = account_regions_held(d, side, side);
+	int available = account_regions_held(d, side, side);
 
 	return (struct shortfall){
-		.bytes = bytes_over(d, account_bytes(peak, r->model,
-		                                     max_regions(r, held))),
+		.bytes = bytes_over(d, account_bytes(
+			peak, r->model, max_regions(r, available))),
 		.paths = paths_over(d, paths),
-		.regions_held = held,
+		.regions_held = available,
 		.regions =
 			account_regions(peak, r->model, device_usable_sram(d))
 	};
