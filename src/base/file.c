@@ -59,7 +59,7 @@ void *file_read_whole(const char *path, size_t max, size_t *size,
 	if (fd < 0)
 		return NULL;
 	if (bytes > max) {
-		wl_error_set(err, "%s: larger than %zu bytes, the limit for"
+		wl_error_set(err, "%s: more than %zu bytes, the limit for"
 		             " such a file", path, max);
 	} else {
 		*size = bytes;

@@ -7,8 +7,8 @@
 #define INCOMPLETE 0
 #define INVALID    (-1)
 
-/* Bytes that the lead byte of a character announces; 0: it is none. 0xc0 and
- * 0xc1 would only spell ASCII in two bytes. */
+/* Length of the character with this lead byte; 0: it is none. 0xc0 and 0xc1
+ * could only start overlong encodings of ASCII. */
 static int announced(unsigned char lead)
 {
 	if (lead < 0x80)
@@ -18,8 +18,9 @@ static int announced(unsigned char lead)
 	return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
 }
 
-/* Bytes of the UTF-8 character at p, of which n >= 1 bytes are there. The
- * second byte rules out overlong forms, surrogates and what is too large. */
+/* Length of the UTF-8 character at p, of which n >= 1 bytes are available; or
+ * INCOMPLETE or INVALID. The range of the second byte excludes overlong forms,
+ * surrogates and code points beyond U+10FFFF. */
 static int character(const unsigned char *p, size_t n)
 {
 	int len = announced(p[0]);
@@ -67,31 +68,32 @@ void printable_mask(char *line)
 	*to = '\0';
 }
 
-/* Writes the characters that are held, but for one that more bytes may
- * complete unless this is the end. */
+/* Writes the pending characters; unless this is the end, keeps one that more
+ * bytes may complete. */
 static void settle(struct printable *p, FILE *out, bool end)
 {
 	while (p->n > 0) {
-		int len = character(p->held, p->n);
+		int len = character(p->pending, p->n);
 
 		if (len == INCOMPLETE && !end)
 			return;
-		if (len > 0 && (!is_control(p->held, len) ||
-		                p->held[0] == '\n' || p->held[0] == '\t'))
-			fwrite(p->held, 1, len, out);
+		if (len > 0 && (!is_control(p->pending, len) ||
+		                p->pending[0] == '\n' || p->pending[0] == '\t'))
+			fwrite(p->pending, 1, len, out);
 		else
-			fprintf(out, "\\x%02x", p->held[len > 0 ? len - 1 : 0]);
+			fprintf(out, "\\x%02x",
+			        p->pending[len > 0 ? len - 1 : 0]);
 		if (len <= 0)
 			len = 1;
 		p->n -= len;
-		memmove(p->held, p->held + len, p->n);
+		memmove(p->pending, p->pending + len, p->n);
 	}
 }
 
 void printable_put(struct printable *p, const char *text, size_t len, FILE *out)
 {
 	for (size_t i = 0; i < len; i++) {
-		p->held[p->n++] = text[i];
+		p->pending[p->n++] = text[i];
 		settle(p, out, false);
 	}
 }
