@@ -1,25 +1,25 @@
-/* How a dimension is cut over a line of cores, and a core grid over ranks:
- * blocks whose sizes differ by at most one unit, larger blocks first or, where
- * that is asked for, spread evenly. Pure arithmetic. */
+/* Partitions of a dimension over a line of cores, and of a core grid over
+ * ranks: blocks whose sizes differ by at most one unit, larger blocks first or,
+ * on request, interleaved evenly. Pure arithmetic, not collective. */
 #ifndef WL_PARTITION_H
 #define WL_PARTITION_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* n items in whole units of `unit` items, over `parts` blocks. Blocks may be
- * empty. n is a multiple of unit. */
+/* n items, in units of `unit` items, over `parts` blocks; n is a multiple of
+ * unit. Blocks may be empty. */
 struct partition {
 	int n;
 	int unit;
 	int parts;
-	bool dispersed; /* larger blocks are not the first ones but lie evenly
-	                among the others, so that s blocks of a cut into s * p
-	                together are one of a cut into p. Block 0 is a larger
-	                one all the same. */
+	bool dispersed; /* larger blocks are interleaved evenly with the
+	                others, so that s consecutive blocks of a partition into
+	                s * p blocks make up one block of a partition into p.
+	                Block 0 is still a largest one. */
 };
 
-/* A partition of n items one by one. */
+/* A partition of n items in units of one, larger blocks first. */
 static inline struct partition partition_of(int n, int parts)
 {
 	return (struct partition){ n, 1, parts, false };
@@ -45,7 +45,7 @@ static inline int partition_size(const struct partition *p, int i)
 	return (q + (i < r)) * p->unit;
 }
 
-/* The block that holds item (0 <= item < n). */
+/* The block that contains item (0 <= item < n). */
 static inline int partition_owner(const struct partition *p, int item)
 {
 	int units = p->n / p->unit, q = units / p->parts, r = units % p->parts;
@@ -62,18 +62,19 @@ static inline int partition_max(const struct partition *p)
 	return partition_size(p, 0);
 }
 
-/* Blocks that are a unit larger than the others; 0: all are alike. */
+/* Number of blocks that are one unit larger than the others; 0: all are
+ * equal. */
 static inline int partition_larger(const struct partition *p)
 {
 	return p->n / p->unit % p->parts;
 }
 
-/* A grid of rows x cols; rows 0: none. */
+/* A grid of rows x cols; rows == 0: none. */
 struct rxc {
 	int rows, cols;
 };
 
-/* A half-open range of items. */
+/* The items [lo, hi). */
 struct range {
 	int lo, hi;
 };
@@ -89,7 +90,7 @@ static inline struct range range_intersect(struct range a, struct range b)
 	                       a.hi < b.hi ? a.hi : b.hi };
 }
 
-/* A box of a matrix: rows k, columns n. */
+/* A rectangle of a matrix: rows k, columns n. */
 struct box {
 	struct range k, n;
 };
@@ -105,7 +106,7 @@ static inline uint64_t box_elements(struct box b)
 	return (uint64_t)range_size(b.k) * range_size(b.n);
 }
 
-/* Items of blocks [b.lo, b.hi). */
+/* The items of blocks [b.lo, b.hi). */
 static inline struct range partition_range(const struct partition *p,
                                            struct range b)
 {

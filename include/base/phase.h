@@ -1,5 +1,5 @@
-/* The phases of a run and the operators within them: what the ledger charges
- * and the profile times by. Not collective. */
+/* The phases of a run and the operators within them, by which the ledger
+ * records charges and the profile records time. Not collective. */
 #ifndef WL_PHASE_H
 #define WL_PHASE_H
 
@@ -12,7 +12,8 @@ enum op {
 	NOPS
 };
 
-/* Names as reports and tables have them, e.g. "prefill" and "ffn up". */
+/* Names in reports and tables, such as "prefill" and "ffn up"; static
+ * storage. */
 const char *phase_name(enum phase p);
 const char *op_name(enum op op);
 

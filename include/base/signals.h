@@ -1,21 +1,22 @@
-/* Signals: which end a run in order, and which at once. */
+/* Signals: orderly and immediate end of a run. Not collective. */
 #ifndef WL_SIGNALS_H
 #define WL_SIGNALS_H
 
-/* From now on no signal that ends the process leaves a temporary file behind,
- * and a file that outgrows its limit (ulimit -f) makes a write fail. patience
- * > 0: SIGUSR1 and SIGTERM are remembered instead, for signals_stop; a process
- * that has not ended so many seconds after SIGTERM, or gets it again (but not
- * at once, as when two launchers pass it on), dies of it. What the process was
- * started to ignore stays so. Once, at the start. */
+/* Installs handlers: a signal that ends the process first removes its temporary
+ * file, and exceeding the file size limit (ulimit -f) makes the write fail
+ * instead. With patience > 0, SIGUSR1 and SIGTERM are only recorded, for
+ * signals_stop; the process then dies of SIGTERM after so many seconds, or of a
+ * second SIGTERM (unless it follows at once, as when two launchers forward the
+ * same one). Signals that the process was started to ignore stay ignored. Call
+ * once, at the start. */
 void signals_catch(double patience);
 
-/* The same for the signals of a crash: after MPI_Init, which has its own
- * handlers of these and warns where it finds others. */
+/* The same for the signals of a crash. Call after MPI_Init, which installs its
+ * own handlers for these and warns if there are others. */
 void signals_catch_crashes(void);
 
-/* The signal that asks for an end after the current token, or 0. SIGTERM
- * counts more. */
+/* The signal that asked the run to end after the current token, or 0. SIGTERM
+ * takes precedence over SIGUSR1. */
 int signals_stop(void);
 /* "SIGUSR1", "SIGTERM"; NULL for 0. */
 const char *signals_name(int signal);

@@ -4,17 +4,18 @@
 
 #include "base/error.h"
 
-/* Takes the places of closed descriptors 0 to 2, so that no file and no
- * library's socket is opened there and then written to as a stream: reading
- * such a stream finds its end, writing to it fails. First of all in main. */
+/* Opens /dev/null for reading on those of descriptors 0 to 2 that are closed;
+ * otherwise a file or a library's socket could get such a number and receive
+ * the program's messages. Reading such a stream then gives end of file, writing
+ * fails. Call first in main. */
 void streams_open(void);
 
-/* Keeps errno, as a write to standard output has left it, for streams_check;
- * the first one counts. */
+/* Records errno after a failed write to standard output, for streams_check; the
+ * first error is kept. */
 void streams_note(void);
 
-/* Writes out what is buffered. 0; or -1 and err, with the system's reason, if
- * anything could not be written to standard output since the start. */
+/* Flushes standard output. 0; or -1 and err, with the system's reason, if any
+ * write to it has failed since the start. */
 int streams_check(struct wl_error *err);
 
 #endif

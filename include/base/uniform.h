@@ -1,12 +1,13 @@
-/* Random numbers that are a function of a key and an index alone, so that
- * every rank can have any of them. Pure arithmetic. */
+/* Counter-based random numbers: each is a function of a key and an index, so
+ * that any rank can compute any of them. Pure arithmetic, not collective. */
 #ifndef WL_UNIFORM_H
 #define WL_UNIFORM_H
 
 #include <stdint.h>
 
-/* The output function of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014): a
- * bijection whose outputs for a counter pass as random. */
+/* The output function of SplitMix64 (Steele, Lea, Flood: Fast Splittable
+ * Pseudorandom Number Generators, OOPSLA 2014), a bijection that turns a
+ * counter into random numbers. */
 static inline uint64_t uniform_mix(uint64_t x)
 {
 	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
@@ -14,8 +15,8 @@ static inline uint64_t uniform_mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
-/* Number i of the key: uniform over (-limit, limit), on 2^24 values symmetric
- * about zero. */
+/* Number i of the key's sequence: uniform over (-limit, limit), one of 2^24
+ * values symmetric about zero. */
 static inline float uniform_at(uint64_t key, uint64_t i, float limit)
 {
 	int32_t u = uniform_mix(key + (i + 1) * 0x9e3779b97f4a7c15u) >> 40;

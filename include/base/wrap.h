@@ -1,28 +1,30 @@
-/* Text for people in lines of at most 80 columns, broken at commas, else at
+/* Paragraphs in lines of at most 80 columns, broken after commas, else at
  * blanks, else within a word. Control characters become '?'. Not collective. */
 #ifndef WL_WRAP_H
 #define WL_WRAP_H
 
 #include <stdio.h>
 
-/* How lines begin. */
+/* Layout of the lines. */
 struct wrap {
 	FILE *out;
 	const char *prefix; /* of every line, such as "waferllm: "; or "" */
-	int indent;         /* further blanks of all lines but the first */
+	int indent;         /* blanks after the prefix, but not on the first
+	                       line */
 };
 
-/* One paragraph. Its first line begins with `head`, filled up to the
+/* Prints a paragraph. Its first line begins with `head`, padded to the
  * indentation; NULL: with the text. */
 void wrap_print(const struct wrap *w, const char *head, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Texts with ", " between; what does not fit is cut off. Zeroed: empty. */
+/* Texts separated by ", "; truncated if too long. Initialize with zeros. */
 struct wrap_list {
 	char text[2048];
 	size_t at;
 };
 
+/* Appends a formatted text. */
 void wrap_list_add(struct wrap_list *l, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

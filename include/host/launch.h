@@ -1,6 +1,6 @@
-/* What launchers say in the environment: how many tasks they have started, on
- * this host and in all; and where the output of this process goes. Not
- * collective. */
+/* What launchers (mpirun, srun) put in the environment: the number of tasks
+ * they started, on this host and in all; and where this process's output goes.
+ * Not collective. */
 #ifndef WL_LAUNCH_H
 #define WL_LAUNCH_H
 
@@ -8,54 +8,53 @@
 
 #include "base/error.h"
 
-/* Tells Open MPI to give the processor away while it waits, if the launcher has
- * started more ranks here than there are processors for them: mpirun finds that
- * out for itself where the slots that it was told of are right, srun never
- * does, and ranks that poll in turns of the scheduler take milliseconds for a
- * message. What the user has set stays. Also records launch_streams. Before
- * MPI_Init; changes the environment. */
+/* Makes Open MPI yield the processor while it waits, if the launcher has
+ * started more ranks on this host than it has processors: otherwise each
+ * message costs milliseconds of polling until the scheduler switches ranks.
+ * mpirun notices this only if its slot counts are right, srun never does.
+ * Settings of the user take precedence. Also determines launch_streams. Call
+ * before MPI_Init; changes the environment. */
 void launch_prepare(void);
 
-/* How many ranks the launcher says to have started on this host; 0: it does
- * not say. From Open MPI's or Slurm's environment. */
+/* Number of ranks that the launcher started on this host, from Open MPI's or
+ * Slurm's environment; 0: unknown. */
 int launch_local_ranks(void);
 
-/* Processors that these ranks share, at least 1: those of the host, or what
- * Slurm gave of it to the job. */
+/* Number of processors that these ranks share, at least 1: the host's, or those
+ * that Slurm allocated to the job. */
 int launch_processors(void);
 
-/* This process's number among the tasks that one launcher has started; 0 where
- * there is one task, or no launcher. Of launchers that have started each other
- * the innermost counts. For verbs that do not use MPI. */
+/* This process's number among the tasks of its launcher; 0 for a single task or
+ * without a launcher. Of nested launchers, the innermost counts. For verbs that
+ * do not use MPI. */
 int launch_task(void);
 
-/* For a process that MPI takes for the only rank. 0; or -1 and err, which names
- * the cure, if a launcher has started several such: then MPI and the launcher
- * do not know each other, and each task would do all of the work. */
+/* Call where MPI_COMM_WORLD has one rank. 0; or -1 and err, which says what to
+ * do, if a launcher started several such tasks: then MPI does not support the
+ * launcher, and each task would repeat all the work. */
 int launch_check_alone(struct wl_error *err);
-/* Refuses limits on the size of files under which MPI_Init of a process without
- * a launcher fails, and leaves a daemon behind that takes all memory. Before
- * MPI_Init. 0, or -1 and err. */
+/* Refuses a file size limit (ulimit -f) under which MPI_Init of a process
+ * without a launcher fails and leaves behind a daemon that fills the memory.
+ * Call before MPI_Init. 0, or -1 and err. */
 int launch_check_limits(struct wl_error *err);
 
-/* Seconds that a process has between SIGTERM and SIGKILL: mpirun leaves one,
- * Slurm thirty unless a site has it otherwise, people as many as they like; of
- * a job that has lost a rank, which can come to no end in order, so many are
- * waited for in vain. */
+/* Seconds from SIGTERM until the process should exit by itself. mpirun sends
+ * SIGKILL after one second, Slurm after thirty by default. A job that has lost
+ * a rank cannot finish its token and waits that long for nothing. */
 double launch_patience(void);
 
-/* Where standard output and standard error come out. */
+/* Where standard output and standard error end up. */
 struct launch_streams {
-	bool terminal; /* standard output on a terminal, as far as is known */
-	bool shared;   /* both in one place, or that cannot be told */
+	bool terminal; /* standard output is known to be on a terminal */
+	bool shared;   /* both go to the same place, or that is unknown */
 };
 
-/* As launch_prepare found them. mpirun gives each rank a terminal and passes on
- * what is written there, wherever its own output goes; so for a rank on
- * mpirun's host mpirun's descriptors decide, and where both of them are one,
- * launch_prepare sends standard error through the rank's terminal, too, which
- * keeps the order. For a rank elsewhere, and with --output-filename, `terminal`
- * is false: a file gets the bytes as they are. */
+/* As launch_prepare found them. mpirun gives each rank a pseudo-terminal and
+ * forwards its output, so on mpirun's host the descriptors of mpirun decide; if
+ * both are the same file, launch_prepare redirects standard error to the rank's
+ * pseudo-terminal, too, which keeps the order of the two streams. On other
+ * hosts, and with --output-filename, `terminal` is false, so that files receive
+ * the bytes unchanged. */
 struct launch_streams launch_streams(void);
 
 #endif

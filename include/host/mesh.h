@@ -12,63 +12,63 @@
 #include "base/partition.h"
 #include "host/mapping.h"
 
-/* What the system lets ranks run on: all of their host, one socket each, one
- * core each, or it differs. */
+/* What ranks are bound to: nothing, one socket each, one core each, or not all
+ * to the same. */
 enum mesh_binding { MESH_UNBOUND, MESH_ON_SOCKETS, MESH_ON_CORES,
                     MESH_ON_DIFFERENT };
 
-/* How the grid's ranks lie on the machine. */
+/* Placement of the grid's ranks on the machine. */
 struct seating {
-	int nodes;
+	int nodes;           /* number of them */
 	enum mesh_binding binding;
-	/* Edges of the grid as ranks stand, and were they in world's order. */
+	/* As placed, and as it would be in the order of world's ranks. */
 	struct edge_cut cut, cut_in_order;
 };
 
 struct mesh {
 	MPI_Comm world;    /* every rank of the job, idle ones too; borrowed */
-	MPI_Comm control;  /* the ranks of the grid; NULL where idle */
-	MPI_Comm cart;     /* the same ranks, rows x cols; NULL where idle */
-	int rows, cols;    /* the rank grid */
-	int row, col;      /* this rank's place; -1 where idle */
+	MPI_Comm control;  /* the ranks of the grid; MPI_COMM_NULL if idle */
+	MPI_Comm cart;     /* the same, rows x cols; MPI_COMM_NULL if idle */
+	int rows, cols;    /* of the rank grid */
+	int row, col;      /* this rank's position; -1 if idle */
 	bool active;       /* part of the grid */
 	bool leader;       /* rank (0,0), world rank 0 */
-	bool crowded;      /* this host has more ranks than cores for them */
-	int node;          /* this host: a number of its own */
+	bool crowded;      /* this host has more ranks than cores */
+	int node;          /* identifies this host */
 	struct seating seating;
-	bool share;        /* memory, between neighbours on one host (noc.h);
-	                      yes, unless it is changed after mesh_init */
+	bool share;        /* use memory shared between neighbours on one host
+	                      (noc.h); true, may be cleared after mesh_init */
 };
 
-/* The rank grid for nranks ranks that fits a grid of at most max_rows x
- * max_cols cores: the most ranks first, then the squarest, then the wider.
- * Not collective. */
+/* Chooses the rank grid for nranks ranks on a core grid of max_rows x max_cols:
+ * the most ranks first, then the squarest, then the wider. Not collective. */
 void mesh_choose(int nranks, int max_rows, int max_cols, int *rows, int *cols);
 
-/* Of ranks left out: how many, of how many; rows and columns of the rest. */
+/* Arguments: idle ranks, all ranks, rows and columns of the rank grid. */
 #define MESH_IDLE_NOTE "%d of %d ranks idle: the largest rank grid that fits " \
 	"is %dx%d"
 
-/* Lays the first rows*cols ranks of world out so that neighbours are near each
- * other in the machine (mapping.h), rank 0 at (0,0). Ranks of control and cart
- * are numbered row by row. Collective over world; idle ranks (the rest) get
- * active = false. Free with mesh_fini. */
+/* Places the first rows*cols ranks of world in the rank grid, neighbours close
+ * in the machine (mapping.h), rank 0 at (0,0). Ranks of control and cart are
+ * numbered row by row. The other ranks of world are idle: active = false.
+ * Collective over world. Free with mesh_fini, collective over world. */
 void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols);
 void mesh_fini(struct mesh *m);
-/* Static storage. */
+/* "none", "socket", "core" or "differs"; static storage. */
 const char *mesh_binding_name(enum mesh_binding b);
 
-/* Whether every rank of comm came with rc == 0. Collective over comm.
- * Returns 0, or -1 on all with the message of the lowest failing rank in err
- * on all. */
+/* Agrees on success: returns 0 on all ranks if every rank passed rc == 0, else
+ * -1 on all ranks, each with the message of the lowest failing rank in err.
+ * Collective over comm. */
 int mesh_agree(MPI_Comm comm, int rc, struct wl_error *err);
 
-/* Whether all ranks of comm run on processors of one type; on differing ones
- * the last bits of the C library's functions may differ. Collective. */
+/* Whether all ranks of comm run on the same processor model; on different ones
+ * the C library's functions may differ in the last bits. Collective over
+ * comm. */
 bool mesh_same_processors(MPI_Comm comm);
 
-/* Waits for all ranks of comm without spinning: for idle ranks and ends of
- * runs. Collective over comm. */
+/* A barrier that sleeps instead of polling, for idle ranks and the end of a
+ * run. Collective over comm. */
 void mesh_join(MPI_Comm comm);
 
 #endif

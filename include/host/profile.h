@@ -1,9 +1,10 @@
-/* Where a rank's time goes: host seconds by phase, by operator and by what the
- * rank does for it. At any time one bucket is open, and a change of bucket
- * reads the clock once: each instant is in exactly one, and a phase's buckets
- * add up to its time. Host figures only; the emulated ones are the ledger's.
+/* Where a rank's time goes: host seconds by phase, operator and kind of
+ * activity. Exactly one bucket is open at any time, and changing the bucket
+ * reads the clock once, so a phase's buckets add up to its time. Host time
+ * only; emulated time is in the ledger.
  *
- * A NULL profile is none: every call returns at once. */
+ * With a NULL profile every call returns at once. Not collective, unless a
+ * function says so. */
 #ifndef WL_PROFILE_H
 #define WL_PROFILE_H
 
@@ -12,10 +13,10 @@
 
 #include "base/phase.h"
 
-/* Exchange is all that a move does by itself: packing, copying, adding what
- * comes in, sending. Wait is to be blocked for another rank; MPI's own copying
- * of what arrives counts there. While loading, exchange is the redistribution
- * of what was read, waiting included. Everything else is compute. */
+/* Exchange is a rank's own work in a move: packing, copying, sending, adding
+ * received partial sums. Wait is time blocked for another rank, including MPI's
+ * copying of received data. While loading, exchange is the redistribution of
+ * the weights, waiting included. Everything else is compute. */
 #define PROFILE_KINDS_LIST(KIND)      \
 	KIND(PROFILE_COMPUTE, "compute")   \
 	KIND(PROFILE_EXCHANGE, "exchange") \
@@ -28,7 +29,7 @@ enum profile_kind {
 	PROFILE_KINDS
 };
 
-/* The operator of what no operator owns: printing, choosing, control. */
+/* Time outside operators: printing, sampling, control. */
 #define PROFILE_NO_OP NOPS
 #define PROFILE_OPS (NOPS + 1)
 
@@ -38,26 +39,26 @@ struct profile_times {
 
 struct profile {
 	struct profile_times times;
-	double *open;        /* the bucket; NULL before start and after stop */
-	double since;        /* when it was opened */
+	double *open;        /* bucket; NULL before start and after stop */
+	double since;        /* host_seconds() when it was opened */
 	enum phase phase;
 	int op;              /* enum op or PROFILE_NO_OP */
 	enum profile_kind kind;
 };
 
-/* Opens the first bucket, of loading, and closes the last. */
+/* Open the first bucket, of loading, and close the last. */
 void profile_start(struct profile *p);
 void profile_stop(struct profile *p);
 
-/* What the rank is about from now on; op may be PROFILE_NO_OP. In the shape
- * that a ledger calls: see struct ledger. */
+/* Sets the phase and the operator from now on; op may be PROFILE_NO_OP. The
+ * ledger calls it as its observer (struct ledger), hence void *profile. */
 void profile_take(void *profile, enum phase phase, int op);
 
-/* For the two below. */
+/* Sets the kind of activity; used by the two functions below. */
 void profile_turn(struct profile *p, enum profile_kind kind);
 
-/* From here to profile_leave the rank does something of that kind. Returns
- * what it did before, for profile_leave: pairs nest. */
+/* The rank's activity is of that kind until profile_leave. Returns the previous
+ * kind, which the matching profile_leave restores; pairs may nest. */
 static inline enum profile_kind profile_enter(struct profile *p,
                                               enum profile_kind kind)
 {
@@ -77,21 +78,21 @@ static inline void profile_leave(struct profile *p, enum profile_kind before)
 /* Seconds over all ranks. */
 struct profile_figure {
 	double min, mean, max;
-	int rank;            /* the first that has the maximum */
+	int rank;            /* lowest rank with the maximum */
 };
 
-/* By kind, then all kinds together. */
+/* One column per kind, then one for all kinds together. */
 #define PROFILE_COLUMNS (PROFILE_KINDS + 1)
 
 struct profile_row {
 	struct profile_figure column[PROFILE_COLUMNS];
 };
 
-/* The rows of the operators add up to all. */
+/* The means of the rows in op add up to those of all. */
 struct profile_phase {
 	struct profile_row op[PROFILE_OPS], all;
-	/* Operators that take too little to be shown one by one (bits
-	 * 1 << op), and these together. */
+	/* Operators too small to be shown one by one (bits 1 << op), and their
+	 * sum. */
 	unsigned minor;
 	struct profile_row rest;
 };
@@ -101,18 +102,20 @@ struct profile_summary {
 	struct profile_phase phase[NPHASES];
 };
 
-/* From the times of so many ranks. */
+/* Summarizes the times of all[ranks]. */
 void profile_sum_up(const struct profile_times *all, int ranks,
                     struct profile_summary *s);
-/* The same of all ranks, on rank 0 of comm, to which each sends its
- * profile_times. Collective over comm. */
+/* Summarizes the times of all ranks of comm; s is set on rank 0. Collective
+ * over comm. */
 void profile_gather(const struct profile *p, MPI_Comm comm,
                     struct profile_summary *s);
 
+/* Names in tables and reports; static storage. */
 const char *profile_op_name(int op);
 const char *profile_column_name(int column);
 
-/* As tables, in lines of at most 80 columns that begin with "waferllm: ". */
+/* Prints one table per phase, in lines of at most 80 columns that begin with
+ * "waferllm: ". */
 void profile_print(const struct profile_summary *s, FILE *out);
 
 #endif

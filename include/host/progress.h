@@ -1,5 +1,5 @@
-/* Lines that tell how far a phase is: seldom, and with the time that is left.
- */
+/* When to print progress lines, increasingly rarely, and an estimate of the
+ * remaining time. Times are host seconds. Not collective. */
 #ifndef WL_PROGRESS_H
 #define WL_PROGRESS_H
 
@@ -7,26 +7,27 @@
 #include <stddef.h>
 
 struct progress {
-	double start;   /* of the phase, host seconds */
-	double last;    /* line */
-	double wait;    /* from one line to the next, seconds */
-	double longest; /* that it becomes */
+	double start;    /* of the phase, host_seconds() */
+	double last;     /* time of the last line, host_seconds() */
+	double wait;     /* from the last line to the next, seconds */
+	double max_wait; /* seconds */
 };
 
+/* Starts now. A line is due after five seconds, then after intervals that
+ * double up to five minutes. */
 void progress_start(struct progress *p);
-/* The same with lines that come every so many seconds. */
+/* Starts now; a line is due every so many seconds. */
 void progress_start_each(struct progress *p, double seconds);
 
-/* Whether a line is due at time now, and if so takes note of it: after five
- * seconds, then after twice as long each time, up to five minutes. */
+/* Whether a line is due at time now; if so, schedules the next. */
 bool progress_due(struct progress *p, double now);
 
-/* The same for lines that say less, where those that tell how far it is do not
- * come: half as long again after they were due. */
+/* The same for a fallback line, due if no progress line was printed within 1.5
+ * times the interval. */
 bool progress_overdue(struct progress *p, double now);
 
-/* ", 12 s, about 7 min left": since the start, and what is left if all goes on
- * as it has. Returns text. */
+/* Writes ", 12 s, about 7 min left" to text[size]: time since the start, and
+ * time to get from done to all at the mean rate so far. Returns text. */
 const char *progress_text(const struct progress *p, double now, double done,
                           double all, char *text, size_t size);
 

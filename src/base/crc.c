@@ -13,7 +13,8 @@
 
 uint32_t wl_crc32(uint32_t crc, const void *data, size_t n)
 {
-	/* To both libraries a NULL means something else. */
+	/* data may be NULL, which both libraries treat as a request for the
+	 * initial value. */
 	if (n == 0)
 		return crc;
 #ifdef HAVE_LIBDEFLATE

@@ -14,13 +14,13 @@
 
 #include "nearest.h"
 
-/* Folders of data that a program looks for. */
+/* Maximum number of data folders to try. */
 #define MAX_PLACES 2
 
 /* --- The program's own folder --- */
 
-/* Without links. Where /proc is not mounted, the name that the program was
- * started by. */
+/* The program's folder, links resolved; without /proc, from the name under
+ * which the program was started. False: unknown. */
 static bool program_folder(char path[PATH_MAX])
 {
 	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
@@ -42,7 +42,7 @@ static bool program_folder(char path[PATH_MAX])
 	return true;
 }
 
-/* Whether make leaves programs in this folder. */
+/* Whether this is a folder of the build tree that contains programs. */
 static bool is_build_folder(const char *folder)
 {
 	static const char *const build[] = {
@@ -59,7 +59,7 @@ static bool is_build_folder(const char *folder)
 	return false;
 }
 
-/* Bytes of the first component of *path, which steps to it. */
+/* Skips the slashes at *path; returns the length of the component there. */
 static size_t component(const char **path)
 {
 	*path += strspn(*path, "/");
@@ -70,7 +70,7 @@ bool datafile_beside(char path[PATH_MAX], const char *bin, const char *data)
 {
 	size_t n, len;
 
-	/* What both have in common may have moved. */
+	/* Strip the common prefix, which may have been moved. */
 	while ((n = component(&bin)) > 0 && component(&data) == n &&
 	       !strncmp(bin, data, n)) {
 		bin += n;
@@ -90,9 +90,9 @@ bool datafile_beside(char path[PATH_MAX], const char *bin, const char *data)
 	       (int)(PATH_MAX - len);
 }
 
-/* --- The folder of data --- */
+/* --- The data folder --- */
 
-/* In the order in which they are looked for. */
+/* Lists the folders to try, in this order. Returns their number. */
 static int list_places(char place[MAX_PLACES][PATH_MAX])
 {
 	char *first = place[0];
@@ -109,7 +109,7 @@ static int list_places(char place[MAX_PLACES][PATH_MAX])
 	return known + 1;
 }
 
-/* The files of other projects' folders of that name have no devices. */
+/* Checks for devices/, which an unrelated folder of that name lacks. */
 static bool is_data_folder(const char *folder)
 {
 	char path[PATH_MAX];
@@ -159,7 +159,7 @@ bool datafile_find(const char *folder, const char *name, char path[PATH_MAX])
 	       PATH_MAX && access(path, R_OK) == 0;
 }
 
-/* --- Names that are not known --- */
+/* --- Unknown names --- */
 
 static int is_json(const struct dirent *e)
 {
@@ -168,8 +168,7 @@ static int is_json(const struct dirent *e)
 	return dot && dot > e->d_name && !strcmp(dot, ".json");
 }
 
-/* Calls visit for each NAME.json of a folder; a folder that cannot be read has
- * none. */
+/* Calls visit for each NAME.json of a folder; none if it cannot be read. */
 static void each_name(const char *path,
                       void (*visit)(void *ctx, const char *name), void *ctx)
 {
@@ -197,7 +196,7 @@ int datafile_each(const char *folder,
 	return 0;
 }
 
-/* Names with ", " between, as far as there is room, and the nearest to one. */
+/* The known names, separated by ", ", as many as fit; and the nearest one. */
 struct known {
 	char names[400], best[64];
 	size_t len;

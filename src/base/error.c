@@ -36,12 +36,12 @@ int wl_error_set(struct wl_error *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(e->text, sizeof e->text, fmt, ap);
 	va_end(ap);
-	/* The text may quote file names and fields that a file made up. */
+	/* The text may quote file names and fields of an untrusted file. */
 	printable_mask(e->text);
 	return -1;
 }
 
-/* Whether the machine is to blame, rather than what it was asked for. */
+/* Whether errnum is a fault of the machine rather than a user's mistake. */
 static bool is_fault(int errnum)
 {
 	static const int faults[] = {
@@ -117,7 +117,7 @@ static void *checked(void *p, size_t count, size_t size)
 	return p;
 }
 
-/* Bytes of the request; at least 1, so that NULL always means failure. */
+/* Bytes of a request; at least 1, so that NULL always means failure. */
 static size_t product(size_t count, size_t size)
 {
 	if (size && count > SIZE_MAX / size)

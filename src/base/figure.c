@@ -4,13 +4,13 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Digits behind the point that make three significant ones, from 1 up. */
+/* Decimals that make three significant digits of v >= 1. */
 static int decimals(double v)
 {
 	return v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
 }
 
-/* Plain digits up to six of them, then a power of ten. */
+/* Without a prefix: up to six digits, then a power of ten. */
 static struct figure plain(double v, const char *unit)
 {
 	const char *gap = *unit ? " " : "";
@@ -26,7 +26,7 @@ static struct figure plain(double v, const char *unit)
 	return f;
 }
 
-/* With a prefix to its unit from that of 1000^low to that of 1000^high. */
+/* With an SI prefix between those of 1000^low and 1000^high. */
 static struct figure prefixed(double v, const char *unit, int low, int high)
 {
 	static const char *const prefix[] = { "p", "n", "u", "m", "", "k", "M",

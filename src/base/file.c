@@ -9,7 +9,7 @@
 
 int file_open(const char *path, uint64_t *bytes, struct wl_error *err)
 {
-	/* A FIFO must not keep us waiting for its other end. */
+	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
@@ -40,8 +40,8 @@ int file_read(int fd, const char *path, uint64_t at, void *to, size_t n,
 		if (got < 0)
 			return wl_error_system(err, errno, "%s", path);
 		if (got == 0)
-			return wl_error_set(err, "%s: got shorter while it was"
-			                    " read", path);
+			return wl_error_set(err, "%s: became shorter while it"
+			                    " was being read", path);
 		p += got;
 		at += got;
 		n -= got;
@@ -59,8 +59,8 @@ void *file_read_whole(const char *path, size_t max, size_t *size,
 	if (fd < 0)
 		return NULL;
 	if (bytes > max) {
-		wl_error_set(err, "%s: more than %zu bytes, too many for such"
-		             " a file", path, max);
+		wl_error_set(err, "%s: more than %zu bytes, the limit for"
+		             " such a file", path, max);
 	} else {
 		*size = bytes;
 		data = wl_malloc(*size, 1);

@@ -8,15 +8,15 @@
 
 #include "base/error.h"
 
-/* From so many bytes on a block is large. */
-#define LARGE_LEAST ((size_t)64 << 10)
+/* Smallest block for which huge pages are requested, bytes. */
+#define LARGE_MIN ((size_t)64 << 10)
 #define LINE 64
 #define HUGE_PAGE ((uintptr_t)2 << 20)
 
-/* A wish: without it pages are small. For all of the heap behind the block at
- * once: malloc writes behind it, and a huge page must be wished for before any
- * of it is written. */
-static void wish_for_huge_pages(char *block, size_t bytes)
+/* Requests huge pages; must precede the first touch. Covers the heap from the
+ * block to its end, because malloc's header of the next block touches the page
+ * after this one. A failure does no harm: the pages stay small. */
+static void request_huge_pages(char *block, size_t bytes)
 {
 #ifdef MADV_HUGEPAGE
 	char *first = block - (uintptr_t)block % HUGE_PAGE;
@@ -26,8 +26,9 @@ static void wish_for_huge_pages(char *block, size_t bytes)
 #endif
 }
 
-/* Aligned by hand, with what malloc returned in front: where one of glibc's
- * aligned blocks was, no other one of its size finds room. */
+/* Aligned by hand, with malloc's pointer stored in front of the block: glibc
+ * cannot reuse the space of a freed aligned block for another aligned block of
+ * the same size. */
 void *huge_malloc(size_t count, size_t size)
 {
 	if (size && count > (SIZE_MAX - 2 * LINE) / size)
@@ -40,8 +41,8 @@ void *huge_malloc(size_t count, size_t size)
 	void **block = (void **)(((uintptr_t)whole / LINE + 2) * LINE);
 
 	block[-1] = whole;
-	if (bytes >= LARGE_LEAST)
-		wish_for_huge_pages(whole, bytes);
+	if (bytes >= LARGE_MIN)
+		request_huge_pages(whole, bytes);
 	return block;
 }
 

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/recognize.h"
 
-/* The object in a text; what is no JSON, or another kind of it, is refused. */
+/* Parses a JSON object. The caller frees; NULL and err on failure. */
 static json_t *parse(const char *text, size_t size, const char *path,
                      size_t flags, struct wl_error *err)
 {
@@ -58,7 +58,7 @@ static int refuse(const struct jsonfile_at *a, const char *key,
 
 static const struct {
 	const char *what, *cure;
-	const char *keys[4]; /* that no other kind has */
+	const char *keys[4]; /* found in no other kind */
 } kinds[JSON_NKINDS] = {
 	[JSON_SHAPE] = { "a shape", "give it to --shape or to import --random",
 	                 { "dim", "n_layers", "n_heads", "n_kv_heads" } },

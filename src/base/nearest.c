@@ -6,10 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
-/* No known word is longer. */
-#define LONGEST 40
-/* The beginning of a word, as a hint. */
-#define SHORTEST_START 3
+/* Longest word that is compared. */
+#define MAX_LENGTH 40
+/* Shortest prefix that counts as a match. */
+#define MIN_PREFIX 3
 
 static int min(int a, int b)
 {
@@ -21,11 +21,12 @@ static bool is_same(char a, char b)
 	return tolower((unsigned char)a) == tolower((unsigned char)b);
 }
 
-/* Damerau's and Levenshtein's distance, in which no letter changes twice:
- * d[i][j] is that of the first i letters of a from the first j of b. */
+/* The restricted Damerau-Levenshtein distance (optimal string alignment):
+ * d[i][j] is the distance between the first i letters of a and the first j of
+ * b. */
 static int distance(const char *a, const char *b)
 {
-	int d[LONGEST + 1][LONGEST + 1];
+	int d[MAX_LENGTH + 1][MAX_LENGTH + 1];
 	int m = strlen(a), n = strlen(b);
 
 	for (int i = 0; i <= m; i++)
@@ -54,18 +55,18 @@ void nearest_offer(struct nearest *n, const char *name, const char *spelling)
 {
 	size_t length = strlen(n->word), other = strlen(spelling);
 	size_t common = length < other ? length : other;
-	int far;
+	int d;
 
-	if (length > LONGEST || other > LONGEST)
+	if (length > MAX_LENGTH || other > MAX_LENGTH)
 		return;
-	far = distance(n->word, spelling);
-	if (common >= SHORTEST_START &&
+	d = distance(n->word, spelling);
+	if (common >= MIN_PREFIX &&
 	    !strncasecmp(n->word, spelling, common))
-		far = min(far, 1);
-	else if (far > (int)(other + 1) / 3)
+		d = min(d, 1);
+	else if (d > (int)(other + 1) / 3)
 		return;
-	if (!n->best || far < n->distance) {
+	if (!n->best || d < n->distance) {
 		n->best = name;
-		n->distance = far;
+		n->distance = d;
 	}
 }

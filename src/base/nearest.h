@@ -1,21 +1,21 @@
-/* Of the words that are known, the one that a misspelt word most likely was
- * meant to be. Not collective. */
+/* Spelling suggestions: the known word closest to a mistyped one. Not
+ * collective. */
 #ifndef WL_NEAREST_H
 #define WL_NEAREST_H
 
 struct nearest {
-	const char *word;     /* as it was typed; borrowed */
-	const char *best;     /* name of the best offer; NULL: none is near */
-	int distance;         /* its letters to change; with best */
+	const char *word;     /* as typed; borrowed */
+	const char *best;     /* name of the closest word; NULL: none close */
+	int distance;         /* edit distance of best */
 };
 
-/* Offers follow. */
+/* Starts a search, without candidates. */
 struct nearest nearest_start(const char *word);
 
-/* spelling is what is compared, without regard to case; name is what best
- * becomes (borrowed). At most a third of the letters may be wrong, missing,
- * too many, or in the place of their neighbour; or one of the two words is the
- * beginning of the other. Of equally near ones the first stays. */
+/* Offers a candidate: compares spelling, ignoring case, and sets best to name
+ * (borrowed) if it is closer than those before. A candidate is close if at most
+ * a third of its letters are wrong, missing, extra or swapped with a neighbour,
+ * or if one of the two words is a prefix of the other. */
 void nearest_offer(struct nearest *n, const char *name, const char *spelling);
 
 #endif

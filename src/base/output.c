@@ -15,26 +15,27 @@
 #define O_PATH 0
 #endif
 
-/* Links on the way to a file, as many as Linux follows. */
+/* Symbolic links followed for one path, as many as Linux does. */
 #define MAX_LINKS 40
-/* A longer name leaves no room for an ending. */
+/* Longest file name to which a suffix can be added. */
 #define MAX_BASE 200
 #define MAX_SPARED 16
 #define MAX_CLAIMED 4
 
-/* A name in a folder, once all links are followed. */
+/* A path with all links resolved. */
 struct place {
-	int dir;             /* open on the folder; -1: path is a device */
-	char *name;
-	bool there;
-	struct stat st;      /* of what is there */
+	int dir;             /* descriptor of the folder; -1: a device */
+	char *name;          /* in the folder */
+	bool there;          /* a file of that name exists */
+	struct stat st;      /* its status */
 };
 
 struct output {
-	char *path;          /* as the user named it */
+	char *path;          /* as the user typed it */
 	const struct output_kind *kind;
 	struct place place;
-	char *tmp;           /* in the same folder; NULL: of a device */
+	char *tmp;           /* temporary name in the folder; NULL: unnamed,
+	                        to be copied to a device */
 	int fd;
 };
 
@@ -65,7 +66,7 @@ void output_spare(const char *path)
 
 /* --- Messages --- */
 
-/* How a message about the file begins: "option --report: PATH". */
+/* The beginning of a message about the file: "option --report: PATH". */
 struct prefix {
 	char text[PATH_MAX + 64];
 };
@@ -96,7 +97,7 @@ static int refuse_system(const char *path, const struct output_kind *k,
 	return wl_error_system(err, errnum, "%s%s", p.text, what);
 }
 
-/* --- Where a path leads --- */
+/* --- Resolving a path --- */
 
 static void place_fini(struct place *p)
 {
@@ -106,8 +107,8 @@ static void place_fini(struct place *p)
 	*p = (struct place){ .dir = -1 };
 }
 
-/* Splits path, as seen from p->dir, into the folder, which p->dir is open on
- * from then on, and the name in it. False and errno when there is no such
+/* Splits path, which is relative to p->dir, into a folder and a name: opens the
+ * folder as p->dir and sets p->name. False and errno if there is no such
  * folder. */
 static bool enter_folder(struct place *p, const char *path)
 {
@@ -126,7 +127,8 @@ static bool enter_folder(struct place *p, const char *path)
 	return dir >= 0;
 }
 
-/* The text of the link that p names; NULL: it is none. */
+/* The target of the symbolic link p, which the caller frees; NULL: p is no
+ * link. */
 static char *read_link(const struct place *p)
 {
 	char *text = wl_malloc(PATH_MAX, 1);
@@ -140,8 +142,8 @@ static char *read_link(const struct place *p)
 	return text;
 }
 
-/* Follows all links. False and errno when a folder is missing or links go in
- * a circle. */
+/* Resolves path, following all links. False and errno if a folder is missing or
+ * the links form a cycle. */
 static bool find_place(struct place *p, const char *path)
 {
 	char *link = wl_strdup(path);
@@ -177,7 +179,7 @@ static bool same_file(const struct stat *a, dev_t dev, ino_t ino)
 
 /* --- The decision --- */
 
-/* Why the file that is there cannot be replaced; NULL: it can. */
+/* Why the existing file cannot be replaced; NULL: it can. */
 static const char *find_objection(const struct place *p, const char *path,
                                   const struct output_kind *k)
 {
@@ -186,10 +188,10 @@ static const char *find_objection(const struct place *p, const char *path,
 
 	if (S_ISDIR(p->st.st_mode))
 		return "is a directory";
-	/* Such as a disk. */
+	/* For example a disk. */
 	if (!S_ISREG(p->st.st_mode))
 		return "is neither a file nor a pipe";
-	/* Such as a link of /proc to a file that was removed. */
+	/* For example a link in /proc to a removed file. */
 	if (stat(path, &st) < 0 || !same_file(&st, p->st.st_dev, p->st.st_ino))
 		return "leads to a file that cannot be replaced";
 	for (int i = 0; i < n_spared; i++)
@@ -210,7 +212,8 @@ static const char *find_objection(const struct place *p, const char *path,
 	return text;
 }
 
-/* Refuses a place that another kind of output has. */
+/* Reserves the place for outputs of kind k; refuses one that is reserved for
+ * another kind. */
 static int claim(const struct place *p, const char *path,
                  const struct output_kind *k, struct wl_error *err)
 {
@@ -245,7 +248,8 @@ static int check_place(const struct place *p, const char *path,
 		return refuse(path, k, err, objection);
 	if (!*p->name)
 		return refuse(path, k, err, "is not the name of a file");
-	/* A file that is read-only was meant to stay. */
+	/* Renaming could replace a read-only file, but its owner protected
+	 * it. */
 	if (p->there && faccessat(p->dir, p->name, W_OK, 0) < 0)
 		return refuse_system(path, k, errno, "", err);
 	if (faccessat(p->dir, ".", W_OK | X_OK, 0) < 0)
@@ -254,7 +258,8 @@ static int check_place(const struct place *p, const char *path,
 	return 0;
 }
 
-/* Decides on path. p is to be freed with place_fini either way. */
+/* Resolves and checks path. The caller frees p with place_fini, also on
+ * failure. */
 static int decide(struct place *p, const char *path,
                   const struct output_kind *k, struct wl_error *err)
 {
@@ -284,8 +289,8 @@ int output_check(const char *path, const struct output_kind *kind,
 
 /* --- Writing --- */
 
-/* Creates o->tmp, which must be new. No signal may come before it is known as
- * ours, to be removed. 0, or -1 and errno. */
+/* Creates o->tmp, which must not exist. Signals are blocked until the file is
+ * registered for removal. 0, or -1 and errno. */
 static int create_pending(struct output *o)
 {
 	sigset_t all, before;
@@ -303,7 +308,7 @@ static int create_pending(struct output *o)
 	return o->fd < 0 ? -1 : 0;
 }
 
-/* Makes a new file beside the place. 0, or an errno. */
+/* Creates a temporary file in the folder of the output. 0, or an errno. */
 static int make_beside(struct output *o)
 {
 	const char *base = o->place.name;
@@ -321,12 +326,13 @@ static int make_beside(struct output *o)
 	if (o->fd < 0) {
 		int failure = errno;
 
-		/* It is somebody else's, if it is there. */
+		/* A file of that name is not ours: do not remove it. */
 		free(o->tmp);
 		o->tmp = NULL;
 		return failure;
 	}
-	/* As far as may be, what it replaces keeps owner and permissions. */
+	/* Keep owner and permissions of the file to be replaced, if
+	 * permitted. */
 	if (o->place.there) {
 		(void)!fchown(o->fd, o->place.st.st_uid, o->place.st.st_gid);
 		(void)!fchmod(o->fd, o->place.st.st_mode & 07777);
@@ -334,8 +340,7 @@ static int make_beside(struct output *o)
 	return 0;
 }
 
-/* Makes a file without a name, for what will go to a device. 0, or an
- * errno. */
+/* Creates an unnamed temporary file, for output to a device. 0, or an errno. */
 static int make_unnamed(struct output *o)
 {
 	const char *tmp = getenv("TMPDIR");
@@ -407,7 +412,7 @@ int output_failed(const struct output *o, int errnum, struct wl_error *err)
 	                     err);
 }
 
-/* Frees o; a file beside the place goes away. */
+/* Frees o and removes its temporary file, if it still has one. */
 static void discard(struct output *o)
 {
 	if (o->fd >= 0)
@@ -453,10 +458,10 @@ static int copy_to(int fd, const char *path)
 	return failure;
 }
 
-/* Renames the file into place once it is closed: some file systems tell only
- * then that they are full. What took long to make waits for the disk; a report
- * may have to be there within the second that mpirun leaves a job. 0, or an
- * errno. */
+/* Closes the file and renames it into place; some file systems report only at
+ * close that they are full. Outputs that took long to make are synced to disk
+ * first; a report is not, because mpirun may leave only one second for it. 0,
+ * or an errno. */
 static int put_in_place(struct output *o)
 {
 	int fd = o->fd;

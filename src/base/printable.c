@@ -41,26 +41,26 @@ void printable_mask(char *line)
 static void settle(struct printable *p, FILE *out, bool end)
 {
 	while (p->n > 0) {
-		int len = utf8_length(p->held, p->n);
+		int len = utf8_length(p->pending, p->n);
 
 		if (len == UTF8_INCOMPLETE && !end)
 			return;
-		if (len > 0 && (!is_control(p->held, len) ||
-		                p->held[0] == '\n' || p->held[0] == '\t'))
-			fwrite(p->held, 1, len, out);
+		if (len > 0 && (!is_control(p->pending, len) ||
+		                p->pending[0] == '\n' || p->pending[0] == '\t'))
+			fwrite(p->pending, 1, len, out);
 		else
-			fprintf(out, "\\x%02x", p->held[len > 0 ? len - 1 : 0]);
+			fprintf(out, "\\x%02x", p->pending[len > 0 ? len - 1 : 0]);
 		if (len <= 0)
 			len = 1;
 		p->n -= len;
-		memmove(p->held, p->held + len, p->n);
+		memmove(p->pending, p->pending + len, p->n);
 	}
 }
 
 void printable_put(struct printable *p, const char *text, size_t len, FILE *out)
 {
 	for (size_t i = 0; i < len; i++) {
-		p->held[p->n++] = text[i];
+		p->pending[p->n++] = text[i];
 		settle(p, out, false);
 	}
 }

@@ -14,15 +14,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Bytes looked at, entries of a directory looked at. */
+/* Limits: bytes read of a file, entries read of a directory, bytes of a
+ * name. */
 #define HEAD_BYTES 4096
 #define MAX_ENTRIES 10000
 #define NAME_BYTES 256
-/* A longer path is not repeated within a message. */
+/* A longer path is not repeated in the advice. */
 #define SHOWN_PATH 200
 
-/* What a kind is called, and what helps: `cure`, then for some the path, or a
- * name found in the directory, and `rest`. */
+/* The name of each kind, and the advice: `cure`; if there is a `rest`, followed
+ * by the path (or an entry of the directory) and `rest`. */
 static const struct {
 	const char *what, *cure, *rest;
 } kinds[FILE_NKINDS] = {
@@ -124,7 +125,7 @@ static const struct {
 	                     NULL },
 };
 
-/* What readers call what they want, where it differs from the above. */
+/* The names of wanted kinds, where they differ from the above. */
 static const char *const wanted_name[FILE_NKINDS] = {
 	[FILE_UNKNOWN] = "a model that import can read",
 	[FILE_JSON] = "JSON",
@@ -135,17 +136,18 @@ static const char *const wanted_name[FILE_NKINDS] = {
 /* --- Files --- */
 
 struct head {
-	unsigned char p[HEAD_BYTES + 1]; /* a NUL follows */
+	unsigned char p[HEAD_BYTES + 1]; /* n bytes, then a NUL */
 	size_t n;
 	uint64_t bytes;                  /* of the file */
 };
 
-/* Whether the bytes at offset `at` are these. */
+/* Whether the n bytes of `with` are at offset `at`. */
 static bool starts(const struct head *h, size_t at, const char *with, size_t n)
 {
 	return at + n <= h->n && memcmp(h->p + at, with, n) == 0;
 }
 
+/* A little-endian integer of `size` bytes. */
 static uint64_t number_at(const struct head *h, size_t at, int size)
 {
 	uint64_t v = 0;
@@ -190,7 +192,7 @@ static enum file_kind by_magic(const struct head *h)
 
 		if (!starts(h, m->at, m->bytes, m->n))
 			continue;
-		/* PyTorch's archives start with their pickle. */
+		/* The first entry of a PyTorch archive is its pickle. */
 		if (m->kind == FILE_ZIP && h->n > 46 &&
 		    memmem(h->p, h->n, "data.pkl", 8))
 			return FILE_PYTORCH;
@@ -199,14 +201,15 @@ static enum file_kind by_magic(const struct head *h)
 	return FILE_UNKNOWN;
 }
 
-/* Protocols 2 to 5: a PROTO opcode, its number, then an opcode of those that
- * begin a container, a long, a global or a frame. */
+/* Protocols 2 to 5: the PROTO opcode and the protocol's number, then an opcode
+ * that begins a container, a long, a global or a frame. */
 static bool is_pickle(const struct head *h)
 {
 	return h->n > 2 && h->p[0] == 0x80 && h->p[1] >= 2 && h->p[1] <= 5 &&
 	       strchr("}](c\x8a\x95", h->p[2]) && h->p[2];
 }
 
+/* The length of the JSON header in 8 bytes, then the header. */
 static bool is_safetensors(const struct head *h)
 {
 	uint64_t n;
@@ -217,8 +220,8 @@ static bool is_safetensors(const struct head *h)
 	return n >= 2 && n <= 100000000;
 }
 
-/* Three records of field 1, each of which starts with a string of field 1:
- * SentencePiece's pieces. */
+/* A protocol buffer that starts with three pieces: records of field 1, each
+ * with a string as its field 1. */
 static bool is_sentencepiece(const struct head *h)
 {
 	size_t at = 0;
@@ -237,7 +240,8 @@ static bool is_sentencepiece(const struct head *h)
 	return true;
 }
 
-/* The version of the representation, then the producer's name. */
+/* A protocol buffer: field 1, the version (1 to 20), then field 2, the
+ * producer's name. */
 static bool is_onnx(const struct head *h)
 {
 	size_t len = h->n > 4 ? h->p[3] : 0;
@@ -251,8 +255,8 @@ static bool is_onnx(const struct head *h)
 	return true;
 }
 
-/* int32 longest, then float32 score, int32 length and text: three or more
- * entries, as far as the head goes. */
+/* int32 maximum length; then entries of float32 score, int32 length and text,
+ * at least three of them in the part that was read. */
 static bool is_llama2c_tokenizer(const struct head *h)
 {
 	size_t at = 4;
@@ -264,7 +268,7 @@ static bool is_llama2c_tokenizer(const struct head *h)
 	longest = int_at(h, 0);
 	for (; at + 8 <= h->n; entries++) {
 		int32_t len = int_at(h, at + 4);
-		/* All ones: not finite. */
+		/* 255: the score is not finite. */
 		unsigned exponent = number_at(h, at, 4) >> 23 & 255;
 
 		if (len < 0 || len > longest || exponent == 255 ||
@@ -275,8 +279,8 @@ static bool is_llama2c_tokenizer(const struct head *h)
 	return entries >= 3 && longest <= 1 << 20 && at <= h->bytes;
 }
 
-/* dim, hidden_dim, layers, heads, KV heads, vocabulary, length; the embedding
- * at least must be in the file. */
+/* Seven int32: dim, hidden_dim, layers, heads, KV heads, vocabulary (negative:
+ * head not tied), context; the file must be large enough for the embedding. */
 static bool is_llama2c(const struct head *h)
 {
 	static const int32_t max[7] = { 1 << 20, 1 << 20, 4096, 1 << 16,
@@ -298,7 +302,7 @@ static bool is_llama2c(const struct head *h)
 
 /* --- Texts --- */
 
-/* Lines of base64, a blank and a rank, the first of which is 0. */
+/* The first line is base64, a blank and the rank 0. */
 static bool is_tiktoken(const char *text)
 {
 	size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqr"
@@ -307,8 +311,8 @@ static bool is_tiktoken(const char *text)
 	return n > 0 && strncmp(text + n, " 0\n", 3) == 0;
 }
 
-/* UTF-8 without control characters, as far as the head goes; a few bytes may
- * be anything. */
+/* Whether the part that was read is UTF-8 without control characters. At least
+ * 8 bytes: fewer may be text by chance. */
 static bool is_text(const struct head *h)
 {
 	int follow = 0;
@@ -349,7 +353,7 @@ static enum file_kind by_text(const struct head *h)
 	return is_tiktoken(text) ? FILE_TIKTOKEN : FILE_TEXT;
 }
 
-/* The formats without a magic number, the surest first. */
+/* Formats without a magic number, the most reliable tests first. */
 static enum file_kind by_contents(const struct head *h)
 {
 	static const struct {
@@ -372,7 +376,7 @@ static enum file_kind by_contents(const struct head *h)
 
 static bool read_head(const char *path, struct head *h)
 {
-	/* A FIFO must not keep us waiting for its other end. */
+	/* O_NONBLOCK: opening a FIFO must not wait for a writer. */
 	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 	bool read = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
@@ -410,22 +414,22 @@ static enum file_kind file_kind(const char *path)
 
 /* --- Directories --- */
 
-/* What a directory has, the first entry of each sort; "" where there is
- * none. */
+/* What a directory contains; of files, the first entry of each kind, "" if
+ * there is none. */
 struct entries {
 	bool any, config, weights, pytorch, adapter, params, meta, other;
 	char gguf[NAME_BYTES], h5[NAME_BYTES];
-	char safetensors[NAME_BYTES];  /* whatever it is called */
-	char below[NAME_BYTES];        /* a directory with a model */
-	char cache[4 * NAME_BYTES]; /* where a cache has its snapshots: ... */
-	char snapshot[4 * NAME_BYTES]; /* ..., and one with a model */
+	char safetensors[NAME_BYTES];  /* of any name */
+	char below[NAME_BYTES];        /* subdirectory with a model */
+	char cache[4 * NAME_BYTES];    /* SNAPSHOTS/NAME of a cache */
+	char snapshot[4 * NAME_BYTES]; /* snapshot with a model */
 };
 
 static bool ends(const char *name, const char *with)
 {
 	size_t n = strlen(name), m = strlen(with);
 
-	/* Other systems' names have capitals: MODEL.GGUF. */
+	/* Ignoring case: some systems write MODEL.GGUF. */
 	return n >= m && strcasecmp(name + n - m, with) == 0;
 }
 
@@ -440,6 +444,7 @@ static void keep_first(char to[NAME_BYTES], const char *name)
 		snprintf(to, NAME_BYTES, "%s", name);
 }
 
+/* Whether dir/inner contains name. */
 static bool has(const char *dir, const char *inner, const char *name)
 {
 	char path[4096];
@@ -448,7 +453,7 @@ static bool has(const char *dir, const char *inner, const char *name)
 	return n < (int)sizeof path && access(path, F_OK) == 0;
 }
 
-/* Calls use for the entries of dir/inner, if there is one, but hidden ones. */
+/* Calls use for each entry of dir/inner, if it exists, except hidden ones. */
 static void each_entry(const char *dir, const char *inner, struct entries *s,
                        void (*use)(struct entries *s, const char *dir,
                                    const char *inner, const char *name))
@@ -466,7 +471,7 @@ static void each_entry(const char *dir, const char *inner, struct entries *s,
 	closedir(d);
 }
 
-/* An entry of a model's snapshots in the cache. */
+/* Notes an entry of a model's snapshots in Hugging Face's cache. */
 static void note_snapshot(struct entries *s, const char *dir,
                           const char *inner, const char *name)
 {
@@ -484,7 +489,7 @@ static void note_cache(struct entries *s, const char *dir, const char *path)
 		snprintf(s->cache, sizeof s->cache, "%s/NAME", path);
 }
 
-/* An entry of the cache's hub, whose models are models--OWNER--NAME. */
+/* Notes an entry of the cache's hub, where models are models--OWNER--NAME. */
 static void note_cached(struct entries *s, const char *dir, const char *inner,
                         const char *name)
 {
@@ -496,7 +501,7 @@ static void note_cached(struct entries *s, const char *dir, const char *inner,
 	note_cache(s, dir, path);
 }
 
-/* What a directory's entry of that name has in it. */
+/* Notes the contents of the subdirectory dir/name. */
 static void note_below(struct entries *s, const char *dir, const char *name)
 {
 	if (strcmp(name, "snapshots") == 0)
@@ -509,7 +514,7 @@ static void note_below(struct entries *s, const char *dir, const char *name)
 		keep_first(s->below, name);
 }
 
-/* What an entry of a directory says about it. */
+/* Notes what the entry dir/name says about the directory. */
 static void note_entry(struct entries *s, const char *dir, const char *name)
 {
 	s->any = true;
@@ -575,7 +580,7 @@ static enum file_kind dir_kind(const char *path, struct entries *s)
 	return kind_of_entries(s);
 }
 
-/* --- Both --- */
+/* --- Files and directories --- */
 
 static enum file_kind look(const char *path, struct entries *s)
 {
@@ -594,7 +599,8 @@ enum file_kind recognize(const char *path)
 	return look(path, &s);
 }
 
-/* What belongs between a cure and its rest: the path, or a name in it. */
+/* Writes to to[size] what goes between `cure` and `rest`: the path, or that of
+ * an entry. */
 static void name_cure(const char *path, enum file_kind kind,
                       const struct entries *s, char *to, size_t size)
 {

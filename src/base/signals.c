@@ -11,17 +11,19 @@
 
 static volatile sig_atomic_t wanted;
 static struct itimerval limit;
-/* What each signal did before it was caught. */
+/* The actions in effect before ours. */
 static struct sigaction before[NSIG];
 
-/* What ends no process unless it is caught, and what cannot be. */
+/* Signals whose default action does not end the process, and those that cannot
+ * be caught. */
 static const int harmless[] = { SIGCHLD, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU,
                                 SIGURG, SIGWINCH, SIGKILL, SIGSTOP };
-/* MPI_Init catches these, unless others have, to show where they came from. */
+/* MPI_Init installs handlers for these that print a stack trace, unless there
+ * are others. */
 static const int crash[] = { SIGABRT, SIGBUS, SIGFPE, SIGSEGV };
 
-/* A batch system and mpirun may both pass on one SIGTERM: it is no second one
- * within so many seconds. */
+/* A SIGTERM within so many seconds of the first is the same one, forwarded by
+ * both the batch system and mpirun. */
 #define ECHO_SECONDS 0.3
 
 #define LENGTH(list) (sizeof (list) / sizeof *(list))
@@ -33,7 +35,7 @@ static bool is_in(const int *list, size_t n, int signal)
 	return n > 0;
 }
 
-/* Leaves no temporary file behind, then dies of the signal all the same. */
+/* Removes the temporary file, then lets the signal take its previous action. */
 static void die_of(int signal)
 {
 	wl_clean_up();
@@ -45,15 +47,16 @@ static void set(int signal, void (*handler)(int), int flags)
 {
 	struct sigaction a = { .sa_handler = handler, .sa_flags = flags };
 
-	/* One of the two at a time looks at what is wanted. */
+	/* The handlers of the two share `wanted`: run one at a time. */
 	sigemptyset(&a.sa_mask);
 	sigaddset(&a.sa_mask, SIGUSR1);
 	sigaddset(&a.sa_mask, SIGTERM);
 	sigaction(signal, &a, NULL);
 }
 
-/* What nohup has had ignored stays so, as does the handler of a tool that is
- * linked in; but a crash is handed on to it. */
+/* Whether to catch the signal. One that is ignored (nohup) stays ignored. A
+ * handler of a linked-in tool stays in place, but for crashes, which die_of
+ * passes on to it. */
 static bool is_free(int signal, bool crashes)
 {
 	if (sigaction(signal, NULL, &before[signal]) < 0 ||
@@ -76,7 +79,7 @@ static void lose_patience(int signal)
 	raise(SIGTERM);
 }
 
-/* Seconds since some moment. */
+/* A monotonic clock. */
 static double seconds(void)
 {
 	struct timespec t;
@@ -85,6 +88,7 @@ static double seconds(void)
 	return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 
+/* Records the signal; a second SIGTERM ends the process. */
 static void remember(int signal)
 {
 	static double first;
@@ -98,9 +102,9 @@ static void remember(int signal)
 		wanted = signal;
 }
 
-/* A file that grows too large is a write that fails. Not SIG_IGN, which the
- * daemon that MPI_Init starts would inherit: its own writes would then fail for
- * ever, and fill the memory. */
+/* SIGXFSZ: the write then fails with EFBIG. Not SIG_IGN, which the daemon that
+ * MPI_Init starts would inherit: it would retry its failing writes for ever and
+ * fill the memory. */
 static void let_write_fail(int signal)
 {
 	(void)signal;

@@ -8,10 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Why the first write that failed did so; 0: none has. */
+/* errno of the first write that failed; 0: none has. */
 static int reason;
 
-/* Holds any table whole, so that it is a flush, with its errno, that fails. */
+/* Large enough for any table, so that writing fails in a flush, where errno is
+ * checked. */
 static char buffer[1 << 18];
 
 void streams_open(void)
@@ -29,8 +30,8 @@ void streams_note(void)
 		reason = errno ? errno : EIO;
 }
 
-/* Some file systems say only when a file is closed that a disk is full. The
- * copy leaves the descriptor itself in its place. */
+/* Some file systems report a full disk only at close. Closing a duplicate
+ * detects that and keeps the descriptor open. */
 static int close_copy(void)
 {
 	int copy = dup(STDOUT_FILENO);

@@ -8,8 +8,8 @@
 
 #define COLUMNS 80
 
-/* Bytes of s that go on a line of at most `width` columns: up to a comma, else
- * up to a blank, else all of the width. */
+/* Number of bytes of s that go on a line of at most `width` columns: up to the
+ * last comma, else up to the last blank, else the whole width. */
 static int piece(const char *s, int width)
 {
 	int n = strlen(s), comma = 0, blank = 0;
@@ -26,7 +26,7 @@ static int piece(const char *s, int width)
 	/* Not within a UTF-8 character. */
 	while (width > 1 && ((unsigned char)s[width] & 0xc0) == 0x80)
 		width--;
-	/* Not at a comma that leaves much of the line empty. */
+	/* Not after a comma that leaves much of the line empty. */
 	if (comma > width * 3 / 5)
 		return comma;
 	return blank ? blank : width;

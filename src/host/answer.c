@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 
-/* What is printed is out, and may have left a line open. */
+/* Flushes standard output. open: the text ends in an unfinished line. */
 static int flush(const struct answer *a, bool open)
 {
 	wl_start_lines(a->to.shared && open ? "\n" : "");

@@ -13,29 +13,30 @@
 
 #include "base/error.h"
 
-/* Messages start on a cache line of their own, whose first bytes are the
- * size; marks, which the ends write by turns, keep two lines apart, because
- * processors fetch them in pairs. */
+/* A message starts with a cache line of its own, which contains its size. The
+ * two marks are two lines apart, because each end writes its own and processors
+ * prefetch lines in pairs. */
 #define LINE 64
 #define APART 128
 
-/* The least that a page has. */
+/* The smallest page size of any system. */
 #define PAGE 4096
 
-/* A long message is shown to the other end in pieces, so that one copies out
- * while the other copies in; but not to one that would have to be woken up. */
+/* A long message is published in pieces of so many bytes, so that both ends
+ * copy at the same time. On a crowded host pieces are as large as the ring
+ * allows: each of them may have to wake up the reader. */
 #define PIECE (16 << 10)
 
-/* Without a futex. */
+/* Sleep where there is no futex. */
 #define NAP_NS 20000
 
-/* How far one end has come. */
+/* Progress of one end, in bytes modulo 2^32. */
 struct channel_mark {
 	_Alignas(APART) _Atomic uint32_t at;
 	_Atomic uint32_t watched; /* the other end may sleep until it moves */
 };
 
-/* What a writer's part of the window holds. */
+/* One rank's part of the window: the ring that it writes, and its marks. */
 struct shared {
 	struct channel_mark head, tail; /* the writer's and the reader's */
 	_Alignas(APART) char ring[];
@@ -55,7 +56,8 @@ static void channel_init(struct channel *c, struct shared *s, bool out,
 	c->other = out ? &s->tail : &s->head;
 }
 
-/* The two ranks' communicator, if they are on one host. */
+/* A communicator of the two ranks; MPI_COMM_NULL if they are on different
+ * hosts. */
 static MPI_Comm pair_comm(MPI_Comm comm, int peer)
 {
 	MPI_Group all, two;
@@ -78,9 +80,9 @@ static MPI_Comm pair_comm(MPI_Comm comm, int peer)
 	return host;
 }
 
-/* Each end's part of the window, where its marks and what it sends lie. NULL
- * where either got none. All of it is written once, so that no message has to
- * wait for pages. */
+/* Allocates the window, `bytes` on each rank. Returns this rank's part; NULL on
+ * both if either allocation failed. Writes all of it once, so that no message
+ * has to wait for page faults. */
 static char *make_window(struct channel_pair *p, size_t bytes)
 {
 	char *own = NULL;
@@ -100,7 +102,7 @@ static char *make_window(struct channel_pair *p, size_t bytes)
 	return own;
 }
 
-/* Looks at each page that the other end has written, for the same reason. */
+/* Maps each page of the other rank's part, for the same reason. */
 static void touch(const char *other, size_t bytes)
 {
 	const volatile char *p = other;
@@ -109,8 +111,9 @@ static void touch(const char *other, size_t bytes)
 		(void)p[i];
 }
 
-/* Each end's part of the window from a cache line on: as far from its start in
- * the memory of both. */
+/* Sets part[0] to this rank's part and part[1] to the other's, each from the
+ * first address that is aligned in its owner's memory. Both ranks must skip the
+ * same bytes, so the owners exchange the offsets. */
 static void find_parts(struct channel_pair *p, char *own, struct shared **part)
 {
 	int skip[2], rank, unit;
@@ -158,7 +161,8 @@ void channel_close(struct channel_pair *p)
 	free(p);
 }
 
-/* Bytes that are this end's; looks again if they are fewer than wanted. */
+/* Bytes that this end may write or read now. Reads the other end's mark again
+ * if they are fewer than wanted. */
 static size_t room(struct channel *c, size_t wanted)
 {
 	uint32_t here = c->out ? c->size : 0;
@@ -169,9 +173,9 @@ static size_t room(struct channel *c, size_t wanted)
 	return here + c->seen - c->at;
 }
 
-/* Shows the other end how far this one has come. A sleeper sets `watched`,
- * then looks at the mark; here it is the other way round, and neither may be
- * put off. */
+/* Publishes this end's mark, and wakes the other end if it sleeps. A sleeper
+ * sets `watched`, then reads the mark; here the mark is written, then `watched`
+ * is read. Sequential consistency of both makes a lost wake-up impossible. */
 static void show(struct channel *c)
 {
 	if (!c->crowded) {
@@ -220,14 +224,15 @@ bool channel_whole(const struct channel *c, size_t bytes)
 	return LINE + rounded(bytes) <= c->size / 2;
 }
 
-/* Bytes left unused before a message that the ring's end would cut. */
+/* Bytes skipped before a contiguous message that would cross the end of the
+ * ring. */
 static size_t gap(const struct channel *c, size_t bytes)
 {
 	return channel_whole(c, bytes) && LINE + rounded(bytes) > to_end(c)
 		? to_end(c) : 0;
 }
 
-/* Writes or checks the size in front of a message. */
+/* Writes a message's header, or checks it on the reading end. */
 static void sign(struct channel *c, uint32_t at, size_t bytes)
 {
 	uint64_t size = bytes;
@@ -241,6 +246,8 @@ static void sign(struct channel *c, uint32_t at, size_t bytes)
 		       (size_t)size, bytes);
 }
 
+/* Writes or reads the header. False: there is no room for it, or none has
+ * arrived. */
 static bool begin(struct channel *c, struct channel_message *m)
 {
 	size_t before = gap(c, m->bytes);
@@ -259,7 +266,7 @@ static size_t smaller(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
-/* Bytes of the message that can be moved at once. */
+/* Bytes of the message that can be copied now with one memcpy. */
 static size_t piece(struct channel *c, const struct channel_message *m)
 {
 	size_t n = m->bytes - m->moved;

@@ -19,14 +19,14 @@
 #error "datasets are little-endian and are read and written unconverted"
 #endif
 
-/* What the format of every file that we write begins with. */
+/* The attribute "format" of every file that this program writes begins so. */
 #define OURS "waferllm "
 
 /* MPI-IO counts bytes in an int, so one read stays well below 2^31. */
 #define READ_MAX ((size_t)1 << 30)
 
-/* A dataset once opened stays open: in a parallel file opening is collective,
- * and the reads that follow must not be. */
+/* A dataset stays open once it was opened: in a parallel file, opening is
+ * collective, and the reads that follow must not be. */
 struct dataset {
 	char *name;
 	hid_t id, type;
@@ -35,11 +35,11 @@ struct dataset {
 
 struct h5file {
 	char *path;
-	struct output *out;  /* while it is being created, or NULL */
-	int failure;         /* the errno of the first write that failed */
+	struct output *out;  /* the file being created; NULL when reading */
+	int failure;         /* errno of the first write that failed; or 0 */
 	hid_t id;
 	size_t bytes;        /* the file's length; reading only */
-	struct dataset *set; /* [n], sorted by name */
+	struct dataset *set; /* [n], sorted by name, n <= room */
 	size_t n, room;
 };
 
@@ -52,7 +52,8 @@ static const size_t type_bytes[] = {
 
 #define NTYPES (sizeof type_bytes / sizeof *type_bytes)
 
-/* A 16-bit float: sign, then the exponent, then the mantissa from bit 0. */
+/* A 16-bit float type, given its bits of exponent and mantissa: from the top,
+ * sign, exponent, mantissa. The caller closes it. */
 static hid_t float16_make(size_t exponent, size_t mantissa)
 {
 	hid_t t = H5Tcopy(H5T_IEEE_F32LE);
@@ -68,7 +69,7 @@ static hid_t float16_make(size_t exponent, size_t mantissa)
 	return t;
 }
 
-/* The type as it is in the file. The caller closes it. */
+/* The type of elements in the file. The caller closes it. */
 static hid_t type_make(enum h5_type t)
 {
 	switch (t) {
@@ -92,7 +93,7 @@ static hid_t type_make(enum h5_type t)
 	return -1;
 }
 
-/* The enum h5_type that id is, or -1. */
+/* The enum h5_type of an HDF5 type, or -1. */
 static int type_find(hid_t id)
 {
 	for (size_t t = 0; t < NTYPES; t++) {
@@ -107,15 +108,15 @@ static int type_find(hid_t id)
 	return -1;
 }
 
-/* --- The driver of files that are written --- */
+/* --- The HDF5 file driver for writing --- */
 
-/* HDF5 does not get over a write that fails: it crashes when it closes the file
- * or ends (1.10.8). So it is not told: the driver keeps the system's reason,
- * and drops what comes after. */
+/* HDF5 (1.10.8) crashes at close or exit after a failed write. So this driver
+ * reports success to HDF5, records the first errno in file->failure and drops
+ * all later writes. */
 struct sink {
-	H5FD_t base;         /* first: HDF5 knows this part alone */
+	H5FD_t base;         /* first member: HDF5 uses a pointer to it */
 	struct h5file *file;
-	haddr_t eoa, eof;    /* bytes that are allocated, and in the file */
+	haddr_t eoa, eof;    /* bytes allocated, and bytes in the file */
 };
 
 static H5FD_t *sink_open(const char *name, unsigned flags, hid_t fapl,
@@ -145,7 +146,7 @@ static int sink_compare(const H5FD_t *a, const H5FD_t *b)
 	return (x->file > y->file) - (x->file < y->file);
 }
 
-/* What HDF5 may do to make few writes of many: as its own driver. */
+/* Allows HDF5 to combine small writes, as its default driver does. */
 static herr_t sink_query(const H5FD_t *base, unsigned long *flags)
 {
 	(void)base;
@@ -173,7 +174,7 @@ static haddr_t sink_get_eof(const H5FD_t *base, H5FD_mem_t type)
 	return ((const struct sink *)base)->eof;
 }
 
-/* What was never written reads as zeros. */
+/* Bytes that were never written read as zeros. */
 static herr_t sink_read(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t at,
                         size_t n, void *to)
 {
@@ -212,7 +213,7 @@ static herr_t sink_write(H5FD_t *base, H5FD_mem_t type, hid_t dxpl, haddr_t at,
 	return 0;
 }
 
-/* The file's length is what is allocated. */
+/* Extends the file to the allocated length. */
 static herr_t sink_truncate(H5FD_t *base, hid_t dxpl, hbool_t closing)
 {
 	struct sink *s = (struct sink *)base;
@@ -229,7 +230,7 @@ static herr_t sink_truncate(H5FD_t *base, hid_t dxpl, hbool_t closing)
 static const H5FD_class_t sink_class = {
 #if H5_VERSION_GE(1, 13, 0)
 	.version = H5FD_CLASS_VERSION,
-	.value = (H5FD_class_value_t)512, /* of those free for tests */
+	.value = (H5FD_class_value_t)512, /* HDF5's range for testing */
 #endif
 	.name = "waferllm",
 	.maxaddr = INT64_MAX,
@@ -248,7 +249,7 @@ static const H5FD_class_t sink_class = {
 	.fl_map = H5FD_FLMAP_DICHOTOMY,
 };
 
-/* Lets files that fapl opens be written through f. */
+/* Makes files opened with fapl use the driver, writing to f. */
 static herr_t sink_use(hid_t fapl, struct h5file *f)
 {
 	static hid_t driver = -1;
@@ -258,8 +259,8 @@ static herr_t sink_use(hid_t fapl, struct h5file *f)
 	return driver < 0 ? -1 : H5Pset_driver(fapl, driver, &f);
 }
 
-/* What went wrong when f was written: the system's reason if it gave one, else
- * the text. Returns -1. */
+/* Sets err to the reason of the first failed write, or else to the formatted
+ * text. Returns -1. */
 __attribute__((format(printf, 3, 4)))
 static int write_failed(const struct h5file *f, struct wl_error *err,
                         const char *fmt, ...)
@@ -279,16 +280,16 @@ static int write_failed(const struct h5file *f, struct wl_error *err,
 
 /* --- Files --- */
 
-/* Comes before any other call of HDF5. Its own clean-up at exit is left out: a
- * job that dies has removed what HDF5 would still write to. */
+/* Precedes any other call of HDF5. Disables its clean-up at exit, because a job
+ * that dies has already removed the file that HDF5 would still write to. */
 static void set_up(void)
 {
 	H5dont_atexit();
 	H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-/* Locks are refused by some parallel file systems and protect nothing here:
- * a file appears whole by a rename and is never changed. The format of 1.8
+/* File access properties. Locking is off: some parallel file systems refuse it,
+ * and files are renamed into place complete and never changed. File format 1.8
  * has checksums in its metadata; in older ones a flipped bit can crash HDF5. */
 static hid_t access_make(MPI_Comm comm)
 {
@@ -329,7 +330,7 @@ static void file_free(struct h5file *f)
 	free(f);
 }
 
-/* Closes what HDF5 holds, in reverse order. */
+/* Closes all HDF5 objects of f in reverse order. */
 static int file_shut(struct h5file *f)
 {
 	int rc = 0;
@@ -347,8 +348,8 @@ static int file_shut(struct h5file *f)
 	return rc;
 }
 
-/* A property list of the class for objects without time stamps: the same
- * content makes the same file. */
+/* A property list of the class for objects without time stamps, so that equal
+ * content makes equal files. */
 static hid_t timeless_make(hid_t class)
 {
 	hid_t list = H5Pcreate(class);
@@ -418,7 +419,7 @@ void h5file_close(struct h5file *f)
 	file_free(f);
 }
 
-/* A regular file that this process may read; sets f->bytes. */
+/* Checks that f is a regular file that this process may read; sets f->bytes. */
 static int file_look(struct h5file *f, struct wl_error *err)
 {
 	struct stat st;
@@ -440,7 +441,8 @@ static int agree(MPI_Comm comm, int rc, struct wl_error *err)
 	return comm == MPI_COMM_NULL ? rc : mesh_agree(comm, rc, err);
 }
 
-/* Open MPI takes a name without a folder, of one letter, for something else. */
+/* path, with "./" in front of a bare name: Open MPI misreads file names of one
+ * letter. The caller frees. */
 static char *with_folder(const char *path)
 {
 	size_t size = strlen(path) + 3;
@@ -476,14 +478,15 @@ struct h5file *h5file_open(const char *path, MPI_Comm comm,
 	int local;
 
 	set_up();
-	/* No rank may wait in a collective open for one that sees no file. */
+	/* Agree first: the collective open would hang on ranks that see the
+	 * file if another does not. */
 	if (agree(comm, file_look(f, err), err)) {
 		file_free(f);
 		return NULL;
 	}
 	local = file_open(f, comm, err);
 	if (agree(comm, local, err)) {
-		/* Closing is collective, and the others have nothing open. */
+		/* Closing is collective, but other ranks have nothing open. */
 		if (!local && comm != MPI_COMM_NULL)
 			wl_die("%s: opened here but not on every rank: %s",
 			       path, err->text);
@@ -512,8 +515,8 @@ int h5file_count(struct h5file *f, const char *group, uint64_t *n,
 
 /* --- Attributes --- */
 
-/* Whether path, from the root on, is a chain of hard links: soft and external
- * ones may lead anywhere, into other files and to pipes. */
+/* Every component of the path must be a hard link: soft and external links may
+ * lead to other files and even to pipes. */
 bool h5file_has(struct h5file *f, const char *object)
 {
 	char *path = wl_strdup(object), *slash = path;
@@ -536,7 +539,8 @@ bool h5file_has(struct h5file *f, const char *object)
 /* Opens object, as a new group if there is none yet. */
 static hid_t object_make(struct h5file *f, const char *object);
 
-/* Makes the groups on the way to object, whose name starts with a slash. */
+/* Creates the missing parent groups of object, whose name starts with a
+ * slash. */
 static int parents_make(struct h5file *f, const char *object)
 {
 	const char *slash = strrchr(object, '/');
@@ -578,7 +582,8 @@ int h5file_make_group(struct h5file *f, const char *group,
 	return 0;
 }
 
-/* Writes one value of the given type (< 0: it could not be made). */
+/* Writes one value of the given type; type < 0 (creating it failed) is an
+ * error. */
 static int attr_put(struct h5file *f, const char *object, const char *name,
                     hid_t type, const void *value, struct wl_error *err)
 {
@@ -641,7 +646,8 @@ int h5file_put_string(struct h5file *f, const char *object, const char *name,
 	return rc;
 }
 
-/* Opens an attribute that is one value of the class. */
+/* Opens an attribute, which must be a single value of the class. The caller
+ * closes it. */
 static hid_t attr_open(struct h5file *f, const char *object, const char *name,
                        H5T_class_t class, struct wl_error *err)
 {
@@ -729,10 +735,11 @@ int h5file_get_string(struct h5file *f, const char *object, const char *name,
 	if (a < 0)
 		return -1;
 	type = H5Aget_type(a);
-	/* A variable-length string would be a pointer: not in our files. */
+	/* Fixed length only, as our files have: a variable-length string would
+	 * be read as a pointer. */
 	if (type >= 0 && H5Tis_variable_str(type) == 0)
 		have = H5Tget_size(type);
-	/* A string padded to its full size has no NUL of its own. */
+	/* A string that fills its size has no NUL; s needs room for one. */
 	if (have > 0 && have < size)
 		ok = H5Aread(a, type, s) >= 0;
 	if (type >= 0)
@@ -748,8 +755,8 @@ int h5file_get_string(struct h5file *f, const char *object, const char *name,
 
 /* --- Datasets --- */
 
-/* Whether name is among the open datasets; *at is its place or where it
- * belongs. */
+/* Whether the dataset is open; *at is its index, or the one at which to insert
+ * it. */
 static bool dataset_find(const struct h5file *f, const char *name, size_t *at)
 {
 	size_t lo = 0, hi = f->n;
@@ -771,7 +778,7 @@ static bool dataset_find(const struct h5file *f, const char *name, size_t *at)
 	return false;
 }
 
-/* Takes over d's ids. */
+/* Inserts d among the open datasets and takes ownership of its ids. */
 static struct dataset *dataset_keep(struct h5file *f, size_t at,
                                     const char *name, struct dataset d)
 {
@@ -786,7 +793,7 @@ static struct dataset *dataset_keep(struct h5file *f, size_t at,
 	return &f->set[at];
 }
 
-/* Reads rank and extents into d->info. */
+/* Reads the rank and the extents into d->info. */
 static int look_at_shape(const struct h5file *f, const char *name,
                          struct dataset *d, struct wl_error *err)
 {
@@ -810,9 +817,9 @@ static int look_at_shape(const struct h5file *f, const char *name,
 	return 0;
 }
 
-/* Whether the file really holds need bytes for the dataset: extents alone
- * may promise anything, and what a filter unpacks has no bound. Data in
- * other files is not looked for. */
+/* Whether the file stores at least `need` bytes for the dataset. Its extents
+ * alone prove nothing. Refuses filters, whose output has no bound, and data in
+ * external files. */
 static bool is_stored(const struct h5file *f, hid_t id, size_t need)
 {
 	hid_t dcpl = H5Dget_create_plist(id);
@@ -854,7 +861,8 @@ static int look_at_dataset(struct h5file *f, const char *name,
 	return 0;
 }
 
-/* The open dataset, valid until the next one is opened. */
+/* Returns the dataset, opening it on first use; valid until another one is
+ * opened. NULL and err on failure. */
 static struct dataset *dataset_get(struct h5file *f, const char *name,
                                    struct wl_error *err)
 {
@@ -893,8 +901,8 @@ int h5file_info(struct h5file *f, const char *dataset, struct h5_info *info,
 	return 0;
 }
 
-/* Creates a dataset; chunk is the extent of a chunk of one that grows along
- * its first dimension, or NULL. */
+/* Creates a dataset. chunk: the extents of a chunk, for a dataset that can grow
+ * along its first dimension; NULL: contiguous, of fixed size. */
 static hid_t dataset_make(struct h5file *f, const char *name, hid_t type,
                           int rank, const hsize_t *dim, const hsize_t *chunk)
 {
@@ -940,7 +948,8 @@ int h5file_write(struct h5file *f, const char *dataset,
 	return 0;
 }
 
-/* The dataset that rows are appended to; it has no rows at first. */
+/* Returns the dataset to append rows to; creates it without rows on first
+ * use. */
 static struct dataset *growing_get(struct h5file *f, const char *name,
                                    enum h5_type type, size_t cols,
                                    struct wl_error *err)
@@ -967,7 +976,7 @@ static struct dataset *growing_get(struct h5file *f, const char *name,
 static int transfer(const struct dataset *d, size_t row0, size_t n, void *data,
                     bool write)
 {
-	/* The rows of a 1-D dataset are its elements. */
+	/* In a 1-D dataset only the first extent counts. */
 	const hsize_t start[2] = { row0, 0 }, count[2] = { n, d->info.cols };
 	hid_t file = H5Dget_space(d->id);
 	hid_t mem = H5Screate_simple(d->info.rank, count, NULL);
@@ -998,7 +1007,7 @@ int h5file_append_row(struct h5file *f, const char *dataset, enum h5_type type,
 	WL_ASSERT(d->info.cols == cols && d->info.type == type);
 	dim[0] = d->info.rows + 1;
 	dim[1] = cols;
-	/* transfer only reads what it is to write. */
+	/* With write set, transfer only reads the row, despite the cast. */
 	if (H5Dset_extent(d->id, dim) < 0 ||
 	    transfer(d, d->info.rows, 1, (void *)(uintptr_t)row, true) < 0 ||
 	    f->failure)
@@ -1045,7 +1054,7 @@ const char *h5file_version(void)
 	static char text[64];
 	unsigned major = 0, minor = 0, release = 0;
 
-	set_up(); /* this call too starts HDF5 */
+	set_up(); /* H5get_libversion initializes HDF5, too */
 	H5get_libversion(&major, &minor, &release);
 	snprintf(text, sizeof text, "%u.%u.%u parallel", major, minor, release);
 	return text;

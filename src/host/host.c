@@ -1,4 +1,4 @@
-/* For sets of processors of any size. */
+/* CPU_ALLOC, for processor sets of any size */
 #define _GNU_SOURCE
 #include "config.h"
 #include "host/host.h"
@@ -38,10 +38,10 @@ void host_mask(struct host_mask *m)
 	CPU_FREE(set);
 }
 
-/* The number of the object of that type that has all of the set; -1: there is
- * no such. */
-static int holder(hwloc_topology_t t, hwloc_obj_type_t type,
-                  hwloc_const_cpuset_t set)
+/* The logical index of the object of the type that contains the whole set; -1:
+ * no single one does. */
+static int covering(hwloc_topology_t t, hwloc_obj_type_t type,
+                    hwloc_const_cpuset_t set)
 {
 	hwloc_obj_t o = hwloc_get_obj_covering_cpuset(t, set);
 
@@ -61,8 +61,8 @@ static struct host_seat find_seat(hwloc_topology_t t, const struct host_mask *m)
 	if (set && !hwloc_bitmap_iszero(set) &&
 	    !hwloc_bitmap_isincluded(hwloc_topology_get_allowed_cpuset(t),
 	                             set)) {
-		s.socket = holder(t, HWLOC_OBJ_PACKAGE, set);
-		s.core = holder(t, HWLOC_OBJ_CORE, set);
+		s.socket = covering(t, HWLOC_OBJ_PACKAGE, set);
+		s.core = covering(t, HWLOC_OBJ_CORE, set);
 	}
 	hwloc_bitmap_free(set);
 	return s;
@@ -122,8 +122,8 @@ double host_memory(void)
 	return (double)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE);
 }
 
-/* The number in the first line of a file, or after the word in the line that
- * begins with it; -1: there is no such. */
+/* The number that follows `word` in the first line of a file that begins with
+ * it ("": any line); -1: there is none. */
 static double read_number(const char *path, const char *word)
 {
 	FILE *f = fopen(path, "r");
@@ -142,8 +142,9 @@ static double read_number(const char *path, const char *word)
 	return v;
 }
 
-/* The least limit of a control group and those that it is in; the file's name
- * depends on the version. */
+/* The minimum of limit and those of a control group and its ancestors. file:
+ * where a group's limit is, which depends on the version of control groups.
+ * Overwrites group. */
 static double group_limit(const char *base, char *group, const char *file,
                           double limit)
 {
@@ -164,8 +165,9 @@ static double group_limit(const char *base, char *group, const char *file,
 	}
 }
 
-/* Lines of /proc/self/cgroup: "0::/group" in version 2, and in version 1
- * "9:memory:/group". */
+/* The minimum of limit and those of this process's control groups. Lines of
+ * /proc/self/cgroup read "0::/group" in version 2, "9:memory:/group" in
+ * version 1. */
 static double limit_by_groups(const char *root, double limit)
 {
 	char path[PATH_MAX], line[PATH_MAX];
@@ -225,10 +227,9 @@ const char *host_hwloc_version(void)
 	return text;
 }
 
-/* Bytes from which on a block is mapped by itself: as large as glibc takes. */
+/* Blocks from this size up get a mapping of their own: glibc's maximum. */
 #define MAPPED_BLOCK (32 << 20)
-/* What the heap grows by, in addresses: less than a huge page could not be one.
- */
+/* Bytes by which the heap grows: many huge pages, so that it can have some. */
 #define HEAP_STEP (64 << 20)
 
 void host_keep_memory(void)

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A whole number above 0; 0: it is none. */
+/* Parses a positive integer; 0: it is none, or text is NULL. */
 static int whole(const char *text)
 {
 	char *end;
@@ -18,15 +18,15 @@ static int whole(const char *text)
 	return v < 1 || v > 1 << 24 || *end ? 0 : (int)v;
 }
 
-/* Of the files in memory that Open MPI 4.1 makes for a single process. */
+/* Size of the shared-memory files that Open MPI 4.1 creates for one process. */
 #define MPI_FILE_BYTES (4 << 20)
 
-/* srun's name for what is no step of tasks begins here: a batch script, an
- * interactive shell. */
+/* From here up, Slurm's step ids stand for batch scripts and interactive shells
+ * rather than for steps that srun launched. */
 #define SLURM_NO_STEP 0xfffffff0
 
-/* Tasks of srun's step; 0: this is none of them. A batch script, too, has
- * SLURM_PROCID and the job's SLURM_NTASKS. */
+/* Number of tasks of the srun step that this process belongs to; 0: none. A
+ * batch script has SLURM_PROCID and the job's SLURM_NTASKS, too. */
 static int step_tasks(void)
 {
 	const char *step = getenv("SLURM_STEP_ID");
@@ -38,8 +38,8 @@ static int step_tasks(void)
 	return tasks ? tasks : whole(getenv("SLURM_NTASKS"));
 }
 
-/* How launchers tell their tasks how many there are, and which one each is;
- * first those that others start. */
+/* The variables in which launchers tell a task the number of tasks and its own
+ * number; innermost launchers first. */
 static const struct launcher {
 	const char *name, *tasks, *task;
 } launchers[] = {
@@ -51,8 +51,7 @@ static const struct launcher {
 	{ "srun", NULL, "SLURM_PROCID" },
 };
 
-/* The innermost launcher, and how many tasks it has started; NULL: there is
- * none. */
+/* The innermost launcher and its number of tasks; NULL: there is none. */
 static const struct launcher *find_launcher(int *tasks)
 {
 	for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
@@ -98,8 +97,8 @@ int launch_check_limits(struct wl_error *err)
 	                    (unsigned long long)files.rlim_cur, MPI_FILE_BYTES);
 }
 
-/* The entry of one node in Slurm's list of counts, "8(x2),4": two nodes of 8,
- * then one of 4. 0: there is none. */
+/* The count of one node in a list like Slurm's "8(x2),4", two nodes of 8 and
+ * one of 4; 0: not in the list. */
 static int count_of_node(const char *list, int node)
 {
 	while (list && *list) {
@@ -126,7 +125,7 @@ int launch_local_ranks(void)
 	const char *node = getenv("SLURM_NODEID"), *list;
 	int ranks = whole(getenv("OMPI_COMM_WORLD_LOCAL_SIZE"));
 
-	/* In a batch script itself this is more than there are: no harm. */
+	/* In the batch script itself this is too many, which does no harm. */
 	if (ranks || !getenv("SLURM_PROCID") || !node)
 		return ranks;
 	list = getenv("SLURM_STEP_TASKS_PER_NODE");
@@ -149,14 +148,14 @@ double launch_patience(void)
 	return getenv("OMPI_COMM_WORLD_SIZE") ? 0.8 : 10;
 }
 
-/* --- Where output comes out --- */
+/* --- Where output ends up --- */
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-/* The process that started another; 0: there is none to be seen. */
+/* The parent of a process; 0: unknown. */
 static int parent_of(int process)
 {
 	char path[40], line[512], *end;
@@ -171,21 +170,21 @@ static int parent_of(int process)
 	n = fread(line, 1, sizeof line - 1, f);
 	fclose(f);
 	line[n] = '\0';
-	/* The program's name, in parentheses, may hold anything. */
+	/* The program's name, in parentheses, may contain any character. */
 	end = strrchr(line, ')');
 	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
 }
 
-/* A descriptor of the process that passes our output on. */
+/* A descriptor of the process that forwards this one's output. */
 struct outlet {
 	int process;
 	char path[40];
 	struct stat file;
 };
 
-/* That of descriptor fd: of the nearest process above this one which has
- * another file there; scripts between the two have the same one. False: it
- * cannot be seen. */
+/* Finds where descriptor fd is forwarded to: the same descriptor of the nearest
+ * ancestor in which it is a different file. Scripts in between have the same
+ * file as this process. False: unknown. */
 static bool find_outlet(int fd, struct outlet *o)
 {
 	struct stat own;
@@ -208,7 +207,7 @@ static bool is_terminal(const struct outlet *o)
 	bool is = false;
 	int fd;
 
-	/* Opening a pipe would add a writer to it. */
+	/* Not a pipe: opening one would add a writer to it. */
 	if (!S_ISCHR(o->file.st_mode))
 		return false;
 	fd = open(o->path, O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -219,7 +218,7 @@ static bool is_terminal(const struct outlet *o)
 	return is;
 }
 
-/* Whether mpirun was told to put each stream in a file of its own, too. */
+/* Whether mpirun was told to write each rank's streams to files. */
 static bool splits_output(int process)
 {
 	char path[40], *arg = NULL;
@@ -240,8 +239,9 @@ static bool splits_output(int process)
 	return splits;
 }
 
-/* Behind mpirun. It does not keep the order of what comes by a terminal and by
- * a pipe: where both come out in one place, both go by the terminal. */
+/* Under mpirun, which does not preserve the order between the rank's
+ * pseudo-terminal and its pipe: if both streams end up in the same place, sends
+ * both through the pseudo-terminal. */
 static struct launch_streams launched_streams(void)
 {
 	struct launch_streams s = { .shared = true };
@@ -260,7 +260,7 @@ static struct launch_streams launched_streams(void)
 	return s;
 }
 
-/* Whether some other launcher passes on what is written: srun, Hydra. */
+/* Whether another launcher (srun, Hydra) forwards the output. */
 static bool is_launched(void)
 {
 	return getenv("SLURM_STEP_ID") || getenv("PMI_RANK") ||
@@ -279,7 +279,7 @@ static struct launch_streams find_streams(void)
 	return s;
 }
 
-/* Of launch_prepare. */
+/* Set by launch_prepare. */
 static struct launch_streams streams;
 
 struct launch_streams launch_streams(void)
@@ -290,9 +290,9 @@ struct launch_streams launch_streams(void)
 void launch_prepare(void)
 {
 	streams = find_streams();
-	/* Nothing here shares a file pointer, and Open MPI's lockedfile leaves
-	 * a file beside each one that is opened, after a copy of its name into
-	 * too short a buffer. */
+	/* This program uses no shared file pointers, and Open MPI's lockedfile
+	 * component copies the name of each opened file into a buffer that may
+	 * be too short, and leaves a file beside it. */
 	setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
 	if (launch_local_ranks() > launch_processors())
 		setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);

@@ -9,8 +9,9 @@
 #include "base/error.h"
 #include "base/partition.h"
 
-/* A rank in the order in which places are given away: nodes as they first
- * appear, then sockets, then cores, but what has rank 0 first. */
+/* A rank and its sort keys. Positions are assigned by node in order of first
+ * appearance, then socket, then core; rank 0, its socket and its node come
+ * first. */
 struct entry {
 	int node, socket, core;
 	int rank;
@@ -38,8 +39,8 @@ static int by_node(const void *a, const void *b)
 	return p->rank < q->rank ? -1 : 1;
 }
 
-/* Renames each node to its first rank, and rank 0's socket to -2, before all
- * others; then sorts. */
+/* Renumbers each node by its first rank, and rank 0's socket to -2, ahead of
+ * all others; then sorts. The caller frees. */
 static struct entry *sort_ranks(const struct seat *seat, int n)
 {
 	struct entry *e = wl_malloc(n, sizeof *e);
@@ -63,27 +64,27 @@ static struct entry *sort_ranks(const struct seat *seat, int n)
 
 /* --- Ribbons --- */
 
-/* The grid, while places are dealt out. */
+/* The rank grid while positions are assigned. Arrays are [rows * cols]. */
 struct ground {
 	int rows, cols;
-	int *region;          /* [rows * cols] a number that is the place's
-	                         region's, in the step before */
-	int *group;           /* [rows * cols] what is dealt out in this one */
-	int *order;           /* [rows * cols] places along the ribbons */
+	int *region;          /* region of a position: 0 at first, then the
+	                         node that it was assigned to */
+	int *group;           /* node or socket that it is assigned to now */
+	int *order;           /* a region's positions, along its ribbons */
 };
 
-/* A region, and how ribbons lie in it: so many, of about equal widths, along
- * columns, or along rows. */
+/* A region swept in `count` ribbons of about equal width, which run along
+ * columns, or along rows if across. */
 struct ribbons {
 	int region;
-	struct range y, x;    /* that hold all of it */
+	struct range y, x;    /* its bounding box */
 	int count;
 	bool across;
 };
 
-/* The places of the region along its ribbons, from its north-west corner: every
- * other ribbon is followed back, and every other line of a ribbon, so that one
- * place comes after its neighbour. Returns how many. */
+/* Lists the region's positions along its ribbons, from its north-west corner.
+ * Every second ribbon, and every second line across a ribbon, runs backwards,
+ * so that consecutive positions are neighbours. Returns their number. */
 static int wind(const struct ground *g, const struct ribbons *b, int *order)
 {
 	struct range along = b->across ? b->x : b->y;
@@ -111,7 +112,7 @@ static int wind(const struct ground *g, const struct ribbons *b, int *order)
 	return n;
 }
 
-/* Edges between two groups of the region. */
+/* Number of edges between different groups of the region. */
 static long count_cut(const struct ground *g, const struct ribbons *b)
 {
 	long cut = 0;
@@ -133,23 +134,23 @@ static long count_cut(const struct ground *g, const struct ribbons *b)
 	return cut;
 }
 
-/* Deals the region's n places out to entries, of which those with the same key
- * make a group, by the ribbons that cut the fewest edges. g->order has its
- * places afterwards, and g->group of each the entry's key. */
+/* Assigns the region's n positions to entries 0 to n - 1, along the ribbons
+ * that cut the fewest edges between groups, the entries of equal key. Sets
+ * g->order to the positions of the entries, and g->group to the keys. */
 static void deal(struct ground *g, struct ribbons b, const int *key, int n)
 {
 	struct ribbons best = b;
 	long min = LONG_MAX;
-	bool one = true;
+	bool one_group = true;
 
 	for (int i = 1; i < n; i++)
-		one = one && key[i] == key[0];
+		one_group = one_group && key[i] == key[0];
 	for (int across = 0; across <= 1; across++) {
 		int length = range_size(across ? b.x : b.y);
 		int max = range_size(across ? b.y : b.x);
 
-		/* All ways to go along one line are the same. */
-		if (one || length == 1)
+		/* The number of ribbons makes no difference. */
+		if (one_group || length == 1)
 			max = 1;
 		b.across = across;
 		for (b.count = 1; b.count <= max; b.count++) {
@@ -174,7 +175,7 @@ static struct range stretch(struct range r, int i)
 	return (struct range){ i < r.lo ? i : r.lo, i >= r.hi ? i + 1 : r.hi };
 }
 
-/* Places of each node, then within them of each socket. */
+/* Assigns positions to nodes, then each node's positions to its sockets. */
 static void deal_all(struct ground *g, const struct entry *e, int *rank_at)
 {
 	int n = g->rows * g->cols;
@@ -213,11 +214,11 @@ void mapping_choose(int rows, int cols, const struct seat *seat, int *rank_at)
 	struct entry *e = sort_ranks(seat, n);
 
 	deal_all(&g, e, rank_at);
-	struct edge_cut ours = mapping_cut(rows, cols, seat, rank_at);
-	struct edge_cut plain = mapping_cut(rows, cols, seat, NULL);
+	struct edge_cut chosen = mapping_cut(rows, cols, seat, rank_at);
+	struct edge_cut in_order = mapping_cut(rows, cols, seat, NULL);
 
-	if (plain.node < ours.node ||
-	    (plain.node == ours.node && plain.socket <= ours.socket))
+	if (in_order.node < chosen.node ||
+	    (in_order.node == chosen.node && in_order.socket <= chosen.socket))
 		for (int i = 0; i < n; i++)
 			rank_at[i] = i;
 	free(g.region);
@@ -226,7 +227,7 @@ void mapping_choose(int rows, int cols, const struct seat *seat, int *rank_at)
 	free(e);
 }
 
-/* --- What is cut --- */
+/* --- Counting --- */
 
 static void add_edge(struct edge_cut *c, const struct seat *a,
                      const struct seat *b)

@@ -24,8 +24,9 @@ void mesh_choose(int nranks, int max_rows, int max_cols, int *rows, int *cols)
 	}
 }
 
-/* Where this rank runs, and whether its host has more ranks than cores for
- * them. Looking takes a while: one rank for all of a host. */
+/* Where this rank runs, and whether its host has more ranks than cores.
+ * Discovering the topology is slow, so one rank per host does it. Collective
+ * over world. */
 static struct seat find_seat(MPI_Comm world, bool *crowded)
 {
 	MPI_Comm host;
@@ -57,14 +58,14 @@ static struct seat find_seat(MPI_Comm world, bool *crowded)
 	return (struct seat){ node, seat.socket, seat.core };
 }
 
-/* What is alike of n ranks' seats. */
-static void look_over(struct seating *s, const struct seat *seat, int n)
+/* Sets the number of nodes and the common binding of n ranks. */
+static void summarize(struct seating *s, const struct seat *seat, int n)
 {
 	int on_core = 0, on_socket = 0;
 
 	for (int i = 0; i < n; i++) {
-		/* A node has the number of its first rank, of those in use
-		 * too. */
+		/* A node's number is its first rank in world, which is in the
+		 * grid if any of the node's ranks is. */
 		s->nodes += seat[i].node == i;
 		on_core += seat[i].core >= 0;
 		on_socket += seat[i].socket >= 0;
@@ -74,7 +75,8 @@ static void look_over(struct seating *s, const struct seat *seat, int n)
 	             on_core || on_socket ? MESH_ON_DIFFERENT : MESH_UNBOUND;
 }
 
-/* The place in the rank grid of this rank, which runs there. */
+/* This rank's position in the rank grid, row-major; beyond the grid if idle.
+ * Collective over world. */
 static int find_place(struct mesh *m, const struct seat *local, int rank,
                       int size)
 {
@@ -86,7 +88,7 @@ static int find_place(struct mesh *m, const struct seat *local, int rank,
 	              MPI_BYTE, m->world);
 	mapping_choose(m->rows, m->cols, seat, rank_at);
 	m->seating.cut_in_order = mapping_cut(m->rows, m->cols, seat, NULL);
-	look_over(&m->seating, seat, n);
+	summarize(&m->seating, seat, n);
 	for (int i = 0; i < n; i++)
 		if (rank_at[i] == rank)
 			place = i;
@@ -95,7 +97,7 @@ static int find_place(struct mesh *m, const struct seat *local, int rank,
 	return place;
 }
 
-/* What the edges of the grid cross as its ranks stand, whoever chose it. */
+/* Counts the edges cut in the grid as created. Collective over control. */
 static void count_cut(struct mesh *m, const struct seat *local)
 {
 	struct seat *seat = wl_malloc((size_t)m->rows * m->cols, sizeof *seat);
@@ -125,7 +127,7 @@ void mesh_init(struct mesh *m, MPI_Comm world, int rows, int cols)
 	               &m->control);
 	if (!m->active)
 		return;
-	/* Ranks of control stand in the order of their places. */
+	/* Ranks of control are in the order of their positions. */
 	MPI_Cart_create(m->control, 2, dims, periods, 0, &m->cart);
 	MPI_Comm_rank(m->cart, &rank);
 	MPI_Cart_coords(m->cart, rank, 2, coords);
@@ -169,7 +171,7 @@ bool mesh_same_processors(MPI_Comm comm)
 {
 	uint64_t type = host_processor(), range[2] = { type, ~type };
 
-	/* The largest, and the complement of the smallest. */
+	/* The maximum, and the complement of the minimum. */
 	MPI_Allreduce(MPI_IN_PLACE, range, 2, MPI_UINT64_T, MPI_MAX, comm);
 	return range[0] == ~range[1];
 }

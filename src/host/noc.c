@@ -1,6 +1,7 @@
-/* A rank's sends and receives. Those that cannot end at once have a slot; on a
- * channel (channel.h) they queue, one queue for each direction and way, and
- * are moved on by whoever waits for anything. */
+/* A rank's sends and receives. A transfer that cannot complete at once takes a
+ * slot. On a shared-memory channel (channel.h) such transfers queue, one queue
+ * per neighbour for sends and one for receives; every wait, whatever it waits
+ * for, makes progress on all queues. */
 #include "config.h"
 #include "host/noc.h"
 
@@ -15,30 +16,31 @@
 #include "base/huge.h"
 #include "channel.h"
 
-/* All tags of the data plane. One is enough: between two neighbours order is
- * meaning. */
+/* All tags of the data plane. One is enough: messages between two neighbours
+ * are matched by their order. */
 enum { TAG_MOVE = 1 };
 
-/* The rings of all links together, and the size of one, in bytes. */
+/* Bytes of all rings of the rank grid together, and limits of one ring. */
 #define RINGS_BYTES (32 << 20)
-#define RING_MOST (1 << 20)
-#define RING_LEAST (64 << 10)
+#define RING_MAX (1 << 20)
+#define RING_MIN (64 << 10)
 
-/* How a rank waits on a crowded host: a few polls, then it sleeps. Were it to
- * poll on, the rank that it waits for would not get a core. On a channel it
- * wakes up when there is something to do, but looks now and then after other
- * messages that are under way, and seldom after MPI. Else it naps. */
+/* Waiting on a host with more ranks than cores: a few polls, then sleep.
+ * Polling on would keep the core from the rank that it waits for. On a channel
+ * the other end wakes this rank up; it also wakes every LOOK_NS while other
+ * transfers are queued, and every SLEEP_NS for MPI's progress. Without a
+ * channel it sleeps NAP_NS at a time. */
 #define CROWDED_POLLS 10
 #define NAP_NS 20000
 #define LOOK_NS 200000
 #define SLEEP_NS 10000000
 
-/* And on others: it polls, after a while lets others have the core if they
- * want it, and looks after MPI. */
+/* Waiting on other hosts: this many polls, then sched_yield between polls,
+ * with a call of MPI's progress every so many. */
 #define POLLS 10000
 
-/* Memory for a message where there is none to share: each slot has one at
- * most, and so has a message to or from each side that is in the works. */
+/* Private buffers for messages that are not composed or read in a ring. At
+ * most one per slot, and one per direction for an open message each way. */
 #define SPARES (NOC_SLOTS + 8)
 
 struct spare {
@@ -51,23 +53,27 @@ enum { IN, OUT };
 
 struct transfer {
 	bool used, done;
-	struct channel *channel;    /* NULL: a message of MPI */
+	struct channel *channel;    /* NULL: an MPI message */
 	struct channel_message m;
-	bool lies;                  /* is taken where it lies in the ring */
+	bool in_ring;               /* received without copying it out */
 	MPI_Request request;
-	struct spare *spare;        /* to be given back; NULL: none */
+	struct spare *spare;        /* released on completion; NULL: none */
 };
 
-/* A message that was composed or is to be taken. */
-struct whole {
+/* A message that the caller composes (noc_space to noc_send) or reads
+ * (noc_expect to noc_release) without a buffer of its own. */
+struct in_place {
 	bool open;
-	void *at;            /* NULL: in the ring, or not there yet */
+	void *data;          /* NULL: in the ring, not yet located */
 	size_t bytes;
-	struct spare *spare; /* where it is if not in the ring; NULL: none */
-	int ticket;          /* of one that is expected */
+	struct spare *spare; /* holds the data; NULL: the ring does */
+	int ticket;          /* of the receive */
 };
 
-/* Slots of what waits for a channel, in order. */
+/* The address of a message of 0 words: valid, never accessed. */
+static float no_words;
+
+/* Slots of the transfers that wait for a channel, oldest first. */
 struct queue {
 	int n, slot[NOC_SLOTS];
 };
@@ -77,29 +83,33 @@ struct noc {
 	bool crowded;
 	int rank[4];                /* neighbour by direction */
 	struct profile *profile;    /* NULL: none */
-	struct channel_pair *pair[4];
+	struct channel_pair *pair[4]; /* by direction; NULL: use MPI */
 	struct transfer op[NOC_SLOTS];
-	int messages, queued;       /* slots in use: of MPI, in queues */
+	int messages, queued;       /* slots in use: by MPI, in queues */
 	struct queue queue[2][4];   /* [IN or OUT][direction] */
 	struct spare spare[SPARES];
-	struct whole whole[2][4];   /* see noc_take and noc_space */
+	struct in_place in_place[2][4]; /* [IN or OUT][direction] */
 };
+
+/* Bytes of one ring: RING_MAX, less on rank grids whose rings would exceed
+ * RINGS_BYTES together. */
 
 static uint32_t ring_size(MPI_Comm cart)
 {
 	int dims[2], periods[2], coords[2];
-	uint32_t size = RING_MOST;
+	uint32_t size = RING_MAX;
 
 	MPI_Cart_get(cart, 2, dims, periods, coords);
 	long links = 2L * dims[0] * dims[1] - dims[0] - dims[1];
 
-	while (size > RING_LEAST && 2 * links * size > RINGS_BYTES)
+	while (size > RING_MIN && 2 * links * size > RINGS_BYTES)
 		size /= 2;
 	return size;
 }
 
-/* The channels along one axis: first those from even ranks upwards, then
- * those from odd ones, so that each rank has one neighbour at a time. */
+/* Opens the channels along one axis: first those between coordinates 2i and
+ * 2i + 1, then those between 2i + 1 and 2i + 2, so that each rank opens one
+ * at a time. */
 static void open_channels(struct noc *n, enum dir lower, int coord,
                           uint32_t size)
 {
@@ -136,7 +146,7 @@ void noc_free(struct noc *n)
 	if (!n)
 		return;
 	WL_ASSERT(!n->messages && !n->queued);
-	/* In the order of opening. */
+	/* Closing is collective over a pair: same order as opening. */
 	MPI_Cart_get(n->cart, 2, dims, periods, coords);
 	for (int axis = 1; axis >= 0; axis--)
 		for (int round = 0; round <= 1; round++) {
@@ -154,7 +164,8 @@ void noc_profile(struct noc *n, struct profile *p)
 	n->profile = p;
 }
 
-/* Refuses what would leave the rank grid, or MPI cannot count. */
+/* Dies of a message across the edge of the rank grid, or of more words than an
+ * int counts. */
 static void check(const struct noc *n, enum dir d, size_t words)
 {
 	if (n->rank[d] == MPI_PROC_NULL)
@@ -193,7 +204,7 @@ static void spare_put(struct spare *s)
 		s->used = false;
 }
 
-/* ---- what is under way ---- */
+/* ---- transfers in flight ---- */
 
 static int slot_get(struct noc *n)
 {
@@ -213,14 +224,14 @@ static void slot_put(struct noc *n, int slot)
 	o->used = false;
 }
 
-/* Whether all of it is through. */
+/* Moves what can be moved now. Returns whether the transfer is complete. */
 static bool move(struct transfer *o)
 {
-	return o->lies ? channel_place(o->channel, o->m.bytes) != NULL
-	               : channel_move(o->channel, &o->m);
+	return o->in_ring ? channel_place(o->channel, o->m.bytes) != NULL
+	                  : channel_move(o->channel, &o->m);
 }
 
-/* Moves on all that waits for a channel. */
+/* Makes progress on all queues. */
 static void move_all(struct noc *n)
 {
 	for (int way = IN; way <= OUT && n->queued; way++)
@@ -236,7 +247,8 @@ static void move_all(struct noc *n)
 		}
 }
 
-/* Lets MPI look after its messages. */
+/* Lets MPI make progress on its messages; the result of the probe is not
+ * used. */
 static void progress(struct noc *n)
 {
 	int d = 0, flag;
@@ -276,7 +288,8 @@ static void pause_core(void)
 #endif
 }
 
-/* Between two looks at an operation that is not done, the polls-th. */
+/* Waits between two tests of a transfer that is not done; polls counts the
+ * tests so far. */
 static void rest(struct noc *n, struct transfer *o, int polls)
 {
 	if (polls < (n->crowded ? CROWDED_POLLS : POLLS))
@@ -307,6 +320,8 @@ static void wait_for(struct noc *n, int ticket)
 
 /* ---- sending and receiving ---- */
 
+/* Starts a transfer on a channel. Returns its ticket, NOC_NOTHING if it
+ * completed at once. */
 static int enqueue(struct noc *n, int way, enum dir d, struct transfer op)
 {
 	struct queue *q = &n->queue[way][d];
@@ -349,24 +364,24 @@ static int start(struct noc *n, int way, enum dir d, void *buf, size_t words,
 
 int noc_send(struct noc *n, enum dir to, const void *buf, size_t words)
 {
-	struct whole w = n->whole[OUT][to];
+	struct in_place w = n->in_place[OUT][to];
 
-	n->whole[OUT][to].open = false;
-	WL_ASSERT(!w.open || (w.at == buf && w.bytes == words * 4));
+	n->in_place[OUT][to].open = false;
+	WL_ASSERT(!w.open || (w.data == buf && w.bytes == words * 4));
 	if (!words)
 		return NOC_NOTHING;
 	if (w.open && !w.spare) {
 		channel_pass(&n->pair[to]->out, w.bytes);
 		return NOC_NOTHING;
 	}
-	/* Nothing is written to what is sent. */
+	/* Sends only read buf, though struct transfer has no const. */
 	return start(n, OUT, to, (void *)(uintptr_t)buf, words,
 	             w.open ? w.spare : NULL);
 }
 
 int noc_recv(struct noc *n, enum dir from, void *buf, size_t words)
 {
-	WL_ASSERT(!n->whole[IN][from].open);
+	WL_ASSERT(!n->in_place[IN][from].open);
 	return words ? start(n, IN, from, buf, words, NULL) : NOC_NOTHING;
 }
 
@@ -386,71 +401,72 @@ void noc_recv_now(struct noc *n, enum dir from, void *buf, size_t words)
 	noc_wait(n, noc_recv(n, from, buf, words));
 }
 
-/* What stands for a message of no words. */
-static struct whole nothing(struct noc *n)
+/* ---- without copies ---- */
+
+static struct in_place in_place_of(size_t words)
 {
-	return (struct whole){ .open = true, .at = n, .ticket = NOC_NOTHING };
+	return (struct in_place){ .open = true, .data = &no_words,
+	                          .bytes = words * 4, .ticket = NOC_NOTHING };
 }
 
 void *noc_space(struct noc *n, enum dir to, size_t words)
 {
 	struct channel *c = channel_of(n, OUT, to);
-	struct whole *w = &n->whole[OUT][to];
+	struct in_place *w = &n->in_place[OUT][to];
 
 	WL_ASSERT(!w->open);
-	*w = nothing(n);
+	*w = in_place_of(words);
 	if (!words)
-		return w->at;
+		return w->data;
 	check(n, to, words);
-	w->bytes = words * 4;
-	w->at = c && !n->queue[OUT][to].n ? channel_place(c, w->bytes) : NULL;
-	if (!w->at) {
+	/* Queued messages precede this one in the ring. */
+	w->data = c && !n->queue[OUT][to].n ? channel_place(c, w->bytes) : NULL;
+	if (!w->data) {
 		w->spare = spare_get(n, words);
-		w->at = w->spare->data;
+		w->data = w->spare->data;
 	}
-	return w->at;
+	return w->data;
 }
 
 void noc_expect(struct noc *n, enum dir from, size_t words)
 {
 	struct channel *c = channel_of(n, IN, from);
-	struct whole *w = &n->whole[IN][from];
+	struct in_place *w = &n->in_place[IN][from];
 
 	WL_ASSERT(!w->open);
-	*w = nothing(n);
+	*w = in_place_of(words);
 	if (!words)
 		return;
 	check(n, from, words);
-	w->bytes = words * 4;
 	if (c && channel_whole(c, w->bytes)) {
-		w->at = NULL;
+		w->data = NULL;
 		w->ticket = enqueue(n, IN, from, (struct transfer){
-			.used = true, .channel = c, .lies = true,
+			.used = true, .channel = c, .in_ring = true,
 			.m = { .bytes = w->bytes } });
 		return;
 	}
 	w->spare = spare_get(n, words);
-	w->at = w->spare->data;
-	w->ticket = start(n, IN, from, w->at, words, NULL);
+	w->data = w->spare->data;
+	w->ticket = start(n, IN, from, w->data, words, NULL);
 }
 
 const void *noc_take(struct noc *n, enum dir from, size_t words)
 {
-	struct whole *w = &n->whole[IN][from];
+	struct in_place *w = &n->in_place[IN][from];
 
 	if (!w->open)
 		noc_expect(n, from, words);
 	WL_ASSERT(w->bytes == words * 4);
 	noc_wait(n, w->ticket);
 	w->ticket = NOC_NOTHING;
-	if (!w->at)
-		w->at = channel_place(&n->pair[from]->in, w->bytes);
-	return w->at;
+	if (!w->data)
+		w->data = channel_place(&n->pair[from]->in, w->bytes);
+	return w->data;
 }
 
 void noc_release(struct noc *n, enum dir from)
 {
-	struct whole *w = &n->whole[IN][from];
+	struct in_place *w = &n->in_place[IN][from];
 
 	if (w->spare)
 		spare_put(w->spare);

@@ -7,7 +7,8 @@
 #include "base/phase.h"
 #include "host/host.h"
 
-/* What takes less of a phase, on every rank, is not shown by itself. */
+/* An operator with less than this share of its phase on every rank is shown
+ * under "other". */
 #define MINOR 0.005
 
 _Static_assert(PROFILE_OPS < 8 * sizeof(unsigned), "a bit for each operator");
@@ -35,7 +36,8 @@ static double *bucket(struct profile *p)
 	return &p->times.seconds[p->phase][p->op][p->kind];
 }
 
-/* Closes the open bucket and opens that of what the rank does now. */
+/* Closes the open bucket and opens the one of the current phase, operator and
+ * kind. */
 static void change(struct profile *p)
 {
 	double *next = bucket(p), now;
@@ -86,7 +88,7 @@ void profile_turn(struct profile *p, enum profile_kind kind)
 
 /* --- All ranks --- */
 
-/* What a rank spent on a set of operators, bits 1 << op. */
+/* Seconds of one rank in a set of operators (bits 1 << op) and one column. */
 static double seconds_of(const struct profile_times *t, enum phase p,
                          unsigned ops, int column)
 {

@@ -1,6 +1,6 @@
-/* Where the host's time went, for people: a table for each phase, largest
- * operators first. A cell is least/mean/most@rank, over all ranks and the first
- * that has the most; of one rank it is a number, and none is a dash. */
+/* The profile as text: one table per phase, operators in order of decreasing
+ * time. A cell is min/mean/max@rank over all ranks, with the lowest rank that
+ * has the maximum; a plain number for a single rank; a dash for no time. */
 #include "config.h"
 #include "host/profile.h"
 
@@ -14,7 +14,7 @@
 /* The column of all kinds together. */
 #define TOGETHER PROFILE_KINDS
 
-/* A phase's figures stand in one unit, in which its time is 1 to 1000. */
+/* The unit of a phase's table, in which the phase takes 1 to 1000. */
 struct unit {
 	const char *name;
 	double per_second;
@@ -31,18 +31,18 @@ static struct unit unit_for(double seconds)
 	return units[i];
 }
 
-/* Digits behind the point that make three in all. */
+/* Decimals that make three digits in all. */
 static int digits(double v)
 {
 	return v >= 99.95 ? 0 : v >= 9.995 ? 1 : 2;
 }
 
-/* A line of a table: what it is, then a cell for each kind. */
+/* Columns of a row: the name, then a cell for each kind; left-aligned. */
 #define NAME_WIDTH (-15)
 #define CELL_WIDTH (-19)
 
-/* Less than this is shown as none. */
-#define LEAST 0.005
+/* A smaller figure, in the table's unit, would print as 0.00. */
+#define MIN_SHOWN 0.005
 
 static void print_row(FILE *out, const char *name, const struct profile_row *r,
                       int ranks, const struct unit *u)
@@ -57,9 +57,9 @@ static void print_row(FILE *out, const char *name, const struct profile_row *r,
 		double max = f->max * u->per_second;
 		char cell[80] = "-";
 
-		if (ranks == 1 && max >= LEAST)
+		if (ranks == 1 && max >= MIN_SHOWN)
 			snprintf(cell, sizeof cell, "%.*f", digits(max), max);
-		else if (max >= LEAST)
+		else if (max >= MIN_SHOWN)
 			snprintf(cell, sizeof cell, "%.*f/%.*f/%.*f@%d",
 			         digits(min), min, digits(mean), mean,
 			         digits(max), max, f->rank);
@@ -68,21 +68,22 @@ static void print_row(FILE *out, const char *name, const struct profile_row *r,
 	fprintf(out, PREFIX "%s\n", row.text);
 }
 
-/* The operator with the most time among those that are not in done; or
- * PROFILE_OPS. */
+/* The operator with the largest mean among those not in done; PROFILE_OPS:
+ * there is none. */
 static int next_op(const struct profile_phase *p, unsigned done)
 {
-	int most = PROFILE_OPS;
+	int max = PROFILE_OPS;
 
 	for (int op = 0; op < PROFILE_OPS; op++)
 		if (!(done & 1u << op) &&
-		    (most == PROFILE_OPS ||
+		    (max == PROFILE_OPS ||
 		     p->op[op].column[TOGETHER].mean >
-		     p->op[most].column[TOGETHER].mean))
-			most = op;
-	return most;
+		     p->op[max].column[TOGETHER].mean))
+			max = op;
+	return max;
 }
 
+/* Whether the operator takes all of the phase's time. */
 static bool is_all(const struct profile_phase *p, int op)
 {
 	return op < PROFILE_OPS && p->op[op].column[TOGETHER].mean ==
@@ -100,7 +101,7 @@ static void print_phase(FILE *out, const char *name,
 	for (int i = 0; i < PROFILE_KINDS; i++)
 		row_add(&title, CELL_WIDTH, "%s", profile_column_name(i));
 	fprintf(out, PREFIX "%s\n", title.text);
-	/* Loading has but one row, the same as all. */
+	/* Loading has a single operator, whose row would repeat "all". */
 	if (is_all(p, next_op(p, done)))
 		done = ~0u;
 	for (int op; (op = next_op(p, done)) < PROFILE_OPS; done |= 1u << op)
@@ -114,7 +115,7 @@ void profile_print(const struct profile_summary *s, FILE *out)
 {
 	fprintf(out, PREFIX "host time by operator");
 	if (s->ranks > 1)
-		fprintf(out, ": least/mean/most of %d ranks@the one with most",
+		fprintf(out, ": min/mean/max of %d ranks@rank with the maximum",
 		        s->ranks);
 	putc('\n', out);
 	for (int p = 0; p < NPHASES; p++)

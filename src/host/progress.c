@@ -6,19 +6,19 @@
 #include "host/host.h"
 
 #define FIRST_WAIT 5.0
-#define LONGEST_WAIT 300.0
+#define MAX_WAIT 300.0
 
 void progress_start(struct progress *p)
 {
 	p->start = p->last = host_seconds();
 	p->wait = FIRST_WAIT;
-	p->longest = LONGEST_WAIT;
+	p->max_wait = MAX_WAIT;
 }
 
 void progress_start_each(struct progress *p, double seconds)
 {
 	progress_start(p);
-	p->wait = p->longest = seconds;
+	p->wait = p->max_wait = seconds;
 }
 
 bool progress_due(struct progress *p, double now)
@@ -26,7 +26,7 @@ bool progress_due(struct progress *p, double now)
 	if (now - p->last < p->wait)
 		return false;
 	p->last = now;
-	p->wait = 2 * p->wait < p->longest ? 2 * p->wait : p->longest;
+	p->wait = 2 * p->wait < p->max_wait ? 2 * p->wait : p->max_wait;
 	return true;
 }
 
@@ -35,7 +35,7 @@ bool progress_overdue(struct progress *p, double now)
 	return now - p->last >= 1.5 * p->wait && progress_due(p, now);
 }
 
-/* Two digits are enough of a guess. */
+/* Whole seconds, minutes or hours: it is an estimate. */
 static int show_time(double seconds, char *text, size_t size)
 {
 	if (seconds < 99.5)
