@@ -241,7 +241,7 @@ test_help() {
 		[ ! -s "$err" ] || fail "$verb --help" "$err"
 		cp "$out" "$scratch/help.$verb"
 		sed -n 's,^\t{ \([A-Z |]*\)\, "\(-[a-z-]*\)".*,\1:\2,p' \
-			"$WAFERLLM_SRCDIR/src/options.c" >"$scratch/options"
+			"$WAFERLLM_SRCDIR/src/base/options.c" >"$scratch/options"
 		while read -r option; do
 			holds "$verb --help" "  $option" "$out"
 		done < <(grep -i "^[^:]*\<${verb:-run}\>" "$scratch/options" |
