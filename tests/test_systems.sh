@@ -225,7 +225,7 @@ test_report() {
 		--allreduce ring
 	holds 'a ring' 'sums by ring' "$out"
 	reported 'the default' "$(run_of waferllm false meshgemm ktree '')"
-	! grep -q -e 'products by' -e 'an account alone' "$out" ||
+	! grep -q -e 'products by' -e 'an account only' "$out" ||
 		fail 'the default is told' "$out"
 	reported 'an alias' "$(run_of waferllm false meshgemm ktree '')" \
 		--allreduce ktree2
@@ -241,7 +241,7 @@ test_report() {
 		reported $name "\"name\":\"$name\",\"line\":false,\
 \"account_alone\":true,\"gemm\":null,\"allreduce\":null,\"groups\":[]" \
 			--system $name
-		holds $name 'an account alone' "$out"
+		holds $name 'an account only' "$out"
 		holds $name "system        $name," "$out"
 		! grep -v '^waferllm: ' "$out" ||
 			fail "$name: an answer" "$out"
