@@ -793,7 +793,7 @@ def odd_hf(out, say):
         ("tokenizer_config.json", {"eos_token": {"content": "</s>"}})])
     case("no-bos", None, files=[("tokenizer_config.json", {
         "tokenizer_class": "LlamaTokenizer", "add_bos_token": False})])
-    case("strange-end", '"eos_token" "<?>" is no piece', endless, files=[
+    case("strange-end", '"eos_token" "<?>" is not a piece', endless, files=[
         ("special_tokens_map.json", {"eos_token": "<?>"})])
 
 
