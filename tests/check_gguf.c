@@ -269,8 +269,8 @@ START_TEST(bad_names)
 		{ 65536, false, "its name has 65536 bytes, must be 1..65535" },
 		{ 0, true, "tensor 0: its name has 0 bytes" },
 		{ 65, true, "tensor 0: its name has 65 bytes, must be 1..64" },
-		{ 3, false, "a NUL in its name" },
-		{ 3, true, "a NUL in its name" },
+		{ 3, false, "its name contains a NUL" },
+		{ 3, true, "its name contains a NUL" },
 		{ 65535, false, NULL },
 		{ 64, true, NULL },
 	};
@@ -305,7 +305,7 @@ START_TEST(keys_twice)
 	made_gguf_init(&g);
 	for (int i = 0; i < 4; i++)
 		made_gguf_int(&g, key[i], i);
-	open_refused(&g, "made: a.b is there twice");
+	open_refused(&g, "made: a.b occurs twice");
 }
 END_TEST
 
@@ -383,7 +383,7 @@ START_TEST(bad_tensors)
 		{ { 4, { 2, 1, 1, 2 }, 0, 0 }, "t: 4 dimensions" },
 		{ { 2, { 2, 0 }, 0, 0 }, "t: dimension 1 is 0" },
 		{ { 1, { 0 }, 0, 0 }, "t: dimension 0 is 0" },
-		{ { 1, { 4 }, 0, 8 }, "t: its offset 8 is no multiple of the"
+		{ { 1, { 4 }, 0, 8 }, "t: its offset 8 is not a multiple of the"
 		  " alignment 32" },
 		{ { 1, { 4 }, 16, 0 }, "t: tensor type IQ2_XXS is not supported"
 		  ", only F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K,"
@@ -400,11 +400,11 @@ START_TEST(bad_tensors)
 		{ { 1, { UINT64_MAX }, 0, 0 }, "absurd extents" },
 		{ { 2, { UINT64_C(1) << 32, UINT64_C(1) << 32 }, 0, 0 },
 		  "absurd extents" },
-		{ { 1, { 48 }, 8, 0 }, "no whole Q8_0 blocks" },
-		{ { 2, { 31, 1 }, 2, 0 }, "no whole Q4_0 blocks" },
-		{ { 1, { 48 }, 3, 0 }, "no whole Q4_1 blocks" },
-		{ { 1, { 128 }, 12, 0 }, "no whole Q4_K blocks" },
-		{ { 1, { 32 }, 23, 0 }, "no whole IQ4_XS blocks" },
+		{ { 1, { 48 }, 8, 0 }, "not whole Q8_0 blocks" },
+		{ { 2, { 31, 1 }, 2, 0 }, "not whole Q4_0 blocks" },
+		{ { 1, { 48 }, 3, 0 }, "not whole Q4_1 blocks" },
+		{ { 1, { 128 }, 12, 0 }, "not whole Q4_K blocks" },
+		{ { 1, { 32 }, 23, 0 }, "not whole IQ4_XS blocks" },
 		{ { 1, { 256 }, 10, 0 }, "t: its 84 bytes" },
 		{ { 2, { 256, 2 }, 13, 0 }, "t: its 352 bytes" },
 	};
@@ -429,7 +429,7 @@ START_TEST(two_tensors)
 		struct entry t;
 		const char *says;
 	} row[] = {
-		{ "t", { 1, { 4 }, 0, 32 }, "t is there twice" },
+		{ "t", { 1, { 4 }, 0, 32 }, "t occurs twice" },
 		{ "u", { 1, { 4 }, 0, 0 }, "share bytes" },
 		{ "u", { 1, { 4 }, 0, 32 }, NULL },
 	};

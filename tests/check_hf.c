@@ -426,7 +426,7 @@ START_TEST(bad_configs_are_refused)
 		{ "architectures", "[\"LlamaForCausalLM\", \"x\"]",
 		  "names x, only" },
 		{ "architectures", "[\"LlamaForCausalLM\","
-		  "\"MistralForCausalLM\"]", "exactly one name" },
+		  "\"MistralForCausalLM\"]", "must have one name" },
 		{ "architectures", "[3]",
 		  "\"architectures\" names something that is not a string" },
 		{ "architectures", "\"LlamaForCausalLM\"", "must be a list" },
@@ -818,7 +818,7 @@ START_TEST(indexes_may_differ)
 {
 	static const struct change list[] = {
 		{ "weight_map/lm_head.weight", NULL,
-		  "1 tensor in another shard than it says (lm_head.weight in"
+		  "1 tensor in another shard than listed (lm_head.weight in"
 		  " shard-0.safetensors)" },
 		{ "weight_map/lm_head.weight", "\"shard-1.safetensors\"",
 		  "1 tensor in another shard" },
@@ -831,7 +831,7 @@ START_TEST(indexes_may_differ)
 		  " (model.layers.0.rotary_emb.inv_freq in"
 		  " shard-9.safetensors)" },
 		{ "weight_map/lm_head.weight", "\"shard-9.safetensors\"",
-		  "1 tensor in another shard than it says" },
+		  "1 tensor in another shard than listed" },
 	};
 
 	setup();
@@ -877,7 +877,7 @@ START_TEST(broken_shards_are_refused)
 	refused("shard-1.safetensors", "is a plain text, not");
 	put_shards(NULL, NULL);
 	put_tensors("shard-1.safetensors", 0);
-	refused("shard-1.safetensors", "is there twice");
+	refused("shard-1.safetensors", "occurs twice");
 	put_text(INDEX, "{}");
 	refused(INDEX, "\"weight_map\"");
 }
@@ -904,7 +904,7 @@ START_TEST(missing_files_are_named)
 	drop_file("tokenizer.json");
 	refused(dir, "tokenizer.json is missing");
 	put_text("tokenizer.model", "");
-	refused(dir, "tokenizer.model alone is not read");
+	refused(dir, "tokenizer.model alone is not supported");
 }
 END_TEST
 
@@ -1136,7 +1136,7 @@ START_TEST(pieces_are_fit)
 	made_find("lm_head.weight")->rows = 9;
 	made_find("model.embed_tokens.weight")->rows = 9;
 	put_tensors("model.safetensors", 0);
-	write_refused("a tokenizer of 11 pieces for a model of 9: piece 9,"
+	write_refused("the tokenizer has 11 pieces, the model 9 ids: piece 9,"
 	              " \" ab\"");
 }
 END_TEST

@@ -629,8 +629,8 @@ static const struct {
 	{ 0, 0, 0, { 0, "split.tensors.count", '-', 0, 0,
 	  "count is missing" } },
 	{ 0, 0, 0, { 0, "split.tensors.count", 'i', 22, 0,
-	  "split.tensors.count is 22, but the 3 parts hold 21" } },
-	{ 0, 0, 0, { 0, "split.tensors.count", 'i', 0, 0, "parts hold 21" } },
+	  "split.tensors.count is 22, but the 3 parts have 21" } },
+	{ 0, 0, 0, { 0, "split.tensors.count", 'i', 0, 0, "parts have 21" } },
 	{ 1, 0, 1, { 0, "split.no", '-', 0, 0, "split.no is missing" } },
 	{ 1, 0, 1, { 0, "split.no", 'i', 0, 0,
 	  "is part 1 of 3 (split.no, split.count), not 2 of 3" } },
@@ -727,7 +727,7 @@ START_TEST(tensor_in_two_parts)
 	made_gguf_save(&g, part_path(0, 3));
 	made_gguf_fini(&g);
 	ck_assert_int_eq(import_part(0, 3, &err), -1);
-	one_line(&err, dir, "token_embd.weight is there twice");
+	one_line(&err, dir, "token_embd.weight occurs twice");
 	remove_parts(3);
 }
 END_TEST
@@ -736,7 +736,7 @@ END_TEST
 START_TEST(infinite_block)
 {
 	struct made_gguf g;
-	static const char says[] = "token_embd.weight holds";
+	static const char says[] = "token_embd.weight has the value";
 
 	qwen = false;
 	put_model(&g, NULL);

@@ -77,30 +77,30 @@ START_TEST(lying_headers_are_refused)
 		{ ONE("4", "[2]", "[0, 8]"), 8, "t: \"dtype\"" },
 		{ ONE("\"F32\"", "2", "[0, 8]"), 8, "t: \"shape\" must be" },
 		{ ONE("\"I8\"", "[8]", "[0, 8]"), 7, "the file's data at 7" },
-		{ ONE("\"I8\"", "[8]", "[0, 8]"), 9, "1 bytes behind" },
+		{ ONE("\"I8\"", "[8]", "[0, 8]"), 9, "1 bytes after" },
 		{ ONE("\"F32\"", "[-2]", "[0, 8]"), 8, "each extent" },
 		{ ONE("\"F32\"", "[2.0]", "[0, 8]"), 8, "each extent" },
 		{ ONE("\"F32\"", "[4294967298]", "[0, 8]"), 8, "each extent" },
 		{ ONE("\"F32\"", "[2147483647, 2147483647]", "[0, 8]"), 8,
 		  "need 18446744056529682436" },
-		{ ONE("\"F32\"", "[3]", "[0, 8]"), 8, "hold 8 bytes" },
+		{ ONE("\"F32\"", "[3]", "[0, 8]"), 8, "span 8 bytes" },
 		{ ONE("\"BF16\"", "[2]", "[0, 8]"), 8, "need 4" },
 		{ ONE("\"F32\"", "[2]", "8"), 8, "\"data_offsets\" must be" },
 		{ ONE("\"F32\"", "[2]", "[8]"), 8, "\"data_offsets\" must be" },
 		{ ONE("\"F32\"", "[2]", "[0, 8, 8]"), 8, "must be two" },
 		{ ONE("\"F32\"", "[2]", "[8, 0]"), 8, "must be two" },
-		{ ONE("\"F32\"", "[2]", "[8, 8]"), 8, "hold 0 bytes" },
+		{ ONE("\"F32\"", "[2]", "[8, 8]"), 8, "span 0 bytes" },
 		{ ONE("\"F32\"", "[2]", "[-8, 0]"), 8, "must be two" },
 		{ ONE("\"F32\"", "[2]", "[0, \"8\"]"), 8, "must be two" },
 		{ ONE("\"F32\"", "[2]", "[0, 8]"), 7, "the file's data at 7" },
 		{ ONE("\"F32\"", "[2]", "[9223372036854775799,"
 		  "9223372036854775807]"), 8, "end at 9223372036854775807" },
-		{ ONE("\"F32\"", "[2]", "[4, 12]"), 12, "t: a hole of 4" },
-		{ ONE("\"F32\"", "[2]", "[0, 8]"), 9, "1 bytes behind" },
+		{ ONE("\"F32\"", "[2]", "[4, 12]"), 12, "t: a gap of 4" },
+		{ ONE("\"F32\"", "[2]", "[0, 8]"), 9, "1 bytes after" },
 		{ TWO("[0, 8]", "[7, 11]"), 11, "t and u overlap" },
 		{ TWO("[0, 8]", "[0, 4]"), 8, "overlap" },
-		{ TWO("[4, 12]", "[0, 4]"), 13, "1 bytes behind" },
-		{ TWO("[0, 8]", "[9, 13]"), 13, "u: a hole of 1" },
+		{ TWO("[4, 12]", "[0, 4]"), 13, "1 bytes after" },
+		{ TWO("[0, 8]", "[9, 13]"), 13, "u: a gap of 1" },
 		{ "{\"t\": {}, \"t\": {}}", 0, "duplicate" },
 		{ "{\"t\": {\"dtype\": \"F32\", \"shape\": [2], \"shape\": [1],"
 		  "\"data_offsets\": [0, 8]}}", 8, "duplicate" },
@@ -203,7 +203,8 @@ START_TEST(leftover_tables_are_ignored)
 	ck_assert_msg(import_fit(&m, "made", &err) == 0, "%s", err.text);
 	ck_assert_int_eq(m.n_notes, 2); /* and that the tokenizer is padded */
 	ck_assert_str_eq(m.note[0], "ignored: 2 tensors model.layers.*."
-	                 "self_attn.rotary_emb.inv_freq: no shape needs it");
+	                 "self_attn.rotary_emb.inv_freq: a table that follows"
+	                 " from the shape");
 	import_model_fini(&m);
 }
 END_TEST

@@ -421,7 +421,7 @@ START_TEST(numbers_that_are_none_are_refused)
 			fseek(f, tensor(&m, "l.1.v")->at, SEEK_SET);
 			put_half(f, f16[i]);
 			fclose(f);
-			refused(&m, "l.1.v holds");
+			refused(&m, "l.1.v has the value");
 		}
 	for (int i = 0; i < 3; i++) {
 		FILE *f;
@@ -431,7 +431,7 @@ START_TEST(numbers_that_are_none_are_refused)
 		fseek(f, tensor(&m, "head")->at + 2 * V * E - 2, SEEK_SET);
 		put_half(f, bf16[i]);
 		fclose(f);
-		refused(&m, "head holds");
+		refused(&m, "head has the value");
 	}
 }
 END_TEST
@@ -443,16 +443,16 @@ START_TEST(other_misfits_are_refused)
 	make(&m, shape(), SOURCE_F32);
 	vocab_pad(&m.vocab, V);
 	vocab_add(&m.vocab, PIECE_NORMAL, 0, "xyz", 3);
-	refused(&m, "a tokenizer of 8 pieces for a model of 7: piece 7,"
+	refused(&m, "the tokenizer has 8 pieces, the model 7 ids: piece 7,"
 	        " \"xyz\", has no embedding");
 	make(&m, shape(), SOURCE_F32);
 	vocab_pad(&m.vocab, V);
 	vocab_add(&m.vocab, PIECE_USER, 0, "xyz", 3);
-	refused(&m, "a tokenizer of 8 pieces for a model of 7");
+	refused(&m, "the tokenizer has 8 pieces, the model 7 ids");
 	make(&m, shape(), SOURCE_F32);
 	vocab_pad(&m.vocab, V + 1);
 	m.vocab.bos_id = V;
-	refused(&m, "a tokenizer of 8 pieces for a model of 7");
+	refused(&m, "the tokenizer has 8 pieces, the model 7 ids");
 	make(&m, shape(), SOURCE_F32);
 	m.model.n_kv_heads = 3;
 	refused(&m, "n_kv_heads");
@@ -523,7 +523,7 @@ START_TEST(places_are_checked)
 	add_refused(&s, t, "absurd");
 	t.type = SOURCE_Q8_0;
 	t.cols = 33;
-	add_refused(&s, t, "no whole Q8_0 blocks");
+	add_refused(&s, t, "not whole Q8_0 blocks");
 	sources_fini(&s);
 }
 END_TEST
@@ -542,7 +542,7 @@ START_TEST(names_and_bytes_are_had_once)
 	t.at = 16;
 	ck_assert_int_eq(source_add(&s, &t, &err), 0);
 	ck_assert_int_eq(source_index(&s, &err), -1);
-	ck_assert_msg(strstr(err.text, "w is there twice"), "%s", err.text);
+	ck_assert_msg(strstr(err.text, "w occurs twice"), "%s", err.text);
 	sources_fini(&s);
 
 	open_plain(&s);

@@ -200,7 +200,7 @@ START_TEST(silent_ids)
 	put_vocab(&g);
 	made_gguf_bool(&g, "tokenizer.ggml.add_bos_token", true);
 	ck_assert_int_eq(read_made(&g, &v, &err), -1);
-	ck_assert_msg(strstr(err.text, "bos_token_id is missing, yet"), "%s",
+	ck_assert_msg(strstr(err.text, "bos_token_id is missing, but"), "%s",
 	              err.text);
 }
 END_TEST
@@ -233,15 +233,16 @@ static const struct change bad_vocab[] = {
 	{ 0, TOK "precompiled_charsmap", 'I', 1, 0, "precompiled_charsmap is" },
 	{ 1, TOK "merges", '-', 0, 0, "tokenizer.ggml.merges is missing" },
 	{ 1, TOK "merges", 'I', 1, 0, "merges must be an array of strings" },
-	{ 1, TOK "merges", 'S', 0, "", "merges[0]: not two pieces" },
-	{ 1, TOK "merges", 'S', 0, "ab", "merges[0]: not two pieces" },
-	{ 1, TOK "merges", 'S', 0, "a ", "merges[0]: not two pieces" },
-	{ 1, TOK "merges", 'S', 0, " a", "merges[0]: not two pieces" },
-	{ 1, TOK "merges", 'S', 0, "zz b", "merges[0]: its left part is no p" },
+	{ 1, TOK "merges", 'S', 0, "", "merges[0]: must be two" },
+	{ 1, TOK "merges", 'S', 0, "ab", "merges[0]: must be two" },
+	{ 1, TOK "merges", 'S', 0, "a ", "merges[0]: must be two" },
+	{ 1, TOK "merges", 'S', 0, " a", "merges[0]: must be two" },
+	{ 1, TOK "merges", 'S', 0, "zz b", "its left part is not a p" },
 	{ 1, TOK "merges", 'S', 0, "a zz", "merges[0]: its right part is no" },
-	{ 1, TOK "merges", 'S', 0, "a z", "merges[0]: what it makes is no" },
-	{ 1, TOK "merges", 'S', 0, "a b c", "its right part is no byte-level" },
-	{ 1, TOK "merges", 'S', 0, "\xe4\xb8\xad a", "left part is no byte-" },
+	{ 1, TOK "merges", 'S', 0, "a z", "merges[0]: its result is not" },
+	{ 1, TOK "merges", 'S', 0, "a b c",
+	  "its right part is not byte-level" },
+	{ 1, TOK "merges", 'S', 0, "\xe4\xb8\xad a", "part is not byte-" },
 };
 #define N_BAD_VOCAB (int)(sizeof bad_vocab / sizeof *bad_vocab)
 
@@ -269,7 +270,7 @@ START_TEST(bad_entries)
 		"token_type[0] is 7, must be 1..6",
 		"tokens[0]: a byte piece must be written like",
 		"scores[0] is not a number",
-		"merges[5]: is there twice",
+		"merges[5]: occurs twice",
 		"tokenizer.ggml.tokens has 0 values",
 	};
 	static const char *const twice[] = {

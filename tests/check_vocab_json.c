@@ -277,13 +277,13 @@ START_TEST(bad_models_are_refused)
 		{ "model/vocab/ab", "-1", "the id of \"ab\" must be" },
 		{ "model/vocab/ab", "\"8\"", "the id of \"ab\" must be" },
 		{ "model/vocab/ab", "4294967304", "the id of \"ab\" must be" },
-		{ "model/vocab/ab", "6", "id 6 stands for both \"b\" and" },
-		{ "model/vocab/a", NULL, "in 0..9, for the file has 10" },
+		{ "model/vocab/ab", "6", "id 6 belongs to both \"b\" and" },
+		{ "model/vocab/a", NULL, "in 0..9, since the file has 10" },
 		{ "added_tokens", "{}", "added_tokens must be an array" },
 		{ "added_tokens/0", "3", "added_tokens[0] has no \"content\"" },
 		{ "added_tokens/1/content", "\"\"", "added_tokens[1] has an" },
 		{ "added_tokens/1/content", "\"</s>\"",
-		  "added_tokens[2] is there twice" },
+		  "added_tokens[2] occurs twice" },
 		{ "added_tokens/1/id", "3",
 		  "added_tokens[1]: \"<s>\" has another id" },
 		{ "added_tokens/1/id", "1.0", "has another id" },
@@ -292,7 +292,7 @@ START_TEST(bad_models_are_refused)
 		{ "added_tokens/3", "{\"content\": \"x\", \"special\": true,"
 		  "\"id\": 12}", "the id of \"x\" must be" },
 		{ "added_tokens/3", "{\"content\": \"x\", \"special\": true,"
-		  "\"id\": 10}", "id 10 stands for both \"a b\" and \"x\"" },
+		  "\"id\": 10}", "id 10 belongs to both \"a b\" and \"x\"" },
 		{ "added_tokens/1/special", "1", "\"added_tokens: special\"" },
 		{ "model/merges/1", "\"ab\"", "model.merges[1]: must be two" },
 		{ "model/merges/1", "\"a b c\"", "model.merges[1]: must be" },
@@ -307,10 +307,10 @@ START_TEST(bad_models_are_refused)
 		{ "model/merges/1", "\"a x\"", "model.merges[1]: its right" },
 		{ "model/merges/1", "\"<s> a\"", "model.merges[1]: its left" },
 		{ "model/merges/1", "\"<0x0A> a\"", "merges[1]: its left" },
-		{ "model/merges/1", "\"b a\"", "merges[1]: what it makes" },
+		{ "model/merges/1", "\"b a\"", "merges[1]: its result is not" },
 		{ "model/merges/1", "[\"a\", \" b\"]", "model.merges[1]: its" },
 		{ "model/merges/3", "[\"a\", \"b\"]",
-		  "model.merges[3]: is there twice" },
+		  "model.merges[3]: occurs twice" },
 	};
 
 	setup();
@@ -323,12 +323,12 @@ END_TEST
 START_TEST(unknown_marked_steps_are_refused)
 {
 	static const struct change list[] = {
-		{ "normalizer", NULL, "normalizer: nothing makes U+2581" },
+		{ "normalizer", NULL, "normalizer: no step replaces spaces" },
 		{ "normalizer", "{\"type\": \"NFKC\"}", "normalizer: \"NFKC" },
 		{ "normalizer", "[1]", "normalizer: \"\"" },
 		{ "normalizer/normalizers", "{}", "\"normalizers\" must be" },
 		{ "normalizer/normalizers/0/prepend", "\"x\"", "\"Prepend\"" },
-		{ "normalizer/normalizers/1", NULL, "nothing makes U+2581" },
+		{ "normalizer/normalizers/1", NULL, "no step replaces spaces" },
 		{ "normalizer/normalizers/1/content", "\"_\"", "\"Replace\"" },
 		{ "normalizer/normalizers/2", "{\"type\": \"Lowercase\"}",
 		  "normalizer: \"Lowercase\"" },
@@ -345,7 +345,7 @@ START_TEST(unknown_marked_steps_are_refused)
 		  "prepend_scheme" },
 		{ "", METASPACE("\"split\": false, \"add_prefix_space\": false,"
 		  "\"prepend_scheme\": \"first\""), "prepend_scheme" },
-		{ "decoder", FUSE, "decoder: nothing makes" },
+		{ "decoder", FUSE, "decoder: no step replaces U+2581" },
 		{ "decoder", "{\"type\": \"WordPiece\"}", "\"WordPiece\"" },
 		{ "decoder", "{\"type\": \"Metaspace\", \"replacement\":"
 		  "\"_\"}", "\"Metaspace\"" },
@@ -417,7 +417,7 @@ START_TEST(unknown_byte_level_steps_are_refused)
 		  "[{\"type\": \"Split\", \"pattern\": {\"Regex\": \"x\"},"
 		  "\"behavior\": \"Removed\"}, {\"type\": \"ByteLevel\","
 		  "\"add_prefix_space\": false, \"use_regex\": false}]}",
-		  "other than Isolated" },
+		  "with the behavior Isolated" },
 		{ "pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\":"
 		  "[{\"type\": \"Split\"}, {\"type\": \"ByteLevel\","
 		  "\"add_prefix_space\": false}]}", "together" },
@@ -434,7 +434,7 @@ START_TEST(unknown_byte_level_steps_are_refused)
 	/* Looked for as it is spelled, it is not what the merge makes. */
 	put_json("tokenizer.json", bytes, "added_tokens/2", "{\"id\": 3,"
 	         "\"content\": \"\u0120a\"}");
-	refused("tokenizer.json", "model.merges[0]: what it makes");
+	refused("tokenizer.json", "model.merges[0]: its result is not");
 	put_json("tokenizer.json", bytes, "added_tokens/2", "{\"id\": 12,"
 	         "\"content\": \"x\", \"lstrip\": 1}");
 	refused("tokenizer.json", "lstrip\" must be true or false");

@@ -788,12 +788,12 @@ def odd_hf(out, say):
     case("user-piece", 'piece 12, "<tool>", has no embedding', tokenizer=user,
          verb="import")
     endless = without(CONFIG, "eos_token_id")
-    case("endless", "no end-of-text id is named", endless)
+    case("endless", "no end-of-text id is given", endless)
     case("tokenizer-end", "-", endless, files=[
         ("tokenizer_config.json", {"eos_token": {"content": "</s>"}})])
     case("no-bos", None, files=[("tokenizer_config.json", {
         "tokenizer_class": "LlamaTokenizer", "add_bos_token": False})])
-    case("strange-end", '"eos_token" "<?>" is no piece', endless, files=[
+    case("strange-end", '"eos_token" "<?>" is not a piece', endless, files=[
         ("special_tokens_map.json", {"eos_token": "<?>"})])
 
 

@@ -148,7 +148,7 @@ windowed() {
 }
 
 test_window() {
-	local note='import: the context becomes 256 tokens, the sliding window, of 512: up to there attention is full'
+	local note='import: the context is reduced from 512 to 256 tokens, the sliding window, within which attention is full'
 	if [ -z "$MODELS" ]; then
 		skip 'windows, no models'
 		return

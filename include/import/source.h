@@ -1,6 +1,6 @@
-/* Tensors in someone else's file: where each lies, looked up by name, and
- * read block by block. Nothing here trusts a reader's caller: a tensor is
- * entered with its place, and refused if its bytes are not in the file. */
+/* The tensors in foreign files: a table of their names, types and positions,
+ * and reads of their data. Readers of the formats enter tensors from untrusted
+ * files, so each position is checked against the file's size. Serial. */
 #ifndef WL_SOURCE_H
 #define WL_SOURCE_H
 
@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "model/model.h"
 
-/* Element types of foreign tensors, little-endian. From Q8_0 on they are GGUF's
- * packed ones, blocks of elements along a row: see unpack.h. */
+/* Element types of foreign tensors, little-endian. Those from Q8_0 on are
+ * GGUF's packed types, blocks of elements along a row (unpack.h). */
 enum source_type {
 	SOURCE_F32, SOURCE_F16, SOURCE_BF16, SOURCE_Q8_0, SOURCE_Q4_0,
 	SOURCE_Q4_1, SOURCE_Q5_0, SOURCE_Q5_1, SOURCE_Q2_K, SOURCE_Q3_K,
@@ -20,29 +20,30 @@ enum source_type {
 	SOURCE_NTYPES
 };
 
-/* The checkpoint type that holds every value of t exactly. */
+/* The checkpoint type that represents every value of t exactly. */
 enum wl_type source_exact(enum source_type t);
+/* The type's name, e.g. "Q8_0". Static storage. */
 const char *source_type_name(enum source_type t);
-/* Bytes of a row of n elements; 0 when n is no whole number of blocks.
- * n < 2^59. */
+/* Bytes of a row of n < 2^59 elements; 0 when n is not a multiple of the
+ * block length. */
 uint64_t source_row_bytes(enum source_type t, uint64_t n);
-/* n elements, whole blocks, to floats: the values that the type defines. */
+/* Converts n elements, whole blocks, to float. */
 void source_to_f32(float *to, const void *from, enum source_type t, size_t n);
 
 struct source_tensor {
-	char *name;           /* as the file has it */
+	char *name;           /* as in the file */
 	int file;             /* index among the sources' files */
 	uint64_t at;          /* byte offset of the first row in the file */
 	enum source_type type;
 	bool vector;          /* 1-D: rows is 1 */
 	uint64_t rows, cols;  /* row-major; 0 with odd */
 	char *odd;            /* why its elements cannot be read; NULL: they
-	                       * can. Such a tensor may lie in the file, but
-	                       * no model can need it. */
-	bool used;            /* looked up by source_find */
+	                       * can. A file may have such a tensor as long
+	                       * as the model does not need it. */
+	bool used;            /* source_find returned it */
 };
 
-/* All tensors of a model, over one or more files. */
+/* All tensors of a model, in one or more files. */
 struct sources {
 	struct source_file {
 		char *path;
@@ -54,24 +55,25 @@ struct sources {
 	size_t n, room;
 };
 
-/* Opens a regular file for reading and adds it; its index, or -1 and err
- * naming path. Closed by sources_fini. */
+/* Opens a regular file for reading and adds it. Returns its index, or -1 and
+ * err naming path. sources_fini closes it. */
 int source_add_file(struct sources *s, const char *path, struct wl_error *err);
-/* Reads n bytes at offset `at` of a file; 0, or -1 and err. */
+/* Reads n bytes at offset `at` of a file. 0, or -1 and err. */
 int source_read(const struct sources *s, int file, uint64_t at, void *to,
                 size_t n, struct wl_error *err);
-/* Adds a tensor (its name and odd are copied). 0, or -1 and err when the
- * extents are zero or above 2^31, a row is no whole number of blocks, or its
- * bytes do not lie within its file; of an odd one nothing is checked. */
+/* Adds a tensor; its name and odd are copied. 0, or -1 and err when an extent
+ * is zero or above 2^31, the row length is not a multiple of the block length,
+ * or its bytes are not within its file. Odd tensors are not checked. */
 int source_add(struct sources *s, const struct source_tensor *t,
                struct wl_error *err);
-/* Sorts by name. Tensors that share bytes of a file and names that stand
- * there twice are refused. 0, or -1 and err. */
+/* Sorts the tensors by name, which source_find and source_peek need. 0, or -1
+ * and err when tensors share bytes of a file or a name occurs twice. */
 int source_index(struct sources *s, struct wl_error *err);
-/* The tensor of that name, marked as used, or left as it is; NULL when there
- * is none. */
+/* The tensor of that name, NULL when there is none; owned by s. source_find
+ * marks it as used. */
 struct source_tensor *source_find(struct sources *s, const char *name);
 struct source_tensor *source_peek(const struct sources *s, const char *name);
+/* Closes the files and frees everything. */
 void sources_fini(struct sources *s);
 
 #endif

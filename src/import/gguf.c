@@ -1,4 +1,5 @@
-/* Questions to a GGUF file; gguf_parse.c says what it looks like. */
+/* Access to a GGUF file's metadata and tensors; gguf_parse.c documents the
+ * format. */
 #include "config.h"
 #include "gguf.h"
 
@@ -9,13 +10,14 @@
 
 #include "gguf_parse.h"
 
-/* Bytes read at first, and at most: real files need up to 20 MB or so. */
+/* Bytes of the file's start that are read at first and at most. Real files need
+ * up to about 20 MB. */
 #define FIRST_READ ((size_t)1 << 20)
 #define LAST_READ ((size_t)1 << 27)
 
 #define DEFAULT_ALIGNMENT 32
 
-/* ggml's tensor types by their number; no name: never in a file. */
+/* ggml's tensor types by number. A number without a name occurs in no file. */
 static const char *const tensor_types[] = {
 	[0] = "F32", [1] = "F16", [2] = "Q4_0", [3] = "Q4_1", [6] = "Q5_0",
 	[7] = "Q5_1", [8] = "Q8_0", [9] = "Q8_1", [10] = "Q2_K",
@@ -41,7 +43,8 @@ static float to_float(const unsigned char *p)
 
 /* --- The file --- */
 
-/* Where the data start, and that all tensors are aligned as they are. */
+/* Aligns g->data, the start of the tensor data, and checks that the tensors'
+ * offsets are aligned. */
 static int place_data(struct gguf *g, struct wl_error *err)
 {
 	static const char key[] = "general.alignment";
@@ -56,8 +59,8 @@ static int place_data(struct gguf *g, struct wl_error *err)
 	for (size_t i = 0; i < g->n_tensors; i++)
 		if (g->tensor[i].offset % align)
 			return wl_error_set(err, "%s: %s: its offset %" PRIu64
-			                    " is no multiple of the alignment"
-			                    " %" PRId64, g->path,
+			                    " is not a multiple of the"
+			                    " alignment %" PRId64, g->path,
 			                    g->tensor[i].name,
 			                    g->tensor[i].offset, align);
 	return 0;
@@ -77,8 +80,8 @@ struct gguf *gguf_read(const char *path, const void *head, size_t size,
 	return g;
 }
 
-/* Reads ever more of the file's start, until it is enough. Each step doubles
- * it, so that parsing anew costs little. */
+/* Reads the start of the file, twice as much each time, until it parses.
+ * Doubling keeps the cost of parsing again low. */
 static struct gguf *read_head(const struct sources *s, struct wl_error *err)
 {
 	uint64_t bytes = s->file[0].bytes;
@@ -161,7 +164,7 @@ static int refuse_type(const struct gguf *g, const char *key,
 	                    gguf_types[pair->type].name, want);
 }
 
-/* The pair of that key; NULL and err when it is missing. */
+/* The pair with that key; NULL and err when it is missing. */
 static const struct gguf_pair *must_find(const struct gguf *g, const char *key,
                                     struct wl_error *err)
 {
@@ -320,7 +323,7 @@ int32_t gguf_next_int(struct gguf_walk *w)
 
 /* --- Tensors --- */
 
-/* "F32, F16 and ..." */
+/* Writes a list of the supported types: "F32, F16 and ...". */
 static void known_types(char *text, size_t size)
 {
 	size_t n = 0;
@@ -331,7 +334,7 @@ static void known_types(char *text, size_t size)
 		              " and ", source_type_name(k));
 }
 
-/* An enum source_type, or -1 and err. */
+/* The tensor's enum source_type, or -1 and err. */
 static int known_type(const struct gguf *g, const struct gguf_tensor *t,
                       struct wl_error *err)
 {

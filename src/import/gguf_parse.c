@@ -1,10 +1,12 @@
-/* A GGUF file is: "GGUF", uint32 version, uint64 number of tensors, uint64
- * number of metadata pairs; the pairs, each a key (string), a uint32 type and
- * a value; the tensors, each a name (string), uint32 n_dims, uint64 dims (row
- * length first), uint32 type and a uint64 offset; up to a multiple of
- * general.alignment, padding; from there on, data. A string is a uint64
- * length and its bytes; an array a uint32 type, a uint64 count and its
- * values. After: ggml's docs/gguf.md. */
+/* Parser of the GGUF format (ggml's docs/gguf.md). A file has, in this order:
+ * - "GGUF", uint32 version, uint64 number of tensors, uint64 number of pairs;
+ * - the metadata pairs: each a key (string), a uint32 type and a value;
+ * - the tensors: each a name (string), uint32 n_dims, uint64 dims (row length
+ *   first), uint32 type and uint64 offset;
+ * - padding to a multiple of general.alignment;
+ * - the tensor data.
+ * A string is a uint64 length and its bytes. An array is a uint32 type, a
+ * uint64 count and its values. */
 #include "config.h"
 #include "gguf_parse.h"
 
@@ -16,7 +18,7 @@
 #define MIN_PAIR_BYTES (8 + 4 + 1)
 #define MIN_TENSOR_BYTES (8 + 4 + 8 + 4 + 8)
 #define MAX_KEY_BYTES 65535
-#define MAX_DIMS 4 /* of which two are more than 1 */
+#define MAX_DIMS 4 /* at most the first two may be above 1 */
 
 const struct gguf_type_info gguf_types[GGUF_NTYPES] = {
 	[GGUF_UINT8] = { "uint8", 1 }, [GGUF_INT8] = { "int8", 1 },
@@ -44,8 +46,8 @@ struct parser {
 	const unsigned char *head;
 	size_t at, size;     /* at <= size <= file_bytes */
 	uint64_t file_bytes;
-	char where[128];     /* the pair or tensor in hand, for messages */
-	bool more;           /* failed for want of bytes that the file has */
+	char where[128];     /* current pair or tensor, for messages */
+	bool more;           /* failed, but the file has bytes beyond size */
 	struct wl_error *err;
 };
 
@@ -54,7 +56,7 @@ static uint64_t left(const struct parser *p)
 	return p->file_bytes - p->at;
 }
 
-/* The next n bytes; NULL and err when they are not there. */
+/* Consumes the next n bytes; NULL and err when there are fewer. */
 static const unsigned char *take(struct parser *p, uint64_t n)
 {
 	const unsigned char *bytes = p->head + p->at;
@@ -91,13 +93,13 @@ static int take_string(struct parser *p, const char **s, size_t *len)
 	return *s ? 0 : -1;
 }
 
-/* How much of a name goes into a message. */
+/* Bytes of a name to show in a message. */
 static int shown(size_t len)
 {
 	return len < 100 ? len : 100;
 }
 
-/* A key or a name of 1..max bytes, which p->where shows from now on. */
+/* Consumes a key or a name of 1..max bytes and sets p->where to it. */
 static int take_name(struct parser *p, size_t max, const char **s, size_t *len)
 {
 	uint64_t n;
@@ -113,7 +115,7 @@ static int take_name(struct parser *p, size_t max, const char **s, size_t *len)
 	if (!*s)
 		return -1;
 	if (memchr(*s, '\0', n))
-		return wl_error_set(p->err, "%s: %s: a NUL in its name",
+		return wl_error_set(p->err, "%s: %s: its name contains a NUL",
 		                    p->g->path, p->where);
 	snprintf(p->where, sizeof p->where, "%.*s", shown(n), *s);
 	return 0;
@@ -130,14 +132,14 @@ static int check_bools(const struct parser *p, const unsigned char *v,
 	return 0;
 }
 
-/* Steps over n values of a type. */
+/* Consumes and checks n values of a type. */
 static int skip_values(struct parser *p, uint32_t type, uint64_t n)
 {
 	size_t size = gguf_types[type].size, len;
 	const unsigned char *value;
 	const char *text;
 
-	/* A string is at least its length. */
+	/* A string has at least the 8 bytes of its length. */
 	if (n > left(p) / (size ? size : 8))
 		return wl_error_set(p->err, "%s: %s: %" PRIu64 " values of type"
 		                    " %s do not fit in the %" PRIu64 " bytes"
@@ -166,7 +168,7 @@ static int check_type(const struct parser *p, const struct gguf_pair *pair)
 	return 0;
 }
 
-/* The type, and for an array the count, before a pair's value. */
+/* Consumes the type of a pair's value and, for an array, the count. */
 static int take_type(struct parser *p, struct gguf_pair *pair)
 {
 	uint64_t type;
@@ -203,7 +205,8 @@ static int take_pair(struct parser *p)
 	return 0;
 }
 
-/* Dimensions, the row length first; further ones of 1 count for nothing. */
+/* Consumes the dimensions, the row length first. Trailing dimensions of 1
+ * beyond the second are ignored. */
 static int take_dims(struct parser *p, struct gguf_tensor *t)
 {
 	uint64_t n, dim[MAX_DIMS];
@@ -256,7 +259,7 @@ static int take_tensor(struct parser *p)
 
 static int check_version(const struct parser *p, uint32_t version)
 {
-	/* The byte order shows in nothing but the version. */
+	/* Only the version shows the byte order. */
 	if (version > 0 && (version & 0xffff) == 0)
 		return wl_error_set(p->err, "%s: a big-endian GGUF file is not"
 		                    " supported", p->g->path);
@@ -310,7 +313,7 @@ static int sort_pairs(struct gguf *g, struct wl_error *err)
 	qsort(g->pair, g->n_pairs, sizeof *g->pair, compare_key);
 	for (size_t i = 1; i < g->n_pairs; i++)
 		if (compare_key(&g->pair[i - 1], &g->pair[i]) == 0)
-			return wl_error_set(err, "%s: %.*s is there twice",
+			return wl_error_set(err, "%s: %.*s occurs twice",
 			                    g->path, shown(g->pair[i].key_len),
 			                    g->pair[i].key);
 	return 0;

@@ -10,7 +10,7 @@
 
 #include "gguf_parse.h"
 
-#define MAX_PARTS 65535 /* both numbers are uint16 where llama.cpp writes */
+#define MAX_PARTS 65535 /* llama.cpp writes both numbers as uint16 */
 
 static const char count_key[] = "split.count";
 static const char no_key[] = "split.no";
@@ -20,8 +20,8 @@ struct split {
 	int64_t no, count; /* 0 <= no < count */
 };
 
-/* Which part a file is: the only one when it has no split.count, or 0 there,
- * which is what merging the parts leaves. */
+/* Which part a file is. A file is the only part if it has no split.count, or if
+ * that is 0, as after merging. */
 static int read_split(const struct gguf *g, struct split *s,
                       struct wl_error *err)
 {
@@ -44,8 +44,8 @@ static void print_ending(char *to, size_t size, int64_t no, int64_t count)
 	         count);
 }
 
-/* The path of part `no`, beside g, which is the part of split s; the caller
- * frees it. NULL and err when g is not called as its part must be. */
+/* The path of part `no` in the folder of g, which is part s; the caller frees
+ * it. NULL and err when the name of g does not fit its part. */
 static char *part_path(const struct gguf *g, const struct split *s, int64_t no,
                        struct wl_error *err)
 {
@@ -58,8 +58,8 @@ static char *part_path(const struct gguf *g, const struct split *s, int64_t no,
 	if (len < end || strcmp(path + len - end, ending) != 0) {
 		wl_error_set(err, "%s: is part %" PRId64 " of %" PRId64 " of a"
 		             " model (split.no, split.count), so its name must"
-		             " end in %s, by which the others are found", path,
-		             s->no + 1, s->count, ending);
+		             " end in %s: the other parts are found by name",
+		             path, s->no + 1, s->count, ending);
 		return NULL;
 	}
 	other = wl_strdup(path);
@@ -70,7 +70,7 @@ static char *part_path(const struct gguf *g, const struct split *s, int64_t no,
 
 /* --- Parts --- */
 
-/* Opens part `no`, which g, the part of split s, says to be there. */
+/* Opens part `no` of the model of g, which is part s. */
 static struct gguf *open_part(const struct gguf *g, const struct split *s,
                               int64_t no, struct wl_error *err)
 {
@@ -101,7 +101,7 @@ static struct gguf *open_part(const struct gguf *g, const struct split *s,
 	return NULL;
 }
 
-/* Whether a key says something about its file rather than the model. */
+/* Whether a key describes its file rather than the model. */
 static bool of_the_file(const char *key)
 {
 	return strcmp(key, no_key) == 0 || strcmp(key, count_key) == 0 ||
@@ -109,7 +109,7 @@ static bool of_the_file(const char *key)
 	       strcmp(key, "general.alignment") == 0;
 }
 
-/* What a later part says of the model, the first must say too. */
+/* Metadata about the model in a later part must equal the first's. */
 static int check_metadata(const struct gguf *first, const struct gguf *part,
                           struct wl_error *err)
 {
@@ -185,7 +185,7 @@ int gguf_split_add_tensors(const struct gguf *first, struct sources *s,
 			return -1;
 	if (s->n != (size_t)all)
 		return wl_error_set(err, "%s: %s is %" PRId64 ", but the %"
-		                    PRId64 " parts hold %zu", gguf_path(first),
+		                    PRId64 " parts have %zu", gguf_path(first),
 		                    tensors_key, all, split.count, s->n);
 	return 0;
 }

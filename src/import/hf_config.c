@@ -1,5 +1,5 @@
-/* config.json -> the shape of a model. What would change the model's sums and
- * is not known here is refused by name. */
+/* Reads the shape of a model from config.json. Unsupported settings that would
+ * change what the model computes are refused by name. */
 #include "config.h"
 #include "hf.h"
 
@@ -10,16 +10,17 @@
 
 #include "base/jsonfile.h"
 
-/* What the architectures' own defaults are where a file is silent. */
+/* The architectures, and their defaults for keys that a file lacks. */
 static const struct arch {
 	const char *name;
-	const char *family; /* "model_type", and what names begin with */
-	int kv_heads;       /* 0: as many as there are query heads */
+	const char *family; /* "model_type", and the prefix of class names */
+	int kv_heads;       /* 0: as many as query heads */
 	int context;        /* max_position_embeddings, tokens */
-	bool bias;          /* q, k and v have biases whatever the file says */
-	bool window;        /* layers have a sliding window, ... */
-	bool window_asked;  /* ... where use_sliding_window is true: those from
-	                     * max_window_layers on, or as layer_types says */
+	bool bias;          /* q, k and v always have biases */
+	bool window;        /* layers have a sliding window, */
+	bool window_asked;  /* but only if use_sliding_window is true: those
+	                     * from max_window_layers on, or as layer_types
+	                     * says */
 } archs[] = {
 	{ .name = "LlamaForCausalLM", .family = "llama", .context = 2048 },
 	{ .name = "MistralForCausalLM", .family = "mistral", .kv_heads = 8,
@@ -30,7 +31,7 @@ static const struct arch {
 };
 
 #define N_ARCHS (sizeof archs / sizeof *archs)
-#define DEFAULT_WINDOW 4096 /* tokens, of Mistral's and Qwen2's */
+#define DEFAULT_WINDOW 4096 /* tokens, of Mistral and Qwen2 */
 
 static int refuse(const struct jsonfile_at *a, const char *key,
                   const char *what)
@@ -39,8 +40,9 @@ static int refuse(const struct jsonfile_at *a, const char *key,
 	                    what);
 }
 
-/* The class of a name in whatever case: old files write LLaMAForCausalLM. The
- * bare model, without a head, is the same but for that. NULL: unknown. */
+/* The architecture of a class name, in any case: old files write
+ * LLaMAForCausalLM. A base model (LlamaModel) is the same without the head.
+ * NULL: unknown. */
 static const struct arch *find_arch(const char *name)
 {
 	static const char *const end[] = { "", "ForCausalLM", "Model" };
@@ -66,7 +68,7 @@ static const struct arch *refuse_arch(const struct jsonfile_at *a,
 	return NULL;
 }
 
-/* A file without "architectures" has "model_type". */
+/* The architecture by "model_type", for files without "architectures". */
 static const struct arch *read_model_type(const struct jsonfile_at *a)
 {
 	json_t *type = jsonfile_get(a->object, "model_type");
@@ -85,9 +87,9 @@ static const struct arch *read_model_type(const struct jsonfile_at *a)
 	return arch ? arch : refuse_arch(a, "model_type", name);
 }
 
-/* transformers chooses the class by "model_type" or by "architectures", as the
- * program goes. They should agree; where both are known here, what was trained
- * is named by the latter. */
+/* transformers chooses the class by "model_type" or by "architectures",
+ * depending on how it is called. The two should agree. Where both are supported
+ * but differ, "architectures" is used: it names what was trained. */
 static const struct arch *check_model_type(const struct jsonfile_at *a,
                                            const struct arch *arch,
                                            struct import_model *m)
@@ -138,8 +140,8 @@ static const struct arch *read_arch(const struct jsonfile_at *a,
 		if (!next)
 			return refuse_arch(a, "architectures", name);
 		if (arch && next != arch) {
-			refuse(a, "architectures", "must hold exactly one"
-			       " name, or several for one class");
+			refuse(a, "architectures", "must have one name, or"
+			       " several names of one class");
 			return NULL;
 		}
 		arch = next;
@@ -149,7 +151,7 @@ static const struct arch *read_arch(const struct jsonfile_at *a,
 
 /* --- The shape --- */
 
-/* A number for all layers, or one for each of them, all equal. */
+/* Reads a number for all layers, or a list of one per layer, all equal. */
 static int read_each(const struct jsonfile_at *a, const char *key, int layers,
                      int *to)
 {
@@ -196,7 +198,8 @@ static int read_required(const struct jsonfile_at *a, struct model *m)
 	return 0;
 }
 
-/* Where the file is silent: what very old ones say, or the class's own. */
+/* Reads the context. Defaults: the key of very old files, else the
+ * architecture's own. */
 static int read_context(const struct jsonfile_at *a, const struct arch *arch,
                         struct import_model *m)
 {
@@ -220,8 +223,8 @@ static int read_heads(const struct jsonfile_at *a, const struct arch *arch,
                       struct model *m)
 {
 	m->n_kv_heads = m->n_heads;
-	/* The class's own number stands in for a key that is not there; null
-	 * says as many as query heads. */
+	/* If the key is missing, the architecture's default applies; null
+	 * means as many as query heads. */
 	if (arch->kv_heads && !json_object_get(a->object,
 	                                       "num_key_value_heads"))
 		m->n_kv_heads = arch->kv_heads;
@@ -261,7 +264,7 @@ static int read_shape(const struct jsonfile_at *a, const struct arch *arch,
 	return 0;
 }
 
-/* --- What is not known --- */
+/* --- Unsupported settings --- */
 
 static int check_activation(const struct jsonfile_at *a)
 {
@@ -278,7 +281,8 @@ static int check_activation(const struct jsonfile_at *a)
 	                    " silu is supported", a->path, name);
 }
 
-/* Whether "layer_types" is there, and has a layer with a sliding window. */
+/* Whether "layer_types" exists, and whether it lists a layer with a sliding
+ * window. */
 static int read_layer_types(const struct jsonfile_at *a, bool *there,
                             bool *sliding)
 {
@@ -305,13 +309,14 @@ static int read_layer_types(const struct jsonfile_at *a, bool *there,
 	return 0;
 }
 
-/* The window of those layers that have one, tokens; 0: no layer has. */
+/* Sets *window to the sliding window of the layers that have one, tokens; 0: no
+ * layer has one. */
 static int read_window(const struct jsonfile_at *a, const struct arch *arch,
                        struct import_model *m, int *window)
 {
 	bool on = !arch->window_asked, listed, sliding, none;
-	/* The first layers, without a window. A file that asks for windows and
-	 * is silent on this has them in all layers, as far as we know. */
+	/* The number of first layers with full attention. Where a file asks
+	 * for windows but does not give it, all layers have windows. */
 	double full = 0;
 
 	*window = 0;
@@ -327,7 +332,7 @@ static int read_window(const struct jsonfile_at *a, const struct arch *arch,
 	    (arch->window_asked &&
 	     jsonfile_real(a, "max_window_layers", &full)))
 		return -1;
-	/* null says none; where the key is missing the class has its own. */
+	/* null means no window; if the key is missing, the default applies. */
 	if (arch->window && !json_object_get(a->object, "sliding_window"))
 		*window = DEFAULT_WINDOW;
 	if (on && jsonfile_int(a, "sliding_window", window))
@@ -388,14 +393,14 @@ static const char *const rope_types[ROPE_NTYPES] = {
 
 struct scaling {
 	enum rope_type type;
-	double factor;         /* that long waves are stretched by */
-	double low, high;      /* waves per old_context that get all of it, */
-	double old_context;    /* and none; tokens */
+	double factor;         /* divides low frequencies */
+	double low, high;      /* turns per old_context: up to low the factor
+	                        * applies in full, from high on not at all */
+	double old_context;    /* tokens that the model was first trained on */
 };
 
-/* Waves of few turns within the context the model was first trained for are
- * stretched, those of many are left, between there is a straight passage in
- * turns. What pair i's frequency is divided by: */
+/* The number by which the frequency of pair i is divided. In Llama 3's scheme
+ * the inverse goes linearly from 1 / factor to 1 between low and high. */
 static double divisor(const struct scaling *s, const struct model *m, int i)
 {
 	double turn = 2 * acos(-1);
@@ -415,7 +420,7 @@ static int read_positive(const struct jsonfile_at *a, const char *key,
 	*to = 0;
 	if (jsonfile_real(a, key, to))
 		return -1;
-	/* Kept as float: it must not become 0 or infinite there. */
+	/* It must not become 0 or infinite when stored as a float. */
 	if (*to >= FLT_MIN && *to <= FLT_MAX)
 		return 0;
 	return refuse(a, key, jsonfile_get(a->object, key) ?
@@ -471,7 +476,7 @@ static int read_type(const struct jsonfile_at *a, enum rope_type *type)
 
 static int refuse_unknown(const struct jsonfile_at *a)
 {
-	/* Those of yarn say nothing where its factor is 1. */
+	/* The keys of yarn have no effect where its factor is 1. */
 	static const char *const known[] = {
 		"rope_type", "type", "rope_theta", "factor", "low_freq_factor",
 		"high_freq_factor", "original_max_position_embeddings",
@@ -495,7 +500,7 @@ static int refuse_unknown(const struct jsonfile_at *a)
 	return 0;
 }
 
-/* What scores are multiplied by. */
+/* The factor on attention scores must be 1. */
 static int check_attention_factor(const struct jsonfile_at *a)
 {
 	static const char *const key[] = { "attention_factor", "attn_factor" };
@@ -512,8 +517,8 @@ static int check_attention_factor(const struct jsonfile_at *a)
 	return 0;
 }
 
-/* Two types that change no angle with a factor of 1; dynamic only changes them
- * beyond the context, where nothing runs. */
+/* Accepts dynamic and yarn where they change no angle: with a factor of 1, and
+ * dynamic also within the original context. */
 static int check_neutral(const struct jsonfile_at *a, struct import_model *m,
                          struct scaling *s)
 {
@@ -555,7 +560,7 @@ static bool same_value(const json_t *x, const json_t *y)
 	return json_equal(x, y);
 }
 
-/* A setting, by either of the two names of the type. */
+/* The value of a key; the type has two names. */
 static json_t *setting(const json_t *object, const char *key)
 {
 	json_t *v = jsonfile_get(object, key);
@@ -563,7 +568,8 @@ static json_t *setting(const json_t *object, const char *key)
 	return v || strcmp(key, "rope_type") ? v : jsonfile_get(object, "type");
 }
 
-/* Whether y has all that x has, but for theta, which has another place too. */
+/* Whether y has all settings of x, except rope_theta, which check_both compares
+ * in all three places. */
 static bool covers(json_t *x, json_t *y)
 {
 	const char *key;
@@ -579,7 +585,8 @@ static bool covers(json_t *x, json_t *y)
 	return true;
 }
 
-/* Both of them: what they say must be the same, and theta in all places. */
+/* For files with both objects: their settings must be equal, and rope_theta
+ * must be the same wherever it occurs. */
 static int check_both(const struct jsonfile_at *a, json_t *old, json_t *new)
 {
 	const json_t *from[] = { new, old, a->object };
@@ -601,7 +608,7 @@ static int check_both(const struct jsonfile_at *a, json_t *old, json_t *new)
 	return 0;
 }
 
-/* Older files say "rope_scaling", newer ones "rope_parameters". */
+/* Older files have "rope_scaling", newer ones "rope_parameters". */
 static int read_scaling(const struct jsonfile_at *a, struct import_model *m,
                         struct scaling *s)
 {

@@ -1,8 +1,7 @@
-/* The keys of config.json that hf_config.c does not read. The classes of these
- * architectures read none of them, so that a key nobody knows is ignored with
- * a note; but some files name a plain class and mean a changed one. A key that
- * other classes are known to change the answer by must have the value that
- * changes nothing. */
+/* The keys of config.json that hf_config.c does not use. The supported
+ * architectures ignore them, so unknown keys are ignored with a note. But some
+ * files name such an architecture for a modified model: a key that changes the
+ * answer in other architectures must therefore have its neutral value. */
 #include "config.h"
 #include "hf.h"
 
@@ -15,8 +14,8 @@
 
 #include "base/jsonfile.h"
 
-/* Keys of the shape, and those that say nothing about the answer: of
- * training, of generation, of the program that wrote the file. */
+/* Keys of the shape, and keys without effect on the answer: about training,
+ * generation, or the program that wrote the file. */
 static const char *const plain[] = {
 	"_attn_implementation", "_flash_attn_2_enabled", "_name_or_path",
 	"architectures", "attention_bias", "attention_dropout",
@@ -49,16 +48,16 @@ static const char *const plain[] = {
 	"vocab_size",
 };
 
-/* What leaves the answer as it is. null, and false in place of a number, do
- * so for all of them. */
+/* The value of a key that does not change the answer. null is neutral for
+ * every key. */
 enum neutral {
-	OFF,       /* false, 0, nothing in it */
+	OFF,       /* false, 0, an empty list or object */
 	ON,        /* true */
 	ONE,       /* 1 */
 	SCALE,     /* 1 / sqrt(head_dim) */
 	HEAD_DIM,  /* head_dim */
 	SILU,      /* "silu" */
-	ROPE,      /* "rope" or what all classes inherit, "absolute" */
+	ROPE,      /* "rope", "rotary", or the inherited default "absolute" */
 };
 
 static const struct {
@@ -86,14 +85,14 @@ static const struct {
 	{ "use_rope", ON },
 };
 
-/* What words of unknown keys begin with that are likely to change sums. */
+/* Prefixes of words in unknown keys that are likely to change the answer. */
 static const char *const suspicious[] = {
 	"alibi", "clip", "logn", "mrope", "multiplier", "mup", "nope",
 	"norm_type", "normalization_type", "ntk", "rope", "rotary", "scal",
 	"softcap", "xpos", "yarn",
 };
 
-/* Texts that say: as everybody does. */
+/* Values of such keys that mean the usual computation. */
 static const char *const usual[] = {
 	"", "default", "none", "null", "rms", "rms_norm", "rmsnorm", "rope",
 	"rotary",
@@ -162,8 +161,8 @@ static bool is_known(const char *key)
 	return false;
 }
 
-/* Whether a word of the key, "embScale" and "emb_scale" have two, begins with
- * one that is suspicious. */
+/* Whether a word of the key starts with a suspicious prefix. "embScale" and
+ * "emb_scale" have two words each. */
 static bool is_suspicious(const char *key)
 {
 	for (size_t at = 0; key[at]; at++) {
@@ -187,7 +186,7 @@ static bool is_plain(const char *key)
 	return false;
 }
 
-/* A line for all keys that nobody knows, with some of their names. */
+/* Adds one note for all unknown keys, with some of their names. */
 static void note_strange(struct import_model *m, json_t *config,
                          const char *path)
 {

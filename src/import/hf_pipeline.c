@@ -1,6 +1,6 @@
-/* tokenizer.json's steps around its model: what they do to a text before
- * symbols are joined, and to ids after. Two pipelines are known, byte-level
- * and SentencePiece-like; all else is refused by name. */
+/* The stages of tokenizer.json around its model: normalizer, pre_tokenizer,
+ * post_processor and decoder. Two kinds of pipeline are supported, byte-level
+ * and SentencePiece-like; everything else is refused by name. */
 #include "config.h"
 #include "hf.h"
 
@@ -9,11 +9,11 @@
 #include "base/jsonfile.h"
 #include "vocab_read.h"
 
-#define MARK "\xe2\x96\x81" /* U+2581, SentencePiece's space */
+#define MARK "\xe2\x96\x81" /* U+2581, which SentencePiece writes for a space */
 
 #define MAX_STEPS 8
 
-/* The published patterns, as files spell them. */
+/* The published patterns as they are spelled in files. */
 static const char *const patterns[WORDS_NKINDS] = {
 	[WORDS_GPT2] =
 		"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+|"
@@ -28,10 +28,10 @@ static const char *const patterns[WORDS_NKINDS] = {
 		"\\s+(?!\\S)|\\s+",
 };
 
-/* One of the parts of the pipeline: its steps, a Sequence's or itself. */
-struct partition {
+/* A stage of the pipeline: the steps of a Sequence, or one step. */
+struct stage {
 	const char *name;   /* e.g. "normalizer" */
-	const json_t *step[MAX_STEPS];
+	const json_t *step[MAX_STEPS]; /* [n] */
 	int n;
 	const char *path;
 	struct wl_error *err;
@@ -56,7 +56,8 @@ static bool is_text(const json_t *step, const char *key, const char *text)
 	return s && strcmp(s, text) == 0;
 }
 
-/* 0, 1, fallback where it is absent; -1 when it is neither true nor false. */
+/* The value of a boolean key, 0 or 1; fallback if it is absent, -1 if it is not
+ * a boolean. */
 static int flag(const json_t *step, const char *key, int fallback)
 {
 	const json_t *v = json_object_get(step, key);
@@ -66,27 +67,27 @@ static int flag(const json_t *step, const char *key, int fallback)
 	return json_is_boolean(v) ? json_is_true(v) : -1;
 }
 
-static int refuse(const struct partition *p, const char *why)
+static int refuse(const struct stage *p, const char *why)
 {
 	return wl_error_set(p->err, "%s: %s: %s", p->path, p->name, why);
 }
 
-/* A step that is not one of those known in its place. */
-static int refuse_step(const struct partition *p, const json_t *step,
+/* Refuses a step; known: the supported ones. */
+static int refuse_step(const struct stage *p, const json_t *step,
                        const char *known)
 {
 	return wl_error_set(p->err, "%s: %s: \"%.100s\" is not supported, only"
 	                    " %s", p->path, p->name, type_of(step), known);
 }
 
-/* The part called name, whose Sequence has its steps under list. */
-static int read_part(struct partition *p, json_t *root, const char *name,
-                     const char *list, const char *path, struct wl_error *err)
+/* Reads the stage called name; a Sequence has its steps in the key `list`. */
+static int read_stage(struct stage *p, json_t *root, const char *name,
+                      const char *list, const char *path, struct wl_error *err)
 {
 	const json_t *v = jsonfile_get(root, name);
 	const json_t *steps = json_object_get(v, list);
 
-	*p = (struct partition){ .name = name, .path = path, .err = err };
+	*p = (struct stage){ .name = name, .path = path, .err = err };
 	if (!v)
 		return 0;
 	if (!is_type(v, "Sequence")) {
@@ -105,7 +106,7 @@ static int read_part(struct partition *p, json_t *root, const char *name,
 
 /* --- Byte-level --- */
 
-static int read_nfc(const struct partition *p, struct vocab *v)
+static int read_nfc(const struct stage *p, struct vocab *v)
 {
 	for (int i = 0; i < p->n; i++) {
 		if (!is_type(p->step[i], "NFC"))
@@ -115,7 +116,7 @@ static int read_nfc(const struct partition *p, struct vocab *v)
 	return 0;
 }
 
-static int read_pattern(const struct partition *p, const json_t *step,
+static int read_pattern(const struct stage *p, const json_t *step,
                         struct vocab *v)
 {
 	const char *text = json_string_value(json_object_get(
@@ -125,20 +126,20 @@ static int read_pattern(const struct partition *p, const json_t *step,
 		return refuse(p, "Split without a Regex is not supported");
 	if (!is_text(step, "behavior", "Isolated") ||
 	    flag(step, "invert", 0) != 0)
-		return refuse(p, "Split other than Isolated and not inverted is"
-		              " not supported");
+		return refuse(p, "Split is only supported with the behavior"
+		              " Isolated and without invert");
 	for (int i = 0; i < WORDS_NKINDS; i++)
 		if (patterns[i] && strcmp(patterns[i], text) == 0) {
 			v->split = i;
 			return 0;
 		}
-	return wl_error_set(p->err, "%s: %s: the pattern \"%.400s\" is none of"
-	                    " GPT-2's, Llama 3's and Qwen2's", p->path,
-	                    p->name, text);
+	return wl_error_set(p->err, "%s: %s: the pattern \"%.400s\" is not"
+	                    " GPT-2's, Llama 3's or Qwen2's", p->path, p->name,
+	                    text);
 }
 
-/* Digits cuts before what is behind it does. */
-static int read_digits(const struct partition *p, const json_t *step,
+/* Digits, which cuts the text before the following ByteLevel does. */
+static int read_digits(const struct stage *p, const json_t *step,
                        struct vocab *v)
 {
 	int each = flag(step, "individual_digits", -1);
@@ -150,9 +151,9 @@ static int read_digits(const struct partition *p, const json_t *step,
 	return 0;
 }
 
-/* What cuts the text into words before ByteLevel, which then cuts no more
- * (Split), or cuts what is left (Digits). */
-static int read_cut(const struct partition *p, const json_t *step, int regex,
+/* The step before ByteLevel: a Split, after which ByteLevel must not cut, or a
+ * Digits, whose parts ByteLevel cuts further. */
+static int read_cut(const struct stage *p, const json_t *step, int regex,
                     struct vocab *v)
 {
 	bool digits = is_type(step, "Digits");
@@ -167,11 +168,10 @@ static int read_cut(const struct partition *p, const json_t *step, int regex,
 	return digits ? read_digits(p, step, v) : read_pattern(p, step, v);
 }
 
-/* One ByteLevel, which cuts by GPT-2's pattern, or one behind a Split or
- * Digits. With add_prefix_space ByteLevel puts a space before every part that
- * it is given: before each of the sections when it is alone, before words when
- * it is not. */
-static int read_words(const struct partition *p, struct vocab *v)
+/* ByteLevel alone, which cuts by GPT-2's pattern, or after a Split or Digits.
+ * With add_prefix_space ByteLevel puts a space before each of its inputs: these
+ * are sections if it is alone, else words. */
+static int read_words(const struct stage *p, struct vocab *v)
 {
 	const json_t *last = p->n > 0 ? p->step[p->n - 1] : NULL;
 	int space = flag(last, "add_prefix_space", -1);
@@ -201,8 +201,8 @@ static int read_words(const struct partition *p, struct vocab *v)
 	                          " Split");
 }
 
-/* Without a decoder too, ids are taken back to the text that they came of. */
-static int read_byte_decoder(const struct partition *p)
+/* The decoder must be ByteLevel or missing: ids always decode to bytes. */
+static int read_byte_decoder(const struct stage *p)
 {
 	for (int i = 0; i < p->n; i++)
 		if (!is_type(p->step[i], "ByteLevel") || i > 0)
@@ -212,14 +212,14 @@ static int read_byte_decoder(const struct partition *p)
 
 /* --- SentencePiece-like --- */
 
-/* Whether step replaces the string from by to. */
+/* Whether step replaces the string `from` by `to`. */
 static bool replaces(const json_t *step, const char *from, const char *to)
 {
 	return is_type(step, "Replace") && is_text(step, "content", to) &&
 	       is_text(json_object_get(step, "pattern"), "String", from);
 }
 
-static int read_spaces(const struct partition *p, struct vocab *v)
+static int read_spaces(const struct stage *p, struct vocab *v)
 {
 	bool replaced = false;
 
@@ -232,18 +232,18 @@ static int read_spaces(const struct partition *p, struct vocab *v)
 		else if (replaces(s, " ", MARK) && !replaced)
 			replaced = true;
 		else
-			return refuse_step(p, s, "Prepend and Replace, once"
-			                   " each, that make U+2581 of"
-			                   " spaces");
+			return refuse_step(p, s, "one Prepend of U+2581 and"
+			                   " one Replace of spaces by"
+			                   " U+2581");
 	}
 	if (!replaced)
-		return refuse(p, "nothing makes U+2581 of spaces");
+		return refuse(p, "no step replaces spaces by U+2581");
 	return 0;
 }
 
-/* Older files have add_prefix_space where newer ones have prepend_scheme.
- * Unlike Prepend, Metaspace leaves a text that begins with a space alone. */
-static int read_metaspace(const struct partition *p, struct vocab *v)
+/* Older files have add_prefix_space, newer ones prepend_scheme. Unlike Prepend,
+ * Metaspace adds no space to a text that starts with one. */
+static int read_metaspace(const struct stage *p, struct vocab *v)
 {
 	const json_t *s = p->step[0];
 	int space = flag(s, "add_prefix_space", 1);
@@ -263,14 +263,15 @@ static int read_metaspace(const struct partition *p, struct vocab *v)
 		space = -1;
 	if (space < 0)
 		return refuse(p, "Metaspace's prepend_scheme must be first,"
-		              " always or never, as add_prefix_space");
+		              " always or never, and agree with"
+		              " add_prefix_space");
 	v->add_space = space;
 	v->space_rule = is_text(s, "prepend_scheme", "first") ? SPACE_FIRST
 	                                                      : SPACE_MISSING;
 	return 0;
 }
 
-static int read_mark_decoder(const struct partition *p)
+static int read_mark_decoder(const struct stage *p)
 {
 	bool spaces = false;
 
@@ -290,32 +291,32 @@ static int read_mark_decoder(const struct partition *p)
 		                   " Fuse, Strip of spaces and Metaspace");
 	}
 	if (p->n > 0 && !spaces)
-		return refuse(p, "nothing makes spaces of U+2581");
+		return refuse(p, "no step replaces U+2581 by spaces");
 	return 0;
 }
 
-static int read_marked(const struct partition *normalizer,
-                       const struct partition *pre_tokenizer, struct vocab *v)
+static int read_marked(const struct stage *normalizer,
+                       const struct stage *pre_tokenizer, struct vocab *v)
 {
 	v->split = WORDS_NONE;
 	if (pre_tokenizer->n == 0)
 		return read_spaces(normalizer, v);
 	if (normalizer->n > 0)
 		return refuse_step(normalizer, normalizer->step[0],
-		                   "none where a pre_tokenizer is");
+		                   "no normalizer beside a pre_tokenizer");
 	return read_metaspace(pre_tokenizer, v);
 }
 
 int hf_pipeline_read(json_t *tokenizer, bool byte_fallback, const char *path,
                      struct vocab *v, struct wl_error *err)
 {
-	struct partition normalizer, pre_tokenizer, decoder;
+	struct stage normalizer, pre_tokenizer, decoder;
 
-	if (read_part(&normalizer, tokenizer, "normalizer", "normalizers",
-	              path, err) ||
-	    read_part(&pre_tokenizer, tokenizer, "pre_tokenizer",
-	              "pretokenizers", path, err) ||
-	    read_part(&decoder, tokenizer, "decoder", "decoders", path, err))
+	if (read_stage(&normalizer, tokenizer, "normalizer", "normalizers",
+	               path, err) ||
+	    read_stage(&pre_tokenizer, tokenizer, "pre_tokenizer",
+	               "pretokenizers", path, err) ||
+	    read_stage(&decoder, tokenizer, "decoder", "decoders", path, err))
 		return -1;
 	if (byte_fallback)
 		return read_marked(&normalizer, &pre_tokenizer, v) ||
@@ -324,7 +325,7 @@ int hf_pipeline_read(json_t *tokenizer, bool byte_fallback, const char *path,
 	       read_byte_decoder(&decoder) ? -1 : 0;
 }
 
-/* --- What tokenizer_config.json has a say in --- */
+/* --- Settings in tokenizer_config.json --- */
 
 void hf_pipeline_says(json_t *tokenizer, struct vocab_says *says)
 {
@@ -360,8 +361,8 @@ int hf_pipeline_space(const struct jsonfile_at *settings,
 
 /* --- After the model: BOS --- */
 
-/* The one id that a template's special token stands for. */
-static int read_special(const struct partition *p, const json_t *template,
+/* Sets v->bos_id to the one id of a template's special token. */
+static int read_special(const struct stage *p, const json_t *template,
                         const char *name, struct vocab *v)
 {
 	const json_t *ids = json_object_get(json_object_get(
@@ -377,8 +378,8 @@ static int read_special(const struct partition *p, const json_t *template,
 	return 0;
 }
 
-/* "single": at most one special token, then the text, A. */
-static int read_template(const struct partition *p, const json_t *template,
+/* Reads "single": at most one special token, then the text, Sequence A. */
+static int read_template(const struct stage *p, const json_t *template,
                          struct vocab *v)
 {
 	const json_t *single = json_object_get(template, "single"), *piece;
@@ -394,8 +395,8 @@ static int read_template(const struct partition *p, const json_t *template,
 		    !text)
 			text = true;
 		else if (!name)
-			return refuse(p, "\"single\" must hold a SpecialToken"
-			              " or none, then the Sequence A");
+			return refuse(p, "\"single\" must have at most one"
+			              " SpecialToken, then the Sequence A");
 		else if (text || v->bos_id >= 0)
 			return wl_error_set(p->err, "%s: %s: special token"
 			                    " \"%.100s\" %s is not supported",
@@ -412,10 +413,11 @@ int hf_pipeline_bos(json_t *tokenizer, const char *path, struct vocab *v,
                     struct wl_error *err)
 {
 	const json_t *template = NULL;
-	struct partition p;
+	struct stage p;
 
 	v->bos_id = -1;
-	if (read_part(&p, tokenizer, "post_processor", "processors", path, err))
+	if (read_stage(&p, tokenizer, "post_processor", "processors", path,
+	               err))
 		return -1;
 	for (int i = 0; i < p.n; i++) {
 		/* ByteLevel changes offsets into the text, not ids. */

@@ -1,5 +1,5 @@
-/* Where a Hugging Face model's texts end: what each of its files says, the
- * union of which counts. */
+/* The stop ids of a Hugging Face model: the union of those that its files
+ * name. */
 #include "config.h"
 #include "hf.h"
 
@@ -36,8 +36,9 @@ int hf_stops_ids(json_t *config, const char *path, struct import_model *m,
 	return 0;
 }
 
-/* The id of a token by its text: tokenizer.json's, else what other files say,
- * with a note where tokenizer.json has another piece there; -1: none. */
+/* The id of a token by its text: that in tokenizer.json, else that in another
+ * file, with a note where tokenizer.json has a different piece of that id. -1:
+ * none. */
 static json_int_t find_token(struct import_model *m, const json_t *added,
                              const char *text, const char *path)
 {
@@ -75,7 +76,7 @@ static int add_token(const json_t *token, const char *path,
 		return 0;
 	id = find_token(m, added, text, path);
 	if (id < 0) {
-		import_note(m, "ignored: %s: \"eos_token\" \"%.100s\" is no"
+		import_note(m, "ignored: %s: \"eos_token\" \"%.100s\" is not a"
 		            " piece of tokenizer.json", path, text);
 		return 0;
 	}

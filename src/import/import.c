@@ -1,4 +1,4 @@
-/* Which format a source has, and all of the way into a checkpoint. */
+/* Recognizes the format of a source and runs the import. */
 #include "config.h"
 #include "import/import.h"
 
@@ -11,12 +11,12 @@
 static int refuse_tokenizer(const struct import_options *o,
                             struct wl_error *err)
 {
-	return wl_error_set(err, "option --tokenizer: %s brings its own"
+	return wl_error_set(err, "option --tokenizer: %s has its own"
 	                    " tokenizer", o->source);
 }
 
-/* A llama2.c checkpoint, which in its older version has no magic number: what
- * is no known kind is tried as one. */
+/* Reads the source as a llama2.c checkpoint. Older ones have no magic number,
+ * so files of unknown format are tried as such. */
 static int read_llama2c(const struct import_options *o, const struct stat *st,
                         struct import_model *m, struct wl_error *err)
 {

@@ -1,6 +1,6 @@
-/* What a source has beyond what its model needs: ignored where it provably
- * does not change the answer, with a line for each kind, and refused
- * otherwise. */
+/* Handles tensors and pieces that a source has beyond those that its model
+ * needs: ignored, with a note per kind, where they provably do not change the
+ * answer, and refused otherwise. */
 #include "config.h"
 #include "import/import.h"
 
@@ -12,7 +12,7 @@
 #include "base/printable.h"
 
 #define MAX_NOTES 64
-/* As much as a message may have. */
+/* Same size as an error message. */
 #define NOTE_BYTES (sizeof((struct wl_error *)0)->text)
 
 /* --- Notes --- */
@@ -32,7 +32,7 @@ void import_note(struct import_model *m, const char *fmt, ...)
 	m->note[m->n_notes++] = wl_strdup(line);
 }
 
-/* --- Ends of text --- */
+/* --- Stop ids --- */
 
 int import_add_stop(struct import_model *m, int64_t id, const char *where,
                     struct wl_error *err)
@@ -56,15 +56,15 @@ int import_add_stop(struct import_model *m, int64_t id, const char *where,
 
 /* --- Tensors --- */
 
-/* Elements compared at a time. */
+/* Bytes of floats that are compared at a time. */
 #define CHUNK_BYTES ((size_t)1 << 20)
 
-/* A walk over a tensor's rows, as floats. */
+/* Iterates over a tensor's rows, converted to floats. */
 struct rows {
 	const struct sources *s;
 	const struct source_tensor *t;
-	uint64_t row, step; /* next row, rows at a time */
-	size_t n;           /* elements of the last read */
+	uint64_t row, step; /* next row; rows per step */
+	size_t n;           /* elements in value */
 	unsigned char *raw;
 	float *value;
 };
@@ -85,7 +85,7 @@ static void rows_free(struct rows *r)
 	free(r->value);
 }
 
-/* 1: read, 0: at the end, -1 and err: failed. */
+/* Reads the next rows into r->value: 1; 0 at the end; -1 and err on failure. */
 static int rows_next(struct rows *r, struct wl_error *err)
 {
 	const struct source_tensor *t = r->t;
@@ -103,8 +103,8 @@ static int rows_next(struct rows *r, struct wl_error *err)
 	return 1;
 }
 
-/* The first element that is not zero, 0 if there is none (NaN is not zero);
- * -1 and err when they cannot be read. */
+/* Sets *value to the first nonzero element (NaN included), or to 0 if there is
+ * none. 0, or -1 and err on a read error. */
 static int first_value(const struct sources *s, const struct source_tensor *t,
                        float *value, struct wl_error *err)
 {
@@ -119,8 +119,8 @@ static int first_value(const struct sources *s, const struct source_tensor *t,
 	return rc < 0 ? -1 : 0;
 }
 
-/* Whether two tensors hold the same numbers, in whatever types: 1 or 0; -1 and
- * err when they cannot be read. */
+/* Whether two tensors have equal values, whatever their types: 1 or 0; -1 and
+ * err on a read error. */
 static int same_values(const struct sources *s, const struct source_tensor *a,
                        const struct source_tensor *b, struct wl_error *err)
 {
@@ -149,8 +149,8 @@ static bool ends(const char *name, const char *with)
 	return n >= m && strcmp(name + n - m, with) == 0;
 }
 
-/* RoPE's follow from theta and its factors; numbers 0, 1, 2, ...; the constants
- * of masks. */
+/* Tables of RoPE, which follow from theta and the factors; position numbers;
+ * constants of attention masks. */
 bool import_is_table(const char *name)
 {
 	static const char *const table[] = {
@@ -168,7 +168,7 @@ bool import_is_table(const char *name)
 	return false;
 }
 
-/* The weight that a bias is added behind, where the model has it. */
+/* The used weight tensor that a bias belongs to; NULL if there is none. */
 static const struct source_tensor *weight_of(struct sources *s,
                                              const char *bias)
 {
@@ -196,7 +196,7 @@ static int refuse_tensor(const struct import_model *m,
 	                    *why ? ": " : "", why);
 }
 
-/* Nothing is added by zeros. */
+/* Accepts a bias whose elements are all zero. */
 static int judge_bias(struct import_model *m, const struct source_tensor *t,
                       struct wl_error *err)
 {
@@ -213,7 +213,7 @@ static int judge_bias(struct import_model *m, const struct source_tensor *t,
 	return refuse_tensor(m, t, why, err);
 }
 
-/* A tied model's head beside its embedding. */
+/* Accepts the head of a tied model if it equals the embedding. */
 static int judge_head(struct import_model *m, const struct source_tensor *head,
                       const struct source_tensor *embedding,
                       struct wl_error *err)
@@ -223,16 +223,16 @@ static int judge_head(struct import_model *m, const struct source_tensor *head,
 
 	if (same)
 		return same < 0 ? -1 : 0;
-	return wl_error_set(err, "%s: %s differs from %s, yet the model says"
-	                    " that its head is the embedding"
+	return wl_error_set(err, "%s: %s differs from %s, but according to the"
+	                    " model its head is the embedding"
 	                    " (tie_word_embeddings): set that to false to"
 	                    " import both, or remove the tensor",
 	                    m->sources.file[head->file].path, head->name,
 	                    embedding->name);
 }
 
-/* Why a tensor that the model does not need may be ignored, static; NULL and
- * err when it may not. */
+/* The reason why an unneeded tensor can be ignored, static storage; NULL and
+ * err when it cannot. */
 static const char *judge(struct import_model *m, const struct source_tensor *t,
                          struct wl_error *err)
 {
@@ -241,7 +241,7 @@ static const char *judge(struct import_model *m, const struct source_tensor *t,
 	const struct source_tensor *e = source_peek(&m->sources, embedding);
 
 	if (import_is_table(t->name))
-		return "no shape needs it";
+		return "a table that follows from the shape";
 	if (weight_of(&m->sources, t->name))
 		return judge_bias(m, t, err) ? NULL : "a bias of zeros";
 	if (m->model.tied && head && strcmp(t->name, head) == 0 && e)
@@ -251,7 +251,8 @@ static const char *judge(struct import_model *m, const struct source_tensor *t,
 	return NULL;
 }
 
-/* An ignored tensor's name, its layer's number as '*', and the reason. */
+/* An ignored tensor: its name with the layer's number replaced by '*', and the
+ * reason. */
 struct ignored {
 	char *pattern;
 	const char *why;
@@ -262,7 +263,7 @@ static char *pattern_of(const char *name)
 	char *p = wl_strdup(name);
 	size_t from = 0, to = 0;
 
-	/* The first number that stands alone between two points. */
+	/* Find the first component that is a number. */
 	for (char *dot = p; (dot = strchr(dot, '.')); dot++) {
 		size_t digits = strspn(dot + 1, "0123456789");
 
@@ -328,7 +329,7 @@ static int fit_tensors(struct import_model *m, struct wl_error *err)
 
 /* --- Vocabulary --- */
 
-/* Whether no text is ever cut into such a piece. */
+/* Whether no text is ever encoded to piece id. */
 static bool never_made(const struct vocab *v, int id)
 {
 	return v->type[id] == PIECE_CONTROL || v->type[id] == PIECE_UNUSED;
@@ -339,15 +340,15 @@ static int refuse_piece(const struct import_model *m, const char *source,
 {
 	const struct vocab *v = &m->vocab;
 
-	return wl_error_set(err, "%s: a tokenizer of %d pieces for a model of"
-	                    " %d: piece %d, \"%.*s\", has no embedding",
+	return wl_error_set(err, "%s: the tokenizer has %d pieces, the model %d"
+	                    " ids: piece %d, \"%.*s\", has no embedding",
 	                    source, v->n, m->model.vocab_size, id,
 	                    (int)(vocab_length(v, id) < 60 ?
 	                          vocab_length(v, id) : 60),
 	                    v->text + v->offset[id]);
 }
 
-/* Pieces beyond the model's ids, such as <pad> added for training. */
+/* Removes pieces beyond the model's ids, such as a <pad> added for training. */
 static int drop_pieces(struct import_model *m, const char *source,
                        struct wl_error *err)
 {
@@ -378,7 +379,7 @@ static int fit_vocab(struct import_model *m, const char *source,
 
 	if (v->n < ids)
 		import_note(m, "the tokenizer has %d pieces, the model %d ids:"
-		            " no text makes the others", v->n, ids);
+		            " no text is encoded to the others", v->n, ids);
 	if (v->n > ids && drop_pieces(m, source, err))
 		return -1;
 	vocab_pad(v, ids);
@@ -391,7 +392,7 @@ int import_fit(struct import_model *m, const char *source,
 	if (fit_tensors(m, err) || fit_vocab(m, source, err))
 		return -1;
 	if (m->model.n_stop == 0)
-		import_note(m, "no end-of-text id is named: texts end by -n"
-		            " alone");
+		import_note(m, "no end-of-text id is given: only -n ends a"
+		            " text");
 	return 0;
 }

@@ -1,6 +1,6 @@
-/* A model in a GGUF file: its shape from the metadata, its tensors by the
- * names that llama.cpp gives them. Metadata of the architecture that is not
- * known here is refused: it may change what the model computes. */
+/* Reads a model from a GGUF file: its shape from the metadata, its tensors by
+ * llama.cpp's names. Unknown metadata of the architecture are refused, since
+ * they may change what the model computes. */
 #include "config.h"
 #include "import/import.h"
 
@@ -35,15 +35,15 @@ static const struct source_names names = {
 
 static const struct architecture {
 	const char *name;
-	bool rotate_half; /* llama.cpp's converters make adjacent pairs of
-	                   * Llama's q and k, and leave Qwen2's as they are */
+	bool rotate_half; /* llama.cpp's converter permutes Llama's q and k to
+	                   * adjacent pairs, but not Qwen2's */
 	bool always_bias;
 } architectures[] = {
 	{ "llama", false, false },
 	{ "qwen2", true, true },
 };
 
-/* What the keys behind "llama." or "qwen2." may be; not all are read. */
+/* The known keys after "llama." or "qwen2."; not all are used. */
 static const char *const known_keys[] = {
 	"attention.head_count", "attention.head_count_kv",
 	"attention.key_length", "attention.layer_norm_epsilon",
@@ -60,8 +60,8 @@ static const char *const known_keys[] = {
 	"rope.scaling.yarn_beta_slow", "tensor_data_layout", "vocab_size",
 };
 
-/* Keys that change the answer unless they have this value; 0 stands for it
- * where llama.cpp takes it so. */
+/* Keys that change the answer unless they have this value. or_zero: llama.cpp
+ * treats 0 as this value. */
 static const struct {
 	const char *name;
 	double value;
@@ -88,13 +88,13 @@ struct reader {
 	const struct gguf *g;
 	const struct architecture *arch;
 	struct import_model *m;
-	char key[128];   /* the last one made by key() */
+	char key[128];   /* the result of the last key() */
 	struct wl_error *err;
 };
 
 /* --- Metadata --- */
 
-/* The architecture's key, until the next call. */
+/* "ARCHITECTURE.NAME"; valid until the next call. */
 static const char *key(struct reader *r, const char *name)
 {
 	snprintf(r->key, sizeof r->key, "%s.%s", r->arch->name, name);
@@ -111,8 +111,8 @@ static int get_int(struct reader *r, const char *name, int lo, int *v)
 	return 0;
 }
 
-/* A number for all layers, or one for each, all equal. block_count must have
- * been read. */
+/* Reads a number for all layers, or an array of one per layer, all equal.
+ * model.n_layers must be set. */
 static int get_each(struct reader *r, const char *name, int *v)
 {
 	struct gguf_walk w;
@@ -175,7 +175,7 @@ static int read_architecture(struct reader *r)
 	return gguf_refuse(r->g, where, name, len, r->err);
 }
 
-/* Whether the value of a key, which is there, is this number. */
+/* Whether a key that exists has this numeric or boolean value. */
 static bool is_value(const struct gguf *g, const char *key, double value)
 {
 	struct wl_error none;
@@ -199,7 +199,7 @@ static bool is_neutral(struct reader *r, const char *name)
 			                neutral_keys[i].value) ||
 			       (neutral_keys[i].or_zero &&
 			        is_value(r->g, key(r, name), 0));
-	/* 0, or what scores are multiplied by anyway. */
+	/* 0 means the default, 1 / sqrt(head_dim). */
 	return strcmp(name, "attention.scale") == 0 &&
 	       (is_value(r->g, key(r, name), 0) ||
 	        is_value(r->g, key(r, name), 1 / sqrt(r->m->model.head_dim)));
@@ -233,20 +233,20 @@ static int refuse_unknown_keys(struct reader *r)
 
 /* --- Shape --- */
 
-/* Channels of a head: by key_length and value_length, which may both be
- * missing, or as many as the heads' share of the embedding. */
+/* Reads the channels per head: key_length and value_length, which must agree
+ * and default to dim / n_heads. */
 static int read_head_dim(struct reader *r)
 {
 	struct model *m = &r->m->model;
 	int share = m->dim % m->n_heads ? 0 : m->dim / m->n_heads;
-	int value, turned;
+	int value, rotated;
 
 	if (get_int_or(r, "attention.key_length", 1, share, &m->head_dim) ||
 	    get_int_or(r, "attention.value_length", 1, share, &value))
 		return -1;
 	if (m->head_dim != value)
 		return wl_error_set(r->err, "%s: %s is %d, but keys have %d"
-		                    " channels a head", gguf_path(r->g),
+		                    " channels per head", gguf_path(r->g),
 		                    key(r, "attention.value_length"), value,
 		                    m->head_dim);
 	if (value == 0)
@@ -254,16 +254,16 @@ static int read_head_dim(struct reader *r)
 		                    " a multiple of attention.head_count %d",
 		                    gguf_path(r->g), r->arch->name, m->dim,
 		                    m->n_heads);
-	if (get_int_or(r, "rope.dimension_count", 0, m->head_dim, &turned))
+	if (get_int_or(r, "rope.dimension_count", 0, m->head_dim, &rotated))
 		return -1;
-	if (turned != m->head_dim)
-		return wl_error_set(r->err, "%s: %s is %d, must be all %d"
+	if (rotated != m->head_dim)
+		return wl_error_set(r->err, "%s: %s is %d, must be %d, all"
 		                    " channels of a head", gguf_path(r->g),
-		                    r->key, turned, m->head_dim);
+		                    r->key, rotated, m->head_dim);
 	return 0;
 }
 
-/* 0 says that there is none. */
+/* A sliding window of 0 means that there is none. */
 static int read_window(struct reader *r)
 {
 	int window;
@@ -311,7 +311,7 @@ static int read_shape(struct reader *r)
 
 /* --- Vocabulary --- */
 
-/* The embedding's rows decide how many ids the model has; the tokenizer may
+/* The number of ids is the number of rows of the embedding; the tokenizer may
  * have fewer. */
 static int read_vocab_size(struct reader *r)
 {
@@ -338,7 +338,7 @@ static int read_vocab_size(struct reader *r)
 	return 0;
 }
 
-/* One id, or an array of them. */
+/* Adds the stop ids of a key: one id, or an array. */
 static int read_stop(struct reader *r, const char *name)
 {
 	struct gguf_walk w;
@@ -357,9 +357,9 @@ static int read_stop(struct reader *r, const char *name)
 	return 0;
 }
 
-/* Tells of a special piece that has an id, but not from the file; whether it
- * is one. */
-static bool note_silent(struct reader *r, const char *name, int id)
+/* Notes that a special piece's id is a default because its key is missing.
+ * Returns whether that is so. */
+static bool note_default(struct reader *r, const char *name, int id)
 {
 	if (id < 0 || gguf_has(r->g, name))
 		return false;
@@ -379,8 +379,8 @@ static int read_stops(struct reader *r)
 	struct vocab *v = &r->m->vocab;
 
 	m->bos_id = v->bos_id;
-	note_silent(r, "tokenizer.ggml.bos_token_id", m->bos_id);
-	if (note_silent(r, stop[0], v->eos_id) &&
+	note_default(r, "tokenizer.ggml.bos_token_id", m->bos_id);
+	if (note_default(r, stop[0], v->eos_id) &&
 	    import_add_stop(r->m, v->eos_id, stop[0], r->err))
 		return -1;
 	for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
@@ -392,13 +392,14 @@ static int read_stops(struct reader *r)
 
 /* --- RoPE --- */
 
-/* With a factor of 1 yarn changes nothing. */
+/* Whether the scaling factor is 1, with which yarn has no effect. */
 static bool has_no_factor(struct reader *r)
 {
 	return is_value(r->g, key(r, "rope.scaling.factor"), 1);
 }
 
-/* What all angles are divided by. A factor without a type is linear. */
+/* Reads the factor that divides all frequencies. A factor without a type is
+ * linear. */
 static int read_linear(struct reader *r, double *factor)
 {
 	const char *type = "linear";
@@ -419,7 +420,7 @@ static int read_linear(struct reader *r, double *factor)
 	if (gguf_has(r->g, r->key) &&
 	    gguf_get_real(r->g, r->key, factor, r->err))
 		return -1;
-	/* llama.cpp's own way to say none. */
+	/* llama.cpp writes 0 for no scaling. */
 	if (*factor == 0)
 		*factor = 1;
 	if (!(*factor > 0) || !isfinite((float)*factor))
@@ -429,7 +430,7 @@ static int read_linear(struct reader *r, double *factor)
 	return 0;
 }
 
-/* The file's own factors, one for each pair of channels, where it has any. */
+/* Reads the file's factor for each pair of channels, if it has them. */
 static int read_factors(struct reader *r, float *factor)
 {
 	struct sources *s = &r->m->sources;
@@ -500,7 +501,7 @@ static int read_model(struct reader *r)
 	                    source_find(&m->sources, bias);
 	m->model.tied = !source_find(&m->sources, HEAD);
 	m->rotate_half = r->arch->rotate_half;
-	/* read_rope takes memory by the shape, which must be a sound one. */
+	/* read_rope allocates memory by the shape, so check that first. */
 	if (model_check(&m->model, gguf_path(r->g), r->err))
 		return -1;
 	return read_rope(r);

@@ -1,5 +1,5 @@
-/* A Hugging Face directory: which files there are, what each decides, and the
- * tensors in one file or several. */
+/* Reads a Hugging Face directory: its configuration, its tokenizer, and its
+ * tensors in one or several files. */
 #include "config.h"
 #include "import/import.h"
 
@@ -41,8 +41,8 @@ struct reader {
 	struct import_model *m;
 	const char *arch;      /* "LlamaForCausalLM" etc., static */
 	struct vocab_says says; /* tokenizer.json */
-	json_t *added;         /* ids of tokens that other files name */
-	bool mlp_bias;         /* config.json promises biases in the FFN */
+	json_t *added;         /* ids by text, of tokens in other files */
+	bool mlp_bias;         /* config.json: the feed-forward has biases */
 	struct wl_error *err;
 };
 
@@ -58,7 +58,7 @@ static char *path_of(const struct reader *r, const char *name)
 	return path;
 }
 
-/* Whether it is there at all, readable or not. */
+/* Whether a file exists, readable or not. */
 static bool exists(const struct reader *r, const char *name)
 {
 	char *path = path_of(r, name);
@@ -68,7 +68,7 @@ static bool exists(const struct reader *r, const char *name)
 	return there;
 }
 
-/* Reads a JSON file, and gives it and its path to use(). */
+/* Reads a JSON file and calls use() with it and its path. */
 static int with_json(struct reader *r, const char *name, size_t max_bytes,
                      size_t flags, int (*use)(struct reader *r, json_t *root,
                                               const char *path))
@@ -114,9 +114,9 @@ static int read_config(struct reader *r)
 
 /* --- The tokenizer --- */
 
-/* LlamaTokenizer makes its own post_processor, whatever tokenizer.json says.
- * Its directories do not always name it: then what has Llama's kind of pieces
- * and its BOS counts as such. */
+/* Whether the tokenizer is a LlamaTokenizer, which builds its own
+ * post_processor in place of tokenizer.json's. Not all directories name the
+ * class; without a name, pieces like Llama's with its BOS count as one. */
 static bool is_llama_class(const struct reader *r, const json_t *root)
 {
 	const struct vocab *v = &r->m->vocab;
@@ -132,7 +132,7 @@ static bool is_llama_class(const struct reader *r, const json_t *root)
 	       strcmp(class, "LlamaTokenizerFast") == 0;
 }
 
-/* tokenizer_config.json: BOS, where tokenizer.json has no say. */
+/* Reads BOS from tokenizer_config.json unless tokenizer.json fixes it. */
 static int use_bos(struct reader *r, json_t *root, const char *path)
 {
 	struct jsonfile_at a = { root, path, "", r->err };
@@ -158,8 +158,8 @@ static int use_bos(struct reader *r, json_t *root, const char *path)
 	text = token ? json_string_value(token) : "<s>";
 	v->bos_id = text ? vocab_find(v, text) : -1;
 	if (v->bos_id < 0)
-		return wl_error_set(r->err, "%s: \"bos_token\" \"%.100s\" is no"
-		                    " piece of tokenizer.json", path,
+		return wl_error_set(r->err, "%s: \"bos_token\" \"%.100s\" is"
+		                    " not a piece of tokenizer.json", path,
 		                    text ? text : "");
 	return 0;
 }
@@ -177,7 +177,7 @@ static int use_space(struct reader *r, json_t *root, const char *path)
 	                         &r->m->vocab);
 }
 
-/* "added_tokens_decoder": {"7": {"content": "<end>"}}. */
+/* Keeps ids of "added_tokens_decoder": {"7": {"content": "<end>"}}. */
 static void keep_decoder(struct reader *r, json_t *root)
 {
 	json_t *list = jsonfile_get(root, "added_tokens_decoder"), *token;
@@ -202,7 +202,7 @@ static int use_tokenizer_config(struct reader *r, json_t *root,
 	       use_eos(r, root, path) ? -1 : 0;
 }
 
-/* {"<end>": 7}. */
+/* Keeps ids of added_tokens.json: {"<end>": 7}. */
 static int use_added_tokens(struct reader *r, json_t *root, const char *path)
 {
 	(void)path;
@@ -227,13 +227,13 @@ static int read_special_tokens(struct reader *r)
 	return with_json(r, name, HF_MAX_CONFIG, 0, use_eos);
 }
 
-/* tokenizer_config.json, or an empty one. */
+/* Reads tokenizer_config.json; a missing file counts as an empty one. */
 static int read_tokenizer_config(struct reader *r)
 {
 	json_t *none;
 	int rc;
 
-	/* Its huge model_max_length is no 64-bit integer. */
+	/* Its model_max_length may exceed 64 bits, so read it as a real. */
 	if (exists(r, "tokenizer_config.json"))
 		return with_json(r, "tokenizer_config.json", HF_MAX_CONFIG,
 		                 JSON_DECODE_INT_AS_REAL,
@@ -261,10 +261,10 @@ static int read_tokenizer(struct reader *r)
 	if (!exists(r, "tokenizer.json"))
 		return wl_error_set(r->err, "%s: tokenizer.json is missing%s",
 		                    r->dir, exists(r, "tokenizer.model") ?
-		                    " (tokenizer.model alone is not read:"
-		                    " transformers' AutoTokenizer makes"
-		                    " tokenizer.json of it, save_pretrained"
-		                    " writes it)" : "");
+		                    " (tokenizer.model alone is not supported:"
+		                    " load it with transformers' AutoTokenizer"
+		                    " and write tokenizer.json with"
+		                    " save_pretrained)" : "");
 	if (read_pieces(r) || read_added_tokens(r) ||
 	    read_tokenizer_config(r) || read_special_tokens(r))
 		return -1;
@@ -285,7 +285,8 @@ static int read_file(struct reader *r, const char *name)
 	return rc;
 }
 
-/* Names that are not as they should be: how many, and the first. */
+/* Tensors that are not where the index says: their number, and the first one
+ * with its file. */
 struct odd_names {
 	size_t n;
 	const char *first, *at;
@@ -299,10 +300,10 @@ static void add_odd(struct odd_names *o, const char *name, const char *at)
 	}
 }
 
-/* The map decides which shards are read, and the shards what there is: where
- * they differ nothing is lost, for a tensor that is needed and in no shard is
- * refused later, as is one that is there and not known. What only a missing
- * shard could have must be a table, which tells nothing. */
+/* Compares the index with the shards. The index decides which shards are read,
+ * the shards which tensors there are. Differences are noted only: needed
+ * tensors that no shard has, and unknown tensors, are refused later. But a
+ * shard may be missing only if all its tensors are tables (import_is_table). */
 static int compare_map(struct reader *r, json_t *map, const char *index)
 {
 	struct odd_names gone = { 0 }, moved = { 0 };
@@ -337,14 +338,13 @@ static int compare_map(struct reader *r, json_t *map, const char *index)
 		            " (%.200s in %.200s)", index, gone.n,
 		            gone.n == 1 ? "" : "s", gone.first, gone.at);
 	if (moved.n)
-		import_note(r->m, "%s: %zu tensor%s in another shard than it"
-		            " says (%.200s in %.200s)", index, moved.n,
+		import_note(r->m, "%s: %zu tensor%s in another shard than"
+		            " listed (%.200s in %.200s)", index, moved.n,
 		            moved.n == 1 ? "" : "s", moved.first, moved.at);
 	return 0;
 }
 
-/* Whether name is a plain file name, so that no file outside the directory is
- * read. */
+/* Whether name is a plain file name. Others could lead out of the directory. */
 static bool is_plain(const char *name)
 {
 	return name && *name && !strchr(name, '/') && strcmp(name, ".") &&
@@ -389,18 +389,19 @@ static int use_index(struct reader *r, json_t *root, const char *path)
 	return rc;
 }
 
-/* --- Their names --- */
+/* --- Names of tensors --- */
 
-/* The names with another prefix than "model.", in one piece of memory. */
+/* Names with a prefix other than "model.", in one allocation. */
 struct prefixed {
 	struct source_names names;
 	char layers[192], embedding[192], norm[192], head[192];
 };
 
-/* Tells where the names' first parts end: a base model's start with "layers.",
- * a wrapper puts more before it. The one prefix of the tensors called ...
- * layers.0.input_layernorm.weight, its length in *len; NULL where there is
- * none, or err and -1 in *len where there are several. */
+/* Finds the prefix of the names, the part before
+ * "layers.0.input_layernorm.weight". It is empty in a base model and longer
+ * than "model." in a wrapper. Returns the prefix, not NUL-terminated, and its
+ * length in *len; NULL when there is no such tensor; NULL, err and *len = -1
+ * when there are several prefixes. */
 static const char *find_prefix(const struct reader *r, int *len)
 {
 	static const char mark[] = "layers.0.input_layernorm.weight";
@@ -427,8 +428,8 @@ static const char *find_prefix(const struct reader *r, int *len)
 	return found;
 }
 
-/* Gives m the names behind another prefix. The head's stands beside the
- * "model." that ends it, or where files of "model." have it. */
+/* Gives m the names with another prefix. The head is a sibling of a final
+ * "model." in the prefix, or has its standard name. */
 static void use_prefix(struct import_model *m, const char *prefix, int len)
 {
 	static const int standard = sizeof "model." - 1;
@@ -464,7 +465,7 @@ static int find_names(struct reader *r)
 	return 0;
 }
 
-/* A base model is saved without a head. */
+/* Refuses a base model, which is saved without a head. */
 static int check_head(struct reader *r)
 {
 	const struct import_model *m = r->m;
@@ -474,13 +475,14 @@ static int check_head(struct reader *r)
 	    !source_peek(&m->sources, m->names->name[T_EMBEDDING]))
 		return 0;
 	return wl_error_set(r->err, "%s: tensor %s is missing: a base model"
-	                    " has no head and makes no text; take the one with"
-	                    " it, or set \"tie_word_embeddings\" to true in"
-	                    " config.json if its head is the embedding",
-	                    r->dir, head);
+	                    " has no head and cannot generate text; use the"
+	                    " model with a head, or set"
+	                    " \"tie_word_embeddings\" to true in config.json"
+	                    " if its head is the embedding", r->dir, head);
 }
 
-/* Biases that config.json promises must be there, if only as zeros. */
+/* If config.json says that there are biases, they must exist. import_fit then
+ * accepts zeros only. */
 static int check_mlp_bias(struct reader *r)
 {
 	static const char *const part[] = { "gate", "up", "down" };
@@ -512,8 +514,8 @@ static int read_tensors(struct reader *r)
 		                  r->dir, one, several,
 		                  exists(r, "pytorch_model.bin") ||
 		                  exists(r, "pytorch_model.bin.index.json") ?
-		                  " (of pytorch_model.bin: only safetensors is"
-		                  " read)" : "");
+		                  " (pytorch_model.bin is not supported, only"
+		                  " safetensors)" : "");
 	if (rc && r->m->sources.n_files == 0)
 		recognize_explain(r->dir, FILE_HF_DIR, r->err);
 	if (rc || source_index(&r->m->sources, r->err) || find_names(r))
@@ -521,7 +523,7 @@ static int read_tensors(struct reader *r)
 	return check_head(r) || check_mlp_bias(r) ? -1 : 0;
 }
 
-/* --- All of it --- */
+/* --- The whole directory --- */
 
 static void describe(const struct reader *r)
 {

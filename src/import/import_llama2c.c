@@ -9,15 +9,16 @@
 #include "base/recognize.h"
 #include "vocab_read.h"
 
-/* llama2.c's files: a header of int32, then float32 tensors with all layers
- * of a kind together. A matrix lies there as [n][k], n outputs of k inputs
- * each; the embedding as [V][E]. Everything little-endian. */
+/* llama2.c's files (github.com/karpathy/llama2.c, export.py): a header of
+ * int32, then float32 tensors, kind by kind, with all layers of a kind
+ * together. Matrices are [n][k], n outputs of k inputs each; the embedding is
+ * [V][E]. All numbers are little-endian. */
 
 #define MAGIC 0x616b3432u /* "ak42", from version 1 on */
 #define V1_HEADER 256     /* bytes, padded */
 
-/* One entry of a file's layout beside the tensor kinds: the RoPE tables
- * cos and sin of legacy files, [seq][head_dim/2] each, not used here. */
+/* An entry of a layout that is not a tensor kind: the tables of RoPE's cosines
+ * and sines in legacy files, [seq][head_dim/2] each, which are skipped. */
 #define ROPE_TABLES T_NKINDS
 #define LAYOUT_END (T_NKINDS + 1)
 
@@ -31,7 +32,7 @@ static const int v1_layout[] = {
 	T_GATE, T_DOWN, T_UP, T_HEAD, LAYOUT_END,
 };
 
-/* As the layouts above name them: by what they are in a checkpoint. */
+/* The files have no names; these are the checkpoint's. */
 static const struct source_names names = {
 	.layer_prefix = "layers.",
 	.name = {
@@ -47,8 +48,8 @@ struct reader {
 	const char *path;
 	struct import_model *m;
 	const int *layout;
-	uint64_t at;               /* bytes read, or laid out, so far */
-	bool extra_head;           /* a tied model's file has one too */
+	uint64_t at;               /* offset of what comes next, bytes */
+	bool extra_head;           /* the model is tied, but has a head too */
 	struct wl_error *err;
 };
 
@@ -67,8 +68,8 @@ static int read_bytes(struct reader *r, void *to, size_t size)
 	return 0;
 }
 
-/* Seven integers, of which the first is read already; a negative vocabulary
- * size says that the classifier is a matrix of its own. */
+/* Legacy header: seven integers, the first of which is read already. A negative
+ * vocabulary size means that the head is a separate matrix. */
 static int read_legacy(struct reader *r, int32_t shape[7], bool *tied)
 {
 	r->layout = legacy_layout;
@@ -80,8 +81,8 @@ static int read_legacy(struct reader *r, int32_t shape[7], bool *tied)
 	return 0;
 }
 
-/* Behind the magic: the version, seven integers, a byte that is 1 when the
- * classifier is the embedding. */
+/* Header of version 1 after the magic number: the version, seven integers, and
+ * a byte that is 1 when the head is the embedding. */
 static int read_v1(struct reader *r, int32_t shape[7], bool *tied)
 {
 	const char *path = r->path;
@@ -149,8 +150,8 @@ static int read_model(struct reader *r)
 	return 0;
 }
 
-/* Floats of one entry of the layout, all layers. model_check has bounded
- * the factors: below 2^53. */
+/* Floats of one entry of the layout, in all layers. The bounds of model_check
+ * keep it below 2^53. */
 static uint64_t entry_floats(const struct model *m, int entry)
 {
 	struct tensor_shape t;
@@ -164,14 +165,14 @@ static uint64_t entry_floats(const struct model *m, int entry)
 	       (tensor_per_layer(entry) ? m->n_layers : 1);
 }
 
-/* Whether the file has a head's matrix, needed or not. */
+/* Whether the file has tensors of this kind, needed by the model or not. */
 static bool has_tensor(const struct reader *r, enum tensor_kind kind)
 {
 	return tensor_present(&r->m->model, kind) ||
 	       (kind == T_HEAD && r->extra_head);
 }
 
-/* Adds the tensors of one kind, which lie one behind the other. */
+/* Adds the tensors of one kind, which are contiguous. */
 static int add_tensors(struct reader *r, enum tensor_kind kind)
 {
 	const struct model *m = &r->m->model;
@@ -195,8 +196,8 @@ static int add_tensors(struct reader *r, enum tensor_kind kind)
 	return 0;
 }
 
-/* Where each tensor lies; the file must end where the last one does, or
- * behind a tied model's head. */
+/* Adds all tensors at their offsets. The file must end after the last one, or
+ * after an extra head if the model is tied. */
 static int place_tensors(struct reader *r)
 {
 	uint64_t end = r->at, bytes = r->m->sources.file[0].bytes;

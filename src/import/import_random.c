@@ -1,3 +1,4 @@
+/* Checkpoints with random weights. */
 #include "config.h"
 #include "import/import.h"
 
@@ -23,15 +24,16 @@ struct random_import {
 	struct wl_error *err;
 };
 
-/* Numbers follow from seed and name: they outlive changes of the order. */
+/* A tensor's numbers depend on the seed and its name, not on the order of
+ * tensors. */
 static uint64_t name_key(const char *name)
 {
 	return crc32_z(0, (const unsigned char *)name, strlen(name));
 }
 
-/* Norms are 1. Weights have standard deviation 1/sqrt(k) for k inputs, so
- * that activations neither grow nor vanish (a bias as if k were dim); the
- * embedding is also the tied head's matrix and has k = dim. */
+/* Norms are 1. Weights have standard deviation 1/sqrt(k) for k inputs, so that
+ * activations neither grow nor vanish. k is dim for biases, and for the
+ * embedding, which may also be the head. */
 static void fill(const struct random_import *r, enum tensor_kind kind,
                  const char *name, float *w, size_t n)
 {

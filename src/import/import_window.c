@@ -1,6 +1,6 @@
 /* Sliding windows. A query attends to itself and to the window - 1 tokens
- * before it, so that in a context no longer than the window it attends to all:
- * there a model with windows, in whichever layers, is one with full
+ * before it. Within a context no longer than the window that is every token, so
+ * a model with windows in some or all layers then equals one with full
  * attention. */
 #include "config.h"
 #include "import/import.h"
@@ -25,7 +25,7 @@ void import_window_tell(struct import_model *m)
 	snprintf(m->origin + at, sizeof m->origin - at, ", context %d of %d: "
 	         "its sliding window", m->model.max_seq_len,
 	         m->source_context);
-	import_note(m, "the context becomes %d tokens, the sliding window, of"
-	            " %d: up to there attention is full", m->model.max_seq_len,
-	            m->source_context);
+	import_note(m, "the context is reduced from %d to %d tokens, the"
+	            " sliding window, within which attention is full",
+	            m->source_context, m->model.max_seq_len);
 }

@@ -1,6 +1,6 @@
-/* What importing has in common: from tensors that lie anywhere in any order to
- * a checkpoint's. A matrix [n][k] becomes [k][n], its channels come into the
- * checkpoint's order (model.h). */
+/* Writes a source's tensors to a checkpoint, for all formats. Matrices are
+ * transposed from [n][k] to [k][n], and channels permuted to the checkpoint's
+ * order (model.h). */
 #include "config.h"
 #include "import/import.h"
 
@@ -12,7 +12,8 @@
 #include "model/checkpoint.h"
 #include "simd/convert.h"
 
-/* Rows of the source read at a time: one cache line of the transpose. */
+/* Rows of the source that are read at a time: with 4-byte elements, one cache
+ * line of the transposed matrix. */
 #define BLOCK_ROWS 16
 
 struct job {
@@ -50,9 +51,10 @@ bool source_tensor_name(const struct source_names *names,
 	return true;
 }
 
-/* --- Before anything is written --- */
+/* --- Checks before writing --- */
 
-/* The source's tensor; a tied embedding may have the head's name. */
+/* The source's tensor of a kind, marked as used. A tied embedding may have the
+ * head's name. */
 static struct source_tensor *find(struct job *j, enum tensor_kind kind,
                                   int layer)
 {
@@ -122,10 +124,11 @@ static void print_notes(const struct job *j)
 
 /* --- Tensors --- */
 
-/* Where the source's channels go: k_order[KV head, c], from halves to
- * adjacent pairs where RoPE turns halves; q_order[query head, c] to (KV head,
- * c, query head of the group); o_order the same without a change of c: W_O's
- * inputs are sums of values, which RoPE does not turn. */
+/* Makes the permutations from the source's channels to the checkpoint's:
+ * - k_order[KV head, c]: from halves to adjacent pairs if RoPE rotates halves;
+ * - q_order[query head, c]: the same, and to (KV head, c, query head of group);
+ * - o_order[query head, c]: to (KV head, c, query head of group) only, since
+ *   RoPE does not rotate values, whose sums are W_O's inputs. */
 static void make_orders(struct job *j)
 {
 	const struct model *m = &j->m->model;
@@ -147,7 +150,7 @@ static void make_orders(struct job *j)
 		}
 }
 
-/* The orders of a tensor's k and n; NULL: as they lie. */
+/* The permutations of a tensor's rows (k) and columns (n); NULL: none. */
 static const int *k_order_of(const struct job *j, enum tensor_kind kind)
 {
 	return kind == T_WO ? j->o_order : NULL;
@@ -167,7 +170,7 @@ static const int *n_order_of(const struct job *j, enum tensor_kind kind)
 	}
 }
 
-/* Largest magnitude, exclusive, that rounds to a finite number. */
+/* Magnitudes below this limit round to a finite number of the type. */
 static float type_limit(enum wl_type t)
 {
 	switch (t) {
@@ -180,11 +183,11 @@ static float type_limit(enum wl_type t)
 	}
 }
 
-/* A block of a tensor's elements on its way: as they lie in the file, as
- * floats, as they are stored. */
+/* Buffers for some rows of a tensor: as in the file (raw), as floats (value),
+ * and as stored in the checkpoint (out). */
 struct block {
 	const struct source_tensor *t;
-	enum wl_type type;   /* to store */
+	enum wl_type type;   /* of out */
 	unsigned char *raw;
 	float *value;
 	unsigned char *out;
@@ -211,8 +214,8 @@ static void block_free(struct block *b)
 	free(b->out);
 }
 
-/* Reads rows [row, row + rows) and refuses what is not finite as it will be
- * stored. */
+/* Reads and converts rows [row, row + rows). Refuses values that would not be
+ * finite when stored. */
 static int block_read(struct job *j, struct block *b, size_t row, size_t rows)
 {
 	const struct source_tensor *t = b->t;
@@ -225,8 +228,8 @@ static int block_read(struct job *j, struct block *b, size_t row, size_t rows)
 	source_to_f32(b->value, b->raw, t->type, n);
 	for (size_t i = 0; i < n; i++)
 		if (!(fabsf(b->value[i]) < limit))
-			return wl_error_set(j->err, "%s: %s holds %g, not a"
-			                    " finite number as %s",
+			return wl_error_set(j->err, "%s: %s has the value %g,"
+			                    " which is not finite as %s",
 			                    j->m->sources.file[t->file].path,
 			                    t->name, b->value[i],
 			                    wl_type_name(b->type));
@@ -234,14 +237,14 @@ static int block_read(struct job *j, struct block *b, size_t row, size_t rows)
 	return 0;
 }
 
-/* Where index i goes; no order leaves it in place. */
+/* The position of index i after the permutation; NULL is the identity. */
 static size_t place(const int *order, size_t i)
 {
 	return order ? (size_t)order[i] : i;
 }
 
-/* to[place(i)][place(j0 + j)] = block[j][i] for i < k, j < rows; size is a
- * constant in each call, so that the copies become moves. */
+/* to[place(i)][place(j0 + j)] = block[j][i] for i < k, j < rows. size, bytes of
+ * an element, is a constant in each call, so the compiler inlines memcpy. */
 static inline void scatter(unsigned char *to, size_t k, size_t n, size_t j0,
                            size_t rows, const unsigned char *block,
                            const int *k_order, const int *n_order, size_t size)
@@ -255,7 +258,7 @@ static inline void scatter(unsigned char *to, size_t k, size_t n, size_t j0,
 	}
 }
 
-/* Reads a tensor into to[k][n]; a vector is one row of the file, [n]. */
+/* Reads a tensor into to[k][n]; for a vector k is 1. */
 static int read_tensor(struct job *j, enum tensor_kind kind,
                        const struct source_tensor *t, enum wl_type type,
                        unsigned char *to)
@@ -300,7 +303,7 @@ static void report(struct job *j, enum tensor_kind kind, int layer,
 	        j->all, name, s.rows, s.cols, wl_type_name(type));
 }
 
-/* These decide angles: never rounded. */
+/* RoPE's factors are always stored as f32: rounding would change angles. */
 static int write_factors(struct job *j)
 {
 	size_t n = tensor_shape(&j->m->model, T_ROPE_FACTORS).cols;

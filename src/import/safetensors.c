@@ -8,10 +8,11 @@
 
 #include "base/recognize.h"
 
-/* Bytes of the header's length, and the format's bound on the header. */
+/* Bytes of the field that has the header's length, and the format's limit on
+ * that length. */
 #define LENGTH_BYTES 8
 #define MAX_HEADER UINT64_C(100000000)
-/* So that the bytes of a tensor are below 2^64. */
+/* Keeps the bytes of a tensor below 2^64. */
 #define MAX_EXTENT INT32_MAX
 
 static const struct {
@@ -21,7 +22,7 @@ static const struct {
 	{ "F32", SOURCE_F32 }, { "F16", SOURCE_F16 }, { "BF16", SOURCE_BF16 },
 };
 
-/* The bytes [begin, end) of the data that a tensor takes. */
+/* The bytes [begin, end) of a tensor within the data. */
 struct span {
 	uint64_t begin, end;
 	const char *name;
@@ -32,9 +33,9 @@ struct reader {
 	struct sources *to;
 	int file;
 	uint64_t data;     /* offset of the data in the file */
-	uint64_t bytes;    /* of data */
-	char odd[128];     /* why the tensor in hand cannot be read, or "" */
-	struct span *span; /* [n], those read by now */
+	uint64_t bytes;    /* size of the data */
+	char odd[128];     /* why the current tensor cannot be read, or "" */
+	struct span *span; /* [n], of the tensors so far */
 	size_t n;
 	struct wl_error *err;
 };
@@ -122,7 +123,7 @@ static int read_offsets(const struct reader *r, const json_t *o,
 		return 0;
 	row = source_row_bytes(t->type, t->cols);
 	if (s->end - s->begin != t->rows * row)
-		return wl_error_set(r->err, "%s: %.200s: \"data_offsets\" hold"
+		return wl_error_set(r->err, "%s: %.200s: \"data_offsets\" span"
 		                    " %llu bytes, its shape and dtype need"
 		                    " %llu", r->path, t->name,
 		                    (unsigned long long)(s->end - s->begin),
@@ -157,7 +158,7 @@ static int compare_span(const void *a, const void *b)
 	return (x->begin > y->begin) - (x->begin < y->begin);
 }
 
-/* The format's own rule: the tensors cover the data, each byte once. */
+/* The format requires that each byte of the data belongs to one tensor. */
 static int check_cover(const struct reader *r)
 {
 	uint64_t at = 0;
@@ -174,15 +175,15 @@ static int check_cover(const struct reader *r)
 			                    (unsigned long long)s->begin,
 			                    (unsigned long long)at);
 		if (s->begin > at)
-			return wl_error_set(r->err, "%s: %.200s: a hole of %llu"
-			                    " bytes lies before its"
+			return wl_error_set(r->err, "%s: %.200s: a gap of %llu"
+			                    " bytes before its"
 			                    " \"data_offsets\"", r->path,
 			                    s->name, (unsigned long long)
 			                    (s->begin - at));
 		at = s->end;
 	}
 	if (at < r->bytes)
-		return wl_error_set(r->err, "%s: %llu bytes behind the last"
+		return wl_error_set(r->err, "%s: %llu bytes after the last"
 		                    " tensor belong to none", r->path,
 		                    (unsigned long long)(r->bytes - at));
 	return 0;
@@ -196,7 +197,7 @@ static int read_tensors(struct reader *r, json_t *header)
 
 	r->span = wl_malloc(json_object_size(header), sizeof *r->span);
 	json_object_foreach(header, name, o) {
-		/* Free words of whoever wrote the file. */
+		/* Free-form text. */
 		if (strcmp(name, "__metadata__") == 0)
 			continue;
 		rc = read_tensor(r, name, o);
@@ -231,7 +232,7 @@ static json_t *read_header(const struct reader *r, size_t n)
 	return header;
 }
 
-/* The header's length, 0 and err when it cannot be. */
+/* The header's length; 0 and err when it is out of range. */
 static uint64_t read_length(const struct reader *r, uint64_t file_bytes)
 {
 	unsigned char raw[LENGTH_BYTES];

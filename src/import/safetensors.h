@@ -6,10 +6,10 @@
 #include "base/error.h"
 #include "import/source.h"
 
-/* Opens a file, checks its header in full (offsets that overlap, leave holes
- * or leave the file; types and shapes that do not fit them; names that stand
- * there twice) and adds its tensors to s, those of types and shapes that no
- * model has as odd. 0, or -1 and err naming file and tensor. */
+/* Opens a file, checks its header and adds its tensors to s. Refuses offsets
+ * that overlap, leave gaps, leave the file, or do not fit type and shape, and
+ * duplicate names. Tensors with types or shapes that no model here has are
+ * added as odd. 0, or -1 and err naming file and tensor. */
 int safetensors_read(const char *path, struct sources *s,
                      struct wl_error *err);
 

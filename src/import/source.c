@@ -13,7 +13,7 @@
 
 static const struct {
 	const char *name;
-	unsigned elements, bytes; /* of a block; plain types: of one */
+	unsigned elements, bytes; /* of a block; 1 element if not packed */
 	enum wl_type exact;
 	unpack_block *unpack;
 } types[SOURCE_NTYPES] = {
@@ -96,7 +96,7 @@ static uint64_t tensor_bytes(const struct source_tensor *t)
 	return t->rows * source_row_bytes(t->type, t->cols);
 }
 
-/* Whether a tensor that is not odd is sound. */
+/* Checks the extents and the position of a tensor that is not odd. */
 static int check_place(const struct sources *s, const struct source_tensor *t,
                        struct wl_error *err)
 {
@@ -112,7 +112,7 @@ static int check_place(const struct sources *s, const struct source_tensor *t,
 	row = source_row_bytes(t->type, t->cols);
 	if (row == 0)
 		return wl_error_set(err, "%s: %.200s: rows of %llu elements"
-		                    " are no whole %s blocks", f->path,
+		                    " are not whole %s blocks", f->path,
 		                    t->name, (unsigned long long)t->cols,
 		                    types[t->type].name);
 	if (t->rows > f->bytes / row || t->at > f->bytes - t->rows * row)
@@ -181,7 +181,7 @@ int source_index(struct sources *s, struct wl_error *err)
 	qsort(s->tensor, s->n, sizeof *s->tensor, compare_name);
 	for (size_t i = 1; i < s->n; i++)
 		if (strcmp(s->tensor[i].name, s->tensor[i - 1].name) == 0)
-			return wl_error_set(err, "%s: %.200s is there twice",
+			return wl_error_set(err, "%s: %.200s occurs twice",
 			                    s->file[s->tensor[i].file].path,
 			                    s->tensor[i].name);
 	return 0;

@@ -1,7 +1,7 @@
-/* A block is a few fields one after the other. In the comments, d and m are
- * binary16 scales of the block's numbers and minima, q a block's numbers, and
- * "q: 4 bits, runs of 16" says how numbers of few bits lie in bytes: see
- * fields(). After ggml's ggml-common.h. */
+/* The block layouts of ggml's ggml-common.h. The comments list the fields of a
+ * block in order, then the formula of a value. d and m are binary16 scales of
+ * the block's numbers and of its minima, q are the numbers, s their scales.
+ * "q: 4 bits, runs of 16" describes how numbers are packed, see fields(). */
 #include "config.h"
 #include "unpack.h"
 
@@ -16,9 +16,9 @@ static float half(const unsigned char *p)
 	return wl_f16_to_f32(p[0] | p[1] << 8);
 }
 
-/* ORs numbers of `bits` bits out of n bytes into q, `up` bits up: each run of
- * bytes holds 8 / bits runs of numbers, number i of every run in byte i, the
- * first run in the lowest bits. */
+/* Unpacks numbers of `bits` bits from p[n] and ORs them into q, shifted left by
+ * `up`. Each run of bytes has 8 / bits runs of numbers: number i of each of
+ * these is in byte i, and the first run is in the lowest bits. */
 static inline void fields(uint8_t *q, int up, const unsigned char *p, int n,
                           int run, int bits)
 {
@@ -86,7 +86,7 @@ void unpack_q5_1(float *to, const unsigned char *p)
 		to[i] = d * q[i] + m;
 }
 
-/* What the numbers of the IQ4 types stand for. */
+/* The values of the numbers in the IQ4 types. */
 static const int8_t levels[16] = { -127, -104, -83, -65, -49, -35, -22, -10,
 	                           1, 13, 25, 38, 53, 69, 89, 113 };
 
@@ -139,9 +139,10 @@ void unpack_q3_k(float *to, const unsigned char *p)
 	}
 }
 
-/* 8 scales and 8 minima of 6 bits in 12 bytes: in the low 6 bits of bytes
- * 0..3 and 4..7 the first 4 of each, in their high 2 bits the high bits of
- * the last 4, whose low 4 bits are in bytes 8..11, the minima's upmost. */
+/* Unpacks 8 scales and 8 minima of 6 bits from 12 bytes. The first 4 scales are
+ * the low 6 bits of bytes 0..3, the first 4 minima those of bytes 4..7. Of the
+ * last 4, the high 2 bits are in the same bytes, the low 4 bits in bytes 8..11:
+ * a scale in the low half, a minimum in the high half. */
 static void six_bit_scales(uint8_t s[8], uint8_t min[8],
                            const unsigned char p[12])
 {
@@ -153,7 +154,7 @@ static void six_bit_scales(uint8_t s[8], uint8_t min[8],
 	}
 }
 
-/* to = d s q - m min, q[256] in groups of 32; at p are d, m, scales, minima. */
+/* to = d s q - m min for q[256] in groups of 32; p: d, m, scales, minima. */
 static void scale_groups(float *to, const uint8_t *q, const unsigned char *p)
 {
 	uint8_t s[8], mins[8];

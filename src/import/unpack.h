@@ -1,15 +1,15 @@
-/* GGUF's packed element types: numbers of a few bits in blocks of 32 or 256
- * elements along a row, with scales of their own. unpack.c gives the layout of
- * each type. */
+/* GGUF's packed element types: blocks of 32 or 256 numbers of a few bits along
+ * a row, each block with its own scales. unpack.c gives the layout of each
+ * type. */
 #ifndef WL_UNPACK_H
 #define WL_UNPACK_H
 
-/* Unpacks one block into to[32] or to[256]. The floats are those that ggml's
- * own dequantization computes, bit for bit: scale, minimum and number are
- * short enough for their products to be exact in float32, so that each value
- * is rounded once at most, wherever the compiler contracts or not. (Only
- * Q6_K's last product has 25 bits: that is its one rounding.) A scale that is
- * not finite comes through as a value that is not. */
+/* Unpacks one block into to[32] or to[256]. The floats have the same bits as
+ * those of ggml's own dequantization: products of scale, minimum and number
+ * are short enough to be exact in float32, so each value is rounded at most
+ * once, whether or not the compiler contracts operations. (Q6_K's last product
+ * has 25 bits; its rounding is the only one.) A scale that is not finite gives
+ * values that are not finite. */
 typedef void unpack_block(float *to, const unsigned char *block);
 
 /* 32 elements. */

@@ -1,6 +1,6 @@
-/* The vocabulary in a GGUF file's metadata, of two families: "llama",
- * SentencePiece's pieces with scores, and "gpt2", byte-level pieces with
- * merges. */
+/* Reads the vocabulary in a GGUF file's metadata. There are two families:
+ * "llama", SentencePiece's pieces with scores, and "gpt2", byte-level pieces
+ * with merges. */
 #include "config.h"
 #include "gguf.h"
 #include "text/vocab.h"
@@ -13,14 +13,14 @@
 
 #define KEY(name) "tokenizer.ggml." name
 
-/* As many as a model may have (model_check). */
+/* The limit of model_check. */
 #define MAX_PIECES (1 << 22)
 
-/* SentencePiece's ids where nobody chose others. */
+/* SentencePiece's default ids. */
 enum { SPM_BOS = 1, SPM_EOS = 2 };
 
-/* Byte-level vocabularies by what tokenizer.ggml.pre calls them: the names of
- * splittings that are those of vocab.h to the last character. */
+/* Byte-level vocabularies by tokenizer.ggml.pre: the names whose patterns equal
+ * one of vocab.h exactly. */
 static const struct family {
 	const char *name;
 	enum word_split split;
@@ -44,9 +44,9 @@ static const struct family {
 struct reader {
 	const struct gguf *g;
 	struct vocab *v;
-	bool bytes;      /* the "gpt2" family: pieces in its alphabet */
-	bool add_bos;    /* where the file does not say */
-	char *scratch;   /* room for any one string of the file's arrays */
+	bool bytes;      /* the "gpt2" family: byte-level pieces */
+	bool add_bos;    /* default of add_bos_token */
+	char *scratch;   /* room for the longest string of an array */
 	struct wl_error *err;
 };
 
@@ -59,7 +59,7 @@ static int get_bool(const struct reader *r, const char *key, bool otherwise,
 	return gguf_has(r->g, key) ? gguf_get_bool(r->g, key, v, r->err) : 0;
 }
 
-/* What would change ids and is not done here. */
+/* Refuses unsupported settings that would change ids. */
 static int refuse_settings(const struct reader *r)
 {
 	static const char *const flag[] = {
@@ -139,18 +139,18 @@ static int read_add_space(struct reader *r)
 	return 0;
 }
 
-/* What id a special piece has where the file is silent: SentencePiece's own,
- * as in llama.cpp. -1: none. */
-static int silent_id(const struct reader *r, int id)
+/* The default id of a special piece: as in llama.cpp, SentencePiece's. -1:
+ * none. */
+static int default_id(const struct reader *r, int id)
 {
 	return !r->bytes && id < r->v->n ? id : -1;
 }
 
-/* The id of a special piece. */
-static int read_id(const struct reader *r, const char *key, int silent,
+/* Reads the id of a special piece, which defaults to `otherwise`. */
+static int read_id(const struct reader *r, const char *key, int otherwise,
                    int *id)
 {
-	int64_t value = silent_id(r, silent);
+	int64_t value = default_id(r, otherwise);
 
 	if (gguf_has(r->g, key) &&
 	    gguf_get_int(r->g, key, 0, r->v->n - 1, &value, r->err))
@@ -159,14 +159,14 @@ static int read_id(const struct reader *r, const char *key, int silent,
 	return 0;
 }
 
-/* Only where it is one id that has a piece: the importer reads all of them. */
+/* EOS if the file has one valid id; import_gguf.c reads lists of stop ids. */
 static int eos_id(const struct reader *r)
 {
 	struct wl_error none;
 	int64_t id;
 
 	if (!gguf_has(r->g, KEY("eos_token_id")))
-		return silent_id(r, SPM_EOS);
+		return default_id(r, SPM_EOS);
 	return gguf_get_int(r->g, KEY("eos_token_id"), 0, r->v->n - 1, &id,
 	                    &none) ? -1 : (int)id;
 }
@@ -181,8 +181,8 @@ static int read_special(struct reader *r)
 	    get_bool(r, KEY("add_bos_token"), r->add_bos, &add_bos))
 		return -1;
 	if (add_bos && bos < 0)
-		return wl_error_set(r->err, "%s: %s is missing, yet a BOS is to"
-		                    " be put in front of every text",
+		return wl_error_set(r->err, "%s: %s is missing, but BOS is to"
+		                    " be prepended to every text",
 		                    gguf_path(r->g), KEY("bos_token_id"));
 	v->bos_id = add_bos ? bos : -1;
 	v->eos_id = eos_id(r);
@@ -204,7 +204,7 @@ static void make_scratch(struct reader *r, struct gguf_walk w)
 	r->scratch = wl_realloc(r->scratch, longest, 1);
 }
 
-/* A byte piece's text is "<0x0A>" in both families. */
+/* Adds a byte piece, which is spelled like "<0x0A>" in both families. */
 static int add_byte(struct reader *r, float score, const char *text, size_t len)
 {
 	int byte = vocab_byte(text, len);
@@ -216,9 +216,9 @@ static int add_byte(struct reader *r, float score, const char *text, size_t len)
 	return vocab_add(r->v, PIECE_BYTE, score, &(unsigned char){ byte }, 1);
 }
 
-/* Adds the next piece, as the file spells it. Special pieces of byte-level
- * vocabularies are spelt plainly; a normal one that is no text of their
- * alphabet can come of no text. */
+/* Adds the next piece; text is in the file's spelling. Special pieces of
+ * byte-level vocabularies are spelled in plain text. A normal piece with
+ * characters outside the byte-level alphabet can never be encoded. */
 static int add_piece(struct reader *r, int type, float score, const char *text,
                      size_t len)
 {
@@ -291,7 +291,7 @@ static int bad_merge(const struct reader *r, uint32_t i, const char *what)
 	                    KEY("merges"), i, what);
 }
 
-/* Takes the i-th merge, "left right" in the file's spelling, to ids. */
+/* Reads merge i, "left right" in the file's spelling. */
 static int read_merge(struct reader *r, const struct vocab_index *index,
                       uint32_t i, const char *s, size_t len)
 {
@@ -301,30 +301,33 @@ static int read_merge(struct reader *r, const struct vocab_index *index,
 	int l, m;
 
 	if (!blank || blank + 1 == s + len)
-		return bad_merge(r, i, "not two pieces with a blank between");
+		return bad_merge(r, i, "must be two pieces separated by a"
+		                 " blank");
 	left_len = blank - s;
 	right_len = len - left_len - 1;
 	memcpy(left, s, left_len);
 	if (vocab_undo_bytes(left, left_len, &left_len))
-		return bad_merge(r, i, "its left part is no byte-level text");
+		return bad_merge(r, i, "its left part is not byte-level text");
 	right = left + left_len;
 	memcpy(right, blank + 1, right_len);
 	if (vocab_undo_bytes(right, right_len, &right_len))
-		return bad_merge(r, i, "its right part is no byte-level text");
+		return bad_merge(r, i, "its right part is not byte-level"
+		                 " text");
 	l = vocab_index_find(index, left, left_len);
 	m = vocab_index_find(index, right, right_len);
 	if (l < 0)
-		return bad_merge(r, i, "its left part is no piece");
+		return bad_merge(r, i, "its left part is not a piece");
 	if (m < 0)
-		return bad_merge(r, i, "its right part is no piece");
+		return bad_merge(r, i, "its right part is not a piece");
 	if (vocab_index_find(index, left, left_len + right_len) < 0)
-		return bad_merge(r, i, "what it makes is no piece");
+		return bad_merge(r, i, "its result is not a piece");
 	r->v->merge[2 * i] = l;
 	r->v->merge[2 * i + 1] = m;
 	return 0;
 }
 
-/* SentencePiece's files may hold merges too: their scores say the same. */
+/* Reads the merges of a byte-level vocabulary. SentencePiece's files may have
+ * merges too, but their scores carry the same information. */
 static int read_merges(struct reader *r)
 {
 	struct vocab *v = r->v;
@@ -354,7 +357,7 @@ static int read_merges(struct reader *r)
 	if (rc)
 		return rc;
 	twice = vocab_merge_twice(v);
-	return twice < v->n_merges ? bad_merge(r, twice, "is there twice") : 0;
+	return twice < v->n_merges ? bad_merge(r, twice, "occurs twice") : 0;
 }
 
 int vocab_read_gguf(const struct gguf *g, struct vocab *v,

@@ -1,4 +1,4 @@
-/* A Hugging Face tokenizer.json: pieces, added tokens and merges. */
+/* Reads a Hugging Face tokenizer.json: pieces, added tokens and merges. */
 #include "config.h"
 #include "text/vocab.h"
 
@@ -10,11 +10,11 @@
 #include "hf.h"
 #include "vocab_read.h"
 
-/* A piece in the file's spelling, as entered under its id. */
+/* The piece of an id. */
 struct slot {
-	const char *text; /* NULL: none by now */
+	const char *text; /* in the file's spelling; NULL: none so far */
 	enum piece_type type;
-	bool added;       /* by added_tokens: its text is literal */
+	bool added;       /* from added_tokens: its text is literal */
 	unsigned match;   /* set of enum piece_match */
 };
 
@@ -47,7 +47,7 @@ static int check_model(const struct reader *r, json_t *model)
 	json_t *type = json_object_get(model, "type");
 	const char *name = json_string_value(type);
 
-	/* Old files have no type. */
+	/* Old files lack the type. */
 	if (type && (!name || strcmp(name, "BPE")))
 		return wl_error_set(r->err, "%s: model.type \"%.100s\" is not"
 		                    " supported, only BPE", r->path,
@@ -69,7 +69,7 @@ static int check_model(const struct reader *r, json_t *model)
 	return 0;
 }
 
-/* The parts of the file that the rest works on. */
+/* Finds and checks the parts of the file that the other functions use. */
 static int read_model(struct reader *r, json_t *root)
 {
 	json_t *model = jsonfile_get(root, "model");
@@ -89,7 +89,8 @@ static int read_model(struct reader *r, json_t *root)
 	if (unk && !json_is_string(unk))
 		return wl_error_set(r->err, "%s: model.unk_token must be a"
 		                    " string", r->path);
-	/* Bytes cover every text: a byte-level one is never unknown. */
+	/* Byte-level vocabularies cover every text and need no unknown
+	 * piece. */
 	if (r->byte_fallback && !is_empty(unk))
 		r->unk = json_string_value(unk);
 	return 0;
@@ -100,7 +101,7 @@ static int read_model(struct reader *r, json_t *root)
 static int bad_id(const struct reader *r, const char *text)
 {
 	return wl_error_set(r->err, "%s: the id of \"%.100s\" must be an"
-	                    " integer in 0..%d, for the file has %d pieces",
+	                    " integer in 0..%d, since the file has %d pieces",
 	                    r->path, text, r->n - 1, r->n);
 }
 
@@ -112,7 +113,7 @@ static int enter(struct reader *r, const char *text, const json_t *id,
 	if (!json_is_integer(id) || i < 0 || i >= r->n)
 		return bad_id(r, text);
 	if (r->slot[i].text)
-		return wl_error_set(r->err, "%s: id %d stands for both"
+		return wl_error_set(r->err, "%s: id %d belongs to both"
 		                    " \"%.100s\" and \"%.100s\"", r->path,
 		                    (int)i, r->slot[i].text, text);
 	r->slot[i] = s;
@@ -131,16 +132,16 @@ static int enter_vocab(struct reader *r)
 	return 0;
 }
 
-/* What an added token is. Special ones are for those who ask for them; the
- * others are looked for in every text. ("normalized" is not heeded: tokens are
- * looked for as they are spelled.) */
+/* Reads the type and flags of an added token. Special tokens are found in a
+ * text on request only, the others in every text. ("normalized" is ignored:
+ * tokens are searched for as spelled.) */
 static int read_kind(const struct reader *r, size_t i, json_t *token,
                      struct slot *s)
 {
 	static const struct {
 		const char *key;
 		enum piece_match match;
-	} way[] = {
+	} flags[] = {
 		{ "lstrip", MATCH_LSTRIP }, { "rstrip", MATCH_RSTRIP },
 		{ "single_word", MATCH_WORD },
 	};
@@ -153,13 +154,13 @@ static int read_kind(const struct reader *r, size_t i, json_t *token,
 	for (int k = 0; k < 3; k++) {
 		bool on = false;
 
-		if (jsonfile_bool(&a, way[k].key, &on))
+		if (jsonfile_bool(&a, flags[k].key, &on))
 			return -1;
 		if (on && !special)
 			return wl_error_set(r->err, "%s: added_tokens[%zu]: %s"
 			                    " is not supported", r->path, i,
-			                    way[k].key);
-		s->match |= on ? way[k].match : 0;
+			                    flags[k].key);
+		s->match |= on ? flags[k].match : 0;
 	}
 	return 0;
 }
@@ -189,8 +190,8 @@ static int enter_added(struct reader *r, size_t i)
 	return 0;
 }
 
-/* Counts the pieces of the whole file: model.vocab's and the added tokens
- * that are not there. */
+/* Sets r->n to the number of pieces: those of model.vocab, and the added tokens
+ * that are not among them. */
 static int count_pieces(struct reader *r)
 {
 	size_t n = json_object_size(r->vocab), i;
@@ -203,7 +204,7 @@ static int count_pieces(struct reader *r)
 
 		bad = !text ? "has no \"content\"" :
 		      !*text ? "has an empty \"content\"" :
-		      json_object_get(seen, text) ? "is there twice" : NULL;
+		      json_object_get(seen, text) ? "occurs twice" : NULL;
 		if (bad) {
 			wl_error_set(r->err, "%s: added_tokens[%zu] %s",
 			             r->path, i, bad);
@@ -223,7 +224,8 @@ static int count_pieces(struct reader *r)
 	return 0;
 }
 
-/* As many distinct ids below n as there are pieces: none is missing. */
+/* Fills r->slot. There are n pieces with distinct ids below n, so no id is left
+ * without a piece. */
 static int enter_pieces(struct reader *r)
 {
 	struct slot *s;
@@ -245,15 +247,15 @@ static int enter_pieces(struct reader *r)
 		                    " no piece of model.vocab", r->path,
 		                    r->unk);
 	s = &r->slot[json_integer_value(unk)];
-	/* One that is no added token is never looked for in a text. */
+	/* Unless it is an added token, it is never found in a text. */
 	s->type = s->added ? PIECE_UNKNOWN : PIECE_UNUSED;
 	s->added = true;
 	return 0;
 }
 
-/* --- Their texts --- */
+/* --- Texts of pieces --- */
 
-/* Appends a piece of model.vocab, whose spelling is undone in text[len]. */
+/* Adds a piece of model.vocab; decodes its spelling text[len] in place. */
 static int add_spelled(struct reader *r, char *text, size_t len)
 {
 	int byte = vocab_byte(text, len);
@@ -261,8 +263,8 @@ static int add_spelled(struct reader *r, char *text, size_t len)
 	if (r->byte_fallback && byte >= 0)
 		return vocab_add(r->v, PIECE_BYTE, 0,
 		                 &(unsigned char){ byte }, 1);
-	/* What is spelled with a plain space or outside the alphabet cannot
-	 * be made from a text. */
+	/* A piece spelled with a plain space, or with characters outside the
+	 * byte-level alphabet, can never be encoded. */
 	if (r->byte_fallback ? strchr(text, ' ') != NULL :
 	                       vocab_undo_bytes(text, len, &len) != 0)
 		return vocab_add(r->v, PIECE_UNUSED, 0, text, len);
@@ -297,8 +299,8 @@ static int bad_merge(const struct reader *r, size_t at, const char *why)
 	                    why);
 }
 
-/* The two spellings of a merge, "a b" or ["a", "b"], behind one another in a
- * string that the caller frees; NULL when it is neither. */
+/* Splits a merge, "a b" or ["a", "b"]. Returns "a\0b", which the caller frees,
+ * and *right at the b; NULL when merge is neither. */
 static char *split_merge(const json_t *merge, const char **right)
 {
 	const char *a = json_string_value(json_array_get(merge, 0));
@@ -324,8 +326,8 @@ static char *split_merge(const json_t *merge, const char **right)
 	return both;
 }
 
-/* The id of a piece by its spelling, if its text makes it too; -1 otherwise:
- * no piece, or one that is special, a byte or a copy. */
+/* The id of a piece by its spelling; -1 when there is none or no text is
+ * encoded to it, because it is special, a byte piece or a duplicate. */
 static int find_piece(const struct reader *r, const struct vocab_index *index,
                       const char *spelling)
 {
@@ -339,7 +341,7 @@ static int find_piece(const struct reader *r, const struct vocab_index *index,
 	return i;
 }
 
-/* Whether the texts of left and right together are that of result. */
+/* Whether the texts of left and right joined are that of result. */
 static bool makes(const struct vocab *v, int left, int right, int result)
 {
 	size_t a = vocab_length(v, left), b = vocab_length(v, right);
@@ -366,12 +368,11 @@ static int read_merge(const struct reader *r, const struct vocab_index *index,
 	result = find_piece(r, index, both);
 	free(both);
 	if (a < 0 || b < 0)
-		return bad_merge(r, at, a < 0 ? "its left part is no piece that"
-		                                " a text makes" :
-		                                "its right part is no piece"
-		                                " that a text makes");
+		return bad_merge(r, at, a < 0 ?
+		                 "its left part is not a piece of any text" :
+		                 "its right part is not a piece of any text");
 	if (result < 0 || !makes(r->v, a, b, result))
-		return bad_merge(r, at, "what it makes is no piece");
+		return bad_merge(r, at, "its result is not a piece");
 	merge[0] = a;
 	merge[1] = b;
 	return 0;
@@ -392,10 +393,10 @@ static int add_merges(struct reader *r)
 	if (rc)
 		return rc;
 	twice = vocab_merge_twice(v);
-	return twice < n ? bad_merge(r, twice, "is there twice") : 0;
+	return twice < n ? bad_merge(r, twice, "occurs twice") : 0;
 }
 
-/* --- All of it --- */
+/* --- The whole file --- */
 
 static int read_tokenizer(json_t *tokenizer, const char *path,
                           struct vocab *v, struct wl_error *err)

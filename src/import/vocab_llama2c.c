@@ -1,5 +1,4 @@
-/* Vocabularies as llama2.c writes them, and made-up ones of that shape for
- * random models. */
+/* Reads llama2.c's vocabularies; makes up similar ones for random models. */
 #include "config.h"
 #include "text/vocab.h"
 
@@ -13,11 +12,11 @@
 /* Ids that SentencePiece gives to Llama vocabularies. */
 enum { UNK_ID, BOS_ID, EOS_ID, FIRST_BYTE_ID, FIRST_NORMAL_ID = 259 };
 
-/* A tokenizer.bin: int32 max_token_length, then per entry float32 score,
- * int32 length and length bytes; all little-endian. */
+/* A tokenizer.bin has an int32 max_token_length, then for each entry a float32
+ * score, an int32 length and that many bytes; all little-endian. */
 #define HEADER_BYTES 4
 #define ENTRY_BYTES 8
-/* As many as a model may have (model_check). */
+/* The limit of model_check. */
 #define MAX_ENTRIES (1 << 22)
 
 static uint32_t get_u32(const unsigned char *p)
@@ -44,8 +43,8 @@ static void add_entry(struct vocab *v, float score, const unsigned char *text,
 		vocab_add(v, PIECE_NORMAL, score, text, len);
 }
 
-/* How many entries data[size] holds to its end, size >= HEADER_BYTES; -1 and
- * err where one does not fit. */
+/* The number of entries in data[size], size >= HEADER_BYTES; -1 and err when an
+ * entry does not fit. */
 static int count_entries(const unsigned char *data, size_t size,
                          const char *path, struct wl_error *err)
 {
@@ -77,7 +76,7 @@ static int count_entries(const unsigned char *data, size_t size,
 	return n;
 }
 
-/* Fills v with the n entries of data. */
+/* Adds the n entries of data to v. */
 static void add_entries(struct vocab *v, const unsigned char *data, int n)
 {
 	size_t at = HEADER_BYTES;
@@ -93,8 +92,9 @@ static void add_entries(struct vocab *v, const unsigned char *data, int n)
 	}
 }
 
-/* A model may have more ids than its tokenizer, rounded up; where it has more
- * than twice as many, or fewer, the tokenizer is another model's. */
+/* A model may have more ids than its tokenizer, because of rounding up. If it
+ * has fewer, or more than twice as many, the tokenizer belongs to another
+ * model. */
 static int parse(const unsigned char *data, size_t size, int n_vocab,
                  const char *path, struct vocab *v, struct wl_error *err)
 {
@@ -148,9 +148,9 @@ int vocab_read_llama2c(const char *path, int n_vocab, struct vocab *v,
 #define N_LETTERS (sizeof LETTERS - 1)
 #define MAX_WORD 8 /* 27^8 is more than any int */
 
-/* The k-th word over LETTERS, shorter words first, then by alphabet; its
- * first and last letters cut off are earlier words, so that merging reaches
- * all of them. Returns the length. */
+/* Word number k over LETTERS, shorter words first, then in alphabetical order.
+ * Without its first or its last letter it is an earlier word, so joining
+ * symbols reaches every word. Returns the length. */
 static size_t make_word(int k, char word[MAX_WORD])
 {
 	size_t len = 0, rest = (size_t)k + 1;
