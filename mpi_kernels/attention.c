@@ -6,8 +6,8 @@
  *            \-> [S(y,b)] <-/          reduced to column b mod 3 of the head;
  *            <-  [S(y,b)] ->           later multicast from there for S V
  *
- * Every row has another block in hand, so each row's reduction has another
- * root. K and V make a full turn and are home again.
+ * Each row holds a different block, so each row's reduction has a different
+ * root. K and V make a full turn of the ring and end at home.
  *
  * Source: WaferLLM (OSDI'25), section 5.4 (dist-GEMM-T). */
 #include "config.h"
@@ -38,8 +38,8 @@ static int head_columns(const struct heads *h, int g)
 	return heads_last(h, g) - heads_first(h, g) + 1;
 }
 
-/* Where block b begins in a row of its keeper's tile; for b beyond the last
- * block of the column, the length of such a row. */
+/* Offset of block b in a row of the tile that stores it, tokens; for b beyond
+ * the column's last block, the length of the row. */
 static int block_offset(const struct scores *s, int g, int b)
 {
 	int columns = head_columns(&s->heads, g), at = 0;
@@ -49,7 +49,7 @@ static int block_offset(const struct scores *s, int g, int b)
 	return at;
 }
 
-/* Length of a row of column x's tile of head g, tokens. */
+/* Length of a row of head g's tile on column x, tokens. */
 static int row_length(const struct scores *s, int g, int x)
 {
 	int columns = head_columns(&s->heads, g), at = 0;
@@ -60,12 +60,16 @@ static int row_length(const struct scores *s, int g, int x)
 	return at;
 }
 
-static bool on_column(const struct heads *h, int g, int x)
+/* The columns of head g that are this rank's. */
+static struct range local_columns(const struct scores *s, int g)
 {
-	return x >= heads_first(h, g) && x <= heads_last(h, g);
+	struct range columns = { heads_first(&s->heads, g),
+	                         heads_last(&s->heads, g) + 1 };
+
+	return range_intersect(columns, s->grid->x.local);
 }
 
-/* The longest row of any column's tile of any head, tokens. */
+/* Longest row of any tile, tokens. */
 static int longest_row(const struct scores *s)
 {
 	int longest = 0;
@@ -78,14 +82,14 @@ static int longest_row(const struct scores *s)
 	return longest;
 }
 
-/* Rows of the fullest core's tiles, of all its heads. */
+/* Rows on the busiest core, over all its heads. */
 static uint64_t core_rows(const struct scores *s)
 {
 	return (uint64_t)s->heads_max * s->heads.group *
 	       partition_max(&s->tokens);
 }
 
-/* Bytes that the fullest core holds of S, and of one step's blocks of S. */
+/* Bytes on the busiest core: all its tiles of S, and one step's blocks of S. */
 static uint64_t score_bytes(const struct scores *s)
 {
 	return cost_bytes(s->grid->ledger, core_rows(s) * longest_row(s));
@@ -108,14 +112,16 @@ void scores_init(struct scores *s, struct grid *g, const struct heads *h,
 		return;
 	s->tile = wl_calloc((size_t)h->n_kv * grid_height(g) * grid_width(g),
 	                    sizeof *s->tile);
-	for (int i = 0; i < h->n_kv; i++)
-		for (int x = g->x.local.lo; x < g->x.local.hi; x++)
-			for (int y = g->y.local.lo; y < g->y.local.hi &&
-			     on_column(h, i, x); y++)
+	for (int i = 0; i < h->n_kv; i++) {
+		struct range columns = local_columns(s, i);
+
+		for (int x = columns.lo; x < columns.hi; x++)
+			for (int y = g->y.local.lo; y < g->y.local.hi; y++)
 				*score_slot(s, i, y, x) = wl_malloc(
 					(size_t)h->group *
 					partition_size(&tokens, y) *
 					row_length(s, i, x), sizeof(float));
+	}
 }
 
 void scores_fini(struct scores *s)
@@ -130,19 +136,18 @@ void scores_fini(struct scores *s)
 	s->tile = NULL;
 }
 
-/* One step of K or V around its ring: the block that each row has in hand, and
- * the words of the row's block of S (of one head), [group][own tokens][block's
- * tokens]. [rows] both. */
+/* One step of K or V around its ring. */
 struct step {
-	int *block;
-	size_t *words;
+	int *block;    /* [rows] that each row holds */
+	size_t *words; /* [rows] of the row's block of one head's S:
+	                  [group][row's tokens][block's tokens] */
 };
 
 static void find_blocks(const struct scores *s, const struct tiles *moving,
                         struct step *step)
 {
 	for (int y = 0; y < s->grid->rows; y++) {
-		/* Every column's block is the same: K and V are not skewed. */
+		/* K and V are not skewed: all columns hold the same block. */
 		step->block[y] = tiles_block(moving, 0, y);
 		step->words[y] = (size_t)s->heads.group *
 		                 partition_size(&s->tokens, y) *
@@ -150,8 +155,9 @@ static void find_blocks(const struct scores *s, const struct tiles *moving,
 	}
 }
 
-/* The parts of one step and head: row y's block b of S, kept by (or coming
- * from) the head's column number b mod its columns. root: [rows]. */
+/* The parts of one step for one head, one per row: block b of S, whose root is
+ * column b mod (number of columns) of the head. Fills root [rows], which the
+ * result refers to. */
 static struct line_parts step_parts(const struct scores *s, int g,
                                     const struct step *step, int *root)
 {
@@ -165,16 +171,16 @@ static struct line_parts step_parts(const struct scores *s, int g,
 	                            root };
 }
 
-/* Whether every token of block b comes after those of row y: a wafer's core
- * computes what is then masked, a host need not. */
+/* Whether every token of block b comes after those of row y. The emulated core
+ * computes such a block and masks it; the host skips it. */
 static bool is_masked(const struct scores *s, int y, int b)
 {
 	return partition_start(&s->tokens, b) >=
 	       partition_start(&s->tokens, y + 1);
 }
 
-/* One core's share of Q K^T over its own channels c of head g, for the block b
- * of K that it holds: part [group][m][n]. */
+/* Core (y, x)'s partial sums of Q K^T over its channels c of one head, for the
+ * block b of K that it holds: part [group][row's tokens][block's tokens]. */
 static void partial_scores(const struct scores *s, struct range c,
                            const struct tiles *q, const struct tiles *k, int y,
                            int x, int b, float *part)
@@ -192,10 +198,11 @@ static void partial_scores(const struct scores *s, struct range c,
 		         n, part + (size_t)r * m * n, n);
 }
 
-/* Scales and masks a finished block and puts it into its keeper's tile: row i
- * is token lo(y) + i, column j token lo(b) + j, which it must not precede. */
-static void keep_block(struct scores *s, int g, int y, int x, int b,
-                       const float *part)
+/* Scales, masks and stores block b of row y in its tile on core (y, x). Query
+ * token start(y) + i does not see key token start(b) + j when that is later.
+ */
+static void store_block(struct scores *s, int g, int y, int x, int b,
+                        const float *part)
 {
 	int m = partition_size(&s->tokens, y),
 	    n = partition_size(&s->tokens, b);
@@ -214,25 +221,23 @@ static void keep_block(struct scores *s, int g, int y, int x, int b,
 	}
 }
 
-/* One head's part of one step: partial products on each core, reduced along
- * the head's columns to the block's keeper. */
+/* One step for one head: partial products on each core, summed along the head's
+ * columns into the core that stores the block. */
 static void reduce_head(struct scores *s, int g, const struct tiles *q,
                         const struct tiles *k, const struct step *step)
 {
 	struct grid *grid = s->grid;
-	size_t stride;
-	int root[grid->rows], first = heads_first(&s->heads, g);
-	int last = heads_last(&s->heads, g), base = line_base(&grid->x, first);
-	int end = last + 1 < grid->x.local.hi ? last + 1 : grid->x.local.hi;
+	int root[grid->rows];
+	struct range columns = local_columns(s, g);
 	struct line_parts parts = step_parts(s, g, step, root);
+	size_t stride = line_parts_words(&parts), at = 0;
 	float *value = NULL;
 
-	stride = line_parts_words(&parts);
-	if (!grid->dry && base < end)
+	if (!grid->dry && range_size(columns))
 		value = line_buffer(&grid->x, LINE_PARTIAL,
-		                    stride * (end - base));
-	for (int x = base; x < end && value; x++) {
-		float *part = value + (x - base) * stride;
+		                    stride * range_size(columns));
+	for (int x = columns.lo; x < columns.hi && value; x++) {
+		float *part = value + (x - columns.lo) * stride;
 		struct range c = heads_channels(&s->heads, g, x);
 
 		for (int y = grid->y.local.lo; y < grid->y.local.hi; y++) {
@@ -240,27 +245,26 @@ static void reduce_head(struct scores *s, int g, const struct tiles *q,
 			part += step->words[y];
 		}
 	}
-	line_reduce(&grid->x, first, last, &parts, LINE_ADD, value, stride);
-	size_t at = 0;
-
+	line_reduce(&grid->x, heads_first(&s->heads, g),
+	            heads_last(&s->heads, g), &parts, LINE_ADD, value, stride);
 	for (int y = grid->y.local.lo; value && y < grid->y.local.hi; y++) {
 		int x = root[y];
 
 		if (line_has(&grid->x, x))
-			keep_block(s, g, y, x, step->block[y],
-			           value + (x - base) * stride + at);
+			store_block(s, g, y, x, step->block[y],
+			            value + (x - columns.lo) * stride + at);
 		at += step->words[y];
 	}
 }
 
-/* The cycles of a step's product: one block of Q K^T, or of S V. heads: of the
- * fullest column. */
+/* Cycles of one step's product on the busiest core: a block of Q K^T. */
 static uint64_t scores_cycles(const struct ledger *l, const struct heads *h,
                               int block)
 {
 	return h->group * cost_gemm(l, block, block, partition_max(&h->kv));
 }
 
+/* The same for a block of S V. */
 static uint64_t values_cycles(const struct ledger *l, const struct heads *h,
                               int block)
 {
@@ -272,7 +276,7 @@ static uint64_t values_cycles(const struct ledger *l, const struct heads *h,
 }
 
 uint64_t attention_min_cycles(const struct ledger *l, const struct heads *h,
-                         const struct partition *tokens)
+                              const struct partition *tokens)
 {
 	int block = partition_max(tokens), rows = tokens->parts;
 	uint64_t exchange = rows > 1 ? cost_exchange(l) : 0;
@@ -281,7 +285,7 @@ uint64_t attention_min_cycles(const struct ledger *l, const struct heads *h,
 	               values_cycles(l, h, block) + 2 * exchange);
 }
 
-/* The multiply-adds of Q K^T, or of S V; their cycles are charged by steps. */
+/* Multiply-adds of Q K^T, or of S V; each step charges its own cycles. */
 static struct charge unmasked_product(const struct scores *s)
 {
 	uint64_t tokens = s->tokens.n;
@@ -313,8 +317,8 @@ void attention_scores(struct scores *s, const struct tiles *q, struct tiles *k)
 		ledger_charge(l, &step_product);
 		tiles_shift_start(&shift, k, NULL);
 		ledger_overlap_end(l);
-		/* The heads, side by side: a core that adds to what passes
-		 * does nothing else. */
+		/* The heads' reductions overlap each other, but not the
+		 * product: a core that adds to a stream does nothing else. */
 		ledger_overlap_begin(l);
 		for (int i = 0; i < s->heads.n_kv; i++)
 			reduce_head(s, i, q, k, &now);
@@ -324,9 +328,9 @@ void attention_scores(struct scores *s, const struct tiles *q, struct tiles *k)
 	ledger_free(l, SRAM_BUFFERS, block_bytes(s));
 }
 
-/* All-reduces one word per (query head, token) along every head: value
- * [n_kv][width, from the head's first own column][rows], result [n_kv][rows],
- * rows = query heads of a group x own tokens. */
+/* All-reduces one word per (query head, token) along the columns of each head.
+ * value: [n_kv][width][rows], by the head's local columns; result:
+ * [n_kv][rows]. rows: query heads of a group x this rank's tokens. */
 static void reduce_rows(struct scores *s, enum line_op op, float *value,
                         float *result, size_t rows)
 {
@@ -343,38 +347,40 @@ static void reduce_rows(struct scores *s, enum line_op op, float *value,
 	line_allreduce(&s->grid->x, h->n_kv, segment, op);
 }
 
-/* A step of softmax on a row of n scores: `partial` is what this column adds to
- * the next all-reduce, `result` what the last one gave. */
-typedef void row_step(enum wl_type type, int n, float *row, float result,
-                      float *partial);
+/* One step of the softmax on a core's part of a row of S: row [n]. own: the
+ * core's contribution to the next all-reduce. all: the result of the previous
+ * all-reduce along the head. */
+typedef void row_step(float *row, int n, enum wl_type type, float *own,
+                      float all);
 
-static void find_maximum(enum wl_type type, int n, float *row, float result,
-                         float *partial)
+static void row_maximum(float *row, int n, enum wl_type type, float *own,
+                        float all)
 {
-	(void)result;
-	wl_round(row, type, n); /* as the cores stored the scores */
-	*partial = vec_max(n, row);
+	(void)all;
+	/* The core stored the scores in this type. */
+	wl_round(row, type, n);
+	*own = vec_max(n, row);
 }
 
-static void exponentiate(enum wl_type type, int n, float *row, float maximum,
-                         float *partial)
+static void row_exp_sum(float *row, int n, enum wl_type type, float *own,
+                        float all)
 {
 	(void)type;
-	vec_exp(n, maximum, row);
-	*partial = vec_sum(n, row);
+	vec_exp(n, all, row);
+	*own = vec_sum(n, row);
 }
 
-static void divide(enum wl_type type, int n, float *row, float sum,
-                   float *partial)
+static void row_divide(float *row, int n, enum wl_type type, float *own,
+                       float all)
 {
-	(void)partial;
-	vec_scale(n, 1.0f / sum, row);
+	(void)own;
+	vec_scale(n, 1.0f / all, row);
 	wl_round(row, type, n);
 }
 
-/* The rows of one head on one column: partial and result [own rows]. */
-static void column_rows(struct scores *s, row_step *step, int g, int x,
-                        float *partial, const float *result)
+/* Applies a step to all rows of head g on column x. own, all: [rows]. */
+static void column_rows(struct scores *s, int g, int x, row_step *step,
+                        float *own, const float *all)
 {
 	const struct grid *grid = s->grid;
 	int n = row_length(s, g, x);
@@ -384,27 +390,24 @@ static void column_rows(struct scores *s, row_step *step, int g, int x,
 		int m = s->heads.group * partition_size(&s->tokens, y);
 
 		for (int i = 0; i < m; i++, row += n)
-			step(s->type, n, row, *result++, partial++);
+			step(row, n, s->type, own++, *all++);
 	}
 }
 
-/* Applies a step to all rows of this rank: partial [head][own columns of the
- * head, in order][rows], result [head][rows]. */
-static void each_row(struct scores *s, row_step *step, float *partial,
+/* Applies a step to all rows of all heads; value and result as in
+ * reduce_rows. */
+static void each_row(struct scores *s, row_step *step, float *value,
                      const float *result, size_t rows)
 {
-	const struct grid *grid = s->grid;
-	int width = grid_width(grid);
+	int width = grid_width(s->grid);
 
 	for (int g = 0; g < s->heads.n_kv; g++) {
-		int base = line_base(&grid->x, heads_first(&s->heads, g));
+		struct range columns = local_columns(s, g);
 
-		for (int x = grid->x.local.lo; x < grid->x.local.hi; x++)
-			if (on_column(&s->heads, g, x))
-				column_rows(s, step, g, x,
-				            partial + (g * width + x - base) *
-				                      rows,
-				            result + g * rows);
+		for (int x = columns.lo; x < columns.hi; x++)
+			column_rows(s, g, x, step,
+			            value + (g * width + x - columns.lo) * rows,
+			            result + g * rows);
 	}
 }
 
@@ -424,21 +427,21 @@ void attention_softmax(struct scores *s)
 		value = wl_calloc(s->heads.n_kv * grid_width(g) * rows,
 		                  sizeof *value);
 		result = wl_calloc(s->heads.n_kv * rows, sizeof *result);
-		each_row(s, find_maximum, value, result, rows);
+		each_row(s, row_maximum, value, result, rows);
 	}
 	reduce_rows(s, LINE_MAXIMUM, value, result, rows);
 	if (!g->dry)
-		each_row(s, exponentiate, value, result, rows);
+		each_row(s, row_exp_sum, value, result, rows);
 	reduce_rows(s, LINE_ADD, value, result, rows);
 	if (!g->dry)
-		each_row(s, divide, value, result, rows);
+		each_row(s, row_divide, value, result, rows);
 	free(result);
 	free(value);
 }
 
-/* Copies the blocks of this step that this rank keeps to a multicast's data.
- */
-static void take_blocks(const struct scores *s, int g,
+/* Copies the blocks of this step that this rank stores into the multicast's
+ * data, laid out by parts. */
+static void copy_blocks(const struct scores *s, int g,
                         const struct step *step,
                         const struct line_parts *parts, float *data)
 {
@@ -463,24 +466,23 @@ static void take_blocks(const struct scores *s, int g,
 	}
 }
 
-/* out [group][own tokens][own channels of the column] += S V for one head and
- * the block in hand. */
+/* out += S V for one head and the blocks of this step. data: the rows' blocks
+ * of S, [group][row's tokens][block's tokens] each; out [height][width]: cores'
+ * sums [group][row's tokens][column's channels]. */
 static void multiply_values(const struct scores *s, int g,
                             const struct tiles *v, const struct step *step,
                             const float *data, void **out)
 {
 	const struct grid *grid = s->grid;
 	const struct heads *h = &s->heads;
-	int first = line_base(&grid->x, heads_first(h, g));
-	int last = heads_last(h, g) < grid->x.local.hi ? heads_last(h, g)
-	                                             : grid->x.local.hi - 1;
+	struct range columns = local_columns(s, g);
 
 	for (int y = grid->y.local.lo; y < grid->y.local.hi; y++) {
 		int m = partition_size(&s->tokens, y), b = step->block[y];
 		int n = partition_size(&s->tokens, b);
 
-		for (int x = first; m && n && x <= last && !is_masked(s, y, b);
-		     x++) {
+		for (int x = columns.lo;
+		     m && n && x < columns.hi && !is_masked(s, y, b); x++) {
 			struct range c = heads_channels(h, g, x);
 			int width = partition_size(&h->kv, x);
 			float *o = out[(y - grid->y.local.lo) *
@@ -508,7 +510,7 @@ static void multicast_head(struct scores *s, int g, const struct tiles *v,
 	if (!grid->dry) {
 		data = line_buffer(&grid->x, LINE_RESULT,
 		                   line_parts_words(&parts));
-		take_blocks(s, g, step, &parts, data);
+		copy_blocks(s, g, step, &parts, data);
 	}
 	line_multicast(&grid->x, heads_first(&s->heads, g),
 	               heads_last(&s->heads, g), &parts, data, follows);
@@ -516,7 +518,7 @@ static void multicast_head(struct scores *s, int g, const struct tiles *v,
 		multiply_values(s, g, v, step, data, out);
 }
 
-/* From [group][token][channel] to [token][(channel, query head)]. */
+/* Reorders [group][token][channel] to [token][(channel, query head)]. */
 static void interleave_heads(const struct scores *s, void **out,
                              struct tiles *o)
 {
@@ -551,12 +553,13 @@ void attention_values(struct scores *s, struct tiles *v, struct tiles *o)
 	const struct charge step_product = {
 		.compute_cycles = values_cycles(l, &s->heads,
 		                                partition_max(&s->tokens)) };
-	struct tiles sum; /* as O, but each query head by itself */
+	struct tiles sum; /* of O's shape, ordered by query head first */
 
 	tiles_init(&sum, g, AXIS_X, o->ring, o->fixed, SRAM_ACTIVATIONS);
 	tiles_clear(&sum);
 	ledger_charge(l, &product);
-	/* S is whole: its blocks are sent ahead, into a second buffer. */
+	/* All of S is known: the next step's blocks are multicast early, into
+	 * a second buffer. */
 	ledger_alloc(l, SRAM_BUFFERS, 2 * block_bytes(s));
 	for (int step = 0; step < g->rows; step++) {
 		struct tiles_shift shift;

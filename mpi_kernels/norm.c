@@ -1,5 +1,5 @@
-/* RMSNorm: each core sums its own squares, the two-level tree adds them up
- * along the line, each core scales its own elements.
+/* RMSNorm: each core sums its own squares, an all-reduce adds the sums along
+ * the line, and each core scales its own elements.
  * Source: WaferLLM (OSDI'25), section 4; Zhang and Sennrich (2019). */
 #include "config.h"
 #include "mpi_kernels/norm.h"
@@ -41,7 +41,8 @@ void norm_vector(struct grid *g, enum axis axis, const struct partition *part,
 		               inverse_root(sum, part->n, eps), weight, y);
 }
 
-/* Sums of squares of each own row on each own column: [width][rows]. */
+/* Sums of squares of this rank's rows on each of its columns: value
+ * [width][rows]. */
 static void row_squares(const struct tiles *x, float *value, size_t rows)
 {
 	const struct grid *g = x->grid;
@@ -57,6 +58,8 @@ static void row_squares(const struct tiles *x, float *value, size_t rows)
 	}
 }
 
+/* y = x * inverse[row] * weight[column]. inverse: [this rank's rows]; weight:
+ * [this rank's columns]. */
 static void scale_rows(const struct tiles *x, const float *inverse,
                        const float *weight, struct tiles *y)
 {

@@ -30,7 +30,7 @@ void ref_norm(int n, double eps, const double *x, const float *w, double *y)
 		y[i] = x[i] / sqrt(sum / n + eps) * w[i];
 }
 
-/* Query head r of KV head g at token i, over tokens 0..i. */
+/* Attention of one query head (r of KV head g) at token i, over tokens 0..i. */
 static void attend(const struct model *m, int i, int g, int r, const double *q,
                    const double *k, const double *v, double *o)
 {
@@ -67,7 +67,7 @@ void ref_attention(const struct model *m, int tokens, const double *q,
 				attend(m, i, g, r, q, k, v, o);
 }
 
-/* y[n] = x[k] w[k][n]. */
+/* y[n] = x[k] w[k][n] */
 static void product(int n, int k, const double *x, const float *w, double *y)
 {
 	memset(y, 0, n * sizeof *y);
@@ -76,7 +76,7 @@ static void product(int n, int k, const double *x, const float *w, double *y)
 			y[j] += x[p] * w[(size_t)p * n + j];
 }
 
-/* y[n] = x[k] w[k][n] + b[n]; b may be NULL. */
+/* y[n] = x[k] w[k][n] + b[n]; without a bias b is NULL. */
 static void affine(int n, int k, const double *x, const float *w,
                    const float *b, double *y)
 {
@@ -85,7 +85,8 @@ static void affine(int n, int k, const double *x, const float *w,
 		y[j] += b[j];
 }
 
-/* Turns pairs of KV channels, group query heads to a channel. */
+/* Rotates each pair of KV channels of x [kv_dim][group] by its angle at the
+ * position. */
 static void rope(const struct model *m, const float *factors, int position,
                  int group, double *x)
 {

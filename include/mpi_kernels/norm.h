@@ -4,16 +4,17 @@
 
 #include "grid/tiles.h"
 
-/* Of a vector cut by part along the axis, the same on all its lines: x,
- * weight and y are this rank's block. A core's sum of squares runs over its
- * own elements in order; one all-reduce of one word. Collective over the
- * axis. */
+/* Normalizes a vector that is partitioned by part along the axis, with a copy
+ * on every line. x, weight, y: this rank's block of it, unused in a dry run. A
+ * core sums its squares in order of the elements. Collective over the axis.
+ * Cost charged: the element-wise work and an all-reduce of one word. */
 void norm_vector(struct grid *g, enum axis axis, const struct partition *part,
                  double eps, const float *x, const float *weight, float *y);
 
-/* Of each row of x [tokens on y][dim on x] (ring axis x, at home); weight is
- * this rank's block of x's columns; y is laid out as x. One all-reduce along
- * x of one word per row. Collective over the grid. */
+/* Normalizes each row of x [tokens on y][dim on x] (ring axis x, at home) into
+ * y, which has x's layout. weight: this rank's block of the dim columns.
+ * Collective over the grid. Cost charged: the element-wise work and an
+ * all-reduce along x of one word per row. */
 void norm_tiles(const struct tiles *x, double eps, const float *weight,
                 struct tiles *y);
 

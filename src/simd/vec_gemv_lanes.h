@@ -177,7 +177,8 @@ LANES_INLINE void add_panels(const int count, const struct panel *p,
 			lanes x = lanes_all(p[s].x[k]);
 			const char *w = p[s].w + k * row;
 
-			for (size_t i = 0; prefetch && i < row; i += 64)
+			for (size_t i = 0; prefetch && i < width * LANES * size;
+			     i += 64)
 				__builtin_prefetch(w + AHEAD + i);
 #pragma GCC unroll 4
 			for (int v = 0; v < width; v++)
