@@ -1,6 +1,6 @@
 /* Inference of one model on the emulated wafer, as one rank sees it: the core
- * grids of both phases, weights, KV cache and ledger, and the phases that run on
- * them. Call in this order: inference_init, weights_load, prefill_run,
+ * grids of both phases, weights, KV cache and ledger, and the phases that run
+ * on them. Call in this order: inference_init, weights_load, prefill_run,
  * transition_run, decode_step ..., inference_fini. */
 #ifndef WL_INFERENCE_H
 #define WL_INFERENCE_H
@@ -21,10 +21,10 @@
  * rounded. */
 struct decode_state {
 	struct heads heads;
-	int heads_max;         /* heads on the column that has most */
-	int head_columns;      /* pairs of a head and a column it lies on */
-	/* What the two all-reduces of attention carry on each column: the
-	 * maxima; the sums of S V and of S. */
+	int heads_max;         /* KV heads on the column with the most */
+	int head_columns;      /* KV heads on a column, added over columns */
+	/* Words per column of attention's two all-reduces along y: the maxima;
+	 * the sums of S V and of S. */
 	struct wire_words maxima_wire, sums_wire;
 	float *x, *h;          /* [E on y] */
 	float *qkv;            /* [q | k | v channels on x] */
@@ -51,7 +51,7 @@ struct inference {
 	struct ledger ledger;
 	struct grid prefill, decode;
 	struct weights weights;
-	struct partition prompt;          /* prompt tokens over prefill rows */
+	struct partition prompt;     /* prompt tokens over prefill rows */
 	struct kv_tiles *kv;         /* [layers], from prefill to transition */
 	enum kv_policy kv_policy;    /* of the decode phase */
 	/* Regions of the wafer that share the layers; 1 unless the caller sets
@@ -86,25 +86,25 @@ struct inference_setup {
 void inference_init(struct inference *w, const struct inference_setup *s);
 void inference_fini(struct inference *w);
 
-/* Runs the n prompt tokens ids[0..n) through all layers. Returns the most likely
- * next token, ties to the lowest id; 0 in a dry run; -1 if a logit is NaN.
- * Calls w->progress after each layer. Collective over the mesh. */
+/* Runs the n prompt tokens ids[0..n) through all layers. Returns the most
+ * likely next token, ties to the lowest id; 0 in a dry run; -1 if a logit is
+ * NaN. Calls w->progress after each layer. Collective over the mesh. */
 int prefill_run(struct inference *w, const int *ids, int n);
 
 /* Moves weights, keys and values to the layouts of the decode phase; the cache
  * gets space for max_tokens tokens in all. Collective over the mesh. */
 void transition_run(struct inference *w, int max_tokens);
 
-/* Runs one token through all layers. Returns as prefill_run. Collective over the
- * mesh. */
+/* Runs one token through all layers. Returns the same as prefill_run.
+ * Collective over the mesh. */
 int decode_step(struct inference *w, int id);
 
 /* 32-bit words of the longest message of a decode step on one line, of those
  * that do not depend on the number of tokens. Not collective. */
 uint64_t decode_max_words(const struct inference *w);
 
-/* A dry run goes on as if `tokens` tokens, at most max_tokens, were in the
- * cache. Not collective. */
+/* Sets the number of tokens in the cache, at most max_tokens, for the next
+ * decode_step. Dry runs only. Not collective. */
 void decode_seek(struct inference *w, int tokens);
 
 /* Charges the transfer of activations from each region of a phase to the next,
@@ -119,11 +119,6 @@ void decode_hand_over(struct inference *w);
 /* Lower bound of the cycles of prefill_run for n tokens: its products, and the
  * set-up of exchanges. Not collective. */
 uint64_t prefill_min_cycles(struct inference *w, int n);
-
-/* An operator of decode_step: state.o = attention of the rotated q in state.qkv
- * over the layer's cache, including the newest token. Collective over the mesh.
- */
-void decode_attention(struct inference *w, int layer);
 
 /* Gathers the logits of the last prefill_run or decode_step on the leader, over
  * the mesh: all [vocab], written on the leader only; unused in a dry run.

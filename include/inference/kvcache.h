@@ -65,9 +65,9 @@ int kvcache_place(const struct kvcache *c, int token);
 const void *kvcache_at(const struct kvcache *c, void *const *which, int layer,
                        size_t at);
 
-/* Stores the tokens of this rank's rows in a layer, rounded to the cache's type;
- * k, v: [tokens of the rows][channels]. Charges a core's SRAM with the layer's
- * share of max_tokens. Not collective. */
+/* Stores the tokens of this rank's rows in a layer, rounded to the cache's
+ * type; k, v: [tokens of the rows][channels]. Charges a core's SRAM with the
+ * layer's share of max_tokens. Not collective. */
 void kvcache_fill(struct kvcache *c, int layer, const float *k,
                   const float *v);
 

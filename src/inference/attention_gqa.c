@@ -1,4 +1,4 @@
-/* The attention part of a layer, with groups of query heads that share a KV head:
+/* The attention part of a layer; each group of query heads shares a KV head:
  *
  *   x += W_O attention(rope(W_Q n + b_q), rope(W_K n + b_k), W_V n + b_v),
  *                                                          n = norm(x)
@@ -11,10 +11,10 @@
 
 #include <string.h>
 
-/* Transposes the keys of each core, [token][channel], into the tiles that travel
- * on y, [channel][token]; frees from. */
-static void turn_keys(const struct prefill *p, struct tiles *from,
-                      struct tiles *to)
+/* Transposes each core's keys [token][channel] into the tiles that travel on
+ * y, [channel][token]; frees from. */
+static void transpose_keys(const struct prefill *p, struct tiles *from,
+                           struct tiles *to)
 {
 	struct grid *g = p->g;
 
@@ -32,8 +32,9 @@ static void turn_keys(const struct prefill *p, struct tiles *from,
 	tiles_fini(from);
 }
 
-/* Values keep their form [token][channel]; their tiles now travel on y. */
-static void turn_values(const struct prefill *p, struct tiles *from,
+/* Copies values [token][channel] into the tiles that travel on y; frees from.
+ */
+static void copy_values(const struct prefill *p, struct tiles *from,
                         struct tiles *to)
 {
 	struct grid *g = p->g;
@@ -91,8 +92,8 @@ static void prefill(struct prefill *p, int layer)
 	tiles_fini(&n);
 	prefill_rotate(p, &q, p->heads.group);
 	prefill_rotate(p, &k, 1);
-	turn_keys(p, &k, &kv->k);
-	turn_values(p, &v, &kv->v);
+	transpose_keys(p, &k, &kv->k);
+	copy_values(p, &v, &kv->v);
 
 	struct tiles o = attend(p, &q, kv);
 

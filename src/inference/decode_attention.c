@@ -8,14 +8,13 @@
  * A core's sums run over its own channels, then its own tokens, in order.
  * Source: WaferLLM (OSDI'25), sections 4.2 and 4.3. */
 #include "config.h"
-#include "inference/inference.h"
+#include "decode_ops.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
-#include "simd/convert.h"
 #include "simd/vec.h"
 
 /* The number of this rank's tokens from t.lo on that are contiguous in memory:
@@ -120,7 +119,7 @@ static void scores(struct inference *w, int layer)
 		return;
 	n *= range_size(here);
 	vec_scale(n, 1.0f / sqrtf(h->head_dim), s->scores);
-	wl_round(s->scores, w->weights.type, n);
+	decode_round_to_storage(w, s->scores, n);
 }
 
 /* scores = exp(scores - their maximum over all tokens). */
@@ -155,7 +154,7 @@ static void softmax(struct inference *w)
 		return;
 	for (size_t i = 0; i < rows; i++)
 		vec_exp(n, s->sums[i], s->scores + i * n);
-	wl_round(s->scores, w->weights.type, rows * n);
+	decode_round_to_storage(w, s->scores, rows * n);
 }
 
 /* Prefetch distance, bytes: what fits in a processor core's first-level cache.
@@ -175,6 +174,35 @@ static void fetch_values(const struct kvcache *cache, int layer, struct range t)
 		__builtin_prefetch(at + i);
 }
 
+/* sums [group][channels here] += S V over the tokens t, which are contiguous in
+ * the cache, a head at a time. */
+static void add_values(const struct inference *w, int layer, struct range t,
+                       float *sums)
+{
+	const struct kvcache *cache = &w->cache;
+	const struct heads *h = &w->state.heads;
+	struct range own = kvcache_tokens(cache, w->decode.y.local);
+	struct range here = partition_range(&h->kv, w->decode.x.local);
+	struct range heads = heads_on(h, w->decode.x.local);
+	const float *score = w->state.scores + (t.lo - own.lo);
+	size_t first = cache->channels * kvcache_place(cache, t.lo);
+
+	for (int g = heads.lo; g < heads.hi; g++) {
+		struct range c = range_intersect(here, (struct range){
+			g * h->head_dim, (g + 1) * h->head_dim });
+		size_t at = c.lo - here.lo;
+
+		for (int r = 0; r < h->group; r++) {
+			vec_gemv(range_size(t), range_size(c), score, 1,
+			         cache->type, kvcache_at(cache, cache->v, layer,
+			                                 first + at),
+			         cache->channels,
+			         sums + r * cache->channels + at);
+			score += range_size(own);
+		}
+	}
+}
+
 /* One core row's sums: out [group][channels here] of S V, then [heads here]
  * [group] of S, over the row's tokens in order. */
 static void partial_values(const struct inference *w, int layer, int y,
@@ -182,37 +210,23 @@ static void partial_values(const struct inference *w, int layer, int y,
 {
 	const struct decode_state *s = &w->state;
 	const struct kvcache *cache = &w->cache;
-	const struct heads *h = &s->heads;
-	struct range xs = w->decode.x.local, here = heads_on(h, xs);
+	int group = s->heads.group;
+	int heads = range_size(heads_on(&s->heads, w->decode.x.local));
 	struct range own = kvcache_tokens(cache, w->decode.y.local);
 	struct range t = kvcache_tokens(cache, (struct range){ y, y + 1 });
-	struct range mine = partition_range(&h->kv, xs);
-	size_t n = range_size(own), channels = cache->channels;
-	float *z = out + h->group * channels;
+	const float *score = s->scores + (t.lo - own.lo);
+	float *z = out + group * cache->channels;
 
 	fetch_values(cache, layer, (struct range){ t.hi, own.hi });
-	memset(out, 0, h->group * channels * sizeof *out);
-	for (int i = 0; i < range_size(here) * h->group; i++)
-		z[i] = vec_sum(range_size(t), s->scores + i * n +
-		               (t.lo - own.lo));
+	memset(out, 0, group * cache->channels * sizeof *out);
+	for (int i = 0; i < heads * group; i++)
+		z[i] = vec_sum(range_size(t),
+		               score + (size_t)i * range_size(own));
 	while (t.lo < t.hi) {
-		int run = run_length(cache, t);
-		size_t first = channels * kvcache_place(cache, t.lo);
+		struct range run = { t.lo, t.lo + run_length(cache, t) };
 
-		for (int g = here.lo; g < here.hi; g++) {
-			struct range c = range_intersect(mine, (struct range){
-				g * h->head_dim, (g + 1) * h->head_dim });
-			size_t at = c.lo - mine.lo;
-
-			for (int r = 0; r < h->group; r++)
-				vec_gemv(run, range_size(c), s->scores +
-				         ((g - here.lo) * h->group + r) * n +
-				         (t.lo - own.lo), 1, cache->type,
-				         kvcache_at(cache, cache->v, layer,
-				                    first + at), channels,
-				         out + r * channels + at);
-		}
-		t.lo += run;
+		add_values(w, layer, run, out);
+		t.lo = run.hi;
 	}
 }
 
@@ -221,19 +235,18 @@ static void divide_sums(struct inference *w)
 {
 	struct decode_state *s = &w->state;
 	const struct heads *h = &s->heads;
-	struct range mine = partition_range(&h->kv, w->decode.x.local);
-	int first = heads_on(h, w->decode.x.local).lo,
-	    channels = range_size(mine);
-	const float *z = s->sums + (size_t)h->group * channels;
+	struct range own = partition_range(&h->kv, w->decode.x.local);
+	int first = heads_on(h, w->decode.x.local).lo, n = range_size(own);
+	const float *z = s->sums + (size_t)h->group * n;
 
-	for (int c = 0; c < channels; c++) {
-		int g = (mine.lo + c) / h->head_dim - first;
+	for (int c = 0; c < n; c++) {
+		int g = (own.lo + c) / h->head_dim - first;
 
 		for (int r = 0; r < h->group; r++)
-			s->o[c * h->group + r] = s->sums[r * channels + c] /
+			s->o[c * h->group + r] = s->sums[r * n + c] /
 			                         z[g * h->group + r];
 	}
-	wl_round(s->o, w->weights.type, (size_t)channels * h->group);
+	decode_round_to_storage(w, s->o, (size_t)n * h->group);
 }
 
 /* state.o = S V / sum of S. Both sums travel in one all-reduce along y. */

@@ -16,18 +16,20 @@ void decode_round_to_storage(const struct inference *w, float *x, size_t n)
 void decode_norm(struct inference *w, const struct vector_weights *weights)
 {
 	struct grid *g = &w->decode;
+	struct decode_state *s = &w->state;
 	struct partition dim = partition_of(w->model->dim, g->rows);
+	size_t n = range_size(partition_range(&dim, g->y.local));
 
 	ledger_op(g->ledger, OP_NORM);
-	norm_vector(g, AXIS_Y, &dim, w->model->rms_eps, w->state.x, weights->decode,
-	            w->state.h);
-	decode_round_to_storage(w, w->state.h, range_size(partition_range(&dim, g->y.local)));
+	norm_vector(g, AXIS_Y, &dim, w->model->rms_eps, s->x, weights->decode,
+	            s->h);
+	decode_round_to_storage(w, s->h, n);
 }
 
-/* Charges ops operations on each element of a vector that every line has a copy
- * of: max elements on the fullest core, all elements in a copy. */
+/* Charges ops operations on each element of a vector that each of `copies`
+ * lines has whole: max elements on the fullest core, all elements on a line. */
 static void charge_elements(struct inference *w, uint64_t max, uint64_t all,
-                         uint64_t copies, uint64_t ops)
+                            uint64_t copies, uint64_t ops)
 {
 	const struct charge c = cost_elements(&w->ledger, ops, 1, max,
 	                                      all * copies);
@@ -41,8 +43,8 @@ void decode_add_biases(struct inference *w, const struct layer_weights *l)
 	float *to = w->state.qkv;
 
 	if (w->model->qkv_bias)
-		charge_elements(w, (uint64_t)l->qkv.width_max, l->qkv.width_all,
-		             g->rows, 1);
+		charge_elements(w, l->qkv.width_max, l->qkv.width_all, g->rows,
+		                1);
 	if (!l->bias[W_Q].decode)
 		return;
 	for (int i = 0; i < W_BIASED; i++) {
@@ -63,7 +65,7 @@ void decode_rotate(struct inference *w)
 
 	ledger_op(w->decode.ledger, OP_ROPE);
 	charge_elements(w, partition_max(&h->q) + partition_max(&h->kv),
-	             h->q.n + h->kv.n, w->decode.rows, COST_ROPE_OPS);
+	                h->q.n + h->kv.n, w->decode.rows, COST_ROPE_OPS);
 	if (w->decode.dry)
 		return;
 	vec_rope(n / 2, s->heads.group, s->angles, s->qkv);

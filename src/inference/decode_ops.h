@@ -13,7 +13,7 @@ void decode_norm(struct inference *w, const struct vector_weights *weights);
 /* out = in W: in on the axis of W's k, out on the other. */
 void decode_product(struct inference *w, const struct gemv_matrix *m,
                     const float *in, float *out, enum op op);
-/* x += in W, for a product whose result lies as x does. */
+/* x += in W, for a matrix whose columns are cut as x is. */
 void decode_add_product(struct inference *w, const struct gemv_matrix *m,
                         const float *in, enum op op);
 
@@ -26,6 +26,10 @@ void decode_rotate(struct inference *w);
 
 /* Appends k and v of state.qkv to the layer's cache (kvcache_append). */
 void decode_append(struct inference *w, int layer);
+
+/* state.o = attention of q in state.qkv, rotated, over the layer's cache, which
+ * includes the newest token. Three operators: scores, softmax, values. */
+void decode_attention(struct inference *w, int layer);
 
 /* ffn[0..F) = silu(gate) * up, of state.ffn [gate | up]. */
 void decode_swiglu(struct inference *w, const struct gemv_matrix *up);

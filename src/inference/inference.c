@@ -69,13 +69,13 @@ void inference_hand_over(struct inference *w, const struct grid *g, int regions,
                      struct wire_words wire)
 {
 	struct ledger *l = &w->ledger;
-	uint64_t way = g->laid.cols, times = regions - 1;
+	uint64_t hops = g->laid.cols, times = regions - 1;
 	struct charge c = { .calls = 1, .words = wire.all,
-	                    .word_hops = wire.all * way, .path_hops = way };
+	                    .word_hops = wire.all * hops, .path_hops = hops };
 
 	if (!times)
 		return;
-	c.comm_cycles = cost_hops(l, way) + cost_wire(l, wire.max);
+	c.comm_cycles = cost_hops(l, hops) + cost_wire(l, wire.max);
 	ledger_op(l, OP_HANDOVER);
 	for (uint64_t i = 0; i < times; i++) {
 		ledger_charge(l, &c);

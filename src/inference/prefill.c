@@ -73,44 +73,70 @@ static void embed(struct prefill *p, const int *ids)
 	free(from);
 }
 
-/* Multicasts the last token's residual from its row to all rows, then applies
- * the head as decode does, with x and y exchanged. Returns the next token. */
+/* Copies row t of x out of this rank's tiles: E on this rank's columns. */
+static void copy_row(const struct prefill *p, int t, float *to)
+{
+	int y = partition_owner(&p->tokens, t);
+	size_t i = t - partition_start(&p->tokens, y);
+
+	for (int x = p->g->x.local.lo; x < p->g->x.local.hi; x++) {
+		int n = partition_size(&p->dim, x);
+
+		memcpy(to, tiles_at(&p->x, y, x) + i * n, n * sizeof *to);
+		to += n;
+	}
+}
+
+/* Multicasts the residual of the last token from its row to all rows: x, E on
+ * this rank's columns. */
+static void multicast_last(struct prefill *p, float *x)
+{
+	struct grid *g = p->g;
+	size_t *words = wl_malloc(g->cols, sizeof *words);
+	int *root = wl_malloc(g->cols, sizeof *root);
+	int last = p->tokens.n - 1, row = partition_owner(&p->tokens, last);
+	struct line_parts parts = line_vector_parts(&p->dim, g->x.local, row,
+	                                            words, root);
+
+	ledger_op(g->ledger, OP_HEAD);
+	if (!g->dry && line_has(&g->y, row))
+		copy_row(p, last, x);
+	line_multicast(&g->y, 0, g->rows - 1, &parts, x, false);
+	free(root);
+	free(words);
+}
+
+/* h = norm(x) of one token, E on this rank's columns. */
+static void norm_last(struct prefill *p, const float *x, float *h)
+{
+	const struct weights *w = &p->w->weights;
+	struct grid *g = p->g;
+
+	ledger_op(g->ledger, OP_NORM);
+	norm_vector(g, AXIS_X, &p->dim, p->w->model->rms_eps, x,
+	            w->norm.prefill, h);
+	if (!g->dry)
+		wl_round(h, w->type, range_size(partition_range(&p->dim,
+		                                                g->x.local)));
+}
+
+/* The head of decode with x and y exchanged, for the last token. Returns the
+ * next one. */
 static int head(struct prefill *p)
 {
 	struct inference *w = p->w;
 	struct grid *g = p->g;
-	const struct gemv_matrix *s = weights_head(&w->weights);
+	const struct gemv_matrix *m = weights_head(&w->weights);
 	struct partition vocab = weights_vocab_layout(&w->weights, false).n;
 	size_t words = range_size(partition_range(&p->dim, g->x.local));
-	size_t *part_words = wl_malloc(g->cols, sizeof *part_words);
-	int *root = wl_malloc(g->cols, sizeof *root);
-	int row = partition_owner(&p->tokens, p->tokens.n - 1);
-	struct line_parts parts = line_vector_parts(&p->dim, g->x.local, row,
-	                                            part_words, root);
-	int at = p->tokens.n - 1 - partition_start(&p->tokens, row);
 	float *x = wl_calloc(words, sizeof *x);
-	float *h = wl_calloc(words, sizeof *h), *to = x;
+	float *h = wl_calloc(words, sizeof *h);
 
+	multicast_last(p, x);
+	norm_last(p, x, h);
 	ledger_op(g->ledger, OP_HEAD);
-	if (!g->dry && row >= g->y.local.lo && row < g->y.local.hi)
-		for (int c = g->x.local.lo; c < g->x.local.hi; c++) {
-			int n = partition_size(&p->dim, c);
-
-			memcpy(to, tiles_at(&p->x, row, c) + (size_t)at * n,
-			       n * sizeof *x);
-			to += n;
-		}
-	line_multicast(&g->y, 0, g->rows - 1, &parts, x, false);
-	free(root);
-	free(part_words);
-	ledger_op(g->ledger, OP_NORM);
-	norm_vector(g, AXIS_X, &p->dim, w->model->rms_eps, x,
-	            w->weights.norm.prefill, h);
-	if (!g->dry)
-		wl_round(h, w->weights.type, words);
-	ledger_op(g->ledger, OP_HEAD);
-	w->prefill_logits = wl_calloc(s->width, sizeof(float));
-	gemv_tree(s, h, w->prefill_logits);
+	w->prefill_logits = wl_calloc(m->width, sizeof(float));
+	gemv_tree(m, h, w->prefill_logits);
 	free(h);
 	free(x);
 	ledger_op(g->ledger, OP_CHOOSE);

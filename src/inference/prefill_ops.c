@@ -8,7 +8,7 @@
 #include "simd/vec.h"
 
 struct tiles prefill_activation(const struct prefill *p,
-                               struct partition columns)
+                                struct partition columns)
 {
 	struct tiles t;
 
@@ -19,7 +19,7 @@ struct tiles prefill_activation(const struct prefill *p,
 /* Charges ops operations on each element of activations whose columns are cut
  * by `columns`. */
 static void charge_elements(const struct prefill *p,
-                         const struct partition *columns, uint64_t ops)
+                            const struct partition *columns, uint64_t ops)
 {
 	struct ledger *l = p->g->ledger;
 	const struct charge c = cost_elements(

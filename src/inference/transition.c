@@ -26,8 +26,7 @@ static uint64_t state_bytes(const struct inference *w, int max_tokens)
 	struct partition vocab = partition_of(w->model->vocab_size, g->cols);
 	uint64_t heads = (uint64_t)h.group * heads_max(&h);
 
-	/* x, h; q, k, v; scores; the sums and what they become; gate and up;
-	 * logits. */
+	/* x, h; q, k, v; scores; sums and o; gate, up; logits. */
 	return cost_bytes(&w->ledger, 2 * (uint64_t)partition_max(&dim) +
 	                  partition_max(&h.q) + 2 * partition_max(&h.kv) +
 	                  heads * kvcache_max(&w->cache, max_tokens) +
@@ -35,7 +34,7 @@ static uint64_t state_bytes(const struct inference *w, int max_tokens)
 	                  2 * partition_max(&hidden) + partition_max(&vocab));
 }
 
-/* What the reductions of attention carry on each column. */
+/* Counts the words that the all-reduces of attention carry on each column. */
 static void set_wires(struct inference *w)
 {
 	struct decode_state *s = &w->state;
@@ -79,7 +78,7 @@ static void decode_state_init(struct inference *w, int max_tokens)
 	ledger_alloc(&w->ledger, SRAM_ACTIVATIONS, state_bytes(w, max_tokens));
 	if (g->dry)
 		return;
-	/* Each column has a place for each of its heads. */
+	/* The scores need a vector for each head of each column. */
 	if (longest < tokens * group * (grid_width(g) + here))
 		longest = tokens * group * (grid_width(g) + here);
 	s->x = words(e);
