@@ -1,22 +1,23 @@
 #!/usr/bin/env bash
-# How fast this machine runs waferllm, beside what its memory and arithmetic
-# give in the same minutes:
+# Measures how fast this machine runs waferllm, compared with its memory
+# bandwidth and arithmetic rate at the same time:
 #
 #   bench.sh [WAFERLLM [OUT]]
 #
-# Every round runs everything once, so that all columns see the same minutes.
-# OUT has the checkpoint and, in reports/, what each run wrote, of which
-# analysis/bench_tables.py makes a table. These change what is run:
+# Each round runs everything once, so that all columns see the same conditions.
+# OUT gets the checkpoint and, in reports/, the report of each run, of which
+# analysis/bench_tables.py makes a table. Variables:
 #
-#   BENCH_ROUNDS  rounds, of which the median counts; BENCH_PASSES that the
-#                 limits are the best of, in each round
+#   BENCH_ROUNDS  number of rounds, whose median is reported; BENCH_PASSES:
+#                 passes of the limits in each round, the best of which counts
 #   BENCH_RANKS   numbers of ranks
-#   BENCH_SHAPE   of the model, a name or a JSON file, and BENCH_GRID its cores
-#   BENCH_PROMPT, BENCH_NEW   tokens of the prompt (3 or more) and new ones
-#   BENCH_DTYPES  types of the elements
-#   BENCH_GEMM, BENCH_GEMM_GRIDS   side of the matrices, grids of cores
+#   BENCH_SHAPE   shape of the model, a name or a JSON file; BENCH_GRID: its
+#                 core grid
+#   BENCH_PROMPT, BENCH_NEW   prompt tokens (3 or more) and new tokens
+#   BENCH_DTYPES  element types
+#   BENCH_GEMM, BENCH_GEMM_GRIDS   side of the matrices, core grids
 #   BENCH_GEMV    side of the matrix of a GEMV, on BENCH_GRID
-#   BENCH_LINES   ranks in a row that an all-reduce goes over
+#   BENCH_LINES   ranks in the row of an all-reduce
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,7 +25,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/jobs/setup.sh"
 
 program=${1-$top/build/waferllm}
-# As it is installed, the script is in share/waferllm/jobs.
+# The installed script is in share/waferllm/jobs.
 [ $# -gt 0 ] || [ -x "$program" ] || program=$top/../../bin/waferllm
 [ $# -gt 0 ] || [ -x "$program" ] || program=waferllm
 out=${2-bench}
@@ -43,12 +44,12 @@ gemm_grids=${BENCH_GEMM_GRIDS-8x8 16x16 32x32}
 gemv=${BENCH_GEMV-8192}
 lines=${BENCH_LINES-2 4 8 16 32 64}
 model=$out/$(basename "$shape" .json)
-# Files of one name may hold several shapes.
+# Files of the same name may contain different shapes.
 [ ! -f "$shape" ] || model=$model-$(cksum <"$shape" | cut -d ' ' -f 1)
 model=$model.h5
 made=0
 
-# measure RANKS ARGUMENTS...: a run that leaves a report.
+# measure RANKS ARGUMENTS...: runs waferllm and keeps its report.
 measure() {
 	local n=$1
 	shift
@@ -62,7 +63,7 @@ measure() {
 	fi
 }
 
-# Those of an earlier bench, which may have had more. Nobody else's.
+# Remove the reports of an earlier bench, and no other files.
 remove_reports() {
 	local file
 	for file in "$reports"/[0-9][0-9][0-9][0-9].json; do
@@ -73,8 +74,8 @@ remove_reports() {
 	done
 }
 
-# Before the first of these characters, of which each is a token, the random
-# vocabulary has two more: the beginning of the text and a space.
+# With the random vocabulary each of these characters is a token; begin of text
+# and a space come before them.
 make_prompt() {
 	printf '%*s' $((prompt - 2)) '' | tr ' ' . >"$out/prompt.txt"
 }
@@ -94,7 +95,7 @@ run_gemm() {
 	measure "$1" bench gemm --grid "$2" -m "$gemm" --algo "$3" --repeat 1
 }
 
-# ScaLAPACK knows no cores: any grid will do.
+# ScaLAPACK does not use the core grid: any will do.
 run_kernels() {
 	local n=$1 cores
 	for cores in $gemm_grids; do
@@ -115,7 +116,7 @@ run_round() {
 	done
 }
 
-# All of it in one round: so many ranks take long to start.
+# In one round only: so many ranks take long to start.
 run_lines() {
 	local n
 	for n in $lines; do

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# From a fresh clone to the first tokens: installs what is missing, builds in
-# build/, installs to build/install and runs the default job on 4 ranks.
-# Arguments go to waferllm. Its answer alone is on stdout.
+# From a fresh clone to the first tokens: installs missing packages, builds in
+# build/, installs to build/install and runs the default model on 4 ranks.
+# Arguments go to waferllm. Only the answer is printed on stdout.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)

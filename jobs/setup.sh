@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Sourced by jobs/quickstart.sh, tests/run.sh and tests/mpirun.sh: packages,
-# build, launcher. Whoever sources it has set top, the source directory.
+# build, launcher. The caller must set top, the source directory, beforehand.
 # Messages go to stderr.
 
 top=${top:?the script that sources this sets it}
@@ -21,7 +21,7 @@ pkg_config_knows() {
 	return 1
 }
 
-# Whether C text on stdin gets through the preprocessor.
+# Whether the C text on stdin preprocesses without errors.
 preprocesses() {
 	"${MPICC:-mpicc}" -E -DPCRE2_CODE_UNIT_WIDTH=8 - >/dev/null 2>&1
 }
@@ -36,18 +36,18 @@ has_parallel_hdf5() {
 			'#error' '#endif' | preprocesses
 }
 
-# It comes without headers.
+# ScaLAPACK has no headers.
 has_scalapack() {
 	pkg_config_knows scalapack-openmpi scalapack
 }
 
-# imports MODULE: a Python that analysis may use has it.
+# imports MODULE: whether a Python that analysis may use has the module.
 imports() {
 	python3 -c "import $1" 2>/dev/null ||
 		/usr/bin/python3 -c "import $1" 2>/dev/null
 }
 
-# Debian package:Spack:module:how to tell that it is there without dpkg
+# Debian package:Spack package:module:how to detect it without dpkg
 needs='build-essential:gcc, gmake:gcc:has cc && has make
 autoconf:autoconf:autotools:has autoreconf
 automake:automake:autotools:has automake
@@ -68,8 +68,8 @@ python3-matplotlib:py-matplotlib:matplotlib:imports matplotlib
 python3-h5py:py-h5py:h5py:imports h5py
 hdf5-tools:hdf5:hdf5:has h5dump'
 
-# The same of what tests alone need; and of daemons that a test starts for
-# itself, beside the machine's.
+# The same for packages that only tests need; and for daemons of which a test
+# starts an instance of its own.
 tests_need='groff-base:groff:groff:has groff
 iproute2:iproute2:iproute2:has ip
 dropbear-bin:dropbear:dropbear:has dropbear'
@@ -77,7 +77,7 @@ daemons='munge:munge:munge:has munge
 slurmctld:slurm:slurm:has sbatch
 slurmd:slurm:slurm:has sbatch'
 
-# Sets missing to the Debian names of what is not there.
+# Sets missing to the Debian names of the packages that are missing.
 find_missing() {
 	local package test
 	missing=
@@ -99,7 +99,7 @@ say_missing() {
 	say 'going on with what is there'
 }
 
-# Installs what is missing where apt and the right to use it are there.
+# Installs missing packages if apt is available and permitted.
 install_packages() {
 	local root=
 	find_missing
@@ -109,7 +109,7 @@ install_packages() {
 		return 0
 	fi
 	if [ "$(id -u)" != 0 ]; then
-		# Ask for a password only where somebody can answer.
+		# Ask for a password only on a terminal.
 		if [ -t 0 ]; then root=sudo; else root='sudo -n'; fi
 		if ! $root true 2>/dev/null; then
 			say_missing 'neither root nor sudo'
@@ -126,22 +126,22 @@ install_packages() {
 	find_missing
 }
 
-# The same of what tests alone need, but daemons where their packages would make
-# them services of this machine: the test then says what it misses.
+# The same for packages that only tests need, except daemons whose packages
+# would start services on this machine: the test then says what is missing.
 install_for_tests() {
 	local needs=$tests_need
 	[ -d /run/systemd/system ] || needs=$needs$'\n'$daemons
 	install_packages
 }
 
-# An in-place build would shadow the objects of one out of tree.
+# An in-place build would shadow the objects of an out-of-tree build.
 clean_source_tree() {
 	[ -f "$top/config.status" ] || return 0
 	say 'the source tree was configured in place: make distclean there'
 	make -s -C "$top" distclean >/dev/null
 }
 
-# Done again when the tree has moved or other packages are there than before.
+# Configures again if the tree has moved or other packages are installed.
 configure_build() {
 	local state="$top $missing" build="$top/build"
 	if [ ! -f "$top/configure" ] || [ ! -f "$top/Makefile.in" ]; then
@@ -176,14 +176,14 @@ jobs_at_once() {
 	nproc 2>/dev/null || echo 2
 }
 
-# All of the above.
+# All the steps above.
 set_up() {
 	install_packages && clean_source_tree && configure_build &&
 		build_and_install
 }
 
-# Flags that let the launcher $1 start more ranks than there are cores, and as
-# root, one try a line, the likeliest first.
+# Prints flags that may allow the launcher $1 to start more ranks than cores,
+# and as root. One candidate per line, the most likely first.
 launcher_flags() {
 	local root=
 	[ "$(id -u)" != 0 ] || root=--allow-run-as-root
@@ -197,9 +197,8 @@ launcher_flags() {
 	echo ''
 }
 
-# Sets launcher to mpirun with its flags. What was found is kept in the file
-# $1 and tried again only when mpirun or the user has changed.
-# WAFERLLM_MPIRUN is taken as it is.
+# Sets launcher to mpirun with its flags. The result is cached in the file $1
+# until mpirun or the user changes. WAFERLLM_MPIRUN is used unchanged.
 find_launcher() {
 	local cache=$1 mpirun key flags
 	launcher=${WAFERLLM_MPIRUN-}
@@ -216,7 +215,7 @@ find_launcher() {
 	fi
 	while read -r flags; do
 		launcher="$mpirun${flags:+ $flags}"
-		# More ranks than most machines have slots. Words on purpose.
+		# More ranks than most machines have slots.
 		# shellcheck disable=SC2086
 		timeout 60 $launcher -n "$(($(jobs_at_once) + 2))" true \
 			</dev/null >/dev/null 2>&1 || continue

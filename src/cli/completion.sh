@@ -1,14 +1,15 @@
 # Completes waferllm's command line in bash, and in zsh after
-# "autoload -Uz bashcompinit && bashcompinit". The functions below that name
-# verbs, options and values are made from the program's table of options.
+# "autoload -Uz bashcompinit && bashcompinit". The functions at the end, with
+# verbs, options and values, are generated from the program's option table.
 # shellcheck shell=bash disable=SC2207
 
-# This script, without links: it may have been moved, with the data beside.
+# The path of this script, links resolved: the data folder is found relative to
+# it, so that an installed tree may be moved.
 _waferllm_script=${BASH_SOURCE[0]:-$0}
 _waferllm_script=$(readlink -f -- "$_waferllm_script" 2>/dev/null ||
 	printf '%s\n' "$_waferllm_script")
 
-# _waferllm_known FOLDER: the names of the JSON files there in the data.
+# _waferllm_known FOLDER: names of the JSON files in a folder of the data.
 _waferllm_known()
 {
 	local file data=${_waferllm_script%/*}/../../waferllm
@@ -20,14 +21,13 @@ _waferllm_known()
 	done
 }
 
-# Without a word that fits, the shell names files; where none can be meant,
-# words are "-".
+# If no word matches, the shell completes file names; words="-" prevents that.
 _waferllm()
 {
 	local verb words i
 	local current=${COMP_WORDS[COMP_CWORD]}
 	local last=${COMP_WORDS[COMP_CWORD - 1]}
-	# To bash, --option=value is three words.
+	# bash splits --option=value into three words.
 	[ "$current" != = ] || current=
 	[ "$last" != = ] || last=${COMP_WORDS[COMP_CWORD - 2]}
 	verb=
@@ -45,7 +45,7 @@ _waferllm()
 		words=
 		compopt +o default 2>/dev/null
 	fi
-	# Of names with commas between them, the last.
+	# In a comma-separated list, complete the last item.
 	COMPREPLY=($(compgen -P "${current%"${current##*,}"}" -W "$words" \
 		-- "${current##*,}"))
 }

@@ -46,7 +46,7 @@ static int print_version(void)
 	return 0;
 }
 
-/* What the process leaves with, once it has said what went wrong. */
+/* Prints the error, if there is one. Returns the exit status. */
 static int conclude(int rc, struct wl_error *err)
 {
 	int status;
@@ -60,7 +60,7 @@ static int conclude(int rc, struct wl_error *err)
 	return status;
 }
 
-/* What one process does, without MPI. */
+/* Executes a verb that needs no MPI. */
 static int serial_verb(const struct options *o, struct wl_error *err)
 {
 	struct import_options import = {
@@ -85,11 +85,11 @@ static int serial_verb(const struct options *o, struct wl_error *err)
 	return import_run(&import, err);
 }
 
-/* Of several processes that a launcher has started, the first does it. */
+/* If a launcher has started several processes, only the first does the work. */
 static int run_serial(int rc, const struct options *o, struct wl_error *err)
 {
 	if (launch_task() > 0) {
-		/* One of them tells those who meant N of the kind. */
+		/* One of the others says so, to users who expected N runs. */
 		if (!rc && launch_task() == 1 && !o->help && !o->version &&
 		    !o->quiet)
 			fprintf(stderr, "%s: done once, by the first process\n",
@@ -101,16 +101,17 @@ static int run_serial(int rc, const struct options *o, struct wl_error *err)
 	return conclude(rc ? rc : serial_verb(o, err), err);
 }
 
-/* All ranks leave together, after the leader has spoken: if another were
- * first, mpirun would kill the leader and its line would be lost. */
+/* Executes a verb under MPI. All ranks exit together, after the leader has
+ * printed the error: if another rank failed first, mpirun would kill the leader
+ * and its message would be lost. */
 static int run_verb(int rc, const struct options *o, struct wl_error *err)
 {
 	int rank, ranks, status = 0, signal_got = 0;
 
 	signals_catch(o->verb == VERB_RUN && !o->dry_run ? launch_patience()
 	                                                 : 0);
-	/* A reader that is gone shows as a failed write, so that nothing is
-	 * left half-written. */
+	/* A closed pipe then fails the write instead, so that no partial file
+	 * is left. */
 	signal(SIGPIPE, SIG_IGN);
 	launch_prepare();
 	if (launch_check_limits(err))
@@ -128,8 +129,8 @@ static int run_verb(int rc, const struct options *o, struct wl_error *err)
 	if (rc && o->verb == VERB_RUN)
 		options_suggest_verb(o, err);
 	if (ranks == 1 && launch_task() > 0) {
-		/* Launchers kill all tasks when one fails: the first is to
-		 * have said why. */
+		/* Launchers kill all tasks when one fails: let the first print
+		 * the reason. */
 		sleep(2);
 		status = WL_EXIT_USER;
 	} else if (rank == 0)

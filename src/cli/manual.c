@@ -1,14 +1,14 @@
-/* Writes the manual: manual VERB prints the page of a verb, manual waferllm
- * that of the program, as troff with the macros of man(7), and manual bash
- * what completes the command line. All of it follows the table of options.
- * make runs this, so that pages are never older than the program. */
+/* Generates the manual from the option table. manual VERB prints the page of a
+ * verb, manual waferllm that of the program, as troff with man(7) macros;
+ * manual bash prints the completion functions. make runs this, so that pages
+ * are never older than the program. */
 #include "config.h"
 #include "manual.h"
 
 #include <ctype.h>
 #include <string.h>
 
-/* A character as troff takes it; one of a command must come out as it is. */
+/* Escapes a character for troff. In a command, quotes must stay ASCII. */
 static void put_char(char c, bool command)
 {
 	static const struct { char c; const char *troff; } table[] = {
@@ -28,13 +28,14 @@ static void put_char(char c, bool command)
 	putchar(c);
 }
 
+/* Text of a command, to be shown literally. */
 static void put(const char *text)
 {
 	for (; *text; text++)
 		put_char(*text, true);
 }
 
-/* Bytes of the option that text begins with; 0: it begins with none. */
+/* Length of the option at the start of text; 0: there is none. */
 static size_t option_length(const char *text)
 {
 	size_t n = strspn(text, "-");
@@ -54,7 +55,7 @@ static void put_option(const char *name, size_t length)
 	fputs("\\fR", stdout);
 }
 
-/* Lines of prose, which end in a newline. */
+/* Prose, with options in bold; an empty line starts a paragraph. */
 static void put_prose(const char *text)
 {
 	char before = '\n';
@@ -82,7 +83,7 @@ static void put_heading(const char *name)
 	printf(".SH %s\n", name);
 }
 
-/* --- Sections that the table gives --- */
+/* --- Sections generated from the option table --- */
 
 static void put_name(enum verb verb)
 {
@@ -95,7 +96,7 @@ static void put_title(enum verb verb)
 {
 	const char *p = verb == NVERBS ? "" : options_verb(verb)->name;
 
-	printf(".\\\" Made from the table of options: src/cli/manual.c\n"
+	printf(".\\\" Generated from the option table by src/cli/manual.c\n"
 	       ".TH WAFERLLM%s", *p ? "-" : "");
 	for (; *p; p++)
 		putchar(toupper((unsigned char)*p));
@@ -148,7 +149,8 @@ static void put_description(enum verb verb)
 	}
 }
 
-/* Of the program: the options that all verbs have. */
+/* Whether a verb has option i. The program's page (NVERBS) has the options that
+ * are common to all verbs. */
 static bool has_option(enum verb verb, size_t i, struct option_doc *d)
 {
 	bool all = true;
@@ -185,7 +187,7 @@ static void put_options(enum verb verb)
 	}
 }
 
-/* --- Sections that are written by hand --- */
+/* --- Sections written by hand --- */
 
 static void put_items(const struct manual_item *item)
 {
@@ -200,16 +202,16 @@ static void put_items(const struct manual_item *item)
 static void put_files(const struct manual_item *file)
 {
 	put_heading("FILES");
-	/* However long the path is, nothing is filled here. */
+	/* No filling: the path may be longer than a line. */
 	fputs(".nf\n\\fI", stdout);
 	put(WL_DATADIR);
 	puts("\\fR\n.fi");
 	put_items(file);
 	puts(".PP");
-	put_prose("Where the program's folder and this one have been moved or"
-	          " copied together,\nthe one beside the program is used. A"
-	          " program that has not been installed uses\nthose of the"
-	          " source tree. waferllm --version names the folder.");
+	put_prose("If the installed tree was moved or copied, the folder at the"
+	          " same place relative\nto the program is used. A program in"
+	          " its build folder uses the data of the source\ntree."
+	          " waferllm --version names the folder in use.");
 }
 
 static void put_examples(const struct manual_item *example)

@@ -1,5 +1,5 @@
-/* The functions of src/completion.sh that follow from the table of options:
- * which verb a command line has come to, and the words that may stand next. */
+/* Generates the functions that src/cli/completion.sh calls from the option
+ * table: the verb of a command line, and the words that may follow. */
 #include "config.h"
 #include "manual.h"
 
@@ -11,8 +11,8 @@
 #include "model/model.h"
 #include "systems/system.h"
 
-/* Of "a|b|C" the words a and b, with `between` them: those in capitals stand
- * for something. */
+/* Prints the words of "a|b|C" with `between` them, except those in capitals,
+ * which are placeholders. */
 static void print_choices(FILE *out, const char *text, const char *between)
 {
 	const char *before = "";
@@ -27,7 +27,7 @@ static void print_choices(FILE *out, const char *text, const char *between)
 	}
 }
 
-/* ---- What an argument may be, by its name in the table ---- */
+/* ---- Values of an argument, by its name in the table ---- */
 
 static void print_types(FILE *out, const char *option)
 {
@@ -53,7 +53,7 @@ static void print_algorithms(FILE *out, const char *kernel)
 		fprintf(out, "%s%s", i ? " " : "", k->algorithm(i).name);
 }
 
-/* Those of the kernel that the option has its name from. */
+/* The algorithms of the kernel that the option is named after. */
 static void print_names(FILE *out, const char *option)
 {
 	print_algorithms(out, option + strspn(option, "-"));
@@ -85,7 +85,7 @@ static const struct argument {
 	{ "SHAPE", print_shapes }, { "FILE", print_files },
 };
 
-/* NULL: the table has none of that name. */
+/* NULL: not found. */
 static const struct argument *find_argument(const char *name)
 {
 	for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++)
@@ -94,7 +94,8 @@ static const struct argument *find_argument(const char *name)
 	return NULL;
 }
 
-/* "-" where the table knows none: a number, a text. */
+/* Prints the values of an option's argument; "-" if they cannot be listed, such
+ * as numbers. */
 static void print_words(FILE *out, const struct option_doc *d)
 {
 	const struct argument *a = find_argument(d->argument);
@@ -107,7 +108,8 @@ static void print_words(FILE *out, const struct option_doc *d)
 		fputc('-', out);
 }
 
-/* --algo takes those of the kernel, which the verb has in its name here. */
+/* The values of bench's --algo, which depend on the kernel: $verb is then
+ * "bench KERNEL". */
 static void print_algo(FILE *out)
 {
 	const char *kernel = options_verb(VERB_BENCH)->operands;
@@ -141,7 +143,7 @@ static void close_function(FILE *out)
 	fprintf(out, "\tesac\n}\n");
 }
 
-/* Moves $verb on by a word of the command line. */
+/* Updates $verb with a word of the command line. */
 static void print_verb(FILE *out)
 {
 	open_function(out, "verb", "$verb:$1");
@@ -210,7 +212,7 @@ static void print_operands(FILE *out)
 	close_function(out);
 }
 
-/* Fails where the option takes no argument. */
+/* The generated function fails if the option takes no argument. */
 static void print_values(FILE *out)
 {
 	struct option_doc d;
@@ -231,8 +233,7 @@ static void print_values(FILE *out)
 	close_function(out);
 }
 
-/* Where make install puts the data, for a script that is no longer beside
- * them. */
+/* The installed data folder, for a script that was moved away from it. */
 static void print_data_folder(FILE *out)
 {
 	fprintf(out, "\n_waferllm_installed='");
