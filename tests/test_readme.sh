@@ -36,7 +36,7 @@ echo '{"dim": 96, "hidden_dim": 256, "n_layers": 2, "n_heads": 6,
 # in_folder FOLDER COMMAND PREFIX: one that belongs to the tree, with a test that
 # takes no time and is the only one to be built.
 in_folder() {
-	local test=tests/check_block
+	local test=tests/check_partition
 	(cd "$1" &&
 		unset WAFERLLM_BUILDDIR WAFERLLM_SRCDIR MAKELEVEL &&
 		MAKEFLAGS="TESTS=$test check_PROGRAMS=$test${3:+ prefix=$3}" \

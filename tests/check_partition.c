@@ -517,8 +517,8 @@ END_TEST
 
 int main(void)
 {
-	Suite *s = suite_create("block");
-	TCase *t = tcase_create("block");
+	Suite *s = suite_create("partition");
+	TCase *t = tcase_create("partition");
 
 	tcase_add_test(t, blocks_are_as_if_dealt);
 	tcase_add_test(t, large_partitions_do_not_overflow);

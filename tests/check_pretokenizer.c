@@ -444,7 +444,7 @@ END_TEST
 
 static Suite *make_suite(void)
 {
-	Suite *s = suite_create("words");
+	Suite *s = suite_create("pretokenizer");
 	TCase *words = tcase_create("words");
 	TCase *form = tcase_create("normal form");
 
