@@ -1,3 +1,13 @@
+/* The re-layout: every element goes along x to the rank column of its new core,
+ * then along y to the rank row.
+ *
+ *   from    rank (r, c)
+ *   middle  rank (r, c')     line_relay_boxes on x
+ *   to      rank (r', c')    line_relay_boxes on y
+ *
+ * Where k and n keep their axes ("straight"), each axis moves one dimension by
+ * itself. Where they change axes ("turned"), a core's elements spread over a
+ * whole line. */
 #include "config.h"
 #include "mpi_kernels/moves/relayout.h"
 
@@ -10,23 +20,23 @@
 
 /* --- What a re-layout costs --- */
 
-/* One axis of a re-layout: what its links carry. Items are single indices of
- * the dimension that changes its cores on this axis; `words` words go with
- * each, over all parallel lines. */
+/* What one dimension's move along one axis costs. An item is a single index of
+ * the dimension. */
 struct drift {
-	uint64_t stay;       /* items that do not move */
-	uint64_t hops, far;  /* of all items together, of the farthest */
-	uint64_t busiest;    /* items over the busiest link */
+	uint64_t stay;       /* items that keep their core */
+	uint64_t hops;       /* sum over all items */
+	uint64_t far;        /* hops of the item that moves farthest */
+	uint64_t busiest;    /* items over the busiest link, one way */
 };
 
-/* n items from `first` on, which lie on one core of a cut and on one of
- * another; n 0: none are left. */
+/* A run of n items that starts with item `first`: partition a has all of them
+ * in block `from`, partition b in block `to`. n 0 ends the iteration. */
 struct run {
 	int first, from, to;
 	uint64_t n;
 };
 
-/* The run that begins with an item. */
+/* The longest run that starts with an item. */
 static struct run run_at(const struct partition *a, const struct partition *b,
                          int item)
 {
@@ -36,10 +46,10 @@ static struct run run_at(const struct partition *a, const struct partition *b,
 		return r;
 	r.from = partition_owner(a, item);
 	r.to = partition_owner(b, item);
-	int here = partition_start(a, r.from + 1),
-	    there = partition_start(b, r.to + 1);
+	int end_a = partition_start(a, r.from + 1),
+	    end_b = partition_start(b, r.to + 1);
 
-	r.n = (here < there ? here : there) - item;
+	r.n = (end_a < end_b ? end_a : end_b) - item;
 	return r;
 }
 
@@ -55,7 +65,9 @@ static struct run run_next(const struct partition *a, const struct partition *b,
 	return run_at(a, b, r->first + (int)r->n);
 }
 
-/* Items go from their cores in a to those in b, along the line. */
+/* Moves items along the line from their cores in a to those in b. words: of one
+ * item, summed over all parallel lines. cross[up][c]: change in the number of
+ * items over the link above core c, against the link below it. */
 static struct drift drift_of(struct line *l, const struct partition *a,
                              const struct partition *b, uint64_t words)
 {
@@ -88,10 +100,10 @@ static struct drift drift_of(struct line *l, const struct partition *a,
 	return d;
 }
 
-/* What the two axes take: the farthest item's hops, each of which ends at a
- * core that sends on, and the elements over the busiest link. Words turn from
- * x to y as they arrive, so that both axes' links are busy at the same time.
- */
+/* Sets hops, stages and cycles for both axes. far: hops of the farthest element
+ * on x and y, each of which ends at a core that forwards in software. busy:
+ * elements over the busiest link of x and y. A word starts along y as soon as
+ * its way along x ends, so both axes' links are busy at the same time. */
 static void add_axes(const struct ledger *l, struct charge *c,
                      const uint64_t far[2], const uint64_t busy[2])
 {
@@ -103,8 +115,9 @@ static void add_axes(const struct ledger *l, struct charge *c,
 	                 cost_wire(l, cost_words(l, max));
 }
 
-/* What the drifts of k and n take. First along x, then along y: the other
- * dimension lies as it did, or as it will. */
+/* Sets them for the drifts of k and n. The x axis moves first: meanwhile
+ * the dimension on y has its old partition; when y moves, the one on x has its
+ * new one. */
 static void add_drifts(const struct layout *from, const struct layout *to,
                        const struct drift *dk, const struct drift *dn,
                        struct charge *c)
@@ -118,7 +131,7 @@ static void add_drifts(const struct layout *from, const struct layout *to,
 	add_axes(from->grid->ledger, c, far, busy);
 }
 
-/* k stays on its axis and n on the other. */
+/* The charge when k and n keep their axes. */
 static struct charge straight_charge(const struct layout *from,
                                      const struct layout *to)
 {
@@ -138,12 +151,13 @@ static struct charge straight_charge(const struct layout *from,
 	return c;
 }
 
-/* Blocks of one size, below and above a cut. */
+/* Number of blocks of one size below and above a cut. */
 struct blocks {
 	uint64_t size, below, above;
 };
 
-/* Blocks of the larger and of the smaller size when all are above the cut. */
+/* Counts the blocks of the larger size (b[0]) and of the smaller (b[1]), all of
+ * them above the cut. */
 static void size_blocks(const struct partition *p, struct blocks b[2])
 {
 	uint64_t all = p->parts, larger = partition_larger(p);
@@ -153,7 +167,7 @@ static void size_blocks(const struct partition *p, struct blocks b[2])
 	                        larger ? all - larger : 0 };
 }
 
-/* Block c of the part, if there is one, comes below the cut. */
+/* Raises the cut past block c of the partition, if there is one. */
 static void pass_block(const struct partition *p, int c, struct blocks b[2])
 {
 	if (c >= p->parts)
@@ -170,8 +184,8 @@ static int last_block(const struct partition *p)
 	return p->n ? partition_owner(p, p->n - 1) : -1;
 }
 
-/* Of the farthest pair of an item of one cut and one of another: block 0 is
- * never empty where there is any. */
+/* Hops of the farthest pair of an item of a and an item of b. Block 0 is empty
+ * only when the whole partition is. */
 static uint64_t turned_far(struct line *l, const struct partition *a,
                            const struct partition *b)
 {
@@ -182,8 +196,9 @@ static uint64_t turned_far(struct line *l, const struct partition *a,
 	return line_hops(l, 0, last[0] > last[1] ? last[0] : last[1]);
 }
 
-/* Hops of all pairs of an item of a and one of b, between their cores; the
- * words of two blocks' pairs travel together. Cut by cut, as many as cross. */
+/* Word hops of all pairs of an item of a and an item of b between their cores,
+ * summed link by link; far: hops of the farthest pair. The pairs of two blocks
+ * make one message. */
 static uint64_t cross_hops(struct line *l, const struct partition *a,
                            const struct partition *b, uint64_t *far)
 {
@@ -211,8 +226,8 @@ static uint64_t cross_hops(struct line *l, const struct partition *a,
 	return sum;
 }
 
-/* Number of items i with core y of one partition and core x of the other. */
-static uint64_t both(const struct partition *p, int a,
+/* Items that are both in block a of p and in block b of q. */
+static uint64_t common_items(const struct partition *p, int a,
                      const struct partition *q, int b)
 {
 	struct range r =
@@ -222,51 +237,60 @@ static uint64_t both(const struct partition *p, int a,
 	return range_size(r);
 }
 
-/* First item behind cut c, or the end. */
-static int after(const struct partition *p, int c)
+/* First item above the cut between cores c and c + 1, or p->n. */
+static int first_above(const struct partition *p, int c)
 {
 	return c + 1 < p->parts ? partition_start(p, c + 1) : p->n;
 }
 
-/* Elements over the busiest link of an axis, one way. A line's elements are
- * all pairs of an item of its block of `lines` and an item of `any`. One of
- * the two says by `here`, which cuts the items of `lines`, where on the line
- * the pair is or goes; the other says by `any` where it goes or is. Of the
- * cuts below a line's items the last is the busiest, of those above the first:
- * a few cuts a line are enough. */
+/* Elements of one line that cross the cut above core c, in the busier
+ * direction. The line has all pairs of an item of `rows` and an item of `any`;
+ * each pair moves between the item's core in `here` and its core in `any`. */
+static uint64_t turn_crossing(struct range rows, const struct partition *here,
+                              const struct partition *any, int c)
+{
+	struct range below = { 0, first_above(here, c) };
+	uint64_t low = range_size(range_intersect(rows, below));
+	uint64_t high = range_size(rows) - low;
+	uint64_t any_low = first_above(any, c), any_high = any->n - any_low;
+	uint64_t one = low * any_high, other = high * any_low;
+
+	return one > other ? one : other;
+}
+
+/* Elements over the busiest link of an axis, one way, when k and n change axes.
+ * lines: partition over the axis's parallel lines of the dimension that `here`
+ * cuts along the line. A line's items are on a few neighbouring cores of
+ * `here`: its busiest cut separates these, or is next to them, because
+ * crossings only fall off from there outwards. */
 static uint64_t busiest_turn(const struct partition *lines,
                              const struct partition *here,
                              const struct partition *any)
 {
-	int cuts = (here->parts > any->parts ? here->parts : any->parts) - 1;
-	int inside = 0; /* the first cut that is not below the line's items */
+	int cores = here->parts > any->parts ? here->parts : any->parts;
 	uint64_t max = 0;
 
 	for (int i = 0; i < lines->parts; i++) {
-		int start = partition_start(lines, i),
-		    size = partition_size(lines, i);
-		int low = 0;
+		struct range r = partition_range(lines,
+		                                 (struct range){ i, i + 1 });
 
-		while (inside < cuts && after(here, inside) <= start)
-			inside++;
-		for (int c = inside ? inside - 1 : 0; c < cuts && low < size;
-		     c++) {
-			int b = after(any, c);
+		if (!range_size(r))
+			continue;
+		struct range cuts = { partition_owner(here, r.lo) - 1,
+			              partition_owner(here, r.hi - 1) + 1 };
 
-			low = after(here, c) - start;
-			low = low < 0 ? 0 : low < size ? low : size;
-			uint64_t one = (uint64_t)low * (any->n - b);
-			uint64_t other = (uint64_t)(size - low) * b;
+		cuts = range_intersect(cuts, (struct range){ 0, cores - 1 });
+		for (int c = cuts.lo; c < cuts.hi; c++) {
+			uint64_t n = turn_crossing(r, here, any, c);
 
-			max = one > max ? one : max;
-			max = other > max ? other : max;
+			max = n > max ? n : max;
 		}
 	}
 	return max;
 }
 
-/* k and n change axes: element (k, n) goes from core (y(k), x(n)) of one
- * layout to core (y(n), x(k)) of the other (or the reverse). */
+/* The charge when k and n change axes: element (k, n) moves from core
+ * (y(k), x(n)) of one layout to core (y(n), x(k)) of the other, or back. */
 static struct charge turned_charge(const struct layout *from,
                                    const struct layout *to)
 {
@@ -281,11 +305,11 @@ static struct charge turned_charge(const struct layout *from,
 
 	c.word_hops = cross_hops(&g->x, on_x, to_x, &far[0]) +
 	              cross_hops(&g->y, on_y, to_y, &far[1]);
-	/* on_y and to_x cut the same dimension, on_x and to_y the other. */
+	/* on_y and to_x partition one dimension, on_x and to_y the other. */
 	for (struct run r = run_first(on_y, to_x); r.n;
 	     r = run_next(on_y, to_x, &r))
 		if (r.from < to_y->parts && r.to < on_x->parts)
-			stay += r.n * both(on_x, r.to, to_y, r.from);
+			stay += r.n * common_items(on_x, r.to, to_y, r.from);
 	c.words = cost_words(l, (uint64_t)from->k.n * from->n.n - stay);
 	const uint64_t busy[] = { busiest_turn(on_y, to_x, on_x),
 	                          busiest_turn(to_x, on_y, to_y) };
@@ -294,11 +318,11 @@ static struct charge turned_charge(const struct layout *from,
 	return c;
 }
 
-/* Of items' way between cuts over more and over fewer cores, what is known by
- * those that lie on the cores that only one of them has: all cross the cut
- * below these, and the last goes as far as any of them. */
+/* Lower bound of a drift between partitions over unequal numbers of cores. All
+ * items of the cores that only the wider one has cross the link below those
+ * cores, and the last item moves farthest of them. */
 static struct drift drift_min(struct line *l, const struct partition *a,
-                                const struct partition *b)
+                              const struct partition *b)
 {
 	const struct partition *wide = a->parts > b->parts ? a : b;
 	const struct partition *narrow = a->parts > b->parts ? b : a;
@@ -322,7 +346,8 @@ uint64_t relayout_min_cycles(const struct layout *from, const struct layout *to)
 		add_drifts(from, to, &dk, &dn, &c);
 		return c.comm_cycles;
 	}
-	/* Pairs of the last items come from the far ends, or go there. */
+	/* The pair of both dimensions' last items is at the far end of one
+	 * axis before the move, or after it. */
 	const uint64_t none[] = { 0, 0 }, far[] = {
 		turned_far(line, &from->k, &to->n),
 		turned_far(line, &from->n, &to->k) };
@@ -333,25 +358,25 @@ uint64_t relayout_min_cycles(const struct layout *from, const struct layout *to)
 
 /* --- The moves --- */
 
-/* What rank column `col` of the row's ranks holds between the two moves: all
- * that the row had of what belongs in that column. */
+/* The box that rank (row, col) holds between the two moves: what rank row `row`
+ * had before, cut to what rank column `col` gets. */
 static struct box middle_box(const struct layout *from,
                              const struct layout *to, int row, int col)
 {
 	const struct range all = { 0, 1 << 30 };
 	struct box had = layout_box(from, row, 0),
-		   goes = layout_box(to, 0, col);
+		   gets = layout_box(to, 0, col);
 
 	if (from->transposed)
 		had.k = all;
 	else
 		had.n = all;
 	if (to->transposed)
-		goes.n = (struct range){ 0, to->n.n };
+		gets.n = (struct range){ 0, to->n.n };
 	else
-		goes.k = (struct range){ 0, to->k.n };
-	return (struct box){ range_intersect(had.k, goes.k),
-	                     range_intersect(had.n, goes.n) };
+		gets.k = (struct range){ 0, to->k.n };
+	return (struct box){ range_intersect(had.k, gets.k),
+	                     range_intersect(had.n, gets.n) };
 }
 
 void relayout(const struct layout *from, const struct layout *to,
