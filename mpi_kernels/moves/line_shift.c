@@ -34,7 +34,6 @@ static size_t message_bytes(const struct tiles_shift *s, bool upper, bool up)
 
 	for (int q = lines.lo; q < lines.hi; q++) {
 		int step = shift_of_line(s->steps, q);
-
 		const struct ring_route *r = shift_route(s->t, step);
 
 		if (step)
@@ -172,7 +171,7 @@ static void permute(struct tiles_shift *s, int q)
 		void *tile = vacated[--left];
 
 		if (t->kept)
-			tile = tiles_kept_swap(t->kept, tile);
+			tile = tiles_departed_swap(t->kept, tile);
 		moved[arrives - first] = tile;
 	}
 	for (int i = 0; i < w; i++)
