@@ -3,16 +3,16 @@
  *   cores   first . . . root . . . last
  *             o <- o <- [*] -> o -> o
  *
- * Cores of one rank share the one copy, so one message crosses each boundary
- * between ranks, per direction. Parts with roots of their own travel
+ * All cores of a rank share one copy, so one message crosses each boundary
+ * between ranks in each direction. Parts with different roots travel
  * together. Source: WaferLLM (OSDI'25), sections 5.4 and 6. */
 #include "config.h"
 #include "mpi_kernels/moves/reduce_chain.h"
 
 #include <string.h>
 
-/* The parts that come in over the lower (upper) end, or leave over it: upwards
- * go those whose root is below. */
+/* The parts that arrive (in) or leave over the lower or upper end of this
+ * rank's cores. Parts whose root is below the cut go upwards. */
 static struct crossing passing(const struct line *l, const struct multicast *m,
                                bool upper, bool in)
 {
@@ -69,8 +69,8 @@ static void pass_on(struct line *l, const struct multicast *m, bool upper,
 		sent[upper] = ticket;
 }
 
-/* What goes up depends on what comes from below only, and the other way
- * round; the flow that waits for nobody goes first. */
+/* What goes upwards depends only on what arrives from below, and vice versa.
+ * The direction that waits for no message runs first. */
 static void run_multicast(struct line *l, const struct multicast *m,
                           int sent[2])
 {
@@ -138,8 +138,8 @@ void line_multicast(struct line *l, int first, int last,
 		multicasts_run(l, &m, 1);
 }
 
-/* What comes from any core of the line to all others: messages of one root
- * each, of which the longest way has that many hops. */
+/* Charges messages of one root each to all cores of the line. hops: of the
+ * longest path. */
 static void charge_rooted(struct line *l, uint64_t hops, uint64_t messages,
                           struct wire_words wire)
 {
@@ -153,9 +153,9 @@ static void charge_rooted(struct line *l, uint64_t hops, uint64_t messages,
 
 	if (!wire.all)
 		return;
-	/* Each message comes on a path of its own, as an exchange by itself.
-	 * The software that sends on reads each one's head, and then all of
-	 * its words pass through it. */
+	/* Each message has its own path and is set up as an exchange. Cores
+	 * that forward in software read each message's head, then pass on all
+	 * words. */
 	c.setup_cycles = messages * cost_exchange(account);
 	if (relays)
 		c.relay_cycles = cost_stages(account, messages) + stream;

@@ -3,9 +3,9 @@
  *   cores   first . . . root . . . last
  *             o -> o -> [*] <- o <- o
  *
- * A rank runs the part of a chain that lies on its own cores; where the chain
- * crosses to a neighbour rank one message carries the partial sum. Sides that
- * wait for nobody are sent first, so that ranks work side by side.
+ * A rank runs the part of a chain on its own cores; where the chain crosses to
+ * a neighbour rank, one message carries the partial sum. Sides that wait for no
+ * message are sent first, so that the ranks work in parallel.
  *
  * Source: WaferLLM (OSDI'25), section 6. */
 #include "config.h"
@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 
-/* sum = a op own, pair by pair; sum may be a. */
+/* sum = the better of a and own, pair by pair; sum may be a. */
 static void combine_argmax(float *sum, const float *a, const float *own,
                            size_t n)
 {
@@ -31,7 +31,7 @@ static void combine_argmax(float *sum, const float *a, const float *own,
 	}
 }
 
-/* The same of any operation, element by element. */
+/* sum = a op own; sum may be a. */
 static void combine(enum line_op op, float *sum, const float *a,
                     const float *own, size_t n)
 {
@@ -50,8 +50,8 @@ static void combine(enum line_op op, float *sum, const float *a,
 	}
 }
 
-/* The parts whose sums enter or leave this rank on their way upwards (their
- * root is above) or downwards. */
+/* The parts whose sums enter (in) or leave this rank upwards (their root is
+ * above) or downwards. */
 static struct crossing flow(const struct line *l, const struct reduce_chain *c,
                             bool up, bool in)
 {
@@ -68,8 +68,9 @@ static size_t flow_words(const struct line *l, const struct reduce_chain *c,
 	return crossing_words(&x, c->parts);
 }
 
-/* sum = what came of a part (NULL: nothing) and the own members below (or
- * above) its root. at: the part's place in a vector. */
+/* sum = the partial sum of a part that arrived (came; NULL: none), plus this
+ * rank's members below its root (up) or above it. at: the part's offset in a
+ * core's vector. */
 static void add_members(const struct line *l, const struct reduce_chain *c,
                         bool up, int part, size_t at, const float *came,
                         float *sum)
@@ -94,9 +95,9 @@ static void add_members(const struct line *l, const struct reduce_chain *c,
 		memcpy(sum, came, n * sizeof *sum);
 }
 
-/* One side of a chain on this rank: takes what comes in, adds the own members,
- * and passes on; what ends here is left in the side's buffer. Returns the
- * ticket of what was sent. */
+/* Runs one side of a chain on this rank: receives partial sums, adds this
+ * rank's members and sends them on; sums whose root is here stay in the side's
+ * buffer. Returns the ticket of the message sent. */
 static int run_flow(struct line *l, const struct reduce_chain *c, bool up)
 {
 	const struct line_parts *parts = c->parts;
@@ -125,7 +126,7 @@ static int run_flow(struct line *l, const struct reduce_chain *c, bool up)
 	return noc_send(l->noc, to, onward, go);
 }
 
-/* Adds both sides' sums to the parts whose root is one of this rank's. */
+/* Adds both sides' sums to the parts whose root is on this rank. */
 static void add_to_roots(struct line *l, const struct reduce_chain *c)
 {
 	size_t at = 0;
@@ -149,7 +150,7 @@ static void add_to_roots(struct line *l, const struct reduce_chain *c)
 	}
 }
 
-/* Runs both sides of a chain, the one that waits for nobody first. */
+/* Runs both sides of a chain, first the one that waits for no message. */
 static void run_chain(struct line *l, const struct reduce_chain *c, int sent[2])
 {
 	bool first_up = !flow_words(l, c, true, true) ||
@@ -171,7 +172,8 @@ void reduce_chains_run(struct line *l, const struct reduce_chain *chains, int n)
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 
 	WL_ASSERT(!l->shifting);
-	/* First those that wait for nobody: a neighbour may wait for them. */
+	/* First the chains that wait for no message: a neighbour may wait for
+	 * theirs. */
 	for (int pass = 0; pass < 2; pass++)
 		for (int i = 0; i < n; i++) {
 			const struct reduce_chain *c = &chains[i];

@@ -1,7 +1,7 @@
-/* Moves that pass through whole ranks: a step of the KV cache to the rank
- * below, a vector's blocks to the first rank, and boxes of a matrix from old
- * owners to new ones. Everything goes neighbour by neighbour; a rank in
- * between takes what is its own and sends the rest on. */
+/* Moves that are relayed rank by rank: a step of the KV cache to the rank
+ * below, a vector's blocks to the first rank, rows between any two cores, and
+ * boxes of a matrix from old owners to new ones. A rank on the path takes out
+ * what is addressed to it and forwards the rest. */
 #include "config.h"
 #include "mpi_kernels/moves/line.h"
 
@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 
-/* Bytes of a matrix's rows that a message takes with it, or one row. */
+/* Limit of a message, bytes of matrix rows; one row always fits. */
 #define RELAY_BYTES ((size_t)256 << 10)
 
 void line_charge_pass(struct line *l, int first, int last,
@@ -21,7 +21,7 @@ void line_charge_pass(struct line *l, int first, int last,
 	                    .path_hops = line_hops(l, first, first + 1),
 	                    .stages = 1 };
 
-	/* One comes in while one goes out. */
+	/* A core receives one message while it sends another. */
 	ledger_alloc(account, SRAM_BUFFERS, 8 * wire.max);
 	ledger_free(account, SRAM_BUFFERS, 8 * wire.max);
 	c.word_hops = c.words * c.path_hops;
@@ -78,7 +78,7 @@ void line_gather(struct line *l, const struct partition *p, const float *own,
 		return;
 
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
-	/* This rank's blocks, and behind them those from above. */
+	/* This rank's blocks, followed by those from the ranks above. */
 	struct range local = partition_range(p, l->local);
 	size_t near = range_size(local), far = p->n - local.hi;
 	float *block =
@@ -96,7 +96,8 @@ static void charge_route(struct line *l, int n, const int *to,
                          struct wire_words wire)
 {
 	struct charge c = { .calls = 1 };
-	/* All rows of a direction cross the cut at the end it comes from. */
+	/* All rows of one direction cross the link at the end they start from.
+	 */
 	uint64_t rows[2] = { 0, 0 };
 
 	for (int i = 0; i < n && l->n > 1; i++) {
@@ -120,10 +121,10 @@ static void charge_route(struct line *l, int n, const int *to,
 	ledger_charge(l->ledger, &c);
 }
 
-/* Rows that travel together, so that messages stay small. */
+/* Rows of one message, so that messages stay small. */
 #define ROUTE_ROWS 256
 
-/* Rows [first, last) that go one way. */
+/* Those of rows [first, last) that go up, or down. */
 struct route {
 	const int *from, *to;
 	float *const *row;
@@ -132,7 +133,7 @@ struct route {
 	bool up;
 };
 
-/* Whether row i crosses the boundary below core `core`. */
+/* Whether row i crosses the link below a core. */
 static bool row_crosses(const struct route *r, int i, int core)
 {
 	return r->up ? r->from[i] < core && r->to[i] >= core
@@ -149,8 +150,9 @@ static size_t route_words(const struct route *r, int core)
 	return words;
 }
 
-/* Takes from the message `in` what is this rank's; what passes through, and
- * this rank's own, goes to `out`; both in order of the rows. */
+/* Copies rows for this rank from message `in` to their destination, and rows
+ * that pass through or start here to message `out`. Both messages are in order
+ * of the rows. entry, exit: cores above the links that they cross. */
 static void sort_rows(const struct route *r, int entry, int exit,
                       const float *in, float *out)
 {
@@ -202,16 +204,16 @@ void line_route(struct line *l, int n, const int *from, const int *to,
 	profile_leave(l->profile, before);
 }
 
-/* Boxes in one direction: those of ranks on this side of a boundary that have
- * takers beyond it, ordered by giver, then by taker; of each only rows `rows`.
- */
+/* Boxes that move in one direction. The message over a boundary between ranks
+ * has the boxes from givers before it to takers beyond it, ordered by giver,
+ * then by taker; of each box only the rows k in `rows`. */
 struct relay {
 	struct line *l;
 	const struct box *from, *to;
 	const struct matrix_view *source, *sink;
 	struct range rows;
 	bool up;
-	int ticket;          /* of the message on its way */
+	int ticket;          /* of the message in flight */
 };
 
 static struct box relay_box(const struct relay *r, int giver, int taker)
@@ -222,8 +224,8 @@ static struct box relay_box(const struct relay *r, int giver, int taker)
 	return b;
 }
 
-/* Bytes of all boxes from giver a to takers beyond the rank `border` (it
- * included, seen in the relay's direction). */
+/* Bytes of all boxes from giver a to takers from rank `border` on, in the
+ * relay's direction. */
 static size_t bytes_beyond(const struct relay *r, int a, int border)
 {
 	size_t elements = 0;
@@ -233,8 +235,8 @@ static size_t bytes_beyond(const struct relay *r, int a, int border)
 	return elements * r->source->size;
 }
 
-/* Takes from message `in` what is this rank's, copies the rest, and this
- * rank's own gifts, to `out`. */
+/* Copies boxes for this rank from message `in` to the sink, and boxes that pass
+ * through or start here to message `out`. */
 static void relay_sort(const struct relay *r, const char *in, char *out)
 {
 	int me = r->l->rank, step = r->up ? 1 : -1, n = r->l->nranks;
@@ -245,7 +247,7 @@ static void relay_sort(const struct relay *r, const char *in, char *out)
 			struct box what = relay_box(r, a, b);
 			size_t bytes = box_elements(what) * size;
 
-			/* What comes is not written to. */
+			/* With false, copy only reads the message. */
 			if (b == me && bytes)
 				r->sink->copy(r->sink, what,
 				              (void *)(uintptr_t)in, false);
@@ -284,14 +286,14 @@ static void relay_run(struct relay *r)
 
 	relay_sort(r, message, onward);
 	noc_release(l->noc, from);
-	/* One at a time is on its way, while the next is made. */
+	/* One message is in flight while the next is composed. */
 	noc_wait(l->noc, r->ticket);
 	r->ticket = noc_send(l->noc, to, onward, out);
 }
 
-/* Rows k that any rank gives, and so many at a time that a message stays in a
- * core's cache. */
-static struct range rows_of(const struct line *l, const struct box *from,
+/* Rows k that any rank gives. step: as many rows at a time as let a message
+ * stay in the host core's cache. */
+static struct range given_rows(const struct line *l, const struct box *from,
                             size_t size, int *step)
 {
 	struct range k = from[0].k, n = from[0].n;
@@ -308,18 +310,18 @@ static struct range rows_of(const struct line *l, const struct box *from,
 	return k;
 }
 
-/* Up first, then down, but for the last rank, which need not wait for what
- * goes down: so both ends begin at once, and what is on its way in either
- * direction follows from rank to rank. */
+/* First up, then down, except on the last rank, which has nothing to wait for
+ * on the way down. Both ends thus start at once, and the messages of either
+ * direction travel from rank to rank. */
 static void relay_both(struct relay r[2], struct range rows)
 {
 	bool last = r->l->rank == r->l->nranks - 1;
 
 	for (int i = 0; i <= 1; i++) {
-		struct relay *way = &r[last ? i : !i];
+		struct relay *next = &r[last ? i : !i];
 
-		way->rows = rows;
-		relay_run(way);
+		next->rows = rows;
+		relay_run(next);
 	}
 }
 
@@ -333,7 +335,7 @@ void line_relay_boxes(struct line *l, const struct box *from,
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
 	struct relay r[2]; /* down, up */
 	int step;
-	struct range k = rows_of(l, from, source->size, &step);
+	struct range k = given_rows(l, from, source->size, &step);
 
 	for (int up = 0; up <= 1; up++)
 		r[up] = (struct relay){ l, from, to, source, sink, k, up,
@@ -343,7 +345,7 @@ void line_relay_boxes(struct line *l, const struct box *from,
 
 		relay_both(r, range_intersect(rows, k));
 	}
-	/* Meanwhile what is on its way goes on. */
+	/* The boxes that stay here, while the last messages are in flight. */
 	matrix_view_move(source, sink,
 	                 box_intersect(from[l->rank], to[l->rank]));
 	noc_wait(l->noc, r[0].ticket);

@@ -34,7 +34,6 @@ static size_t message_bytes(const struct tiles_shift *s, bool upper, bool up)
 
 	for (int q = lines.lo; q < lines.hi; q++) {
 		int step = shift_of_line(s->steps, q);
-
 		const struct ring_route *r = shift_route(s->t, step);
 
 		if (step)
@@ -172,7 +171,7 @@ static void permute(struct tiles_shift *s, int q)
 		void *tile = vacated[--left];
 
 		if (t->kept)
-			tile = tiles_kept_swap(t->kept, tile);
+			tile = tiles_departed_swap(t->kept, tile);
 		moved[arrives - first] = tile;
 	}
 	for (int i = 0; i < w; i++)
@@ -301,8 +300,7 @@ static bool turn_steps(const struct tiles *t, bool skewed, signed char *steps)
 	bool any = false;
 
 	for (int q = 0; q < grid_lines(t->grid, t->axis); q++) {
-		int back = tiles_wanted_skew(t, q, skewed) -
-		           tiles_line_skew(t, q);
+		int back = tiles_wanted_skew(t, q, skewed) - tiles_line_skew(t, q);
 
 		back = (back + places) % places;
 		steps[q] = !back ? 0 : back <= places - back ? -1 : 1;

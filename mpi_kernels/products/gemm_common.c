@@ -78,8 +78,8 @@ static void batch_init(struct batch *b, const struct gemm *p)
 {
 	const struct grid *g = p->c->grid;
 	size_t cores = (size_t)grid_height(g) * grid_width(g);
-	size_t step = cores * sizeof *b->term + tiles_keep_bytes(p->a) +
-	              tiles_keep_bytes(p->b);
+	size_t step = cores * sizeof *b->term + tiles_departed_bytes(p->a) +
+	              tiles_departed_bytes(p->b);
 	size_t max = BATCH_BYTES / step, all = p->a->path->n;
 
 	*b = (struct batch){ .max = max < 1 ? 1 : max < all ? max : all,
@@ -88,8 +88,8 @@ static void batch_init(struct batch *b, const struct gemm *p)
 		return;
 	b->term = wl_malloc(cores * b->max, sizeof *b->term);
 	b->block = wl_malloc(cores * b->max, sizeof *b->block);
-	tiles_keep(p->a, b->max);
-	tiles_keep(p->b, b->max);
+	tiles_keep_departed(p->a, b->max);
+	tiles_keep_departed(p->b, b->max);
 	all *= tiles_max_elements(p->b);
 	if (p->b->type == WL_F32 || grid_height(g) == 1 ||
 	    all * sizeof(float) > BATCH_BYTES)
@@ -101,8 +101,8 @@ static void batch_init(struct batch *b, const struct gemm *p)
 
 static void batch_fini(struct batch *b, const struct gemm *p)
 {
-	tiles_keep_end(p->a);
-	tiles_keep_end(p->b);
+	tiles_departed_end(p->a);
+	tiles_departed_end(p->b);
 	free(b->is_wide);
 	huge_free(b->wide);
 	free(b->block);
@@ -214,8 +214,8 @@ void gemm_run_rings(const struct gemm *p)
 		tiles_shift_finish(&a);
 		tiles_shift_finish(&b);
 		if (last) {
-			tiles_forget(p->a);
-			tiles_forget(p->b);
+			tiles_reuse_departed(p->a);
+			tiles_reuse_departed(p->b);
 		}
 		ledger_overlap_end(g->ledger);
 	}

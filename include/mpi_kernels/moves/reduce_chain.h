@@ -1,6 +1,6 @@
-/* Inside the moves only: chains of partial sums (line_reduce.c), of which
- * the all-reduce is made too (line_allreduce.c), and multicasts
- * (line_multicast.c). */
+/* The data movement of reductions and multicasts, without charges: for the
+ * moves and the all-reduces only. Collective over the ranks that the chains or
+ * multicasts touch. */
 #ifndef WL_REDUCE_CHAIN_H
 #define WL_REDUCE_CHAIN_H
 
@@ -8,9 +8,9 @@
 
 #include "mpi_kernels/moves/line.h"
 
-/* Members of a chain: cores core[0] < core[1] < ... < core[n-1], or, core
- * NULL, n cores from first on; each part's root is one of them. Core p's
- * vector: value + (p - base) * stride. */
+/* A chain of partial sums. Its members are cores core[0] < ... < core[n-1], or,
+ * with core NULL, the n cores from `first` on; each part's root is a member.
+ * Core p's vector: value + (p - base) * stride. */
 struct reduce_chain {
 	const int *core;
 	int first, n;
@@ -21,7 +21,7 @@ struct reduce_chain {
 	int base;
 };
 
-/* Whether cores first..last, or links between them, lie on this rank. */
+/* Whether this rank has any of the cores first..last. */
 static inline bool line_touches(const struct line *l, int first, int last)
 {
 	return first < l->local.hi && last >= l->local.lo;
@@ -32,9 +32,9 @@ static inline int reduce_chain_core(const struct reduce_chain *c, int j)
 	return c->core ? c->core[j] : c->first + j;
 }
 
-/* A message over the cut between cores cut and cut + 1 holds those own parts
- * whose root is above the cut, or those whose root is not; none where the cut
- * is not inside first..last. */
+/* A message over the cut between cores `cut` and cut + 1. It holds those of the
+ * line's local parts whose root is above the cut (above) or below it; none when
+ * the cut is outside first..last. */
 struct crossing {
 	int first, last, cut;
 	bool above;
@@ -47,7 +47,7 @@ static inline bool crosses(const struct crossing *x,
 	       (p->root[part] > x->cut) == x->above;
 }
 
-/* The message's words. */
+/* 32-bit words of the message. */
 static inline size_t crossing_words(const struct crossing *x,
                                     const struct line_parts *p)
 {
@@ -58,18 +58,19 @@ static inline size_t crossing_words(const struct crossing *x,
 	return words;
 }
 
-/* Runs n chains that share no link, all of which touch this rank. */
+/* Runs n chains that share no link and that all touch this rank. */
 void reduce_chains_run(struct line *l, const struct reduce_chain *chains,
                        int n);
 
-/* One multicast of several that share no link. */
+/* Brings each part from its root to cores first..last. data: the local parts,
+ * one after the other. */
 struct multicast {
 	int first, last;
 	const struct line_parts *parts;
 	float *data;
 };
 
-/* Runs n multicasts that share no link, all of which touch this rank. */
+/* Runs n multicasts that share no link and that all touch this rank. */
 void multicasts_run(struct line *l, const struct multicast *m, int n);
 
 #endif

@@ -1,62 +1,64 @@
-/* The ring shift: the move of tiles around the rings of their lines, step by
- * step. */
+/* The ring shift moves tiles around the rings of their lines, step by step. */
 #ifndef WL_SHIFT_H
 #define WL_SHIFT_H
 
 #include "grid/tiles.h"
 
-/* A step of the ring shift that is on its way; [0] is the side of the lower
- * neighbour, [1] the upper. */
+/* A step of the ring shift between start and finish. Of two entries, [0] is the
+ * lower neighbour's, [1] the upper's. */
 struct tiles_shift {
 	struct tiles *t;
 	const signed char *steps;
-	const char *in[2];     /* what comes */
-	size_t words[2];       /* of it */
-	int send[2];           /* tickets of what goes */
+	const char *in[2];     /* messages received */
+	size_t words[2];       /* of each incoming message */
+	int send[2];           /* tickets of the messages sent */
 	bool arrived[2], sent[2];
 };
 
-/* One step of the two-hop ring shift: the tiles of line q go to their cores'
- * ring successors (steps[q] == 1), predecessors (-1) or stay (0); steps NULL
- * means 1 for all, else it stays untouched until finish. Collective over the
- * lines' ranks. Between start and finish tiles may be read, not written. Cost
- * charged: the ring's longest edge (two hops, or all of the line where the
- * ring is the natural one), the words of every tile that leaves its core.
+/* One step of the ring shift: the tiles of line q move to their cores' ring
+ * successors (steps[q] 1), to the predecessors (-1), or stay (0). steps
+ * [lines]: borrowed until finish; NULL means 1 for all. Between start and
+ * finish tiles may be read, not written. Collective over the lines' ranks. Cost
+ * charged: a set-up; the hops of the ring's longest edge (two, or the whole
+ * line on the natural ring); the words of every tile that leaves its core.
  * Source: WaferLLM (OSDI'25), Algorithm 1. */
 void tiles_shift_start(struct tiles_shift *s, struct tiles *t,
                        const signed char *steps);
 void tiles_shift_finish(struct tiles_shift *s);
 
-/* Products are fastest when a host adds up the terms of several steps at once:
- * the emulated core has one tile after the other, and the host still has what
- * it had. From tiles_keep on, the memory of tiles that leave this rank holds
- * what it held, until tiles_forget, at most so many shifts later. tiles_keep_end
- * forgets, and leaves all tiles in their own memory. tiles_keep_bytes: what a
- * shift takes meanwhile. Not collective. */
-void tiles_keep(struct tiles *t, int shifts);
-void tiles_forget(struct tiles *t);
-void tiles_keep_end(struct tiles *t);
-size_t tiles_keep_bytes(const struct tiles *t);
-/* For the shift alone: gives the place of a tile that left for a spare one. */
-void *tiles_kept_swap(struct tiles_kept *k, void *place);
+/* Keeps tiles that leave this rank readable, so that the host can add up the
+ * terms of several steps in one product. The emulated core still has one tile
+ * at a time, and nothing is charged. After tiles_keep_departed, the memory of a
+ * departed tile keeps its content until tiles_reuse_departed, which has to be
+ * called after at most `shifts` shifts. tiles_departed_end ends this and moves
+ * all tiles back into their own memory, contents included.
+ * tiles_departed_bytes: additional memory per shift, bytes. Not collective. */
+void tiles_keep_departed(struct tiles *t, int shifts);
+void tiles_reuse_departed(struct tiles *t);
+void tiles_departed_end(struct tiles *t);
+size_t tiles_departed_bytes(const struct tiles *t);
+/* For the shift only: keeps the buffer of a departed tile and returns a spare
+ * one for the tile that arrives instead. */
+void *tiles_departed_swap(struct tiles_kept *k, void *buffer);
 
-/* Brings the tiles of each line q ring_pos(j) steps on its way against the
- * ring (Cannon's skew, in ring order), the shorter way round: then place p of
- * line q holds block ring_core(ring_pos(p) + ring_pos(j)), where j is the
- * place of the line among as many as the ring has, q * places / lines.
- * tiles_unskew is the way back. At most half the ring's length of steps.
- * Collective. */
+/* Cannon's skew, in ring order: moves the tiles of each line q by ring_pos(j)
+ * steps against the ring, the shorter way round. Afterwards place p of line q
+ * holds block ring_core(ring_pos(p) + ring_pos(j)), where j = q * places /
+ * lines is the line's index among as many lines as the ring has places.
+ * tiles_unskew moves them back home. Either takes at most half as many steps as
+ * the ring has places. Collective over the grid. Cost charged: as for as many
+ * shifts of the lines that move. */
 void tiles_skew(struct tiles *t);
 void tiles_unskew(struct tiles *t);
-/* Unskews n tiled matrices of one grid and axis, whose tiles share messages:
- * each step has one set-up. */
+/* Unskews n tiled matrices of one grid and axis, whose tiles share messages, so
+ * that each step is charged one set-up. Collective over the grid. */
 void tiles_unskew_all(struct tiles *t, int n);
 
-/* Whether the lines stand apart from home as tiles_skew brings them. */
+/* Whether every line is where tiles_skew moves it. Not collective. */
 bool tiles_skewed(const struct tiles *t);
 
-/* Declares the tiles skewed without a move: for weights that are loaded into
- * their skewed places. */
+/* Declares the tiles skewed without moving them, for weights that are loaded
+ * into their skewed places. Not collective, charges nothing. */
 void tiles_set_skewed(struct tiles *t);
 
 #endif
