@@ -212,7 +212,7 @@ START_TEST(tables_show_what_counts)
 
 	make_times();
 	text = printed(3);
-	shows(text, "of 3 ranks@the one with most\n"
+	shows(text, "min/mean/max of 3 ranks@rank with the maximum\n"
 	      "waferllm: decode, s      compute            exchange           "
 	      "wait\n"
 	      "waferllm: ffn up         4.00/6.00/8.00@1   -                  "
