@@ -98,7 +98,7 @@ void fuzz_vocab(const struct vocab *v)
 	tokenizer_free(t);
 }
 
-/* --- In the place of src/checkpoint.c --- */
+/* --- Replaces src/model/checkpoint.c --- */
 
 struct checkpoint {
 	struct model model;
