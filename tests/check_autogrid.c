@@ -1,6 +1,6 @@
 /* The grids that --grid auto chooses, against every pair of square grids of a
- * small device: none that violates nothing is faster, and where there is none
- * it says so. Without MPI. */
+ * small device: no pair without violations is faster, and when every pair has
+ * violations, it says so. Without MPI. */
 #include "config.h"
 #include "src/run/autogrid.h"
 
@@ -163,7 +163,7 @@ START_TEST(chosen_is_what_an_exhaustive_search_finds)
 }
 END_TEST
 
-/* Bounds are bounds, and what is called exact is. */
+/* Lower bounds hold, and values called exact are exact. */
 START_TEST(trials_bound_phases)
 {
 	struct dice d = { .key = 47 };

@@ -1,6 +1,6 @@
-/* What kernels charge on a core grid without data, against what every single
- * core does: the slowest sets the pace. The moves inside are charged by
- * themselves on a grid beside: mpi_line looks at those. Without MPI. */
+/* Charges of kernels on a core grid without data, against the work of every
+ * single core: the slowest determines the cycles. The moves within a kernel are
+ * charged on a second grid; mpi_line tests them. Without MPI. */
 #include "config.h"
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/attention.h"
@@ -47,7 +47,7 @@ static void close_place(struct place *p)
 	ledger_fini(&p->ledger);
 }
 
-/* What was charged since the last call. */
+/* The charges since the last call. */
 static struct charge charged(struct place *p)
 {
 	struct charge *row = &p->ledger.row[0][0], c = *row;
@@ -102,7 +102,7 @@ static uint64_t gemv_time(enum wl_type type, int k, int n)
 	return n ? k * vector(type, n) : 0;
 }
 
-/* A message of elements that goes some hops. */
+/* A message of elements over some hops. */
 static uint64_t exchange_time(enum wl_type type, int hops, uint64_t n)
 {
 	return (uint64_t)ceil(hops * 3.5) +
@@ -169,7 +169,7 @@ static struct charge gemm_bill(const struct gemm_case *c)
 	if (side > 1) {
 		b.calls += 2 * side;
 		b.words = side * words;
-		/* Both operands go at the same time. */
+		/* Both operands move at the same time. */
 		b.path_hops = side * hops;
 		b.comm_cycles = side * (101 + longer_by(wire, step));
 	}
@@ -239,7 +239,7 @@ struct product {
 	uint64_t m_most, n_most, k_most; /* of the largest blocks */
 };
 
-/* What it should charge. */
+/* The expected charge. */
 struct bill {
 	struct charge c;
 	uint64_t link[2][MOST];   /* words over each cut, by axis */
@@ -292,8 +292,8 @@ struct exchange {
 	uint64_t setup, wire, hops, stages, relay;
 };
 
-/* Exchanges along both axes beside arithmetic, which hides what is on the
- * way, but no core's own work. */
+/* Exchanges along both axes overlapped with arithmetic, which hides the time on
+ * the links but not the cores' own work. */
 static void add_step(struct bill *b, uint64_t arithmetic,
                      const struct exchange e[2])
 {
@@ -317,7 +317,7 @@ static void send(struct bill *b, enum axis axis, int from, int to,
 	b->c.word_hops += abs(to - from) * words;
 }
 
-/* Tiles that go round a ring of places: [line][place] has which block. */
+/* Tiles on a ring of places: the block at [line][place]. */
 enum { MOST_PLACES = 64 };
 
 struct round {
@@ -340,8 +340,8 @@ static void list_ring(enum ring_kind kind, int n, int *ring)
 		ring[k++] = p;
 }
 
-/* Items of the fullest core, each of which has so many places next to each
- * other, at the worst moment of a turn. */
+/* Largest number of items on a core, which has that many adjacent places, at
+ * any time during a turn. */
 static uint64_t held_most(const int *ring_of, int each,
                           const struct partition *p)
 {
@@ -388,7 +388,7 @@ static void start_round(struct round *r, enum ring_kind kind, enum axis axis,
 	r->largest = largest_of(ring) * largest_of(fixed);
 }
 
-/* All tiles go one place on. */
+/* All tiles move one place on. */
 static struct exchange go_on(struct bill *b, struct round *r)
 {
 	int n = r->ring->parts;
@@ -585,7 +585,7 @@ static uint64_t allgather_bill(const struct product *p, struct bill *b)
 	                       size_of(p->type);
 }
 
-/* Forgets all that was charged before. */
+/* Discards all earlier charges. */
 static void start_over(struct place *p)
 {
 	charged(p);

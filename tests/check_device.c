@@ -1,5 +1,4 @@
-/* Devices: those that come with the project, every way in which a file can be
- * wrong, and --set. */
+/* Devices: those of the project, every kind of mistake in a file, and --set. */
 #include "config.h"
 #include "device/device.h"
 
@@ -36,7 +35,7 @@ static double value_of(size_t i)
 	"\"source\": \"lab\"}"
 #define HEAD "{\"name\": \"lab-1\", \"title\": \"A lab chip\", \"numbers\": {"
 
-/* A sound file's text; to has room for 8 KB. */
+/* The text of a valid file; to has room for 8 KB. */
 static void sound_text(char *to)
 {
 	to += sprintf(to, HEAD);
@@ -57,7 +56,7 @@ static void put(const char *text, size_t size)
 	ck_assert_int_eq(fclose(f), 0);
 }
 
-/* The sound text with the first `from` replaced. */
+/* The valid text with the first `from` replaced. */
 static void put_changed(const char *from, const char *to)
 {
 	char text[8192], changed[16384];
@@ -302,7 +301,7 @@ START_TEST(wrong_numbers_are_refused)
 }
 END_TEST
 
-/* Each number left out; the last one has no comma behind it. */
+/* Each number left out; no comma follows the last one. */
 START_TEST(missing_numbers_are_refused)
 {
 	for (size_t i = 0; i < device_count(); i++) {
@@ -416,7 +415,7 @@ static void write_text(const char *text)
 	fclose(f);
 }
 
-/* Files that people take for devices. */
+/* Files that could be mistaken for devices. */
 START_TEST(shapes_are_no_devices)
 {
 	static const struct {

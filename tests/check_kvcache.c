@@ -1,6 +1,6 @@
-/* The placement of the decode phase's KV cache: the rule by which rows pass
- * and store entries, played core by core, against kvcache.h's arithmetic and
- * against what a cache on one rank really stores. Without MPI. */
+/* The placement of the decode phase's KV cache: the rule by which rows pass and
+ * store entries, simulated core by core, against kvcache.h's arithmetic and the
+ * contents of a cache on one rank. Without MPI. */
 #include "config.h"
 #include "inference/kvcache.h"
 
@@ -28,7 +28,7 @@ static void store(struct rows *r, int y, int token)
 	r->token[y][r->held[y]++] = token;
 }
 
-/* Token t comes: row y passes its oldest entry up if and only if y > t mod R,
+/* Token t arrives: row y passes its oldest entry up if and only if y > t mod R,
  * all rows at once; then row R-1 stores t. The first R tokens are stored by
  * their own rows without a move. */
 static void arrive(struct rows *r, int t)
@@ -52,7 +52,7 @@ static void arrive(struct rows *r, int t)
 	store(r, r->n - 1, t);
 }
 
-/* Order and balance of what the rule leads to. */
+/* Order and balance of the entries that result from the rule. */
 static void check_rule(const struct rows *r, int tokens)
 {
 	int next = 0;
@@ -127,7 +127,7 @@ static uint64_t cycles(double exact)
 	return (uint64_t)ceil(exact);
 }
 
-/* What the next token's entry adds to the account of one layer. */
+/* The charges of the next token's entry in one layer. */
 static struct charge append_charge(struct dry *d)
 {
 	struct charge *row = &d->ledger.row[PHASE_LOAD][0];
@@ -175,8 +175,8 @@ START_TEST(every_pass_is_charged)
 }
 END_TEST
 
-/* With concatenation only the last row grows, behind its share of the prompt;
- * nothing ever moves. */
+/* With concatenation only the last row grows, after its share of the prompt;
+ * nothing moves. */
 START_TEST(concatenation_fills_the_last_row)
 {
 	for (int n = 1; n <= MOST_ROWS; n++)

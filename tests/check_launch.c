@@ -1,4 +1,4 @@
-/* How many ranks share a host, as launchers tell it in the environment. */
+/* The number of ranks on a host, from the launchers' environment variables. */
 #include "config.h"
 #include "host/launch.h"
 
@@ -55,7 +55,7 @@ START_TEST(launchers_tell)
 		ck_assert_msg(launch_local_ranks() == c[i].ranks, "%s of %s",
 		              c[i].node, c[i].tasks);
 	}
-	/* Steps of old, and mpirun within a job. */
+	/* Steps of older Slurm versions, and mpirun within a job. */
 	step("0", "8");
 	unsetenv("SLURM_STEP_TASKS_PER_NODE");
 	setenv("SLURM_TASKS_PER_NODE", "5", 1);

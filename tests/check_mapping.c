@@ -1,6 +1,6 @@
-/* Ranks over the nodes and sockets of made-up machines: against the fewest
- * edges that any order cuts, where all can be tried; and the figures that the
- * README shows. */
+/* The mapping of ranks to nodes and sockets of made-up machines, against the
+ * fewest edges that any order cuts where all orders can be tried; and the
+ * README's figures. */
 #include "config.h"
 #include "host/host.h"
 #include "host/mapping.h"
@@ -79,7 +79,7 @@ static struct edge_cut choose(int rows, int cols, const struct seat *seat)
 	return c;
 }
 
-/* The node of each rank: one node's after the other's, or by turns. */
+/* The node of each rank: node by node, or round-robin. */
 static void seat_nodes(struct seat *seat, const int *size, int nodes,
                        bool turns)
 {
@@ -191,7 +191,7 @@ START_TEST(odd_seats)
 }
 END_TEST
 
-/* Cores of a socket follow each other on neighbouring places. */
+/* Consecutive cores of a socket get neighbouring places. */
 START_TEST(cores_in_a_row)
 {
 	struct seat seat[16];
@@ -222,7 +222,7 @@ static void allow(struct host_mask *m, int lo, int hi)
 		m->bits[i / 64] |= (uint64_t)1 << i % 64;
 }
 
-/* What hwloc makes of masks on machines that it makes up. */
+/* Sockets of masks on hwloc's synthetic machines. */
 START_TEST(synthetic_hosts)
 {
 	struct host_mask m[5];

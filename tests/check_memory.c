@@ -41,8 +41,7 @@ START_TEST(sums)
 }
 END_TEST
 
-/* Large blocks side by side, of a page and more and less, hold what they are
- * given. */
+/* Several large blocks, smaller and larger than a page, keep their contents. */
 START_TEST(blocks)
 {
 	static const size_t bytes[] = { 0, 1, 64 << 10, (64 << 10) + 1,

@@ -1,5 +1,5 @@
-/* The pure arithmetic: partitions, both rings, heads on columns, the choice of
- * a rank grid. Each against a slow count of the same thing. */
+/* Pure arithmetic, each against a slow count: partitions, both kinds of ring,
+ * heads on columns, the choice of a rank grid. */
 #include "config.h"
 #include "base/partition.h"
 #include "model/heads.h"
@@ -12,7 +12,7 @@
 
 #include "suite.h"
 
-/* Deals units to blocks one after the other: sizes of the blocks. */
+/* Deals units to blocks in turn; size [parts] receives the blocks' units. */
 static void deal(int units, int parts, int *size)
 {
 	for (int i = 0; i < parts; i++)
@@ -68,13 +68,13 @@ START_TEST(large_partitions_do_not_overflow)
 }
 END_TEST
 
-/* ---- spread partitions ---- */
+/* ---- dispersed partitions ---- */
 
-/* Most units, and parts, of those that are looked at one by one. */
+/* Limits of the partitions that are checked one by one. */
 enum { MOST_UNITS = 50, MOST_PARTS = 36 };
 
-/* Everything that holds of one spread partition by itself. */
-static void check_spread(const struct partition *p)
+/* Checks one dispersed partition by itself. */
+static void check_dispersed(const struct partition *p)
 {
 	int units = p->n / p->unit, at = 0;
 	int less = units / p->parts, larger = 0, foreign = 0;
@@ -90,8 +90,8 @@ static void check_spread(const struct partition *p)
 		for (int j = 0; j < size; j++)
 			foreign += partition_owner(p, at + j) != i;
 		at += size;
-		/* Of the first i + 1 blocks as many are larger as is their
-		 * share, or the next whole number: that is to lie evenly. */
+		/* Larger blocks are evenly dispersed: the first i + 1 blocks
+		 * have their share of them, rounded up. */
 		int share = units % p->parts * (i + 1);
 
 		ck_assert_int_eq(larger, (share + p->parts - 1) / p->parts);
@@ -100,26 +100,25 @@ static void check_spread(const struct partition *p)
 	ck_assert_int_eq(at, p->n);
 	ck_assert_int_eq(partition_start(p, p->parts), p->n);
 	ck_assert_int_eq(larger, partition_larger(p));
-	/* Block 0 is a largest one. */
+	/* Block 0 is one of the largest. */
 	ck_assert_int_eq(partition_size(p, 0), (less + (larger > 0)) * p->unit);
 	ck_assert_int_eq(partition_max(p), partition_size(p, 0));
 }
 
-START_TEST(spread_blocks_lie_evenly)
+START_TEST(dispersed_blocks_are_even)
 {
 	static const int unit[] = { 1, 2, 6 };
 
 	for (int k = 0; k < 3; k++)
 		for (int parts = 1; parts <= MOST_PARTS; parts++)
 			for (int units = 0; units <= MOST_UNITS; units++)
-				check_spread(&(struct partition){
+				check_dispersed(&(struct partition){
 					units * unit[k], unit[k], parts,
 					true });
 }
 END_TEST
 
-/* each blocks of the finer cut together are one of the coarser, from the first
- * item to the last. */
+/* Every `each` blocks of the finer partition make one block of the coarser. */
 static void check_refines(const struct partition *fine,
                           const struct partition *coarse)
 {
@@ -144,7 +143,7 @@ static void check_refines(const struct partition *fine,
 	              coarse->parts);
 }
 
-START_TEST(spread_cuts_refine_those_of_all_divisors)
+START_TEST(dispersed_cuts_refine_those_of_all_divisors)
 {
 	for (int parts = 1; parts <= 60; parts++)
 		for (int coarse = 1; coarse <= parts; coarse++)
@@ -169,9 +168,10 @@ static int common_multiple(int a, int b)
 	return m;
 }
 
-/* What it is for: blocks as many as the least common multiple of a grid's
- * sides are within the cores of both. Larger blocks first do not do that. */
-START_TEST(spread_cuts_refine_both_sides_of_a_grid)
+/* The purpose of dispersed partitions: with as many blocks as the least common
+ * multiple of a grid's sides, no block is split between cores of either axis.
+ * Partitions with the larger blocks first do not have this property. */
+START_TEST(dispersed_cuts_refine_both_sides_of_a_grid)
 {
 	struct partition a = { 9, 1, 6, false }, b = { 9, 1, 3, false };
 
@@ -190,8 +190,8 @@ START_TEST(spread_cuts_refine_both_sides_of_a_grid)
 }
 END_TEST
 
-/* Where the parts divide the units, both kinds are the same. */
-START_TEST(spread_or_not_even_cuts_are_the_same)
+/* Both kinds are the same when the parts divide the units. */
+START_TEST(dispersed_or_not_even_cuts_are_the_same)
 {
 	for (int parts = 1; parts <= 24; parts++)
 		for (int each = 0; each <= 5; each++) {
@@ -205,7 +205,7 @@ START_TEST(spread_or_not_even_cuts_are_the_same)
 }
 END_TEST
 
-START_TEST(large_spread_partitions_do_not_overflow)
+START_TEST(large_dispersed_partitions_do_not_overflow)
 {
 	const int n = 1 << 30, parts = (1 << 20) - 1;
 	struct partition p = { n, 1, parts, true }, q = { n, 1, 1023, true };
@@ -273,7 +273,8 @@ static int at_least(int a, int b)
 	return a > b ? a : b;
 }
 
-/* WaferLLM's Algorithm 1, as printed, for n >= 3: whom core i sends to. */
+/* WaferLLM (OSDI'25), Algorithm 1 as printed, n >= 3: the core that core i
+ * sends to. */
 static int interleave_send(int i, int n)
 {
 	if (i == n - 1 && n % 2)
@@ -325,7 +326,8 @@ START_TEST(ring_visits_every_core_once)
 }
 END_TEST
 
-/* The natural ring step by step; the other one as the functions above. */
+/* The natural ring step by step; the interleaved one equals the functions for
+ * it alone. */
 START_TEST(rings_of_either_kind)
 {
 	for (int n = 1; n <= 100; n++)
@@ -349,7 +351,8 @@ START_TEST(rings_of_either_kind)
 }
 END_TEST
 
-/* What lets a rank exchange one message with each neighbour. */
+/* One tile crosses each cut each way, which lets a rank exchange one message
+ * with each neighbour. */
 static void check_cuts(enum ring_kind kind, int n)
 {
 	for (int cut = 0; cut + 1 < n; cut++) {
@@ -375,7 +378,8 @@ START_TEST(one_tile_crosses_each_cut_each_way)
 }
 END_TEST
 
-/* Columns of one head, channel by channel: column[c] of every KV channel. */
+/* Checks the columns of head g. column [n_kv * head_dim]: of each KV channel.
+ */
 static void check_head(const struct heads *h, const int *column, int g)
 {
 	int lo = g * h->head_dim, hi = lo + h->head_dim;
@@ -399,7 +403,7 @@ static void check_head(const struct heads *h, const int *column, int g)
 	}
 }
 
-/* Heads that have a channel on columns [lo, hi), counted. */
+/* Checks which heads have a channel on columns [lo, hi). */
 static void check_heads_on(const struct heads *h, const int *column, int lo,
                            int hi)
 {
@@ -433,7 +437,7 @@ static void check_heads(int n_kv, int head_dim, int group, int cols)
 	ck_assert_int_eq(h.group, group);
 	for (int x = 0; x < cols; x++) {
 		ck_assert_int_eq(partition_size(&h.kv, x), 2 * pairs[x]);
-		/* Each query channel sits beside its key channel. */
+		/* Each query channel is on the column of its key channel. */
 		ck_assert_int_eq(partition_start(&h.q, x),
 		                 group * partition_start(&h.kv, x));
 		ck_assert_int_eq(partition_size(&h.q, x),
@@ -522,11 +526,11 @@ int main(void)
 
 	tcase_add_test(t, blocks_are_as_if_dealt);
 	tcase_add_test(t, large_partitions_do_not_overflow);
-	tcase_add_test(t, spread_blocks_lie_evenly);
-	tcase_add_test(t, spread_cuts_refine_those_of_all_divisors);
-	tcase_add_test(t, spread_cuts_refine_both_sides_of_a_grid);
-	tcase_add_test(t, spread_or_not_even_cuts_are_the_same);
-	tcase_add_test(t, large_spread_partitions_do_not_overflow);
+	tcase_add_test(t, dispersed_blocks_are_even);
+	tcase_add_test(t, dispersed_cuts_refine_those_of_all_divisors);
+	tcase_add_test(t, dispersed_cuts_refine_both_sides_of_a_grid);
+	tcase_add_test(t, dispersed_or_not_even_cuts_are_the_same);
+	tcase_add_test(t, large_dispersed_partitions_do_not_overflow);
 	tcase_add_test(t, ranges_meet_item_by_item);
 	tcase_add_test(t, ranges_of_blocks_are_their_items);
 	tcase_add_test(t, ring_is_algorithm_1);

@@ -1,5 +1,5 @@
-/* Words and normal form C: the published patterns on texts with words worked
- * out by hand, every character of Unicode, long texts; canonical order and
+/* The pretokenizer and normal form C: the published patterns on texts split by
+ * hand, every character of Unicode, long texts; canonical order and
  * composition. */
 #include "config.h"
 #include "text_lab.h"
@@ -13,7 +13,7 @@
 
 #define MAX_WORDS 16
 
-/* The words of the text that they make when put together. */
+/* The words of a text, which is their concatenation. */
 struct row {
 	const char *word[MAX_WORDS]; /* NULL ends them */
 };
@@ -33,20 +33,20 @@ static const struct row gpt2[] = {
 	{{ "123456789" }}, {{ "a", "123", "b" }}, {{ " 2024", "-", "01" }},
 	{{ "x", " =", " 1", ";", "\n" }}, {{ " ...", "\n" }},
 	{{ "\u00e9t\u00e9", " \u4f60\u597d", "\uff0c", "\u4e16\u754c" }},
-	/* A mark is no letter. */
+	/* A combining mark is not a letter. */
 	{{ "e", "\u0301", "t" }}, {{ " e", "\u0301\u0302!" }},
 	/* digits of Arabic, fractions, Roman numerals; a keycap */
 	{{ "\u0661\u0662", "a" }}, {{ "\u00bd\u2163" }},
 	{{ "1", "\ufe0f\u20e3" }},
 	{{ "\U0001f600\U0001f44d\U0001f3fd", " ok" }},
 	{{ " \U0001f468\u200d\U0001f469" }},
-	/* White space is more than ASCII's. */
+	/* White space beyond ASCII. */
 	{{ "a", "\xc2\x85", "b" }}, {{ "a", "\xc2\x85", "\xc2\x85", "b" }},
 	{{ "a", "\u00a0", "b" }}, {{ "a", "\u00a0", " b" }},
 	{{ "a", " \u00a0", "\u00a0", "b" }},
 	{{ "a", "\u3000", "\u3000", "b" }}, {{ "\u2028", "a" }},
 	{{ "\u1680", "\u205f", "a" }}, {{ "\u202f\u2009" }},
-	/* These are none: U+180E, U+200B, U+2060, U+FEFF, U+001C. */
+	/* Not white space: U+180E, U+200B, U+2060, U+FEFF, U+001C. */
 	{{ "a", "\u180e", "b" }}, {{ "a", " \u180e", "b" }},
 	{{ "\u180e\u180e", " ", " b" }},
 	{{ "a", "\u200b", "b" }}, {{ " \u2060" }}, {{ "\ufeff", "a" }},
@@ -83,15 +83,16 @@ static const struct row llama3[] = {
 	{{ "\U0001f600\U0001f44d\U0001f3fd", " ok" }}, {{ "\U0001f600ok" }},
 };
 
-/* Where Qwen2's differ from Llama 3's. */
+/* Where Qwen2's pattern differs from Llama 3's. */
 static const struct row qwen2[] = {
 	{{ "1", "2", "3", "4" }}, {{ " ", "1", "2", "a" }},
 	{{ "\u0661", "\u0662", "\u0663" }}, {{ "\u00bd", "\u2163", "a" }},
 	{{ "3", ".", "1", "4" }}, {{ "a", "1", "b" }},
 };
 
-/* Where SmolLM's, and those by runs of digits, differ from GPT-2's: digits
- * leave a space before them behind, and all white space stays together. */
+/* Where SmolLM's pattern, and those that split runs of digits, differ from
+ * GPT-2's: a digit does not take the space before it, and all white space stays
+ * together. */
 static const struct row smollm[] = {
 	{{ "1", "2", "3" }}, {{ "a", "1", "2", "b" }}, {{ " ", "1", "2" }},
 	{{ "   ", "1" }}, {{ "a", "   ", "1", " ", "2", "  ", " b" }},
@@ -119,8 +120,7 @@ static const struct row same_here[] = {
 	{{ "we", "'ll" }}, {{ "\u0436\u0437", " \u0438" }},
 };
 
-/* Cuts the words' text and looks for the words, then for the next of them
- * where the last one ends. */
+/* Splits the words' text and compares the words one after the other. */
 static void check_row(const struct pretokenizer *s, const struct row *row)
 {
 	char text[400] = "";
@@ -182,8 +182,8 @@ static bool is_space(uint32_t c)
 	       c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-/* Two of a kind between "!" and "!": GPT-2's pattern cuts between them if
- * they are white space, and keeps them together if not. */
+/* Two characters of a class between "!" and "!": GPT-2's pattern splits them if
+ * they are white space, else keeps them together. */
 START_TEST(every_character)
 {
 	struct pretokenizer *s = splitter(WORDS_GPT2);
@@ -213,7 +213,7 @@ START_TEST(every_character)
 		ck_assert_uint_eq(word, 1);
 		ck_assert_uint_eq(pretokenizer_word(s, text, len, 1, &err),
 		                  one);
-		/* The plain space goes to what follows. */
+		/* The plain space belongs to the next word. */
 		ck_assert_uint_eq(
 			pretokenizer_word(s, text, len, 1 + one, &err),
 			c == ' ' ? 2 : one);
@@ -222,7 +222,8 @@ START_TEST(every_character)
 }
 END_TEST
 
-/* Words of any text: at least a byte each, whole characters, all of it. */
+/* The words of any text have at least a byte each and whole characters, and
+ * together they are the text. */
 START_TEST(random_texts)
 {
 	struct pretokenizer *s = splitter(_i);
@@ -259,8 +260,8 @@ START_TEST(section_end)
 }
 END_TEST
 
-/* Megabytes of what makes one long word or much going back; the alarm ends
- * what is quadratic. */
+/* Megabytes of text that make one long word or much backtracking. The alarm
+ * ends the test if time is quadratic. */
 START_TEST(long_texts)
 {
 	static const char *const unit[] = { "a", " ", "7", "!", "\n",
@@ -383,7 +384,7 @@ static size_t draw_marks(char *text, int characters)
 	return len;
 }
 
-/* utf8proc's own way, which orders marks by exchanging neighbours. */
+/* Normalization by utf8proc, which sorts marks by exchanging neighbours. */
 START_TEST(against_utf8proc)
 {
 	char text[400];
@@ -403,7 +404,7 @@ START_TEST(against_utf8proc)
 }
 END_TEST
 
-/* A megabyte of marks that stand in the wrong order. */
+/* A megabyte of marks in the wrong order. */
 START_TEST(many_marks)
 {
 	enum { N = 1 << 18 };

@@ -14,7 +14,7 @@
 #include "made_device.h"
 #include "suite.h"
 
-/* Lets so many milliseconds go by. */
+/* Waits so many milliseconds. */
 static void spend(int ms)
 {
 	double end = host_seconds() + 1e-3 * ms;
@@ -74,7 +74,7 @@ START_TEST(each_instant_is_in_one_bucket)
 	took(&p, PHASE_DECODE, PROFILE_NO_OP, PROFILE_COMPUTE, 6);
 	ck_assert(all_seconds(&p.times) <= all);
 	ck_assert(all_seconds(&p.times) >= 21e-3);
-	/* Nothing is anywhere else. */
+	/* All other entries are zero. */
 	all = all_seconds(&p.times) -
 	      p.times.seconds[PHASE_LOAD][PROFILE_NO_OP][PROFILE_COMPUTE] -
 	      p.times.seconds[PHASE_DECODE][PROFILE_NO_OP][PROFILE_COMPUTE];

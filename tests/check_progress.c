@@ -1,4 +1,5 @@
-/* When lines of progress come, and what they say of time. */
+/* The times at which progress lines are printed, and the times that they state.
+ */
 #include "config.h"
 #include "host/progress.h"
 

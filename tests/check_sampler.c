@@ -1,4 +1,4 @@
-/* The choice of a token against a slow one, and against chance. */
+/* The choice of a token, against a slow one and against probabilities. */
 #include "config.h"
 #include "text/sampler.h"
 

@@ -1,4 +1,4 @@
-/* The summary of a report: its lines, its figures, and what it singles out. */
+/* The summary of a report: its lines, its figures, and its selection. */
 #include "config.h"
 #include "report/summary.h"
 
@@ -10,7 +10,7 @@
 #include "made_report.h"
 #include "suite.h"
 
-/* What it prints. The caller frees. */
+/* The summary's text. The caller frees it. */
 static char *printed(void)
 {
 	char *text;

@@ -1,6 +1,6 @@
 /* The innermost loops and the conversions at every level of vector instructions
- * that this processor has: the bits of one multiply-add after the other, and of
- * the conversions in C, whatever the sizes. */
+ * that this processor has. For all sizes they must have the same bits as
+ * multiply-adds one after the other, and as the conversions in C. */
 #include "config.h"
 #include "simd/vec.h"
 

@@ -1,4 +1,4 @@
-/* What unit tests do with files: those of real models, and a scratch folder. */
+/* Files in unit tests: those of real models, and a scratch folder. */
 #ifndef WL_FILES_H
 #define WL_FILES_H
 
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* The path of a real model's file, until the next call; NULL, and a line that
- * says so, where it is not there. */
+/* The path of a real model's file, valid until the next call; NULL, after a
+ * message, when the file does not exist. */
 static inline const char *model_path(const char *test, const char *name)
 {
 	static char path[PATH_MAX];

@@ -1,7 +1,7 @@
-/* What the programs for several ranks share: a rank grid with its links, a
- * count of what went wrong on this rank, and one verdict for all. Nothing
- * that fails changes what a rank does next, so that no rank waits for one
- * that has given up. */
+/* Shared by the test programs for several ranks: a rank grid with its links, a
+ * count of failures on this rank, and one verdict for all ranks. A failed check
+ * does not change what the rank does next, so that no rank waits for one that
+ * gave up. */
 #ifndef WL_LAB_H
 #define WL_LAB_H
 
@@ -30,7 +30,7 @@ struct lab {
 	double worst;      /* error as a part of what is allowed */
 };
 
-/* Counts a failure and tells about the first few. */
+/* Counts a failure; prints the first few. */
 #define CHECK(lab, c) lab_check(lab, c, #c, __func__, __LINE__)
 
 static inline void lab_check(struct lab *lab, bool ok, const char *what,
@@ -57,7 +57,8 @@ static inline bool lab_near(struct lab *lab, double value, double truth,
 	return part <= 1;
 }
 
-/* Lays the first rows * cols ranks of comm out, all of which call it. */
+/* Makes a rank grid of the first rows * cols ranks of comm. Collective over
+ * comm. */
 static inline void lab_open(struct lab *lab, MPI_Comm comm, int rows, int cols)
 {
 	mesh_init(&lab->mesh, comm, rows, cols);
@@ -65,7 +66,7 @@ static inline void lab_open(struct lab *lab, MPI_Comm comm, int rows, int cols)
 	ledger_init(&lab->ledger, &made_device, WL_F32, LAB_CORES);
 }
 
-/* Whatever took memory on the emulated cores gave it back. */
+/* Checks that all SRAM charged to the emulated cores was freed. */
 static inline void lab_check_empty(struct lab *lab)
 {
 	for (int i = 0; i < NSRAM; i++)
@@ -81,14 +82,15 @@ static inline void lab_close(struct lab *lab)
 	mesh_fini(&lab->mesh);
 }
 
-/* Starts the next case: its data have a key of their own. */
+/* Starts the next case, whose data have a new key. */
 static inline void lab_next(struct lab *lab)
 {
 	lab->key = made_key(lab->dice.key, ++lab->cases, 0);
 }
 
-/* A grid that the ranks fit, with unequal sides half of the time, but for
- * those whose products take so many steps that crowded ranks would not end. */
+/* A random core grid that fits the ranks. Half of the grids have unequal sides,
+ * except those whose products take so many steps that ranks which share cores
+ * would reach the time limit. */
 static inline struct rxc lab_grid(struct lab *lab)
 {
 	int rows = lab->mesh.rows + dice_throw(&lab->dice, 0, 5);
@@ -103,7 +105,7 @@ static inline struct rxc lab_grid(struct lab *lab)
 	return (struct rxc){ side, side };
 }
 
-/* What was charged since the last call. What is held stays held. */
+/* The charges since the last call. SRAM in use is not reset. */
 static inline struct charge lab_charged(struct lab *lab)
 {
 	struct ledger *l = &lab->ledger;

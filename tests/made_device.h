@@ -1,6 +1,6 @@
-/* A made-up device for tests: plain numbers, no two of which stand for each
- * other, so that a term of a formula that is lost, or taken twice, shows.
- * Some are not whole, so that it shows where cycles are rounded. */
+/* A made-up device for tests. No two of its numbers can be mistaken for each
+ * other, so that a missing or repeated term of a formula changes the result.
+ * Some are not whole, so that a test sees where cycles are rounded. */
 #ifndef WL_MADE_DEVICE_H
 #define WL_MADE_DEVICE_H
 

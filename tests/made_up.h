@@ -1,6 +1,6 @@
 /* Made-up numbers for tests, the same on every rank and in every run: a
- * stream (struct dice) for shapes and choices, and numbers that follow from a
- * key and an index alone, so that any rank can tell what another one holds. */
+ * stream (struct dice) for shapes and choices, and numbers that depend only on
+ * a key and an index, so that any rank can compute those of another one. */
 #ifndef WL_MADE_UP_H
 #define WL_MADE_UP_H
 
@@ -30,7 +30,7 @@ static inline float made_uniform(uint64_t key, uint64_t i)
 	return (float)(2 * u + 1 - (1 << 24)) / (1 << 24);
 }
 
-/* Of very different sizes, so that another order of a sum shows. */
+/* Numbers of very different magnitudes: their sum depends on its order. */
 static inline float made_wild(uint64_t key, uint64_t i)
 {
 	int power = (int)(made_mix(~key ^ i) % 12);

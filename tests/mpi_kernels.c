@@ -1,7 +1,8 @@
-/* The mesh kernels against the one-core reference, then the KV cache, rows
- * from all ranks, and the whole model, and damaged weights, which loading must refuse. Every result on
- * the ranks' mesh must also have the bits of the same core grid on one rank:
- * the fixed rule that a token never depends on the number of ranks. */
+/* The mesh kernels against the one-core reference, then the KV cache, the
+ * redistribution of rows, the whole model, and damaged weights, which loading
+ * must refuse. Every result on the rank mesh must also have the same bits as on
+ * one rank with the same core grid: a token never depends on the number of
+ * ranks. */
 /* ranks: 1 4 6 9 16 */
 /* full-ranks: 64 */
 /* timeout: 300 */
@@ -103,7 +104,7 @@ static void pair_init(struct lab *lab, struct pair *p, int rows, int cols)
 	grid_init(&p->g[1], rows, cols, 1, 1, 0, 0, p->noc, &lab->ledger);
 }
 
-/* The account does not depend on the ranks. */
+/* The account does not depend on the number of ranks. */
 static void check_charges(struct lab *lab, const struct pair *p)
 {
 	CHECK(lab, p->charge[1].cycles > 0 && p->charge[1].sram_bytes > 0);
@@ -118,8 +119,8 @@ static void pair_fini(struct pair *p)
 	mesh_fini(&p->self);
 }
 
-/* What this rank holds of a result on the mesh must have the bits of the
- * whole result of the rank alone. */
+/* This rank's part of a result on the mesh must have the same bits as that part
+ * of the result on one rank. */
 static void check_bits(struct lab *lab, size_t n, float *const out[2])
 {
 	for (size_t i = 0; i < n; i++) {
@@ -129,13 +130,13 @@ static void check_bits(struct lab *lab, size_t n, float *const out[2])
 	}
 }
 
-/* How tiles lie in a whole matrix and in themselves. */
+/* Storage order of a matrix and of its tiles. */
 struct form {
 	int ring, fixed;     /* strides in the whole matrix */
 	bool ring_inside;    /* a tile's ring dimension is the contiguous one */
 };
 
-/* Copies this rank's tiles, where they are now, from or to the matrix. */
+/* Copies this rank's tiles, at their current places, from or to the matrix. */
 static void copy_tiles(const struct tiles *t, struct form f, float *whole,
                        bool to_tiles)
 {
@@ -166,7 +167,7 @@ static void copy_tiles(const struct tiles *t, struct form f, float *whole,
 		}
 }
 
-/* Whether the tiles hold what the matrix says where they are now. */
+/* Whether the tiles, at their current places, equal the matrix. */
 static void check_tiles(struct lab *lab, const struct tiles *t, struct form f,
                         const float *whole, size_t n)
 {
@@ -214,7 +215,7 @@ static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
 	for (int i = 0; i < 2; i++) /* old content must not matter */
 		c->alg->run(&(struct gemm){ &ta, &tb, &tc });
 	copy_tiles(&tc, fc, out, false);
-	/* Both leave as they came, ready for the next product. */
+	/* Both operands are where they were, ready for the next product. */
 	CHECK(lab, !c->alg->skewed || (tiles_skewed(&ta) &&
 	                               tiles_skewed(&tb)));
 	for (int q = 0; q < g->rows; q++)
@@ -327,7 +328,7 @@ static void gemmt_on(struct lab *lab, struct grid *g,
 	for (int i = 0; i < 2; i++) /* old content must not matter */
 		gemmt_run(&(struct gemmt){ &ta, &tb, &tc });
 	copy_tiles(&tc, fc, out, false);
-	/* All are at home, and what was read is as it was. */
+	/* All tiles are at home, and the operands are unchanged. */
 	for (int q = 0; q < g->cols; q++)
 		for (int p = 0; p < blocks.parts; p++)
 			CHECK(lab, tiles_block(&tb, q, p) == p);
@@ -380,7 +381,7 @@ static void try_gemmt(struct lab *lab)
 	free(out[1]);
 }
 
-/* Matrices [k][n[i]] side by side in one slab. */
+/* Matrices [k][n[i]] side by side in one gemv_matrix. */
 struct gemv_case {
 	int k, unit, matrices, n[3];
 	enum wl_type type;
@@ -473,8 +474,8 @@ static void try_gemv(struct lab *lab)
 	free(out[1]);
 }
 
-/* The largest element by looking at all: few values, so that there are ties,
- * sometimes nothing but minus infinity, sometimes one that is no number. */
+/* argmax against a linear search. The elements have few different values, so
+ * that there are ties; some cases are all minus infinity, some have a NaN. */
 static void try_argmax(struct lab *lab)
 {
 	enum axis axis = dice_throw(&lab->dice, 0, 1) ? AXIS_X : AXIS_Y;
@@ -616,7 +617,7 @@ static double score_of(const struct attention_case *c, int g, int r, int i,
 	return sum;
 }
 
-/* One core's tile of one head, as attention.h says that it lies. */
+/* One core's tile of one head, in the layout of attention.h. */
 static void check_score_tile(struct lab *lab, const struct scores *s,
                              const struct attention_case *c, int g, int y,
                              int x, const float *tile)
@@ -686,7 +687,7 @@ static void attention_on(struct lab *lab, struct grid *g,
 	attention_softmax(&s);
 	attention_values(&s, &v, &o);
 	copy_tiles(&o, fq, out, false);
-	/* Home again, and whole. */
+	/* At home again, and complete. */
 	for (int x = 0; x < g->cols; x++)
 		CHECK(lab, tiles_line_skew(&k, x) == 0 &&
 		           tiles_line_skew(&v, x) == 0);
@@ -765,7 +766,7 @@ static float cache_word(int layer, int token, int channel)
 	return layer + 4 * token + 256 * channel;
 }
 
-/* This rank's channels of tokens [t.lo, t.hi): k and minus them as v. */
+/* This rank's channels of tokens [t.lo, t.hi): k, and v = -k. */
 static void cache_entry(const struct kvcache *c, int layer, struct range t,
                         float *k, float *v)
 {
@@ -778,7 +779,7 @@ static void cache_entry(const struct kvcache *c, int layer, struct range t,
 		}
 }
 
-/* The element at a place of a layer's keys or values. */
+/* The expected element of a layer's keys or values. */
 static float cached(const struct kvcache *c, void *const *which, int layer,
                     size_t at)
 {
@@ -847,7 +848,7 @@ static void try_cache(struct lab *lab)
 	grid_fini(&g);
 }
 
-/* ---- rows from all ranks to their places ---- */
+/* ---- redistribution of rows ---- */
 
 /* The bytes of element (k, n), whatever its type. */
 static uint32_t spread_element(const struct lab *lab, int k, int n)
@@ -1272,7 +1273,7 @@ static void try_factors(struct lab *lab, struct made_model *m,
 		}
 }
 
-/* Tensors of a few elements might be found elsewhere in the file. */
+/* The bytes of a very small tensor might occur elsewhere in the file. */
 static void try_flip(struct lab *lab, struct made_model *m,
                      const struct tensor_list *l, const char *path)
 {
@@ -1347,7 +1348,7 @@ static void try_rank_grid(struct lab *lab, int rows, int cols)
 	lab_close(lab);
 }
 
-/* Rank 0 tells how much of what is allowed each kernel's errors were. */
+/* Rank 0 prints each kernel's largest error as a part of the tolerance. */
 static void print_worst(int rank)
 {
 	for (int i = 0; i < KERNELS; i++) {

@@ -85,7 +85,7 @@ static void copy_books(struct books *b, const struct ledger *l)
 			ledger_links(l, p, a, b->cuts, b->link[p][a]);
 }
 
-/* The books of the request; mesh NULL: of a dry run. 0 or -1. */
+/* The ledger of the request; mesh NULL: of a dry run. Returns 0 or -1. */
 static int account(struct lab *lab, const struct request *r,
                    const struct mesh *mesh, struct books *books)
 {
@@ -149,8 +149,8 @@ static void check_peaks(struct lab *lab, const struct ledger *dry,
 		CHECK(lab, dry->allocated[s] == real->allocated[s]);
 }
 
-/* Every word's every hop is over a link of the grid, but for those from one
- * region to the next. */
+/* Every hop of a word is over a link of the grid, except hops from one region
+ * to the next. */
 static void check_links(struct lab *lab, const struct books *dry,
                         const struct books *real)
 {
@@ -172,8 +172,8 @@ static void check_links(struct lab *lab, const struct books *dry,
 	}
 }
 
-/* Operators that a phase must have charged; a ledger that nothing was charged
- * to would be equal too. */
+/* Operators that a phase must have charged: two empty ledgers would be equal,
+ * too. */
 static void check_filled(struct lab *lab, const struct ledger *l)
 {
 	static const enum op both[] = {
@@ -191,8 +191,8 @@ static void check_filled(struct lab *lab, const struct ledger *l)
 		CHECK(lab, l->peak[p].total > 0);
 }
 
-/* Token t moves the oldest entries of the rows behind t mod R, all at once, in
- * every layer. */
+/* Token t moves the oldest entries of all rows after t mod R at once, in every
+ * layer. */
 static void check_shifts(struct lab *lab, const struct request *r,
                          const struct ledger *l)
 {
@@ -207,7 +207,8 @@ static void check_shifts(struct lab *lab, const struct request *r,
 	           shift->path_hops == moves);
 }
 
-/* Activations go from region to region, once in prefill and in each step. */
+/* Activations move from region to region, once in prefill and once in each
+ * decode step. */
 static void check_handed(struct lab *lab, const struct request *r,
                          const struct ledger *l)
 {
@@ -221,7 +222,7 @@ static void check_handed(struct lab *lab, const struct request *r,
 	CHECK(lab, l->row[PHASE_TRANSITION][OP_HANDOVER].calls == 0);
 }
 
-/* Multiply-adds follow from the shapes: for n tokens that look at t each. */
+/* Multiply-adds by the shapes, for n tokens that attend to t each. */
 static uint64_t macs_of(const struct model *m, uint64_t n, uint64_t t)
 {
 	uint64_t e = m->dim, f = m->hidden_dim, q = model_q_dim(m);
@@ -240,7 +241,7 @@ static void check_macs(struct lab *lab, const struct request *r,
 
 	for (int i = 1; i <= NEW_TOKENS; i++)
 		decode += macs_of(m, 1, r->prompt + i);
-	/* Prefill multiplies masked places too. */
+	/* Prefill multiplies masked elements, too. */
 	CHECK(lab, ledger_total(l, PHASE_PREFILL).macs ==
 	           macs_of(m, r->prompt, r->prompt));
 	CHECK(lab, ledger_total(l, PHASE_TRANSITION).macs == 0);

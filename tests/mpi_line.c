@@ -1,12 +1,13 @@
-/* Every move along rows and columns of cores, on random core grids over every
- * rank grid, against a slow serial computation on the whole line that each
- * rank does for itself. Sums must have the very bits of the stated order:
- * (own + higher side) + lower side, the chains of each all-reduce.
+/* Every move along rows and columns of cores, on random core grids and every
+ * rank grid, against a slow serial computation of the whole line on each rank.
+ * Sums must have the same bits as in the stated order: (own + higher side) +
+ * lower side, in the chains of each all-reduce.
  *
- * What a move charges is compared with a bill that is made out message by
- * message and hop by hop: all counters, the words over every link, routes.
+ * A move's charge is compared with a bill that is counted message by message
+ * and hop by hop: all counters, the words over every link, routes.
  *
- * The host's time goes to exchange and waiting while a move runs, and back. */
+ * The host profile attributes a move's time to exchange and waiting, and goes
+ * back to the previous kind afterwards. */
 /* ranks: 1 4 6 9 16 */
 /* full-ranks: 64 */
 #include "config.h"
@@ -58,7 +59,7 @@ static bool is_mine(const struct line *l, int core)
 
 /* ---- bills ---- */
 
-/* What a move should charge. */
+/* The expected charge of a move. */
 struct bill {
 	const struct lab *lab;
 	enum axis axis;
@@ -144,10 +145,9 @@ static void check_counters(struct lab *lab, const struct charge *got,
 #include "device/counters.def"
 }
 
-/* Compares all that was charged since the last look. cuts: links of a line
- * over which the move spreads evenly what they carry together, so that each
- * one's words are only between the least and the most; 0: every link is
- * exact. */
+/* Compares all charges since the last call. cuts: number of links of a line
+ * over which the move spreads the sum of their words evenly, so that only
+ * bounds of each link's words are known; 0: every link's words are exact. */
 static void check_bill(struct lab *lab, struct bill *b, const char *move,
                        int cuts)
 {
@@ -180,7 +180,7 @@ static void check_bill(struct lab *lab, struct bill *b, const char *move,
 	check_counters(lab, &c, &b->c, move);
 }
 
-/* The type of the elements that are charged, for the case to come. */
+/* Sets the type of the charged elements for the next case. */
 static void throw_charged(struct lab *lab)
 {
 	lab->ledger.type = (enum wl_type)dice_throw(&lab->dice, WL_F32,
@@ -189,7 +189,7 @@ static void throw_charged(struct lab *lab)
 
 /* ---- the ring shift ---- */
 
-/* The ring told as a list: 0 2 4 ... 5 3 1, or 0 1 2 ... */
+/* The ring as a list: 0 2 4 ... 5 3 1, or 0 1 2 ... */
 static void list_ring(enum ring_kind kind, int n, int *ring)
 {
 	int k = 0;
@@ -204,15 +204,15 @@ static void list_ring(enum ring_kind kind, int n, int *ring)
 		ring[k++] = p;
 }
 
-/* Tiles of which the whole grid's places are known: block[q * n + p] is the
- * block that place p of line q holds, on core p / each. */
+/* Tiles, and the expected blocks of the whole grid: block[q * n + p] is the
+ * block at place p of line q, on core p / each. */
 struct known {
 	struct tiles t;
 	int n, each, lines;
 	int *ring, *block;
 };
 
-/* A ring for them: how many places on each core. */
+/* Chooses the number of places on each core of the ring. */
 struct known_ring {
 	enum ring_kind kind;
 	int each;
@@ -231,7 +231,7 @@ static float tile_word(const struct lab *lab, int q, int block, int i)
 	return made_uniform(made_key(lab->key, q, block), i);
 }
 
-/* Element i of the tile with that block on line q, as its type holds it. */
+/* Element i of line q's tile with a block, rounded to the tiles' type. */
 static float known_word(const struct lab *lab, const struct known *k, int q,
                         int block, int i)
 {
@@ -263,15 +263,15 @@ static uint64_t largest_tile(const struct known *k)
 	return max;
 }
 
-/* Bytes that the emulated cores hold as `what`. */
+/* Bytes of SRAM that an emulated core uses as `what`. */
 static void check_held(struct lab *lab, enum sram what, uint64_t elements)
 {
 	CHECK(lab, lab->ledger.allocated[what] ==
 	           elements * (lab->ledger.type == WL_F32 ? 4 : 2));
 }
 
-/* A move holds a core's message, and another that comes in, while it runs;
- * before it, the peak is reset. */
+/* While a move runs, a core has its own message and one that arrives. The peak
+ * is reset before the move. */
 static void check_exchange(struct lab *lab, uint64_t max)
 {
 	uint64_t held = 0;
@@ -322,7 +322,7 @@ static void known_fini(struct known *k)
 	free(k->block);
 }
 
-/* Whether all own tiles are the blocks that they should be. */
+/* Checks that all of this rank's tiles have the expected blocks. */
 static void check_known(struct lab *lab, const struct known *k)
 {
 	const struct tiles *t = &k->t;
@@ -359,7 +359,7 @@ static void check_known(struct lab *lab, const struct known *k)
 		}
 }
 
-/* Elements of the fullest core at the worst moment of a turn. */
+/* Largest number of elements on a core at any time during a turn. */
 static uint64_t most_held(const struct known *k)
 {
 	uint64_t fullest = 0, across = partition_max(&k->t.fixed);
@@ -390,8 +390,8 @@ static uint64_t longest_edge(const struct known *k)
 	return longest;
 }
 
-/* Moves the blocks of every line one step; adds what it should cost. shares:
- * its tiles go with another step's messages. */
+/* Moves the expected blocks of every line one step and adds the step's cost.
+ * shares: the tiles travel in another step's messages. */
 static void step_known(struct known *k, const signed char *steps, bool shares,
                        struct bill *b)
 {
@@ -419,7 +419,7 @@ static void step_known(struct known *k, const signed char *steps, bool shares,
 	if (b->c.words == before)
 		return;
 	/* The slowest core sets the pace: the longest edge, the largest tile.
-	 * What shares messages only makes them longer. */
+	 * Tiles that share messages only make these longer. */
 	b->c.comm_cycles += wire(words_of(b->lab, largest_tile(k)));
 	if (shares)
 		return;
@@ -428,7 +428,8 @@ static void step_known(struct known *k, const signed char *steps, bool shares,
 	                    way(longest_edge(k));
 }
 
-/* Patterns 0 and 1: all one way, the other; 2 and 3: every line its own. */
+/* Patterns 0 and 1: all lines one way, or the other; 2 and 3: each line by
+ * itself. */
 static void throw_steps(struct lab *lab, int pattern, int lines,
                         signed char *steps)
 {
@@ -451,7 +452,7 @@ static void try_shift(struct lab *lab, struct grid *g)
 
 		throw_steps(lab, i, k.lines, steps);
 		tiles_shift_start(&s, &k.t, given);
-		/* Tiles may be read on their way, to a second place. */
+		/* Tiles may be read between start and finish. */
 		check_known(lab, &k);
 		check_held(lab, SRAM_BUFFERS, (k.each > 1 ? 2 : 1) *
 		                              largest_tile(&k));
@@ -467,8 +468,8 @@ static void try_shift(struct lab *lab, struct grid *g)
 	lab_check_empty(lab);
 }
 
-/* The next step of every line that has core number i of the ring not yet at
- * block number i + to[q]: the shorter way round. False: all are there. */
+/* The next step of each line, the shorter way round, until ring position i has
+ * block number i + to[q]. False when all lines have arrived. */
 static bool next_steps(const struct known *k, const int *to,
                        signed char *steps)
 {
@@ -481,14 +482,14 @@ static bool next_steps(const struct known *k, const int *to,
 			at++;
 		int lacks = (to[q] - at + k->n) % k->n;
 
-		/* A step along the ring brings the block before. */
+		/* A step along the ring brings the previous block. */
 		steps[q] = lacks == 0 ? 0 : 2 * lacks <= k->n ? -1 : 1;
 		any |= lacks > 0;
 	}
 	return any;
 }
 
-/* Turns n matrices, which stand alike, in the same messages. */
+/* Turns n matrices with equal offsets in the same messages. */
 static void turn_known(struct known *k, int n, const int *to, struct bill *b)
 {
 	signed char steps[k->lines];
@@ -506,7 +507,7 @@ static void turn_known(struct known *k, int n, const int *to, struct bill *b)
 	}
 }
 
-/* A bill of moves that may be none. */
+/* A bill of moves, of which there may be none. */
 static struct bill bill_of_none(const struct lab *lab, enum axis axis)
 {
 	struct bill b = bill_of(lab, axis);
@@ -529,7 +530,7 @@ static void try_skew(struct lab *lab, struct grid *g)
 		while (k.ring[skewed[q]] != q * k.n / k.lines)
 			skewed[q]++;
 	}
-	/* From some odd position, to show that it is brought in from there. */
+	/* Starts from an arbitrary offset. */
 	signed char steps[k.lines];
 	struct tiles_shift s;
 
@@ -565,7 +566,7 @@ static void try_skew(struct lab *lab, struct grid *g)
 	lab_check_empty(lab);
 }
 
-/* Several matrices turn home in the same messages. */
+/* Several matrices are unskewed in the same messages. */
 static void try_unskew_all(struct lab *lab, struct grid *g)
 {
 	enum axis axis = throw_axis(lab);
@@ -608,8 +609,8 @@ static void try_unskew_all(struct lab *lab, struct grid *g)
 
 /* ---- sums ---- */
 
-/* Word i of core p's vector on one line. Pairs for ARGMAX: few values, so
- * that there are ties, now and then no number, and ids in no order. */
+/* Word i of core p's vector on one line. For LINE_ARGMAX pairs: few different
+ * values, so that there are ties, now and then NaN, and ids in random order. */
 static float line_word(const struct lab *lab, enum line_op op, int line, int p,
                        int i)
 {
@@ -653,8 +654,9 @@ static void combine_word(enum line_op op, float *acc, const float *x)
 	}
 }
 
-/* Sums the words v[core[0..m)] to member number r: own, the higher side added
- * up from its far end, then the lower side likewise. v: pairs per core. */
+/* Sums the words v[core[0..m)] into member number r: its own word, plus the
+ * higher side summed from its far end, plus the lower side likewise. v: one
+ * pair for each core. */
 static void sum_chain(enum line_op op, float v[][2], const int *core, int m,
                       int r)
 {
@@ -672,7 +674,7 @@ static void sum_chain(enum line_op op, float v[][2], const int *core, int m,
 		combine_word(op, own, low);
 }
 
-/* The words of all cores of a line at place i (for ARGMAX an even one). */
+/* The words of all cores of a line at index i (even for LINE_ARGMAX). */
 static void line_words(const struct lab *lab, enum line_op op, int line, int i,
                        int n, float v[][2])
 {
@@ -682,7 +684,7 @@ static void line_words(const struct lab *lab, enum line_op op, int line, int i,
 	}
 }
 
-/* The parts of a line's move: every parallel line one part. */
+/* The parts of a move, one for each parallel line. */
 struct cut {
 	struct line *l;
 	struct line_parts parts;
@@ -725,8 +727,8 @@ static bool same_bits(const float *a, const float *b, size_t n)
 	return memcmp(a, b, n * sizeof *a) == 0;
 }
 
-/* Checks the own cores' vectors of one line after a reduction: sums on the
- * root, all else as before. at: the line's place in a vector. */
+/* Checks one line's vectors of this rank's cores after a reduction: sums on the
+ * root, all else unchanged. at: the line's offset in a vector. */
 static void check_reduced(struct lab *lab, const struct cut *c,
                           enum line_op op, int line, size_t at,
                           const float *value, size_t stride)
@@ -763,7 +765,8 @@ static struct bill reduce_bill(const struct lab *lab, const struct cut *c)
 			int to = p < c->root[i] ? p + 1
 			         : p > c->root[i] ? p - 1 : p;
 
-			/* A core passes the sum of its side one link on. */
+			/* A core sends the partial sum of its side over one
+			 * link. */
 			bill_send(&b, p, to, words);
 			far = more(far, abs(p - c->root[i]));
 		}
@@ -772,7 +775,7 @@ static struct bill reduce_bill(const struct lab *lab, const struct cut *c)
 		ways += far;
 		parts++;
 	}
-	/* The lines' mean way, in whole hops. */
+	/* The mean path of the lines, rounded up to whole hops. */
 	if (parts)
 		b.c.comm_cycles = way(ceil((double)ways / parts)) + wire(max);
 	return b;
@@ -826,8 +829,7 @@ static struct bill multicast_bill(const struct lab *lab, const struct cut *c,
 	if (!b.c.words)
 		return b;
 	b.c.comm_cycles = wire(max);
-	/* Nothing waits for the way of one that follows, nor for a core that
-	 * takes it in. */
+	/* Only the words of a multicast that follows another are charged. */
 	if (follows)
 		return b;
 	b.c.path_hops = c->last - c->first;
@@ -875,15 +877,16 @@ struct level {
 	    root[MOST_CORES];
 };
 
-/* How a variant goes up on the cores first.., m of them; ring: their order on
- * the ring, else levels of chains. */
+/* A variant's reduction over m cores from `first` on: in ring order (ring),
+ * else by levels of chains. */
 struct plan {
 	int first, m, levels, ring[MOST_CORES];
 	struct level level[MOST_LEVELS];
 	bool pairs;
 };
 
-/* n to the power (k - i) / k, rounded: what a K-tree leaves of n cores. */
+/* n to the power (k - i) / k, rounded: cores that are left after i levels of a
+ * K-tree over n cores. */
 static int cores_left(int n, int k, int i)
 {
 	int left = 1;
@@ -893,7 +896,7 @@ static int cores_left(int n, int k, int i)
 	return left;
 }
 
-/* Cuts a level's m members in groups, roots in their middle. */
+/* Divides a level's m members into groups with roots in their middle. */
 static void cut_level(struct level *v, int m, int groups)
 {
 	v->chains = groups < m ? groups : m;
@@ -921,8 +924,9 @@ static void plan_tree(struct plan *t, int levels, const int *groups)
 	t->levels = levels;
 }
 
-/* Neighbours, then those who have their sums, until one has all: of a pair the
- * one nearer to the middle, the lower of two as near. */
+/* Pairs of neighbours, then of those with the sums, until one core has the
+ * total. The root of a pair is the core nearer to the middle, or the lower of
+ * two at the same distance. */
 static void plan_pairs(struct plan *t)
 {
 	int alive[MOST_CORES], n = t->m;
@@ -952,7 +956,7 @@ static void plan_pairs(struct plan *t)
 	}
 }
 
-/* What the line's variant does, by its name. */
+/* The steps of the line's variant, by its name. */
 static void plan_init(struct plan *t, const struct line *l, int first, int m)
 {
 	const char *name = l->allreduce ? l->allreduce->name : "ktree";
@@ -993,7 +997,7 @@ static const float *sum_plan(const struct plan *t, enum line_op op,
 	}
 	if (t->levels)
 		return v[plan_top(t)];
-	/* Once around. */
+	/* Once around the ring. */
 	float *sum = v[t->first];
 
 	for (int k = 1; k < t->m; k++)
@@ -1001,7 +1005,7 @@ static const float *sum_plan(const struct plan *t, enum line_op op,
 	return sum;
 }
 
-/* What happens on the way up, as Luczynski et al. (HPDC'24) count. */
+/* The terms of a reduction, as Luczynski et al. (HPDC'24) count them. */
 struct terms {
 	uint64_t contention, energy, distance, depth;
 };
@@ -1106,7 +1110,7 @@ static void bill_routes(struct bill *b, const struct plan *t)
 		bill_route(b, ROUTE_RING_X, ROUTE_RING_Y);
 }
 
-/* All-reduces that work side by side: the slowest counts. */
+/* All-reduces in parallel: the slowest determines the cycles. */
 static void bill_beside(struct bill *sum, const struct bill *b)
 {
 	for (int p = 0; p < LAB_CORES; p++)
@@ -1265,8 +1269,8 @@ static void try_allreduce(struct lab *lab, struct grid *g)
 
 /* ---- from each core to all others ---- */
 
-/* Vectors that come from one core, or from several, to all of a line: words of
- * one length on each parallel line, thrown for each. */
+/* Vectors from one core or several to all cores of a line. Their lengths differ
+ * by parallel line, at random. */
 struct redistribution {
 	struct line *l;
 	struct range local;
@@ -1291,7 +1295,7 @@ static struct redistribution throw_spread(struct lab *lab, struct grid *g)
 	return s;
 }
 
-/* Of all lines, when each carries so many vectors. */
+/* Words over all lines when each carries that many vectors. */
 static struct wire_words spread_wire(const struct lab *lab,
                                      const struct redistribution *s,
                                      int vectors)
@@ -1308,7 +1312,7 @@ static struct wire_words spread_wire(const struct lab *lab,
 	return w;
 }
 
-/* Fills vector number i of this rank's lines, or compares it. */
+/* Fills or compares vector number i of this rank's lines. */
 static void spread_words(struct lab *lab, const struct redistribution *s, int i,
                          float *data, bool compare)
 {
@@ -1323,12 +1327,13 @@ static void spread_words(struct lab *lab, const struct redistribution *s, int i,
 		}
 }
 
-/* So many messages, the longest way as given, a path for each core. */
+/* The bill of that many messages, given their longest path, with a path for
+ * each core. */
 static void check_spread(struct lab *lab, const struct redistribution *s,
                          int hops, int messages, struct wire_words w)
 {
 	struct bill want = bill_of_none(lab, s->l->axis);
-	/* Routers reach so far, half of their paths for each axis. */
+	/* Cores that a router's paths reach, half of them for each axis. */
 	int reach = (int)made_device.routes / 2, joints = 0;
 	bool any = s->l->n > 1 && w.all > 0;
 
@@ -1370,7 +1375,8 @@ static void try_broadcast(struct lab *lab, struct grid *g)
 	free(data);
 }
 
-/* Any number of vectors, from cores in no order; a core may have several. */
+/* Any number of vectors, from cores in random order; a core may have several.
+ */
 static void try_allgather(struct lab *lab, struct grid *g)
 {
 	enum { MOST = 9 };
@@ -1451,7 +1457,7 @@ static void try_charge_pass(struct lab *lab, struct grid *g)
 		bill_send(&want, p, p - 1, w.all);
 	bill_route(&want, ROUTE_CHAIN_X, ROUTE_CHAIN_Y);
 	want.c.path_hops = want.c.stages = 1;
-	/* Software on a core takes the message in and sends another out. */
+	/* Software on a core receives one message and sends another. */
 	want.c.comm_cycles = cycles(made_device.relay_cycles) + way(1) +
 	                     2 * wire(w.max);
 	check_bill(lab, &want, "pass", 0);
@@ -1492,7 +1498,7 @@ static void try_gather(struct lab *lab, struct grid *g)
 static void try_route(struct lab *lab, struct grid *g)
 {
 	struct line *l = grid_line(g, throw_axis(lab));
-	/* At times more rows than travel together. */
+	/* At times more rows than one message takes. */
 	int max = dice_throw(&lab->dice, 0, 3) ? 12 : 600;
 	int n = dice_throw(&lab->dice, 0, max), place = own_place(g, l);
 	size_t words = (place + dice_throw(&lab->dice, 0, 2)) % 3;
@@ -1509,7 +1515,8 @@ static void try_route(struct lab *lab, struct grid *g)
 		         ? rows + r * words : NULL;
 		for (size_t i = 0; i < words && is_mine(l, from[r]); i++)
 			rows[r * words + i] = relay_word(lab, r, place, i);
-		/* From the end that is farther off, else from the last. */
+		/* From the farther end; from the last one when both are as far.
+		 */
 		int end = to[r] > l->n - 1 - to[r] ? 0 : l->n - 1;
 
 		bill_send(&want, end, to[r], w.all);
@@ -1604,7 +1611,7 @@ static void moved_fini(struct moved *m)
 static void try_relay_boxes(struct lab *lab, struct grid *g)
 {
 	struct line *l = grid_line(g, throw_axis(lab));
-	/* Seldom more rows than a message takes. */
+	/* Rarely more rows than one message takes. */
 	bool long_one = !dice_throw(&lab->dice, 0, 9);
 	int k = dice_throw(&lab->dice, 1, long_one ? 200 : 20);
 	int n = dice_throw(&lab->dice, 1, long_one ? 3000 : 20);
@@ -1635,7 +1642,7 @@ static struct layout throw_layout(struct lab *lab, struct grid *g, int k,
 		{ n, unit, turned ? g->rows : g->cols, spread }, turned };
 }
 
-/* Element by element, over x and then over y. */
+/* Element by element, first along x, then along y. */
 struct journey {
 	int x[2], y[2]; /* from, to */
 };
@@ -1652,8 +1659,8 @@ static struct journey journey_of(const struct layout *from,
 		.y = { from->transposed ? n0 : k0, to->transposed ? n1 : k1 } };
 }
 
-/* What travels together over one axis, from core to core: elements of one
- * index, or, where the dimensions change axes, all of them. */
+/* Elements that travel together along one axis, from core to core: those of one
+ * index, or, when the dimensions change axes, all of them. */
 struct bundle {
 	int from, to, elements;
 };
@@ -1765,8 +1772,8 @@ static void (*const moves[])(struct lab *lab, struct grid *g) = {
 	try_charge_pass, try_gather, try_route, try_relay_boxes, try_relayout,
 };
 
-/* Lines of many cores: trees have four levels of some size, and routers have
- * not a path for every core. */
+/* Lines of many cores, on which trees have four levels and routers have fewer
+ * paths than there are cores. */
 static void try_long_lines(struct lab *lab, int rows, int cols)
 {
 	struct grid g;
@@ -1781,7 +1788,7 @@ static void try_long_lines(struct lab *lab, int rows, int cols)
 	grid_fini(&g);
 }
 
-/* Waiting ends as what it interrupted. */
+/* After waiting, time is attributed to the interrupted kind again. */
 static void try_waiting(struct lab *lab, struct profile *clock)
 {
 	enum profile_kind before = profile_enter(clock, PROFILE_EXCHANGE);
@@ -1811,7 +1818,7 @@ static void check_clock(struct lab *lab, struct profile *clock)
 }
 
 /* All moves on core grids of many sizes over one rank grid, the smallest and
- * the least square first. */
+ * the least square grids first. */
 static void try_rank_grid(struct lab *lab, int rows, int cols, int grids)
 {
 	struct profile clock;

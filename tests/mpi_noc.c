@@ -1,7 +1,6 @@
-/* Messages between neighbours: of all sizes, many under way, both ways at
- * once, sent and received in every manner that noc.h offers, by ranks that
- * wait in either way, with shared memory and without. Every word is looked
- * at. */
+/* Messages between neighbours: of all sizes, many in flight, in both directions
+ * at once, through every function of noc.h, by ranks that spin or yield while
+ * they wait, with and without shared memory. Every word is compared. */
 /* ranks: 1 2 4 6 */
 /* full-ranks: 64 */
 /* timeout: 240 */
@@ -13,14 +12,14 @@
 #include "base/error.h"
 #include "lab.h"
 
-/* Messages of a round to each side, and rounds of which sends may be under
- * way together: fewer than NOC_SLOTS in all. */
+/* Messages to each side in a round, and rounds whose sends may be in flight at
+ * the same time: fewer than NOC_SLOTS in all. */
 enum { MOST = 3, ROUNDS = 2, SIDES = 4 };
 
 static const enum dir opposite[] = { DIR_EAST, DIR_WEST, DIR_SOUTH,
                                      DIR_NORTH };
 
-/* This rank's choices, which no other knows. */
+/* This rank's own choices, unknown to the others. */
 static struct dice own;
 
 static bool has(const struct lab *lab, enum dir d)
@@ -41,8 +40,8 @@ static uint64_t key_of(const struct lab *lab, int side, enum dir to, int i)
 	return made_key(lab->key, (uint64_t)row << 32 | col, 4 * i + to);
 }
 
-/* Both ends know a message's words: none, few, about what a ring takes whole,
- * more than a ring. */
+/* The words of a message, which both ends know: none, few, about the capacity
+ * of a channel's ring, or more than that. */
 static size_t words_of(const struct lab *lab, uint64_t key)
 {
 	size_t many = lab->mesh.rows * lab->mesh.cols > 16 ? 1 << 15 : 1 << 18;
@@ -68,8 +67,8 @@ struct message {
 	bool posted;
 };
 
-/* Word i of a message: no two are the same, nor are their differences those of
- * another message. */
+/* Word i of a message. All words differ, and so do their differences between
+ * messages. */
 static uint32_t word(uint64_t key, size_t i)
 {
 	return (uint32_t)key + (uint32_t)i * ((uint32_t)(key >> 32) | 1);
@@ -105,7 +104,7 @@ static void send(struct lab *lab, enum dir to, struct message *m)
 	m->ticket = noc_send(lab->noc, to, m->buf, m->words);
 }
 
-/* Asks for a message, to be waited for later. */
+/* Starts to receive a message, to be waited for later. */
 static void post(struct lab *lab, enum dir from, struct message *m)
 {
 	m->buf = wl_calloc(m->words, sizeof *m->buf);
@@ -125,7 +124,7 @@ static void take(struct lab *lab, enum dir from, struct message *m)
 	compare(lab, m->buf, m);
 }
 
-/* Waits for what is under way. */
+/* Waits for the messages in flight. */
 static void finish(struct lab *lab, struct message *m, bool received)
 {
 	noc_wait(lab->noc, m->ticket);
@@ -144,9 +143,9 @@ static void set_message(const struct lab *lab, struct message *m, int side,
 	                       .ticket = NOC_NOTHING };
 }
 
-/* All sends of a round, one side after the other or by turns, and between them
- * the first receive of some sides; then the other receives. A rank waits for nothing
- * that its neighbour sends in this round before it has sent its own. */
+/* All sends of a round, one side after the other or alternating, with the first
+ * receive of some sides between them; then the other receives. A rank waits for
+ * a neighbour's messages of this round only after it has sent its own. */
 static void round_run(struct lab *lab, struct message out[SIDES][MOST])
 {
 	struct message in[SIDES][MOST];
@@ -218,7 +217,8 @@ int main(int argc, char **argv)
 		for (int how = 0; how < 4; how++) {
 			bool crowded = how & 1, share = how & 2;
 
-			/* So many that spin would never end. */
+			/* More ranks than this would not end in time if they
+			 * spun. */
 			if (size > 16 && !crowded)
 				continue;
 			try_noc(&lab, crowded, share, size > 16 ? 30 : 100);

@@ -1,6 +1,7 @@
-/* ScaLAPACK's product against the slow one, on every process grid: sides that
- * no grid and no block divides, fewer of them than processes, several blocks
- * to a process. Every element of C comes from one rank. */
+/* ScaLAPACK's product against a plain one, on every process grid: dimensions
+ * that neither grid nor block divides, dimensions smaller than the grid, and
+ * several blocks on a process. Every element of C comes from exactly one rank.
+ */
 /* ranks: 1 4 6 */
 #include "config.h"
 #include "bench/scalapack.h"
@@ -51,7 +52,7 @@ static float *whole(struct product *p, float (*value)(void *, int, int),
 	return x;
 }
 
-/* Each rank checks what it has; together they have all of it once. */
+/* Each rank checks its elements; together they have every element once. */
 static void check_product(struct lab *lab, struct product *p)
 {
 	float *a = whole(p, a_element, p->m, p->k);
@@ -95,7 +96,7 @@ static void try_product(struct lab *lab, int rows, int cols, int m, int k,
 	free(p.c);
 }
 
-/* A rank's piece that cannot be addressed is refused on every rank. */
+/* A rank's block that is too large to address is refused on every rank. */
 static void try_too_large(struct lab *lab, int rows, int cols)
 {
 	struct wl_error err = { .text = "" };
@@ -125,7 +126,7 @@ static void try_process_grid(struct lab *lab, int rows, int cols)
 	lab_close(lab);
 }
 
-/* Without ScaLAPACK: how it is refused. */
+/* A build without ScaLAPACK refuses the product. */
 static void try_refusal(struct lab *lab)
 {
 	struct wl_error err = { .text = "" };

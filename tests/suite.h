@@ -1,4 +1,4 @@
-/* How every unit test program ends. */
+/* The end of every unit test program. */
 #ifndef WL_SUITE_H
 #define WL_SUITE_H
 

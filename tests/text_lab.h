@@ -1,5 +1,5 @@
-/* What the tests of the tokenizer share: random texts, a slow and obvious
- * encoder, and checks of ids and of the way back. */
+/* Shared by the tests of the tokenizer: random texts, a slow and obvious
+ * encoder, and checks of ids and of decoding. */
 #ifndef WL_TEXT_LAB_H
 #define WL_TEXT_LAB_H
 
@@ -88,7 +88,7 @@ static inline struct tokenizer *from_vocab(struct vocab *v)
 
 #define MAX_REF 400
 
-/* One word on its way to ids. */
+/* A word that is being encoded, in symbols. */
 struct ref {
 	const struct vocab *v;
 	const char *text;
@@ -120,8 +120,8 @@ static inline size_t ref_start(const struct ref *r, int i)
 	return i ? r->end[i - 1] : 0;
 }
 
-/* Whether symbols i and i + 1 may be joined; *order is the higher the sooner
- * they are. */
+/* Whether symbols i and i + 1 can be merged. *order: the pair with the highest
+ * order is merged first. */
 static inline bool ref_order(const struct ref *r, int i, double *order)
 {
 	const struct vocab *v = r->v;
@@ -142,7 +142,7 @@ static inline bool ref_order(const struct ref *r, int i, double *order)
 	return false;
 }
 
-/* Joins the first pair there is to join; false when there is none. */
+/* Merges the next pair; false when there is none. */
 static inline bool ref_join(struct ref *r)
 {
 	double best_order = 0, order;
@@ -197,7 +197,7 @@ static inline int ref_word(const struct vocab *v, const char *text, size_t len,
 	return n;
 }
 
-/* Words are cut by the tokenizer's own splitter, which has its own tests. */
+/* Uses the tokenizer's own pretokenizer, which has its own tests. */
 static inline int ref_section(const struct vocab *v, const char *text,
                               size_t len, int *ids)
 {
@@ -296,7 +296,7 @@ static inline size_t round_trip(const struct tokenizer *t, const char *text,
 		memcpy(back + at, piece, piece_len);
 		at += piece_len;
 	}
-	/* One that was there looks like one that was added. */
+	/* A space of the text looks like the added one. */
 	if (v->add_space && v->space_rule != SPACE_EVERY && len > 0 &&
 	    text[0] == ' ') {
 		text++;

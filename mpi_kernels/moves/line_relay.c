@@ -310,9 +310,9 @@ static struct range given_rows(const struct line *l, const struct box *from,
 	return k;
 }
 
-/* First up, then down, except on the last rank, which has nothing to wait for
- * on the way down. Both ends thus start at once, and the messages of either
- * direction travel from rank to rank. */
+/* First up, then down. The last rank goes the other way round, because it waits
+ * for no message before it sends down. Both ends thus start at once, and the
+ * messages of either direction travel from rank to rank. */
 static void relay_both(struct relay r[2], struct range rows)
 {
 	bool last = r->l->rank == r->l->nranks - 1;

@@ -1,6 +1,6 @@
-/* What the fuzzers share. Each fuzz_*.c defines the one function that
- * libFuzzer calls for every input; where there is no libFuzzer replay.c calls
- * it for files. An input that is refused with an error line is well. */
+/* Shared by the fuzzers. Each fuzz_*.c defines the function that libFuzzer
+ * calls for every input; without libFuzzer, replay.c calls it for files.
+ * Refusing an input with an error line is a correct result. */
 #ifndef WL_FUZZ_H
 #define WL_FUZZ_H
 
@@ -11,15 +11,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The path of a file that holds these bytes, in memory; slot 0 or 1. Both are
- * valid until the next call for that slot. */
+/* The path of a file in memory with these bytes. slot: 0 or 1; path and file
+ * are valid until the next call for that slot. */
 const char *fuzz_file(int slot, const uint8_t *data, size_t size);
 
-/* Takes a length of 4 bytes and as many bytes (fewer where there are no
- * more) from the front of an input; the rest stays in it. */
+/* Takes a 4-byte length and as many bytes (or all that are left) from the front
+ * of an input. */
 const uint8_t *fuzz_take(const uint8_t **data, size_t *size, size_t *len);
 
-/* Makes a tokenizer of a vocabulary that a reader let through, encodes some
+/* Makes a tokenizer of a vocabulary that a reader accepted, encodes some
  * texts with it and decodes every id. */
 void fuzz_vocab(const struct vocab *v);
 

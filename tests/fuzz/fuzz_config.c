@@ -1,7 +1,6 @@
 /* A Hugging Face directory: config.json, generation_config.json,
  * tokenizer_config.json, the index of shards and special_tokens_map.json, each
- * behind its length. The
- * tokenizer and two shards are always the same. */
+ * after its length. The tokenizer and two shards are always the same. */
 #include "config.h"
 #include "fuzz.h"
 
@@ -15,8 +14,7 @@ static const char *const given[] = {
 	"model.safetensors.index.json", "special_tokens_map.json",
 };
 
-/* A tokenizer that leaves it to tokenizer_config.json whether BOS is put in
- * front. */
+/* A tokenizer for which tokenizer_config.json decides whether BOS is added. */
 static const char tokenizer[] =
 	"{\"added_tokens\":[],\"normalizer\":null,\"post_processor\":null,"
 	"\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":"
@@ -100,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t len;
 		const uint8_t *text = fuzz_take(&data, &size, &len);
 
-		/* Inputs from before there was the last one go on. */
+		/* Older inputs lack the last file. */
 		if (len == 0 && i == 4)
 			remove_file(given[i]);
 		else

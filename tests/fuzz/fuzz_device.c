@@ -1,4 +1,5 @@
-/* A device file. What is read is in range, and either agrees or is refused. */
+/* A device file. Accepted values are in range; a device whose values contradict
+ * each other is refused. */
 #include "config.h"
 #include "fuzz.h"
 

@@ -1,5 +1,5 @@
 /* A GGUF file: metadata, vocabulary, tensors. An input may be two parts of a
- * model, one behind the other: then the second starts at the second "GGUF". */
+ * model, concatenated: the second one starts at the second "GGUF". */
 #include "config.h"
 #include "fuzz.h"
 
@@ -35,7 +35,7 @@ static void make_links(void)
 	atexit(remove_links);
 }
 
-/* The path of an input, the bytes behind its first part in the other file. */
+/* The path of an input's first part; the rest is in the other file. */
 static const char *put_parts(const uint8_t *data, size_t size)
 {
 	size_t first = 1;

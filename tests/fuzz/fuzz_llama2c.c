@@ -1,4 +1,4 @@
-/* A llama2.c checkpoint behind its length, then its tokenizer. */
+/* The length of a llama2.c checkpoint, the checkpoint, its tokenizer. */
 #include "config.h"
 #include "fuzz.h"
 

@@ -10,7 +10,7 @@
 
 enum { MOST = 32 };
 
-/* Texts end, and a number is one that a report can hold. */
+/* Strings are terminated, and numbers can be written to a report. */
 static void look_at_values(const struct options *o)
 {
 	struct option_value v;

@@ -1,4 +1,4 @@
-/* Any file, in the place of any other. */
+/* Any file, given instead of any other. */
 #include "config.h"
 #include "fuzz.h"
 

@@ -1,4 +1,4 @@
-/* A text: what is encoded must decode to itself, by scores and by merges. */
+/* A text, which must encode and decode to itself, by scores and by merges. */
 #include "config.h"
 #include "fuzz.h"
 
@@ -34,13 +34,14 @@ static void make_byte_level(struct vocab *v, enum word_split split)
 	}
 }
 
-/* What is looked for before anything is joined. */
+/* Texts of special pieces, and what the tokenizer searches a text for before it
+ * merges anything. */
 static const char *const special[] = { "<s>", "</s>", "<s", "\n<ss>\n" };
 static const char *const looked_for[] = { "<s>", "</s>", "<s", "<ss>" };
 enum { SPECIAL = sizeof special / sizeof *special };
 
-/* One for random vocabularies, one for each way to cut words, and of those
- * one more for each rule for spaces. */
+/* One tokenizer for random vocabularies, one for each kind of pretokenizer, and
+ * of those one more for each rule for spaces. */
 static struct tokenizer *make(int which)
 {
 	struct tokenizer *t;
@@ -92,7 +93,7 @@ static void round_trip(const struct tokenizer *t, const char *text, size_t len)
 
 	if (tokenizer_encode(t, text, len, &ids, &n, &err))
 		return;
-	/* One that was there looks like one that was added. */
+	/* A space of the text looks like the added one. */
 	if (v->add_space && v->space_rule != SPACE_EVERY && len > 0 &&
 	    text[0] == ' ') {
 		text++;
@@ -102,7 +103,7 @@ static void round_trip(const struct tokenizer *t, const char *text, size_t len)
 	free(ids);
 }
 
-/* Bytes of the special piece at the start of the text; 0: none is there. */
+/* Bytes of the special piece at the start of the text; 0: none. */
 static size_t special_here(const char *text, size_t len)
 {
 	size_t longest = 0;
@@ -147,7 +148,7 @@ static void read_special(const struct tokenizer *t, const char *text,
 	free(rest);
 }
 
-/* Words need PCRE2. */
+/* The pretokenizer needs PCRE2. */
 #ifdef HAVE_PCRE2
 enum { TOKENIZERS = WORDS_NKINDS + SPACE_NRULES };
 #else

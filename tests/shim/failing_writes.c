@@ -1,7 +1,7 @@
-/* A disk that fails, to be preloaded: of each file whose path holds the text
- * in FAILING_FILE, the system call that FAILING_CALL names (pwrite, fsync,
- * close or rename) fails with the errno in FAILING_ERRNO, a write once the
- * file would have more than FAILING_BYTES. */
+/* Emulates a failing disk, when preloaded. For each file whose path contains
+ * FAILING_FILE, the system call that FAILING_CALL names (pwrite, fsync, close
+ * or rename) fails with the errno FAILING_ERRNO; a write fails when the file
+ * would grow beyond FAILING_BYTES. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -45,7 +45,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at)
 
 	if (!chosen("pwrite") || !ours(fd) || at + (off_t)n <= max)
 		return real(fd, bytes, n, at);
-	/* A disk takes what it has room for. */
+	/* A full disk still writes as much as fits. */
 	return at < max ? real(fd, bytes, max - at, at) : fail();
 }
 

@@ -1,12 +1,11 @@
 /* Watches what an MPI program sends, and to whom; preloaded by
  * tests/test_neighbours.sh. The rules: from MPI_Pcontrol(1) on, data goes by
  * send and receive on the one Cartesian mesh (or lines of it) between ranks
- * that are adjacent there, never around its edges; what else ranks have to
- * say is a collective of at most 1 KB per rank on another communicator, until
- * MPI_Pcontrol(2) lets reports be longer. What goes through shared memory is
- * not seen, but memory is shared by two adjacent ranks alone. The first call
- * that breaks a rule is named and ends the job; else MPI_Finalize prints what
- * was seen. */
+ * that are adjacent there, never around its edges; everything else is a
+ * collective of at most 1 KB per rank on another communicator, until
+ * MPI_Pcontrol(2) permits longer reports. Data in shared memory is not seen,
+ * but only two adjacent ranks may share memory. The first call that breaks a
+ * rule is named and ends the job; otherwise MPI_Finalize prints the totals. */
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +18,7 @@ static enum phase phase;
 static MPI_Group mesh = MPI_GROUP_NULL; /* ranks of the mesh, row by row */
 static int mesh_cols;
 
-/* Of this rank, while watched; summed up at the end. */
+/* This rank's counts while it is watched; summed over the ranks at the end. */
 enum { SENDS, RECEIVES, COLLECTIVES, WINDOWS, N_SEEN };
 static long seen[N_SEEN];
 static long longest; /* collective, bytes */
@@ -115,7 +114,7 @@ ISEND(Isend, check_now)
 ISEND(Ibsend, check_now)
 ISEND(Issend, check_now)
 ISEND(Irsend, check_now)
-/* Made while loading perhaps, started at any time. */
+/* A persistent request may be made while loading and started at any time. */
 ISEND(Send_init, check_peer)
 ISEND(Bsend_init, check_peer)
 ISEND(Ssend_init, check_peer)
@@ -173,7 +172,7 @@ PROBE(Mprobe, (int from, int tag, MPI_Comm comm, MPI_Message *m,
 PROBE(Improbe, (int from, int tag, MPI_Comm comm, int *flag, MPI_Message *m,
                 MPI_Status *s), (from, tag, comm, flag, m, s))
 
-/* --- What is refused as such --- */
+/* --- Calls that are never allowed --- */
 
 #define STRIP(...) __VA_ARGS__
 
@@ -184,7 +183,7 @@ int MPI_##name(STRIP params)                                                \
 	return PMPI_##name(STRIP args);                                     \
 }
 
-/* There is no one-sided call without a window; one may be made early. */
+/* One-sided calls need a window, which may be made before the rules apply. */
 #define WINDOW(name, params, args) REFUSED(name, "one-sided", params, args)
 WINDOW(Win_create, (void *base, MPI_Aint size, int unit, MPI_Info info,
                     MPI_Comm comm, MPI_Win *w),
@@ -195,7 +194,7 @@ WINDOW(Win_allocate, (MPI_Aint size, int unit, MPI_Info info, MPI_Comm comm,
 WINDOW(Win_create_dynamic, (MPI_Info info, MPI_Comm comm, MPI_Win *w),
        (info, comm, w))
 
-/* Shared memory: of two ranks that are neighbours. */
+/* Memory may be shared by two neighbouring ranks. */
 int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info,
                             MPI_Comm comm, void *base, MPI_Win *w)
 {
@@ -211,7 +210,7 @@ int MPI_Win_allocate_shared(MPI_Aint size, int unit, MPI_Info info,
 	return PMPI_Win_allocate_shared(size, unit, info, comm, base, w);
 }
 
-/* The blocking call and the other. */
+/* The blocking call and the nonblocking one. */
 #define HOOD(name, iname, params, args)                                     \
 REFUSED(name, "a neighbour collective", params, args)                       \
 REFUSED(iname, "a neighbour collective", (STRIP params, MPI_Request *r),    \
@@ -284,7 +283,7 @@ static long sum_bytes(MPI_Comm comm, const int *n, const MPI_Datatype *type)
 	return all;
 }
 
-/* given: what this rank puts in, or gets where it puts in nothing. */
+/* given: what this rank contributes, or receives if it contributes nothing. */
 static void check_collective(const char *call, MPI_Comm comm, long given)
 {
 	int topology;

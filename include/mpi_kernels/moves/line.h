@@ -75,11 +75,11 @@ static inline int line_base(const struct line *l, int first)
 /* Combines the vectors of cores first..last into the parts' roots, core by core
  * from both ends: a root computes (own + higher side) + lower side. value: the
  * vectors of this rank's cores from line_base(first) on, `stride` words apart;
- * on return, a root's parts hold the result, other parts are unchanged.
- * Cost charged: every part crosses last - first links; cores add each word as
- * it passes. The hops are the mean over the parts of the distance from the root
- * to the farther end: lines do not wait for each other, and over a full turn
- * each line has had every root once. */
+ * on return, a root's parts hold the result, other parts are unchanged. Cost
+ * charged: every part crosses last - first links; cores add each word as it
+ * passes. The hops are the mean, over the parts, of the distance from the root
+ * to the farther end, rounded up: lines do not wait for each other, and over a
+ * full turn each line has had every root once. */
 void line_reduce(struct line *l, int first, int last,
                  const struct line_parts *parts, enum line_op op,
                  float *value, size_t stride);
