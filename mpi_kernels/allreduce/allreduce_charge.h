@@ -8,9 +8,8 @@
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
 
-extern const struct allreduce allreduce_pipeline, allreduce_ring,
-	allreduce_ktree1, allreduce_ktree2, allreduce_ktree3, allreduce_ktree4,
-	allreduce_binary;
+extern const struct allreduce allreduce_pipeline, allreduce_ktree1,
+	allreduce_ktree2, allreduce_ktree3, allreduce_ktree4, allreduce_binary;
 
 /* The way of the sum from there to all cores. */
 struct allreduce_down {

@@ -119,7 +119,16 @@ static void run(const struct gemm *p)
 			step_columns(p, &cycles);
 }
 
+static int applies(struct rxc cores, struct wl_error *err)
+{
+	if (cores.rows == 1)
+		return 0;
+	return wl_error_set(err, "core grid: products by whole columns or rows"
+	                    " run on one row of cores, not on %dx%d",
+	                    cores.rows, cores.cols);
+}
+
 const struct gemm_algorithm gemm_megatron = {
 	"megatron", "matrices by whole columns or rows, operands on a ring",
-	RING_INTERLEAVE, false, run, true
+	RING_INTERLEAVE, false, true, applies, run
 };

@@ -43,6 +43,10 @@ struct option {
 
 #define AT(field) offsetof(struct options, field)
 
+/* Texts that options_name_choices completes. */
+static char bench_operands[128] = "KERNEL";
+static char system_help[256] = "how a model is laid out and run";
+
 static const struct option table[] = {
 	{ RUN, "--prompt", STRING, AT(prompt), "TEXT", NULL, 0, 0,
 	  "text to continue; \"\": the begin-of-text token alone" },
@@ -92,8 +96,7 @@ static const struct option table[] = {
 	{ RUN, "--decode-regions", INTEGER, AT(decode_regions), "N", "1", 1,
 	  1 << 16, "the same, decode" },
 	{ RUN, "--system", STRING, AT(system), "SYSTEM", "waferllm", 0, 0,
-	  "how a model is laid out and run: waferllm, megatron;\n"
-	  "with --dry-run also t10, ladder" },
+	  system_help },
 	{ RUN, "--gemm", STRING, AT(gemm), "NAME", NULL, 0, 0,
 	  "algorithm of the prompt's products with weights (default:\n"
 	  "the system's; waferllm bench gemm --algo list shows all)" },
@@ -182,7 +185,7 @@ static const struct verb_doc verb_text[NVERBS] = {
 		" error;\nof a dry run, which has no text, the summary goes to"
 		" standard output.\nStart it with mpirun or srun to use several"
 		" ranks." },
-	[VERB_BENCH] = { "bench", "gemm|gemm-t|gemv|allreduce|shift|host",
+	[VERB_BENCH] = { "bench", bench_operands,
 		"Run one kernel on the emulated wafer by one or several\n"
 		"algorithms, and account for it. Start it with mpirun or srun"
 		" to\nuse several ranks; --dry-run needs none. host emulates"
@@ -466,7 +469,7 @@ FILE *options_tables(const struct options *o)
 bool options_bench_host(const struct options *o)
 {
 	return o->verb == VERB_BENCH && o->kernel &&
-	       !strcmp(o->kernel, "host");
+	       !strcmp(o->kernel, OPTIONS_BENCH_HOST);
 }
 
 /* bench host takes few of bench's options. */
@@ -765,6 +768,15 @@ static void help_options(FILE *out, enum verb verb)
 			fprintf(out, " (default %s)", table[i].initial);
 		fputc('\n', out);
 	}
+}
+
+void options_name_choices(const char *kernels, const char *systems,
+                          const char *accounts)
+{
+	snprintf(bench_operands, sizeof bench_operands, "%s", kernels);
+	snprintf(system_help, sizeof system_help,
+	         "how a model is laid out and run: %s;\n"
+	         "with --dry-run also %s", systems, accounts);
 }
 
 void options_help(FILE *out, enum verb verb)

@@ -56,7 +56,7 @@ struct partition weights_output(const struct weights *w, int which)
 struct layout weights_layout(const struct weights *w, int which, bool decode)
 {
 	struct grid *g = decode ? w->decode : w->prefill;
-	bool turned = (decode || w->gemm->line) && matrix[which].turned;
+	bool turned = (decode || w->gemm->whole) && matrix[which].turned;
 
 	return (struct layout){
 		g, weights_cut(w, matrix[which].k, decode,

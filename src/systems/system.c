@@ -1,28 +1,51 @@
+/* The table of systems, and the choice among them. */
 #include "config.h"
 #include "systems/system.h"
 
-#include <stdio.h>
 #include <string.h>
 
-static const struct {
-	const char *name, *help;
-	bool line;
-	const struct gemm_algorithm *gemm; /* NULL: the default */
-	const char *allreduce;             /* NULL: the default */
-} table[] = {
-	{ "waferllm", "both dimensions of a matrix over both sides of the grid",
-	  false, NULL, NULL },
-	{ "megatron", "one dimension over all cores in a line, sums on a ring",
-	  true, &gemm_megatron, "ring" },
-	{ "t10", "as a planner that knows nothing of distance would have it",
-	  false, NULL, NULL },
-	{ "ladder", "as a compiler that sees one shared memory would have it",
-	  false, NULL, NULL },
+#include "base/names.h"
+
+/* Systems that compute on the emulated wafer, the default first; those that
+ * are accounts alone follow from the table of baselines. NULL: any product, or
+ * the default all-reduce. */
+static const struct system computing[] = {
+	{ .name = "waferllm",
+	  .help = "both dimensions of a matrix over both sides of the grid" },
+	{ .name = "megatron",
+	  .help = "one dimension over all cores in a line, sums on a ring",
+	  .line = true, .gemm = &gemm_megatron, .allreduce = &allreduce_ring },
 };
+
+/* Row i of both tables together; false after the last. */
+static bool system_at(size_t i, struct system *s)
+{
+	size_t n = sizeof computing / sizeof *computing;
+	const struct baseline *b = i < n ? NULL : baseline_at(i - n);
+
+	if (i < n)
+		*s = computing[i];
+	else if (b)
+		*s = (struct system){ .name = b->name, .help = b->help,
+		                      .baseline = b };
+	return i < n || b;
+}
 
 const char *system_name(size_t i)
 {
-	return i < sizeof table / sizeof *table ? table[i].name : NULL;
+	struct system s;
+
+	return system_at(i, &s) ? s.name : NULL;
+}
+
+void system_list(char *list, size_t size, bool accounts)
+{
+	struct system s;
+
+	list[0] = '\0';
+	for (size_t i = 0; system_at(i, &s); i++)
+		if (accounts == !!s.baseline)
+			names_add(list, size, ", ", s.name);
 }
 
 static int unknown(struct wl_error *err, const char *option, const char *name,
@@ -34,21 +57,14 @@ static int unknown(struct wl_error *err, const char *option, const char *name,
 
 static int find(const char *name, struct system *s, struct wl_error *err)
 {
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		if (strcmp(table[i].name, name))
-			continue;
-		*s = (struct system){
-			.name = table[i].name, .help = table[i].help,
-			.line = table[i].line,
-			.gemm = table[i].gemm ? table[i].gemm : gemm_at(0),
-			.allreduce = table[i].allreduce
-			             ? allreduce_find(table[i].allreduce)
-			             : allreduce_default(),
-			.baseline = baseline_find(name) };
-		return 0;
+	char known[256] = "";
+
+	for (size_t i = 0; system_at(i, s); i++) {
+		if (!strcmp(s->name, name))
+			return 0;
+		names_add(known, sizeof known, ", ", s->name);
 	}
-	return unknown(err, "--system", name,
-	               "waferllm, megatron, t10, ladder");
+	return unknown(err, "--system", name, known);
 }
 
 static int set_gemm(const struct options *o, struct system *s,
@@ -56,19 +72,14 @@ static int set_gemm(const struct options *o, struct system *s,
 {
 	char known[256] = "";
 
-	if (!o->gemm)
-		return 0;
-	if (s->line)
+	if (o->gemm && s->gemm)
 		return wl_error_set(err, "options --gemm and --system %s "
 		                    "exclude each other: it has products of its"
 		                    " own", s->name);
-	s->gemm = gemm_find(o->gemm);
-	for (size_t i = 0; i < gemm_count(); i++) {
-		size_t at = strlen(known);
-
-		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
-		         gemm_at(i)->name);
-	}
+	if (!s->gemm)
+		s->gemm = o->gemm ? gemm_find(o->gemm) : gemm_at(0);
+	for (size_t i = 0; i < gemm_count(); i++)
+		names_add(known, sizeof known, ", ", gemm_at(i)->name);
 	return s->gemm ? 0 : unknown(err, "--gemm", o->gemm, known);
 }
 
@@ -77,15 +88,12 @@ static int set_allreduce(const struct options *o, struct system *s,
 {
 	char known[256] = "";
 
-	if (!o->allreduce)
-		return 0;
-	s->allreduce = allreduce_find(o->allreduce);
-	for (size_t i = 0; i < allreduce_count(); i++) {
-		size_t at = strlen(known);
-
-		snprintf(known + at, sizeof known - at, "%s%s", i ? ", " : "",
-		         allreduce_at(i)->name);
-	}
+	if (o->allreduce)
+		s->allreduce = allreduce_find(o->allreduce);
+	else if (!s->allreduce)
+		s->allreduce = allreduce_default();
+	for (size_t i = 0; i < allreduce_count(); i++)
+		names_add(known, sizeof known, ", ", allreduce_at(i)->name);
 	return s->allreduce ? 0
 	                    : unknown(err, "--allreduce", o->allreduce, known);
 }
@@ -117,7 +125,7 @@ static int check_baseline(const struct options *o, const struct system *s,
 int system_choose(const struct options *o, struct system *s,
                   struct wl_error *err)
 {
-	if (find(o->system ? o->system : table[0].name, s, err) ||
+	if (find(o->system ? o->system : computing[0].name, s, err) ||
 	    (s->baseline && check_baseline(o, s, err)) ||
 	    set_gemm(o, s, err) || set_allreduce(o, s, err))
 		return -1;
@@ -130,18 +138,13 @@ int system_choose(const struct options *o, struct system *s,
 int system_check_grid(const struct system *s, struct rxc prefill, bool warn,
                       struct wl_error *err)
 {
-	const struct grid g = { .rows = prefill.rows, .cols = prefill.cols };
-	int blocks = gemm_blocks(&g);
+	struct rxc cores = grid_sides(prefill, s->line);
 
-	if (s->line || s->baseline || blocks <= GEMM_MANY_BLOCKS)
+	if (s->baseline)
 		return 0;
-	if (blocks > GEMM_MOST_BLOCKS)
-		return wl_error_set(err, GEMM_BLOCKS_REFUSAL, g.rows, g.cols,
-		                    blocks, GEMM_MOST_BLOCKS);
-	if (warn) {
-		fprintf(stderr, GEMM_BLOCKS_WARNING "\n", g.rows, g.cols,
-		        blocks);
-		fflush(stderr);
-	}
+	if (s->gemm->applies(cores, err))
+		return -1;
+	if (warn && !s->gemm->whole)
+		gemm_warn_blocks(cores);
 	return 0;
 }
