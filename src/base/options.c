@@ -1,21 +1,15 @@
 #include "config.h"
 #include "base/options.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "base/type.h"
 #include "nearest.h"
-
-/* INPUT: the name of a file that is read. */
-enum kind { FLAG, STRING, INPUT, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID,
-            AUTO, TYPE, KV };
+#include "option_kind.h"
 
 #define RUN (1u << VERB_RUN)
 #define IMPORT (1u << VERB_IMPORT)
@@ -26,17 +20,6 @@ enum kind { FLAG, STRING, INPUT, LIST, INTEGER, UNSIGNED, REAL, COUNTS, GRID,
 #define ALL (RUN | BENCH | IMPORT | INFO | DEVICE | SHAPE)
 /* Beside BENCH: what bench host takes, too. */
 #define HOST (1u << NVERBS)
-
-struct option {
-	unsigned verbs;
-	const char *name;      /* with its dashes */
-	enum kind kind;
-	size_t field;          /* offset in struct options */
-	const char *argument;  /* for help; NULL for flags */
-	const char *initial;   /* the default, parsed like an argument */
-	double min, max;       /* INTEGER, REAL */
-	const char *help;
-};
 
 /* Of a prompt, and of new tokens, in a dry run. */
 #define MOST_TOKENS (1 << 20)
@@ -209,159 +192,13 @@ static const struct verb_doc verb_text[NVERBS] = {
 		" number, how many\nbytes the weights take and the source." },
 };
 
-static int bad(const struct option *o, const char *arg, struct wl_error *err,
-               const char *why)
-{
-	return wl_error_set(err, "option %s: \"%s\" %s", o->name, arg, why);
-}
-
-/* Digits x digits, nothing else, each from 1 to max. */
-static int parse_grid(const struct option *o, const char *arg,
-                      struct rxc *g, struct wl_error *err)
-{
-	long v[2];
-	const char *p = arg;
-
-	for (int i = 0; i < 2; i++) {
-		char *end;
-
-		if (*p < '0' || *p > '9')
-			return bad(o, arg, err, "is not of the form RxC, such "
-			           "as 16x16");
-		errno = 0;
-		v[i] = strtol(p, &end, 10);
-		if (*end != (i ? '\0' : 'x'))
-			return bad(o, arg, err, "is not of the form RxC, such "
-			           "as 16x16");
-		if (errno || v[i] < 1 || v[i] > o->max)
-			return bad(o, arg, err, "has a side that is out of "
-			           "range");
-		p = end + 1;
-	}
-	*g = (struct rxc){ (int)v[0], (int)v[1] };
-	return 0;
-}
-
-static int parse_number(const struct option *o, const char *arg, double *v,
-                        struct wl_error *err)
-{
-	char *end;
-
-	errno = 0;
-	*v = strtod(arg, &end);
-	if (end == arg || *end || !isfinite(*v) || strpbrk(arg, " \t\nxX"))
-		return bad(o, arg, err, "is not a number");
-	if (o->kind == INTEGER && *v != floor(*v))
-		return bad(o, arg, err, "is not a whole number");
-	if (*v < o->min || *v > o->max)
-		return wl_error_set(err,
-		                    "option %s: \"%s\" is not between %.10g"
-		                    " and %.10g",
-		                    o->name, arg, o->min, o->max);
-	return 0;
-}
-
-static int parse_unsigned(const struct option *o, const char *arg,
-                          uint64_t *v, struct wl_error *err)
-{
-	char *end;
-
-	errno = 0;
-	*v = strtoull(arg, &end, 10);
-	if (*arg < '0' || *arg > '9' || *end || errno)
-		return bad(o, arg, err, "is not a whole number from 0 to "
-		           "18446744073709551615");
-	return 0;
-}
-
-/* One to OPTIONS_GROUPS numbers with commas between. */
-static int parse_counts(const struct option *o, const char *arg, int *counts,
-                        struct wl_error *err)
-{
-	const char *p = arg;
-
-	memset(counts, 0, OPTIONS_GROUPS * sizeof *counts);
-	for (int i = 0; i < OPTIONS_GROUPS; i++) {
-		char *end;
-		long v;
-
-		errno = 0;
-		v = strtol(p, &end, 10);
-		if (*p < '0' || *p > '9' || (*end && *end != ','))
-			return bad(o, arg, err, "is not a list of whole "
-			           "numbers, such as 27 or 64,8");
-		if (errno || v < o->min || v > o->max)
-			return bad(o, arg, err, "has a number that is out of "
-			           "range");
-		counts[i] = (int)v;
-		if (!*end)
-			return 0;
-		p = end + 1;
-	}
-	return bad(o, arg, err, "has more numbers than a tree has levels");
-}
-
-static int append(const struct option *o, const char *arg, const char **list,
-                  struct wl_error *err)
-{
-	int n = 0;
-
-	while (list[n])
-		n++;
-	if (n == OPTIONS_SETS)
-		return bad(o, arg, err, "is one too many");
-	list[n] = arg;
-	return 0;
-}
-
-/* Stores the argument (NULL for flags) in its field. */
 static int set(const struct option *o, const char *arg, struct options *opts,
                struct wl_error *err)
 {
-	void *field = (char *)opts + o->field;
-	double v;
-
-	switch (o->kind) {
-	case FLAG:
-		*(bool *)field = true;
-		return 0;
-	case STRING:
-	case INPUT:
-		*(const char **)field = arg;
-		return 0;
-	case LIST:
-		return append(o, arg, field, err);
-	case KV:
-		*(const char **)field = arg;
-		return strcmp(arg, "shift") && strcmp(arg, "concat")
-			? bad(o, arg, err, "is not one of shift, concat") : 0;
-	case AUTO:
-		if (!strcmp(arg, "auto")) {
-			*(struct rxc *)field = (struct rxc){ GRID_AUTO,
-			                                     GRID_AUTO };
-			return 0;
-		}
-		return parse_grid(o, arg, field, err);
-	case INTEGER:
-		if (parse_number(o, arg, &v, err))
-			return -1;
-		*(int *)field = (int)v;
-		return 0;
-	case UNSIGNED:
-		return parse_unsigned(o, arg, field, err);
-	case REAL:
-		return parse_number(o, arg, field, err);
-	case COUNTS:
-		return parse_counts(o, arg, field, err);
-	case GRID:
-		return parse_grid(o, arg, field, err);
-	case TYPE:
-		*(int *)field = wl_type_parse(arg);
-		return *(int *)field < 0
-			? bad(o, arg, err, "is not one of f32, f16, bf16") : 0;
-	}
-	return -1;
+	return option_kinds[o->kind].parse(o, arg, (char *)opts + o->field, err);
 }
+
+/* ---- Parsing ---- */
 
 static const struct option *find(enum verb verb, const char *name, size_t len)
 {
@@ -813,36 +650,6 @@ bool options_doc(enum verb verb, size_t i, struct option_doc *d)
 	return o->verbs & 1u << verb;
 }
 
-/* A grid as one types it. */
-static void show_grid(const struct rxc *g, char *text, size_t size)
-{
-	if (g->rows == GRID_AUTO)
-		snprintf(text, size, "auto");
-	else
-		snprintf(text, size, "%dx%d", g->rows, g->cols);
-}
-
-/* All strings of a list, with commas between. */
-static void show_list(const char *const *list, char *text, size_t size)
-{
-	size_t at = 0;
-
-	text[0] = '\0';
-	for (int i = 0; list[i] && at < size; i++)
-		at += snprintf(text + at, size - at, "%s%s", i ? "," : "",
-		               list[i]);
-}
-
-static void show_counts(const int *counts, char *text, size_t size)
-{
-	size_t at = 0;
-
-	text[0] = '\0';
-	for (int i = 0; i < OPTIONS_GROUPS && counts[i] && at < size; i++)
-		at += snprintf(text + at, size - at, "%s%d", i ? "," : "",
-		               counts[i]);
-}
-
 const char *options_input(const struct options *o, size_t i)
 {
 	const char *operands[] = { o->model, o->source };
@@ -864,18 +671,6 @@ size_t options_count(void)
 	return N_OPTIONS;
 }
 
-static void set_text(struct option_value *v, const char *text)
-{
-	v->kind = text && *text ? OPTION_TEXT : OPTION_NONE;
-	v->text = text;
-}
-
-static void set_number(struct option_value *v, double number, bool given)
-{
-	v->kind = given ? OPTION_NUMBER : OPTION_NONE;
-	v->number = number;
-}
-
 bool options_get(const struct options *o, size_t i, struct option_value *v)
 {
 	const struct option *opt = &table[i];
@@ -887,44 +682,6 @@ bool options_get(const struct options *o, size_t i, struct option_value *v)
 		return false;
 	v->name = opt->name;
 	v->buffer[0] = '\0';
-	switch (opt->kind) {
-	case FLAG:
-		v->kind = OPTION_FLAG;
-		v->flag = *(const bool *)field;
-		return true;
-	case STRING:
-	case INPUT:
-	case KV:
-		set_text(v, *(const char *const *)field);
-		return true;
-	case LIST:
-		show_list(field, v->buffer, sizeof v->buffer);
-		set_text(v, v->buffer);
-		return true;
-	case INTEGER:
-		set_number(v, *(const int *)field,
-		           opt->initial || *(const int *)field > 0);
-		return true;
-	case UNSIGNED:
-		set_number(v, (double)*(const uint64_t *)field, true);
-		return true;
-	case REAL:
-		set_number(v, *(const double *)field, true);
-		return true;
-	case COUNTS:
-		show_counts(field, v->buffer, sizeof v->buffer);
-		set_text(v, v->buffer);
-		return true;
-	case GRID:
-	case AUTO:
-		if (((const struct rxc *)field)->rows)
-			show_grid(field, v->buffer, sizeof v->buffer);
-		set_text(v, v->buffer);
-		return true;
-	case TYPE:
-		set_text(v, *(const int *)field < 0
-		         ? NULL : wl_type_name(*(const int *)field));
-		return true;
-	}
-	return false;
+	option_kinds[opt->kind].echo(opt, field, v);
+	return true;
 }
