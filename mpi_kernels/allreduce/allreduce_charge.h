@@ -35,6 +35,18 @@ struct charge allreduce_both(const struct line *l,
 struct charge allreduce_charge_cast(const struct allreduce *a, struct line *l,
                                     const struct line_segment *s);
 
+/* Number of ints that hold a level of n cores; and that level in them. */
+static inline size_t allreduce_level_ints(int n)
+{
+	return 3 * (size_t)n + 1;
+}
+
+static inline struct allreduce_level allreduce_level_in(int *ints, int n)
+{
+	return (struct allreduce_level){ .core = ints, .start = ints + n,
+	                                 .root = ints + 2 * n + 1 };
+}
+
 /* The level's only chain: all cores of first..last, core[root] the root. */
 void allreduce_one_chain(int first, int last, int root,
                          struct allreduce_level *v);

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/names.h"
 #include "nearest.h"
 #include "option_kind.h"
 
@@ -312,12 +313,16 @@ bool options_bench_host(const struct options *o)
 /* bench host takes few of bench's options. */
 static int check_host(const struct options *o, struct wl_error *err)
 {
+	char taken[256] = "";
+
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (table[i].verbs & HOST)
+			names_add(taken, sizeof taken, ", ", table[i].name);
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		if (o->given >> i & 1 && !(table[i].verbs & HOST))
 			return wl_error_set(err, "option %s is not for bench "
 			                    "host, which emulates nothing (it "
-			                    "takes --repeat, --report, "
-			                    "--quiet)", table[i].name);
+			                    "takes %s)", table[i].name, taken);
 	return 0;
 }
 
