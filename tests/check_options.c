@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "model/model.h"
+#include "src/cli/choices.h"
 #include "suite.h"
 
 #define MAX_WORDS 30
@@ -478,7 +479,8 @@ START_TEST(help_names_every_option)
 	ck_assert_ptr_nonnull(strstr(text, "waferllm info [MODEL.h5]"));
 	ck_assert_ptr_nonnull(strstr(text, "waferllm device [DEVICE]"));
 	ck_assert_ptr_nonnull(strstr(text, "waferllm shape [SHAPE]"));
-	ck_assert_ptr_nonnull(strstr(text, "waferllm bench gemm|"));
+	ck_assert_ptr_nonnull(strstr(text, "waferllm bench gemm|gemm-t|gemv|"
+	                             "allreduce|shift|host [options]"));
 	free(text);
 }
 END_TEST
@@ -803,5 +805,6 @@ static Suite *suite(void)
 
 int main(void)
 {
+	name_choices();
 	return run_suite(suite());
 }

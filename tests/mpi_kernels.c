@@ -196,7 +196,7 @@ static void gemm_on(struct lab *lab, struct grid *g, const struct gemm_case *c,
 	const struct form fc = { 1, c->n, true };
 	struct partition m = partition_of(c->m, g->rows),
 			 n = partition_of(c->n, g->cols);
-	bool spread = grid_uneven(g) && c->alg->blocks;
+	bool spread = grid_uneven(g) && !c->alg->whole;
 	struct partition on_x = { c->k, c->unit, g->cols, spread };
 	struct partition on_y = { c->k, c->unit, g->rows, spread };
 	struct tiles ta, tb, tc;

@@ -28,6 +28,9 @@ enum verb { VERB_RUN, VERB_BENCH, VERB_IMPORT, VERB_INFO, VERB_DEVICE,
 /* The word that asks for help where a verb stands. */
 #define OPTIONS_HELP "help"
 
+/* The operand of bench that measures the host. */
+#define OPTIONS_BENCH_HOST "host"
+
 /* As a file to write: standard output, which then holds nothing else. */
 #define OPTIONS_STDOUT "-"
 
@@ -103,7 +106,14 @@ void options_suggest_verb(const struct options *o, struct wl_error *err);
  * own. */
 bool options_bench_host(const struct options *o);
 
-/* Help for the program (verb NVERBS) or a verb. */
+/* Completes the texts that name what only higher folders know; to be called
+ * once, before any text is shown. kernels: the operands of bench, with |
+ * between; systems: those that compute; accounts: those that need --dry-run,
+ * both with commas between. The strings are copied. */
+void options_name_choices(const char *kernels, const char *systems,
+                          const char *accounts);
+
+/* Prints the help of the program (verb NVERBS) or of a verb. */
 void options_help(FILE *out, enum verb verb);
 
 /* What the table says of a verb: what stands beside options on its line, and

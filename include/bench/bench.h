@@ -41,10 +41,12 @@ struct bench {
 /* What bench can run. Operands are numbers that follow from their places. */
 struct bench_kernel {
 	const char *name;
-	const char *sizes;             /* that it has, of "mkn" */
+	const char *sizes;             /* those of "mkn" that it has */
 	bool words, hops;              /* whether it needs the option */
-	/* Its algorithms: how many, and each one's name and what it does, of
-	 * which `usual` is run when none is named. */
+	bool blocks;                   /* cuts a dimension in gemm_blocks */
+	bool scalapack;                /* ScaLAPACK computes the same */
+	/* The number of its algorithms, and each one's name and description;
+	 * `usual` is run when none is named. */
 	size_t (*count)(void);
 	struct bench_algorithm {
 		const char *name, *alias, *help; /* alias: or NULL */
@@ -63,9 +65,15 @@ struct bench_kernel {
 	double (*operations)(const struct bench *b);
 };
 
-/* NULL and err when there is no such kernel. */
+/* Kernel i of the table; NULL after the last. */
+const struct bench_kernel *bench_kernel_at(size_t i);
+
+/* The kernel of that name; NULL and err if there is none. */
 const struct bench_kernel *bench_kernel_find(const char *name,
                                              struct wl_error *err);
+
+/* Writes the operands that bench takes: the kernels' names, then "host". */
+void bench_list(char *list, size_t size, const char *separator);
 
 /* The element of operand A (0) or B (1) at a place of the whole. */
 float bench_element(int operand, int64_t at);
@@ -73,11 +81,6 @@ float bench_element(int operand, int64_t at);
 double bench_gemm_error(const struct bench *b, struct range rows,
                         struct range columns, float (*c)(void *of, int row,
                         int column), void *of, double *allowed);
-
-/* Whether the kernel cuts a dimension in the blocks of gemm.h; whether
- * ScaLAPACK does the same. */
-bool bench_cuts_blocks(const struct bench_kernel *k);
-bool bench_has_scalapack(const struct bench_kernel *k);
 
 /* Everything in b that does not depend on the algorithm; mesh NULL: a dry run.
  * 0, or -1 and err when a size is missing or too large. */

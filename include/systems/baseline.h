@@ -24,12 +24,9 @@ struct baseline {
 	               struct rxc grid, int tokens);
 };
 
-/* The accounts, one file each. */
-extern const struct baseline baseline_t10, baseline_ladder;
-
-/* NULL: there is none of that name. */
+/* The baseline of that name; NULL if there is none. */
 const struct baseline *baseline_find(const char *name);
-/* The i-th of them, NULL behind the last. */
+/* Baseline i; NULL after the last. */
 const struct baseline *baseline_at(size_t i);
 
 #endif

@@ -1,5 +1,5 @@
-/* Ways to lay a model over the wafer and run it: WaferLLM's own, and those that
- * it is compared with. One row of a table (system.c) each. Not collective. */
+/* Systems: how a model is partitioned over the wafer and run. WaferLLM's own,
+ * and those that it is compared with. Not collective. */
 #ifndef WL_SYSTEM_H
 #define WL_SYSTEM_H
 
@@ -12,24 +12,29 @@
 
 struct system {
 	const char *name, *help;
-	const struct gemm_algorithm *gemm;   /* of prefill's products */
-	const struct allreduce *allreduce;   /* of sums over cores */
-	bool line;         /* the cores as one line, a snake over the grid's
-	                      rows: a partition in one dimension */
-	const struct baseline *baseline;     /* an account without data, instead
-	                                        of all this; NULL: none */
+	const struct gemm_algorithm *gemm;   /* products of the prompt */
+	const struct allreduce *allreduce;   /* sums over cores */
+	bool line;         /* one-dimensional partition: the cores form one
+	                      line, a snake over the grid's rows */
+	const struct baseline *baseline;     /* charges without data, in place
+	                                        of the above; NULL: none */
 };
 
-/* In the table's order; NULL behind the last. */
+/* Name of system i; NULL after the last. The first is the default. */
 const char *system_name(size_t i);
 
-/* The system, and the algorithms in place of its own, that the options name.
- * 0, or -1 and err: a name is unknown, or things do not go together. */
+/* Writes the names of the systems that compute or, with `accounts`, of those
+ * that only charge and so need --dry-run, separated by commas. */
+void system_list(char *list, size_t size, bool accounts);
+
+/* Sets *s to the system that the options name, with the algorithms that they
+ * choose. 0, or -1 and err if a name is unknown or options contradict each
+ * other. */
 int system_choose(const struct options *o, struct system *s,
                   struct wl_error *err);
 
-/* Whether products on a core grid take a reasonable number of steps: 0, or -1
- * and err. With `warn`, many of them are told on standard error. */
+/* Whether the system's products run on a prefill grid of this size. 0, or -1
+ * and err. With `warn`, warns on standard error if they take many steps. */
 int system_check_grid(const struct system *s, struct rxc prefill, bool warn,
                       struct wl_error *err);
 

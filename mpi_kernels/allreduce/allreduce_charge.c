@@ -60,11 +60,11 @@ static struct allreduce_way *find_way(const struct allreduce *a,
                                       const struct line *l, int first,
                                       int last)
 {
-	/* Of a line of all cores too long for the stack. */
+	/* On the heap: a line of all cores is too long for the stack. */
 	size_t m = last - first + 1;
-	int *room = wl_calloc(4 * m + 1, sizeof *room);
-	int *received = room + 3 * m + 1;
-	struct allreduce_level v = { 0, room, room + m, room + 2 * m + 1 };
+	int *level = wl_calloc(allreduce_level_ints(m), sizeof *level);
+	int *received = wl_calloc(m, sizeof *received);
+	struct allreduce_level v = allreduce_level_in(level, m);
 	struct allreduce_way *w = wl_calloc(1, sizeof *w +
 	                                    (m + a->levels) * sizeof *w->chain);
 
@@ -77,7 +77,8 @@ static struct allreduce_way *find_way(const struct allreduce *a,
 	WL_ASSERT(w->n <= (int)m + a->levels);
 	for (size_t p = 0; p < m; p++)
 		w->up.into = larger(w->up.into, received[p]);
-	free(room);
+	free(received);
+	free(level);
 	return w;
 }
 

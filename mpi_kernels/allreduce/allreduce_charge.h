@@ -8,9 +8,8 @@
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
 
-extern const struct allreduce allreduce_pipeline, allreduce_ring,
-	allreduce_ktree1, allreduce_ktree2, allreduce_ktree3, allreduce_ktree4,
-	allreduce_binary;
+extern const struct allreduce allreduce_pipeline, allreduce_ktree1,
+	allreduce_ktree2, allreduce_ktree3, allreduce_ktree4, allreduce_binary;
 
 /* The way of the sum from there to all cores. */
 struct allreduce_down {
@@ -35,6 +34,18 @@ struct charge allreduce_both(const struct line *l,
 /* The charge of a variant that gives its sum out by a multicast. */
 struct charge allreduce_charge_cast(const struct allreduce *a, struct line *l,
                                     const struct line_segment *s);
+
+/* Number of ints that hold a level of n cores; and that level in them. */
+static inline size_t allreduce_level_ints(int n)
+{
+	return 3 * (size_t)n + 1;
+}
+
+static inline struct allreduce_level allreduce_level_in(int *ints, int n)
+{
+	return (struct allreduce_level){ .core = ints, .start = ints + n,
+	                                 .root = ints + 2 * n + 1 };
+}
 
 /* The level's only chain: all cores of first..last, core[root] the root. */
 void allreduce_one_chain(int first, int last, int root,

@@ -8,6 +8,7 @@
  * Whatever way the wafer gives the sum out, and is charged for, ranks give it
  * to each other by a multicast: its bits are the same all over. */
 #include "config.h"
+#include "allreduce_charge.h"
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/reduce_chain.h"
 
@@ -140,37 +141,39 @@ static void spread(struct line *l, struct ascent *ascent, int n)
 	multicasts_run(l, cast, n);
 }
 
-/* The next n ints of a buffer. */
-static int *take_ints(int **buffer, int n)
+static int segment_size(const struct line_segment *s)
 {
-	int *taken = *buffer;
+	return s->last - s->first + 1;
+}
 
-	*buffer += n;
-	return taken;
+/* Number of ints that hold one level of each segment. */
+static size_t segments_ints(const struct line_segment *segments, int n)
+{
+	size_t ints = 0;
+
+	for (int i = 0; i < n; i++)
+		ints += allreduce_level_ints(segment_size(&segments[i]));
+	return ints;
 }
 
 static void run_allreduce(const struct allreduce *a, struct line *l, int n,
                           const struct line_segment *segments, enum line_op op)
 {
-	/* For m cores of a segment a level has m cores, m + 1 starts and m
-	 * roots; segments share their end cores at most. */
-	int *buffer = line_room(l, LINE_LEVELS,
-	                        (3 * (l->n + n) + n) * sizeof *buffer);
-	struct ascent ascent[n];
-	int own = 0;
 	enum profile_kind before = profile_enter(l->profile, PROFILE_EXCHANGE);
+	struct ascent ascent[n];
+	int *level = line_room(l, LINE_LEVELS,
+	                       segments_ints(segments, n) * sizeof *level);
+	int own = 0;
 
 	for (int i = 0; i < n; i++) {
 		const struct line_segment *s = &segments[i];
 
 		if (!line_touches(l, s->first, s->last))
 			continue;
-		int m = s->last - s->first + 1;
-
-		ascent[own++] = (struct ascent){ .s = s, .level = {
-			.core = take_ints(&buffer, m),
-			.start = take_ints(&buffer, m + 1),
-			.root = take_ints(&buffer, m) } };
+		ascent[own++] = (struct ascent){
+			.s = s,
+			.level = allreduce_level_in(level, segment_size(s)) };
+		level += allreduce_level_ints(segment_size(s));
 	}
 	for (int i = 0; i < a->levels && own; i++)
 		run_level(l, ascent, own, op,

@@ -2,6 +2,7 @@
 #include "config.h"
 #include "mpi_kernels/products/gemm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -9,13 +10,13 @@
 
 static const struct gemm_algorithm table[] = {
 	{ "meshgemm", "two-hop shifts on the interleaved ring (WaferLLM)",
-	  RING_INTERLEAVE, true, gemm_mesh, true, NULL },
+	  RING_INTERLEAVE, true, false, gemm_check_blocks, gemm_mesh },
 	{ "cannon", "shifts by one core, the last tile all the way back",
-	  RING_NATURAL, true, gemm_cannon, true, NULL },
+	  RING_NATURAL, true, false, gemm_check_blocks, gemm_cannon },
 	{ "summa", "broadcasts of a column of A and a row of B in each step",
-	  RING_INTERLEAVE, false, gemm_summa, true, NULL },
+	  RING_INTERLEAVE, false, false, gemm_check_blocks, gemm_summa },
 	{ "allgather", "all of A's row and B's column on every core",
-	  RING_INTERLEAVE, false, gemm_allgather, true, NULL },
+	  RING_INTERLEAVE, false, false, gemm_check_blocks, gemm_allgather },
 };
 
 const struct gemm_algorithm *gemm_at(size_t i)
@@ -36,9 +37,12 @@ const struct gemm_algorithm *gemm_find(const char *name)
 	return NULL;
 }
 
-int gemm_blocks(const struct grid *g)
+/* More blocks than this are reported to the user, and refused. */
+enum { MANY_BLOCKS = 2048, MAX_BLOCKS = 1 << 19 };
+
+static int least_common_multiple(int rows, int cols)
 {
-	int a = g->rows, b = g->cols;
+	int a = rows, b = cols;
 
 	while (b) {
 		int rest = a % b;
@@ -46,12 +50,41 @@ int gemm_blocks(const struct grid *g)
 		a = b;
 		b = rest;
 	}
-	return g->rows / a * g->cols;
+	return rows / a * cols;
+}
+
+int gemm_blocks(const struct grid *g)
+{
+	return least_common_multiple(g->rows, g->cols);
+}
+
+int gemm_check_blocks(struct rxc cores, struct wl_error *err)
+{
+	int blocks = least_common_multiple(cores.rows, cores.cols);
+
+	if (blocks <= MAX_BLOCKS)
+		return 0;
+	return wl_error_set(err, "core grid: %dx%d cores cut the inner "
+	                    "dimension of products in %d blocks, more than %d",
+	                    cores.rows, cores.cols, blocks, MAX_BLOCKS);
+}
+
+void gemm_warn_blocks(struct rxc cores)
+{
+	int blocks = least_common_multiple(cores.rows, cores.cols);
+
+	if (blocks <= MANY_BLOCKS)
+		return;
+	fprintf(stderr, "waferllm: warning: %dx%d cores cut the inner "
+	        "dimension of products in %d blocks, their least common "
+	        "multiple; sides with a common factor need fewer\n",
+	        cores.rows, cores.cols, blocks);
+	fflush(stderr);
 }
 
 bool gemm_disperses(const struct gemm_algorithm *alg, const struct grid *g)
 {
-	return grid_uneven(g) && alg->blocks;
+	return grid_uneven(g) && !alg->whole;
 }
 
 /* k, cut over the cores of a line, in the blocks of the products. */
@@ -59,7 +92,7 @@ static struct partition blocks_of(const struct gemm_algorithm *alg,
                              const struct grid *g, struct partition k)
 {
 	WL_ASSERT(k.dispersed == gemm_disperses(alg, g));
-	if (alg->blocks)
+	if (!alg->whole)
 		k.parts = gemm_blocks(g);
 	return k;
 }
@@ -72,11 +105,6 @@ void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
 	              sram);
 	if (alg->skewed)
 		tiles_set_skewed(b);
-}
-
-bool gemm_applies(const struct gemm_algorithm *alg, const struct grid *g)
-{
-	return !alg->applies || alg->applies(g);
 }
 
 /* Cuts each core's tile [m][k] in those of its places, column by column. */

@@ -102,17 +102,12 @@ static void step_rows(const struct gemm *p, const struct charge *cycles)
 	tiles_shift_finish(&shift);
 }
 
-static bool is_one_line(const struct grid *g)
-{
-	return g->rows == 1;
-}
-
 static void run(const struct gemm *p)
 {
 	bool by_rows = p->b->axis == AXIS_X;
 	struct charge cycles = charge_all(p, by_rows);
 
-	WL_ASSERT(is_one_line(p->c->grid));
+	WL_ASSERT(p->c->grid->rows == 1);
 	cycles.compute_cycles = gemm_share(by_rows ? &p->c->ring
 	                                              : &p->a->ring,
 	                                      cycles.compute_cycles);
@@ -124,7 +119,16 @@ static void run(const struct gemm *p)
 			step_columns(p, &cycles);
 }
 
+static int applies(struct rxc cores, struct wl_error *err)
+{
+	if (cores.rows == 1)
+		return 0;
+	return wl_error_set(err, "core grid: products by whole columns or rows"
+	                    " run on one row of cores, not on %dx%d",
+	                    cores.rows, cores.cols);
+}
+
 const struct gemm_algorithm gemm_megatron = {
 	"megatron", "matrices by whole columns or rows, operands on a ring",
-	RING_INTERLEAVE, false, run, false, is_one_line
+	RING_INTERLEAVE, false, true, applies, run
 };

@@ -1,7 +1,6 @@
 #include "config.h"
 #include "base/options.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -9,8 +8,9 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "base/names.h"
 #include "nearest.h"
-#include "option_kinds.h"
+#include "option_kind.h"
 
 #define RUN (1u << VERB_RUN)
 #define IMPORT (1u << VERB_IMPORT)
@@ -26,6 +26,10 @@
 #define MOST_TOKENS (1 << 20)
 
 #define AT(field) offsetof(struct options, field)
+
+/* Texts that options_name_choices completes. */
+static char bench_operands[128] = "KERNEL";
+static char system_help[256] = "how a model is laid out and run";
 
 static const struct option table[] = {
 	{ RUN, "--prompt", STRING, AT(prompt), "TEXT", NULL, 0, 0,
@@ -76,8 +80,7 @@ static const struct option table[] = {
 	{ RUN, "--decode-regions", INTEGER, AT(decode_regions), "N", "1", 1,
 	  1 << 16, "the same, decode" },
 	{ RUN, "--system", STRING, AT(system), "SYSTEM", "waferllm", 0, 0,
-	  "how a model is laid out and run: waferllm, megatron;\n"
-	  "with --dry-run also t10, ladder" },
+	  system_help },
 	{ RUN, "--gemm", STRING, AT(gemm), "NAME", NULL, 0, 0,
 	  "algorithm of the prompt's products with weights (default:\n"
 	  "the system's; waferllm bench gemm --algo list shows all)" },
@@ -166,7 +169,7 @@ static const struct verb_doc verb_text[NVERBS] = {
 		" error;\nof a dry run, which has no text, the summary goes to"
 		" standard output.\nStart it with mpirun or srun to use several"
 		" ranks." },
-	[VERB_BENCH] = { "bench", "gemm|gemm-t|gemv|allreduce|shift|host",
+	[VERB_BENCH] = { "bench", bench_operands,
 		"Run one kernel on the emulated wafer by one or several\n"
 		"algorithms, and account for it. Start it with mpirun or srun"
 		" to\nuse several ranks; --dry-run needs none. host emulates"
@@ -190,6 +193,14 @@ static const struct verb_doc verb_text[NVERBS] = {
 		" number, how many\nbytes the weights take and the source." },
 };
 
+static int set(const struct option *o, const char *arg, struct options *opts,
+               struct wl_error *err)
+{
+	return option_kinds[o->kind].parse(o, arg, (char *)opts + o->field, err);
+}
+
+/* ---- Parsing ---- */
+
 static const struct option *find(enum verb verb, const char *name, size_t len)
 {
 	for (size_t i = 0; i < N_OPTIONS; i++)
@@ -207,7 +218,7 @@ static void set_defaults(struct options *o)
 	*o = (struct options){ .new_tokens = -1, .type = -1 };
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		if (table[i].initial &&
-		    option_parse(&table[i], table[i].initial, o, &err))
+		    set(&table[i], table[i].initial, o, &err))
 			wl_die("the default of %s: %s", table[i].name,
 			       err.text);
 }
@@ -296,18 +307,22 @@ FILE *options_tables(const struct options *o)
 bool options_bench_host(const struct options *o)
 {
 	return o->verb == VERB_BENCH && o->kernel &&
-	       !strcmp(o->kernel, "host");
+	       !strcmp(o->kernel, OPTIONS_BENCH_HOST);
 }
 
 /* bench host takes few of bench's options. */
 static int check_host(const struct options *o, struct wl_error *err)
 {
+	char taken[256] = "";
+
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (table[i].verbs & HOST)
+			names_add(taken, sizeof taken, ", ", table[i].name);
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		if (o->given >> i & 1 && !(table[i].verbs & HOST))
 			return wl_error_set(err, "option %s is not for bench "
 			                    "host, which emulates nothing (it "
-			                    "takes --repeat, --report, "
-			                    "--quiet)", table[i].name);
+			                    "takes %s)", table[i].name, taken);
 	return 0;
 }
 
@@ -492,14 +507,14 @@ static int parse_option(int argc, char **argv, int *i, struct options *o,
 		if (rest)
 			return wl_error_set(err, "option %s takes no argument",
 			                    opt->name);
-		return option_parse(opt, NULL, o, err);
+		return set(opt, NULL, o, err);
 	}
 	if (rest)
-		return option_parse(opt, rest, o, err);
+		return set(opt, rest, o, err);
 	if (*i + 1 >= argc)
 		return wl_error_set(err, "option %s needs an argument (%s)",
 		                    opt->name, opt->argument);
-	return option_parse(opt, argv[++*i], o, err);
+	return set(opt, argv[++*i], o, err);
 }
 
 /* An enum verb; -1: the word names none. */
@@ -597,6 +612,15 @@ static void help_options(FILE *out, enum verb verb)
 	}
 }
 
+void options_name_choices(const char *kernels, const char *systems,
+                          const char *accounts)
+{
+	snprintf(bench_operands, sizeof bench_operands, "%s", kernels);
+	snprintf(system_help, sizeof system_help,
+	         "how a model is laid out and run: %s;\n"
+	         "with --dry-run also %s", systems, accounts);
+}
+
 void options_help(FILE *out, enum verb verb)
 {
 	if (verb != NVERBS) {
@@ -662,6 +686,7 @@ bool options_get(const struct options *o, size_t i, struct option_value *v)
 	    opt->field == AT(version))
 		return false;
 	v->name = opt->name;
-	option_show(opt, field, v);
+	v->buffer[0] = '\0';
+	option_kinds[opt->kind].echo(opt, field, v);
 	return true;
 }

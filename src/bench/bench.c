@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/names.h"
 #include "host/host.h"
 
 /* ---- what is asked for ---- */
@@ -23,11 +24,6 @@ static double or_one(int size)
 	return size ? size : 1;
 }
 
-bool bench_cuts_blocks(const struct bench_kernel *k)
-{
-	return !strncmp(k->name, "gemm", 4);
-}
-
 /* Bytes of operands and results on the hosts, of what they are made from, and
  * of the tiles' places. */
 static double host_bytes(const struct bench *b)
@@ -35,7 +31,7 @@ static double host_bytes(const struct bench *b)
 	const struct options *o = b->options;
 	const struct grid g = { .rows = o->grid.rows, .cols = o->grid.cols };
 	double m = or_one(b->m), k = or_one(b->k), n = or_one(b->n);
-	double places = bench_cuts_blocks(b->kernel) ? gemm_blocks(&g) : 0;
+	double places = b->kernel->blocks ? gemm_blocks(&g) : 0;
 
 	if (b->kernel->words)
 		return 4.0 * o->words * g.rows * (g.cols + 1.0);
@@ -66,7 +62,6 @@ static int check_sizes(const struct bench *b, struct wl_error *err)
 	const struct options *o = b->options;
 	const struct bench_kernel *k = b->kernel;
 	const char *sizes = k->words ? "--grid and --words" : "-m, -k and -n";
-	struct grid g = { .rows = o->grid.rows, .cols = o->grid.cols };
 
 	/* The ledger counts in 64 bits. */
 	if (or_one(b->m) * or_one(b->k) * or_one(b->n) > 1e17)
@@ -77,15 +72,7 @@ static int check_sizes(const struct bench *b, struct wl_error *err)
 		                    "host has %.0f (--dry-run needs none)",
 		                    k->name, sizes, host_bytes(b) / (1 << 20),
 		                    host_memory() / (1 << 20));
-	if (bench_cuts_blocks(k) && gemm_blocks(&g) > GEMM_MOST_BLOCKS)
-		return wl_error_set(err, GEMM_BLOCKS_REFUSAL, g.rows, g.cols,
-		                    gemm_blocks(&g), GEMM_MOST_BLOCKS);
-	return 0;
-}
-
-bool bench_has_scalapack(const struct bench_kernel *k)
-{
-	return !strcmp(k->name, "gemm");
+	return k->blocks ? gemm_check_blocks(o->grid, err) : 0;
 }
 
 static bool is_name(const char *name, const char *text, size_t len)
@@ -93,7 +80,8 @@ static bool is_name(const char *name, const char *text, size_t len)
 	return name && strlen(name) == len && !strncmp(name, text, len);
 }
 
-/* The place of a name, of len characters, among the kernel's algorithms. */
+/* Sets *choice to the index of a name, of len characters, among the kernel's
+ * algorithms. */
 static int find_algorithm(const struct bench_kernel *k, const char *name,
                           size_t len, size_t *choice, struct wl_error *err)
 {
@@ -101,44 +89,50 @@ static int find_algorithm(const struct bench_kernel *k, const char *name,
 
 	for (size_t i = 0; i < k->count(); i++) {
 		struct bench_algorithm a = k->algorithm(i);
-		size_t at = strlen(known);
 
 		*choice = i;
 		if (is_name(a.name, name, len) || is_name(a.alias, name, len))
 			return 0;
-		snprintf(known + at, sizeof known - at, "%s, ", a.name);
+		names_add(known, sizeof known, ", ", a.name);
 	}
 	*choice = BENCH_HOST_ONLY;
-	if (bench_has_scalapack(k) && is_name(BENCH_SCALAPACK, name, len))
+	if (k->scalapack && is_name(BENCH_SCALAPACK, name, len))
 		return 0;
-	return wl_error_set(err, "option --algo: \"%.*s\" is not one of %s"
+	return wl_error_set(err, "option --algo: \"%.*s\" is not one of %s, "
 	                    "or, by itself, all, list",
 	                    (int)(len < 64 ? len : 64), name, known);
+}
+
+static size_t *choose_all(const struct bench_kernel *k, size_t *n)
+{
+	size_t *list = wl_malloc(k->count(), sizeof *list);
+
+	*n = k->count();
+	for (size_t i = 0; i < *n; i++)
+		list[i] = i;
+	return list;
 }
 
 size_t *bench_choose(const struct options *o, const struct bench_kernel *k,
                      size_t *n, struct wl_error *err)
 {
-	const char *names = o->algo ? o->algo : k->usual;
-	size_t *list = wl_malloc(strlen(names) + k->count() + 1, sizeof *list);
+	const char *name = o->algo ? o->algo : k->usual;
+	/* There are at most as many names as characters, and one more. */
+	size_t *list = wl_malloc(strlen(name) + 1, sizeof *list), length;
 
-	*n = 0;
-	if (!strcmp(names, "all")) {
-		for (; *n < k->count(); ++*n)
-			list[*n] = *n;
-		return list;
+	if (!strcmp(name, "all")) {
+		free(list);
+		return choose_all(k, n);
 	}
-	do {
-		size_t len = strcspn(names, ",");
-
-		if (find_algorithm(k, names, len, &list[*n], err)) {
+	for (*n = 0; ; name += length + 1) {
+		length = strcspn(name, ",");
+		if (find_algorithm(k, name, length, &list[(*n)++], err)) {
 			free(list);
 			return NULL;
 		}
-		++*n;
-		names += len;
-	} while (*names++ == ',');
-	return list;
+		if (!name[length])
+			return list;
+	}
 }
 
 /* ---- one kernel ---- */

@@ -4,11 +4,11 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "base/names.h"
 #include "base/uniform.h"
 #include "mpi_kernels/allreduce/allreduce.h"
 #include "mpi_kernels/moves/line.h"
@@ -474,36 +474,56 @@ static double shift_error(const struct bench *b, double *allowed)
 /* ---- the table ---- */
 
 static const struct bench_kernel kernels[] = {
-	{ "gemm", "mkn", false, false, gemm_count, gemm_algorithm, "meshgemm",
-	  gemm_open, gemm_run, close_tiles, gemm_error, gemm_operations },
-	{ "gemm-t", "mkn", false, false, gemmt_count, gemmt_algorithm,
-	  "meshgemm-t", gemmt_open, run_gemmt, close_tiles, gemm_error,
-	  gemm_operations },
-	{ "gemv", "kn", false, false, allreduce_count, sum_algorithm, "ktree",
-	  gemv_open, gemv_run, gemv_close, gemv_error, gemv_operations },
-	{ "allreduce", "", true, false, allreduce_count, sum_algorithm,
-	  "ktree", allreduce_open, allreduce_run, allreduce_close,
-	  allreduce_error, allreduce_operations },
-	{ "shift", "mn", false, true, one, relay_algorithm, "relay",
-	  shift_open, shift_run, allreduce_close, shift_error, NULL },
+	{ .name = "gemm", .sizes = "mkn", .blocks = true, .scalapack = true,
+	  .count = gemm_count, .algorithm = gemm_algorithm,
+	  .usual = "meshgemm", .open = gemm_open, .run = gemm_run,
+	  .close = close_tiles, .error = gemm_error,
+	  .operations = gemm_operations },
+	{ .name = "gemm-t", .sizes = "mkn", .blocks = true,
+	  .count = gemmt_count, .algorithm = gemmt_algorithm,
+	  .usual = "meshgemm-t", .open = gemmt_open, .run = run_gemmt,
+	  .close = close_tiles, .error = gemm_error,
+	  .operations = gemm_operations },
+	{ .name = "gemv", .sizes = "kn",
+	  .count = allreduce_count, .algorithm = sum_algorithm,
+	  .usual = "ktree", .open = gemv_open, .run = gemv_run,
+	  .close = gemv_close, .error = gemv_error,
+	  .operations = gemv_operations },
+	{ .name = "allreduce", .sizes = "", .words = true,
+	  .count = allreduce_count, .algorithm = sum_algorithm,
+	  .usual = "ktree", .open = allreduce_open, .run = allreduce_run,
+	  .close = allreduce_close, .error = allreduce_error,
+	  .operations = allreduce_operations },
+	{ .name = "shift", .sizes = "mn", .hops = true,
+	  .count = one, .algorithm = relay_algorithm,
+	  .usual = "relay", .open = shift_open, .run = shift_run,
+	  .close = allreduce_close, .error = shift_error },
 };
+
+const struct bench_kernel *bench_kernel_at(size_t i)
+{
+	return i < sizeof kernels / sizeof *kernels ? &kernels[i] : NULL;
+}
+
+void bench_list(char *list, size_t size, const char *separator)
+{
+	list[0] = '\0';
+	for (size_t i = 0; bench_kernel_at(i); i++)
+		names_add(list, size, separator, kernels[i].name);
+	names_add(list, size, separator, OPTIONS_BENCH_HOST);
+}
 
 const struct bench_kernel *bench_kernel_find(const char *name,
                                              struct wl_error *err)
 {
-	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
-		if (name && !strcmp(kernels[i].name, name))
+	char known[128];
+
+	for (size_t i = 0; name && bench_kernel_at(i); i++)
+		if (!strcmp(kernels[i].name, name))
 			return &kernels[i];
-	char known[256] = "";
-
-	for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++) {
-		size_t end = strlen(known);
-
-		snprintf(known + end, sizeof known - end, "%s, ",
-		         kernels[i].name);
-	}
-	wl_error_set(err, "bench: %s%s%s one of %shost", name ? "\"" : "",
-	             name ? name : "",
-	             name ? "\" is not" : "name a kernel,", known);
+	bench_list(known, sizeof known, ", ");
+	wl_error_set(err, "bench: %s%s%s one of %s", name ? "\"" : "",
+	             name ? name : "", name ? "\" is not" : "name a kernel,",
+	             known);
 	return NULL;
 }

@@ -114,14 +114,8 @@ static int choose_algorithms(struct session *s)
 
 static void warn_of_blocks(const struct session *s)
 {
-	struct grid g = { .rows = s->o->grid.rows, .cols = s->o->grid.cols };
-	int blocks = gemm_blocks(&g);
-
-	if (!bench_cuts_blocks(s->bench.kernel) || s->o->quiet ||
-	    blocks <= GEMM_MANY_BLOCKS)
-		return;
-	fprintf(stderr, GEMM_BLOCKS_WARNING "\n", g.rows, g.cols, blocks);
-	fflush(stderr);
+	if (s->bench.kernel->blocks && !s->o->quiet)
+		gemm_warn_blocks(s->o->grid);
 }
 
 static void run_dry(struct session *s)
@@ -192,7 +186,7 @@ static int list_algorithms(const struct session *s)
 	for (size_t i = 0; s->leader && k && i < k->count(); i++)
 		printf("%-11s %s\n", k->algorithm(i).name,
 		       k->algorithm(i).help);
-	if (s->leader && k && bench_has_scalapack(k))
+	if (s->leader && k && k->scalapack)
 		printf("%-11s %s\n", BENCH_SCALAPACK,
 		       "psgemm on the host's ranks, nothing emulated");
 	return k ? 0 : -1;

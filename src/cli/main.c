@@ -1,4 +1,5 @@
 #include "config.h"
+#include "choices.h"
 
 #include <jansson.h>
 #include <limits.h>
@@ -148,6 +149,7 @@ int main(int argc, char **argv)
 	struct wl_error err;
 	int rc;
 
+	name_choices();
 	streams_open();
 	host_keep_memory();
 	rc = options_parse(argc, argv, &o, &err);

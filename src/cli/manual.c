@@ -3,6 +3,7 @@
  * manual bash prints the completion functions. make runs this, so that pages
  * are never older than the program. */
 #include "config.h"
+#include "choices.h"
 #include "manual.h"
 
 #include <ctype.h>
@@ -267,6 +268,7 @@ int main(int argc, char **argv)
 	const char *what = argc == 2 ? argv[1] : "";
 	int verb = 0;
 
+	name_choices();
 	while (verb < NVERBS && strcmp(what, options_verb(verb)->name))
 		verb++;
 	if (!strcmp(what, "bash")) {

@@ -112,21 +112,13 @@ static void print_words(FILE *out, const struct option_doc *d)
  * "bench KERNEL". */
 static void print_algo(FILE *out)
 {
-	const char *kernel = options_verb(VERB_BENCH)->operands;
-	char name[32];
-	int n;
+	const struct bench_kernel *k;
 
-	for (; sscanf(kernel, "%31[^|]%n", name, &n) == 1;
-	     kernel += n + (kernel[n] == '|')) {
-		struct wl_error err;
-		const struct bench_kernel *k = bench_kernel_find(name, &err);
-
-		if (!k)
-			continue;
-		fprintf(out, "\t'bench %s:--algo') words=\"", name);
-		print_algorithms(out, name);
+	for (size_t i = 0; (k = bench_kernel_at(i)); i++) {
+		fprintf(out, "\t'bench %s:--algo') words=\"", k->name);
+		print_algorithms(out, k->name);
 		fprintf(out, " all list%s\" ;;\n",
-		        bench_has_scalapack(k) && scalapack_built()
+		        k->scalapack && scalapack_built()
 		        ? " " BENCH_SCALAPACK : "");
 	}
 }

@@ -56,7 +56,7 @@ struct partition weights_output(const struct weights *w, int which)
 struct layout weights_layout(const struct weights *w, int which, bool decode)
 {
 	struct grid *g = decode ? w->decode : w->prefill;
-	bool transposed = (decode || !w->gemm->blocks) &&
+	bool transposed = (decode || w->gemm->whole) &&
 	                  matrix[which].transposed;
 
 	return (struct layout){

@@ -167,6 +167,6 @@ static void decode(struct ledger *l, const struct model *m, struct rxc grid,
 }
 
 const struct baseline baseline_ladder = {
-	"ladder", "Ladder (OSDI'24): tiles asked for as from one shared memory",
+	"ladder", "as a compiler that sees one shared memory would have it",
 	prefill, decode
 };

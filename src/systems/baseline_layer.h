@@ -48,6 +48,9 @@ struct planner {
 	void (*fetch)(const struct walk *w, uint64_t n);
 };
 
+/* The rows of the table in baseline.c. */
+extern const struct baseline baseline_t10, baseline_ladder;
+
 /* Charges a pass of so many tokens, which attend to so many keys: embedding,
  * all layers, and the head for the last token. */
 void baseline_pass(const struct planner *s, struct ledger *l,

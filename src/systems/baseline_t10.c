@@ -252,6 +252,6 @@ static void decode(struct ledger *l, const struct model *m, struct rxc grid,
 }
 
 const struct baseline baseline_t10 = {
-	"t10", "T10 (SOSP'24): rings of cores, as if each reached all alike",
+	"t10", "as a planner that knows nothing of distance would have it",
 	prefill, decode
 };

@@ -1,96 +1,101 @@
+/* The table of systems, and the choice among them. */
 #include "config.h"
 #include "systems/system.h"
 
-#include <stdio.h>
 #include <string.h>
 
-static const struct {
-	const char *name, *help;
-	bool line;
-	const struct gemm_algorithm *gemm; /* NULL: the default */
-	const char *allreduce;             /* NULL: the default */
-	const struct baseline *baseline;   /* NULL: not an account alone */
-} table[] = {
-	{ "waferllm", "both dimensions of a matrix over both sides of the grid",
-	  false, NULL, NULL, NULL },
-	{ "megatron", "one dimension over all cores in a line, sums on a ring",
-	  true, &gemm_megatron, "ring", NULL },
-	{ "t10", "as a planner that knows nothing of distance would have it",
-	  false, NULL, NULL, &baseline_t10 },
-	{ "ladder", "as a compiler that sees one shared memory would have it",
-	  false, NULL, NULL, &baseline_ladder },
+#include "base/names.h"
+
+/* Systems that compute on the emulated wafer, the default first; those that
+ * are accounts alone follow from the table of baselines. NULL: any product, or
+ * the default all-reduce. */
+static const struct system computing[] = {
+	{ .name = "waferllm",
+	  .help = "both dimensions of a matrix over both sides of the grid" },
+	{ .name = "megatron",
+	  .help = "one dimension over all cores in a line, sums on a ring",
+	  .line = true, .gemm = &gemm_megatron, .allreduce = &allreduce_ring },
 };
+
+/* Row i of both tables together; false after the last. */
+static bool system_at(size_t i, struct system *s)
+{
+	size_t n = sizeof computing / sizeof *computing;
+	const struct baseline *b = i < n ? NULL : baseline_at(i - n);
+
+	if (i < n)
+		*s = computing[i];
+	else if (b)
+		*s = (struct system){ .name = b->name, .help = b->help,
+		                      .baseline = b };
+	return i < n || b;
+}
 
 const char *system_name(size_t i)
 {
-	return i < sizeof table / sizeof *table ? table[i].name : NULL;
+	struct system s;
+
+	return system_at(i, &s) ? s.name : NULL;
 }
 
-/* Refuses an option's value that is none of the names at(0), at(1), ... */
-static int unknown(struct wl_error *err, const char *option, const char *name,
-                   const char *(*at)(size_t i))
+void system_list(char *list, size_t size, bool accounts)
 {
-	char known[256] = "";
+	struct system s;
 
-	for (size_t i = 0; at(i); i++) {
-		size_t end = strlen(known);
+	list[0] = '\0';
+	for (size_t i = 0; system_at(i, &s); i++)
+		if (accounts == !!s.baseline)
+			names_add(list, size, ", ", s.name);
+}
 
-		snprintf(known + end, sizeof known - end, "%s%s",
-		         i ? ", " : "", at(i));
-	}
+static int unknown(struct wl_error *err, const char *option, const char *name,
+                   const char *known)
+{
 	return wl_error_set(err, "option %s: \"%s\" is not one of %s", option,
 	                    name, known);
 }
 
-static const char *gemm_name(size_t i)
-{
-	return i < gemm_count() ? gemm_at(i)->name : NULL;
-}
-
-static const char *allreduce_name(size_t i)
-{
-	return i < allreduce_count() ? allreduce_at(i)->name : NULL;
-}
-
 static int find(const char *name, struct system *s, struct wl_error *err)
 {
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		if (strcmp(table[i].name, name))
-			continue;
-		*s = (struct system){
-			.name = table[i].name, .help = table[i].help,
-			.line = table[i].line,
-			.gemm = table[i].gemm ? table[i].gemm : gemm_at(0),
-			.allreduce = table[i].allreduce
-			             ? allreduce_find(table[i].allreduce)
-			             : allreduce_default(),
-			.baseline = table[i].baseline };
-		return 0;
+	char known[256] = "";
+
+	for (size_t i = 0; system_at(i, s); i++) {
+		if (!strcmp(s->name, name))
+			return 0;
+		names_add(known, sizeof known, ", ", s->name);
 	}
-	return unknown(err, "--system", name, system_name);
+	return unknown(err, "--system", name, known);
 }
 
 static int set_gemm(const struct options *o, struct system *s,
                     struct wl_error *err)
 {
-	if (!o->gemm)
-		return 0;
-	if (s->line)
+	char known[256] = "";
+
+	if (o->gemm && s->gemm)
 		return wl_error_set(err, "options --gemm and --system %s "
 		                    "exclude each other: it has products of its"
 		                    " own", s->name);
-	s->gemm = gemm_find(o->gemm);
-	return s->gemm ? 0 : unknown(err, "--gemm", o->gemm, gemm_name);
+	if (!s->gemm)
+		s->gemm = o->gemm ? gemm_find(o->gemm) : gemm_at(0);
+	for (size_t i = 0; i < gemm_count(); i++)
+		names_add(known, sizeof known, ", ", gemm_at(i)->name);
+	return s->gemm ? 0 : unknown(err, "--gemm", o->gemm, known);
 }
 
 static int set_allreduce(const struct options *o, struct system *s,
                          struct wl_error *err)
 {
-	if (!o->allreduce)
-		return 0;
-	s->allreduce = allreduce_find(o->allreduce);
-	return s->allreduce ? 0 : unknown(err, "--allreduce", o->allreduce,
-	                                  allreduce_name);
+	char known[256] = "";
+
+	if (o->allreduce)
+		s->allreduce = allreduce_find(o->allreduce);
+	else if (!s->allreduce)
+		s->allreduce = allreduce_default();
+	for (size_t i = 0; i < allreduce_count(); i++)
+		names_add(known, sizeof known, ", ", allreduce_at(i)->name);
+	return s->allreduce ? 0
+	                    : unknown(err, "--allreduce", o->allreduce, known);
 }
 
 /* What an account without data cannot have. */
@@ -120,7 +125,7 @@ static int check_baseline(const struct options *o, const struct system *s,
 int system_choose(const struct options *o, struct system *s,
                   struct wl_error *err)
 {
-	if (find(o->system ? o->system : table[0].name, s, err) ||
+	if (find(o->system ? o->system : computing[0].name, s, err) ||
 	    (s->baseline && check_baseline(o, s, err)) ||
 	    set_gemm(o, s, err) || set_allreduce(o, s, err))
 		return -1;
@@ -133,24 +138,13 @@ int system_choose(const struct options *o, struct system *s,
 int system_check_grid(const struct system *s, struct rxc prefill, bool warn,
                       struct wl_error *err)
 {
-	const struct grid g = { .rows = prefill.rows, .cols = prefill.cols };
-	int blocks = gemm_blocks(&g);
+	struct rxc cores = grid_sides(prefill, s->line);
 
-	if (s->baseline || s->line)
+	if (s->baseline)
 		return 0;
-	if (!gemm_applies(s->gemm, &g))
-		return wl_error_set(err, "option --gemm: %s does not run on "
-		                    "%dx%d cores", s->gemm->name, g.rows,
-		                    g.cols);
-	if (blocks <= GEMM_MANY_BLOCKS)
-		return 0;
-	if (blocks > GEMM_MOST_BLOCKS)
-		return wl_error_set(err, GEMM_BLOCKS_REFUSAL, g.rows, g.cols,
-		                    blocks, GEMM_MOST_BLOCKS);
-	if (warn) {
-		fprintf(stderr, GEMM_BLOCKS_WARNING "\n", g.rows, g.cols,
-		        blocks);
-		fflush(stderr);
-	}
+	if (s->gemm->applies(cores, err))
+		return -1;
+	if (warn && !s->gemm->whole)
+		gemm_warn_blocks(cores);
 	return 0;
 }

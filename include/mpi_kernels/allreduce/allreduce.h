@@ -60,8 +60,11 @@ struct allreduce_way {
 	struct range chain[]; /* [n] */
 };
 
-/* Where nothing else is asked for: the K-tree of WaferLLM, K = 2. */
+/* The default: the K-tree of WaferLLM, K = 2. */
 const struct allreduce *allreduce_default(void);
+
+/* The ring of all cores, which Megatron's sums use. */
+extern const struct allreduce allreduce_ring;
 
 /* The variant of that name or alias; NULL: there is none. */
 const struct allreduce *allreduce_find(const char *name);

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
 #include "grid/tiles.h"
 
 /* C = A B. A [m][k]: rows on y, k on x, in k's blocks; B [k][n]: k on y, in the
@@ -23,15 +24,16 @@ struct gemm {
 
 struct gemm_algorithm {
 	const char *name, *help;
-	enum ring_kind ring; /* that operands travel on, */
-	bool skewed;         /* from their skewed places */
+	enum ring_kind ring; /* that the operands travel on */
+	bool skewed;         /* operands start from skewed positions */
+	bool whole;          /* a core holds whole columns of B, [k][n on x],
+	                        or, with ring axis x, whole rows, [k on x][n];
+	                        false: k is cut in gemm_blocks blocks */
+	/* 0 if the algorithm runs on a grid of so many cores; else -1, and err
+	 * says why it does not. Not collective. */
+	int (*applies)(struct rxc cores, struct wl_error *err);
 	/* C = A B; C's old content is lost. Collective over the grid. */
 	void (*run)(const struct gemm *p);
-	bool blocks;         /* k is cut in gemm_blocks blocks along both axes;
-	                        else B is [k][n on x] or, on a ring along x,
-	                        [k on x][n], each core's part in one piece */
-	/* Whether it runs on a grid; NULL: on any. */
-	bool (*applies)(const struct grid *g);
 };
 
 /* MeshGEMM: as many steps as blocks, each a two-hop shift of A along x and of
@@ -58,8 +60,10 @@ void gemm_summa(const struct gemm *p);
  * Source: WaferLLM (OSDI'25), section 5.1 (as on GPU and TPU pods). */
 void gemm_allgather(const struct gemm *p);
 
-/* In one dimension: see the file. Not in the table: it runs on a line alone.
- * Cost charged: each step the longer of a two-hop shift and the product. */
+/* Tensor parallelism in one dimension (gemm_megatron.c). It belongs to a
+ * system of its own and is not in the table; it applies to a single row of
+ * cores. Cost charged: each step the longer of a two-hop shift and the product.
+ */
 extern const struct gemm_algorithm gemm_megatron;
 
 /* The table. gemm_find: NULL when there is no such name; gemm_at: i below
@@ -68,21 +72,17 @@ const struct gemm_algorithm *gemm_find(const char *name);
 const struct gemm_algorithm *gemm_at(size_t i);
 size_t gemm_count(void);
 
-/* Whether an algorithm runs on a grid, as its row says. */
-bool gemm_applies(const struct gemm_algorithm *alg, const struct grid *g);
-
-/* Blocks that k is cut in on this grid. */
+/* Number of blocks that k is cut in on this grid: the least common multiple of
+ * its sides. Not collective. */
 int gemm_blocks(const struct grid *g);
 
-/* More of them than this make a product's steps so short, and so many, that a
- * user should know: rows, columns, blocks. More than the most are refused. */
-#define GEMM_MANY_BLOCKS 2048
-#define GEMM_MOST_BLOCKS (1 << 19)
-#define GEMM_BLOCKS_REFUSAL "core grid: %dx%d cores cut the inner " \
-	"dimension of products in %d blocks, more than %d"
-#define GEMM_BLOCKS_WARNING "waferllm: warning: %dx%d cores cut the inner " \
-	"dimension of products in %d blocks, their least common multiple; " \
-	"sides with a common factor need fewer"
+/* Whether a grid of so many cores cuts k in no more blocks than products
+ * support. 0, or -1 and err. Not collective. */
+int gemm_check_blocks(struct rxc cores, struct wl_error *err);
+
+/* Warns on standard error of a grid that cuts k in so many blocks that the
+ * steps of a product become many and short. Call on one rank. */
+void gemm_warn_blocks(struct rxc cores);
 
 /* Makes B's tiles of that type, in the places from which the algorithm reads
  * them. k and n: over the core rows and columns; k spread where the grid
