@@ -458,7 +458,7 @@ START_TEST(other_misfits_are_refused)
 	refused(&m, "n_kv_heads");
 	make(&m, shape(), SOURCE_F32);
 	ck_assert_int_eq(truncate(src, m.sources.file[0].bytes - 1), 0);
-	refused(&m, "got shorter");
+	refused(&m, "became shorter");
 }
 END_TEST
 

@@ -35,7 +35,7 @@ struct tiles {
 	char *memory;             /* all tiles, at a distance of the largest;
 	                             NULL in a dry run */
 	enum sram sram;           /* use of SRAM that they are charged to */
-	struct tiles_kept *kept;  /* from tiles_keep to tiles_keep_end */
+	struct tiles_kept *kept;  /* see tiles_keep_departed */
 };
 
 /* Creates tiles at home, with elements undefined, on the ring of ring.parts
