@@ -417,10 +417,11 @@ void attention_softmax(struct scores *s)
 	struct range tokens = partition_range(&s->tokens, g->y.local);
 	size_t rows = (size_t)s->heads.group * range_size(tokens);
 	float *value = NULL, *result = NULL;
-	const struct charge local = cost_elements(
-		g->ledger, COST_MASKED_SOFTMAX_OPS, core_rows(s), longest_row(s),
-		(uint64_t)s->tokens.n * s->tokens.n * s->heads.n_kv *
-		s->heads.group);
+	const struct charge local =
+		cost_elements(g->ledger, COST_MASKED_SOFTMAX_OPS, core_rows(s),
+	                      longest_row(s),
+	                      (uint64_t)s->tokens.n * s->tokens.n *
+	                              s->heads.n_kv * s->heads.group);
 
 	ledger_charge(g->ledger, &local);
 	if (!g->dry) {

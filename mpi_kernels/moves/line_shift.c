@@ -300,7 +300,8 @@ static bool turn_steps(const struct tiles *t, bool skewed, signed char *steps)
 	bool any = false;
 
 	for (int q = 0; q < grid_lines(t->grid, t->axis); q++) {
-		int back = tiles_wanted_skew(t, q, skewed) - tiles_line_skew(t, q);
+		int back =
+			tiles_wanted_skew(t, q, skewed) - tiles_line_skew(t, q);
 
 		back = (back + places) % places;
 		steps[q] = !back ? 0 : back <= places - back ? -1 : 1;

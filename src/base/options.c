@@ -196,7 +196,8 @@ static const struct verb_doc verb_text[NVERBS] = {
 static int set(const struct option *o, const char *arg, struct options *opts,
                struct wl_error *err)
 {
-	return option_kinds[o->kind].parse(o, arg, (char *)opts + o->field, err);
+	return option_kinds[o->kind].parse(o, arg, (char *)opts + o->field,
+	                                   err);
 }
 
 /* ---- Parsing ---- */

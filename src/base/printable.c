@@ -49,7 +49,8 @@ static void settle(struct printable *p, FILE *out, bool end)
 		                p->pending[0] == '\n' || p->pending[0] == '\t'))
 			fwrite(p->pending, 1, len, out);
 		else
-			fprintf(out, "\\x%02x", p->pending[len > 0 ? len - 1 : 0]);
+			fprintf(out, "\\x%02x",
+			        p->pending[len > 0 ? len - 1 : 0]);
 		if (len <= 0)
 			len = 1;
 		p->n -= len;

@@ -92,7 +92,7 @@ void gemm_weights_init(const struct gemm_algorithm *alg, struct tiles *b,
                        struct partition n, enum sram sram);
 
 /* Whether dimensions that the algorithm sums over have to lie spread on this
- * grid (block.h), so that both of its sides cut them in the same blocks. */
+ * grid (partition.h), so that both of its sides cut them in the same blocks. */
 bool gemm_disperses(const struct gemm_algorithm *alg, const struct grid *g);
 
 /* Brings an activation [m][k], at home with a tile a core, into the form and
