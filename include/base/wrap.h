@@ -21,7 +21,6 @@ void wrap_print(const struct wrap *w, const char *head, const char *fmt, ...)
 /* Texts separated by ", "; truncated if too long. Initialize with zeros. */
 struct wrap_list {
 	char text[2048];
-	size_t at;
 };
 
 /* Appends a formatted text. */

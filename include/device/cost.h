@@ -54,6 +54,9 @@ uint64_t cost_stages(const struct ledger *l, uint64_t stages);
  * a core relays between two such stretches. 0: the paths suffice. */
 uint64_t cost_relays(const struct ledger *l, uint64_t hops);
 
+/* Cycles to start an operator: ledger_op charges them for each of its runs. */
+uint64_t cost_operator_start(const struct ledger *l);
+
 /* Cycles to set up one step of a ring shift; to relay a message to the next
  * core in software; to start a GEMV. */
 uint64_t cost_exchange(const struct ledger *l);

@@ -19,10 +19,17 @@ void summary_print(const struct report *r, FILE *out);
 /* Prints the tables only: phases, cores, operators, PLMR. */
 void summary_tables(const struct report *r, FILE *out);
 
+/* The account of one phase. */
+static inline const struct phase_account *
+summary_phase(const struct report *r, enum phase p)
+{
+	return &r->account->phase[p];
+}
+
 /* Whether the phase took any emulated time. */
 static inline bool summary_has(const struct report *r, enum phase p)
 {
-	return r->account->phase[p].total.cycles > 0;
+	return summary_phase(r, p)->total.cycles > 0;
 }
 
 /* The operator with the most cycles, except those whose bits (1 << op) are set

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "base/printable.h"
 
 #define COLUMNS 80
@@ -60,17 +61,11 @@ void wrap_print(const struct wrap *w, const char *head, const char *fmt, ...)
 
 void wrap_list_add(struct wrap_list *l, const char *fmt, ...)
 {
-	size_t room = sizeof l->text - l->at;
+	char item[sizeof l->text];
 	va_list ap;
-	int n;
 
-	if (l->at && room > 2) {
-		memcpy(l->text + l->at, ", ", 3);
-		l->at += 2;
-		room -= 2;
-	}
 	va_start(ap, fmt);
-	n = vsnprintf(l->text + l->at, room, fmt, ap);
+	vsnprintf(item, sizeof item, fmt, ap);
 	va_end(ap);
-	l->at += n < (int)room ? n : (int)room - 1;
+	names_add(l->text, sizeof l->text, ", ", item);
 }

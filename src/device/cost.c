@@ -55,6 +55,11 @@ uint64_t cost_relays(const struct ledger *l, uint64_t hops)
 	return hops ? (hops - 1) / (stretch ? stretch : 1) : 0;
 }
 
+uint64_t cost_operator_start(const struct ledger *l)
+{
+	return llround(l->device->operator_start);
+}
+
 uint64_t cost_exchange(const struct ledger *l)
 {
 	return whole(l->device->exchange_cycles);

@@ -1,11 +1,11 @@
 #include "config.h"
 #include "device/ledger.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "device/cost.h"
 
 /* Charges between two calls of tick. */
 #define CHARGES_TO_TICK 16
@@ -138,8 +138,7 @@ void ledger_charge(struct ledger *l, const struct charge *c)
 
 void ledger_op(struct ledger *l, enum op op)
 {
-	const struct charge start = { .comm_cycles = llround(
-		l->device->operator_start) };
+	const struct charge start = { .comm_cycles = cost_operator_start(l) };
 
 	if (l->observe)
 		l->observe(l->observer, l->phase, op);

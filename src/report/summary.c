@@ -13,11 +13,6 @@ void summary_heading(FILE *out, const char *text)
 	fprintf(out, SUMMARY_PREFIX "%s\n", text);
 }
 
-static const struct phase_account *phase(const struct report *r, enum phase p)
-{
-	return &r->account->phase[p];
-}
-
 /* --- What was run --- */
 
 static void say_model(const struct report *r, FILE *out)
@@ -35,7 +30,7 @@ static void say_device(const struct report *r, FILE *out)
 {
 	const struct device *d = r->account->inference->ledger.device;
 	const char *const *set = r->options->set;
-	struct wrap_list sets = { "", 0 };
+	struct wrap_list sets = { "" };
 
 	for (; *set; set++)
 		wrap_list_add(&sets, "%.100s", *set);
@@ -50,12 +45,13 @@ static void say_system(const struct report *r, FILE *out)
 {
 	const struct system *s = r->system;
 	bool named = r->options->gemm || r->options->allreduce;
+	bool other = strcmp(s->name, system_name(0));
 
-	if (strcmp(s->name, "waferllm"))
+	if (other)
 		summary_say(out, "system", "%s, %s", s->name, s->help);
 	if (s->baseline)
 		summary_say(out, "", "an account only: it computes no tokens");
-	if (!s->baseline && (named || strcmp(s->name, "waferllm")))
+	if (!s->baseline && (named || other))
 		summary_say(out, "algorithms", "products by %s, sums by %s",
 		            s->gemm->name, s->allreduce->name);
 }
@@ -63,10 +59,10 @@ static void say_system(const struct report *r, FILE *out)
 static void say_grids(const struct report *r, FILE *out)
 {
 	const struct auto_result *a = r->automatic;
-	struct wrap_list grids = { "", 0 }, why = { "", 0 };
+	struct wrap_list grids = { "" }, why = { "" };
 
 	for (int p = PHASE_PREFILL; p < NPHASES; p++) {
-		const struct phase_account *f = phase(r, p);
+		const struct phase_account *f = summary_phase(r, p);
 		char regions[24] = "";
 
 		if (f->regions > 1)
@@ -76,7 +72,7 @@ static void say_grids(const struct report *r, FILE *out)
 			wrap_list_add(&grids, "%s%s %dx%d", phase_name(p),
 			              regions, f->grid.rows, f->grid.cols);
 	}
-	if (grids.at)
+	if (*grids.text)
 		summary_say(out, "core grids", "%s", grids.text);
 	for (int i = 0; a && i < a->n_stopped; i++)
 		if (a->stopped[i].count)
@@ -84,7 +80,7 @@ static void say_grids(const struct report *r, FILE *out)
 			              a->stopped[i].why);
 	if (a)
 		summary_say(out, "grid search", "the fastest that fit, of %d "
-		            "tried%s%s", a->tried, why.at ? ": " : "",
+		            "tried%s%s", a->tried, *why.text ? ": " : "",
 		            why.text);
 }
 
@@ -92,7 +88,7 @@ static void say_tokens(const struct report *r, FILE *out)
 {
 	int own = r->account->inference->model->max_seq_len;
 	const char *end = r->host.ended_by;
-	struct wrap_list more = { "", 0 };
+	struct wrap_list more = { "" };
 
 	wrap_list_add(&more, "%d in the prompt, %d new",
 	              r->account->prompt_tokens, r->account->new_tokens);
@@ -129,8 +125,8 @@ static void say_energy(const struct report *r, FILE *out)
 	int n = r->account->new_tokens;
 
 	for (int p = PHASE_PREFILL; p < NPHASES; p++) {
-		rated += phase(r, p)->energy.envelope;
-		counted += report_bottom_up(&phase(r, p)->energy);
+		rated += summary_phase(r, p)->energy.envelope;
+		counted += report_bottom_up(&summary_phase(r, p)->energy);
 	}
 	summary_say(out, "energy", "%s, %s per new token, at the rated %s",
 	            figure_joules(rated).s, figure_joules(rated / n).s,
@@ -142,8 +138,8 @@ static void say_energy(const struct report *r, FILE *out)
 static void say_answer(const struct report *r, FILE *out)
 {
 	const struct account *a = r->account;
-	const struct phase_account *first = phase(r, PHASE_PREFILL);
-	const struct phase_account *next = phase(r, PHASE_DECODE);
+	const struct phase_account *first = summary_phase(r, PHASE_PREFILL);
+	const struct phase_account *next = summary_phase(r, PHASE_DECODE);
 
 	summary_heading(out, a->n_violations
 	                ? "Emulated time and energy, as if no limit were "

@@ -1,14 +1,8 @@
 #include "config.h"
 #include "summary_parts.h"
 
-#include <math.h>
-
 #include "base/figure.h"
-
-static const struct phase_account *phase(const struct report *r, enum phase p)
-{
-	return &r->account->phase[p];
-}
+#include "device/cost.h"
 
 /* Operators in the terms of transformer models. */
 static const char *const op_words[NOPS] = {
@@ -47,9 +41,9 @@ enum op summary_largest(const struct charge row[NOPS], unsigned done)
 static void say_cycles(const struct report *r, enum phase p, FILE *out)
 {
 	const struct ledger *l = &r->account->inference->ledger;
-	const struct charge *c = &phase(r, p)->total;
+	const struct charge *c = &summary_phase(r, p)->total;
 	const struct wrap w = { out, SUMMARY_PREFIX, SUMMARY_INDENT };
-	double start = c->runs * round(l->device->operator_start);
+	double start = (double)c->runs * cost_operator_start(l);
 	enum op op = summary_largest(l->row[p], 0);
 	char label[SUMMARY_INDENT + 1];
 
@@ -67,13 +61,16 @@ static void say_cycles(const struct report *r, enum phase p, FILE *out)
 /* Each phase's share of the time. */
 static void say_time(const struct report *r, FILE *out)
 {
-	struct wrap_list share = { "", 0 };
+	struct wrap_list share = { "" };
 
-	for (int p = PHASE_PREFILL; p < NPHASES; p++)
+	for (int p = PHASE_PREFILL; p < NPHASES; p++) {
+		const struct phase_account *a = summary_phase(r, p);
+
 		if (summary_has(r, p))
 			wrap_list_add(&share, "%s %s", phase_name(p),
-			              figure_percent(phase(r, p)->seconds,
+			              figure_percent(a->seconds,
 			                             r->account->seconds).s);
+	}
 	summary_say(out, "time", "%s", share.text);
 }
 
@@ -85,30 +82,35 @@ static void say_fullest(const struct report *r, FILE *out)
 	enum phase full = PHASE_PREFILL, routed = PHASE_PREFILL;
 
 	for (int p = PHASE_PREFILL + 1; p < NPHASES; p++) {
-		if (phase(r, p)->core_bytes > phase(r, full)->core_bytes)
+		if (summary_phase(r, p)->core_bytes >
+		    summary_phase(r, full)->core_bytes)
 			full = p;
-		if (phase(r, p)->paths > phase(r, routed)->paths)
+		if (summary_phase(r, p)->paths >
+		    summary_phase(r, routed)->paths)
 			routed = p;
 	}
 	summary_say(out, "memory", "%s of %s in the fullest core (%s)",
-	            figure_count(phase(r, full)->core_bytes, "B").s,
+	            figure_count(summary_phase(r, full)->core_bytes, "B").s,
 	            figure_count(device_usable_sram(d), "B").s,
 	            phase_name(full));
 	summary_say(out, "router paths", "%d of %.0f in the fullest core (%s)",
-	            phase(r, routed)->paths, d->routes, phase_name(routed));
+	            summary_phase(r, routed)->paths, d->routes,
+	            phase_name(routed));
 }
 
 /* Load balance: mean work of a core / work of the busiest core. */
 static void say_balance(const struct report *r, FILE *out)
 {
-	struct wrap_list busy = { "", 0 };
+	struct wrap_list busy = { "" };
 
-	for (int p = PHASE_PREFILL; p < NPHASES; p++)
-		if (summary_has(r, p) && phase(r, p)->grid.rows)
+	for (int p = PHASE_PREFILL; p < NPHASES; p++) {
+		const struct phase_account *a = summary_phase(r, p);
+
+		if (summary_has(r, p) && a->grid.rows)
 			wrap_list_add(&busy, "%s %s", phase_name(p),
-			              figure_percent(phase(r, p)->cores_busy,
-			                             1).s);
-	if (busy.at)
+			              figure_percent(a->cores_busy, 1).s);
+	}
+	if (*busy.text)
 		summary_say(out, "load balance", "%s (mean to busiest core)",
 		            busy.text);
 }

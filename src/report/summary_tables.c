@@ -9,11 +9,6 @@
 /* Continuation lines of a long row start below its second column. */
 #define INDENT 11
 
-static const struct phase_account *phase(const struct report *r, enum phase p)
-{
-	return &r->account->phase[p];
-}
-
 /* Text of a table; lines after the first are indented. */
 #define say(out, ...) \
 	wrap_print(&(struct wrap){ out, SUMMARY_PREFIX, INDENT }, NULL, \
@@ -71,7 +66,7 @@ static void say_phases(const struct report *r, FILE *out)
 		"tokens", "cycles", "time", "tokens/s", "compute", "energy",
 		"counted" }, phases_width, PHASES_COLUMNS);
 	for (int p = PHASE_PREFILL; p < NPHASES; p++) {
-		const struct phase_account *f = phase(r, p);
+		const struct phase_account *f = summary_phase(r, p);
 		struct phase_row row = { phase_name(p), f->tokens,
 			f->total.cycles, f->total.compute_cycles, f->seconds,
 			f->tokens_per_s, f->energy.envelope,
@@ -95,7 +90,7 @@ static const int grids_width[GRIDS_COLUMNS] = { 10, 8, 7, 6, 15, 7, 7 };
 
 static void say_grid(const struct report *r, enum phase p, FILE *out)
 {
-	const struct phase_account *f = phase(r, p);
+	const struct phase_account *f = summary_phase(r, p);
 	const struct device *d = r->account->inference->ledger.device;
 	char cores[24], regions[16], needed[16] = "none", held[16];
 	char sram[100], routes[32];
@@ -124,7 +119,7 @@ static void say_grids(const struct report *r, FILE *out)
 		"grid", "regions", "needed", "held", "memory", "paths",
 		"busy" }, grids_width, GRIDS_COLUMNS);
 	for (int p = PHASE_PREFILL; p < NPHASES; p++)
-		if (summary_has(r, p) && phase(r, p)->grid.rows)
+		if (summary_has(r, p) && summary_phase(r, p)->grid.rows)
 			say_grid(r, p, out);
 }
 
@@ -134,7 +129,7 @@ static void say_grids(const struct report *r, FILE *out)
 static void say_operators(const struct report *r, enum phase p, FILE *out)
 {
 	const struct charge *row = r->account->inference->ledger.row[p];
-	double unit = phase(r, p)->total.cycles / 100.0;
+	double unit = summary_phase(r, p)->total.cycles / 100.0;
 	char text[64 * NOPS];
 	unsigned done = 0;
 	size_t at;

@@ -10,6 +10,7 @@
 #include "base/row.h"
 #include "base/wrap.h"
 #include "device/device.h"
+#include "show_file.h"
 
 /* --- All devices --- */
 
@@ -64,8 +65,6 @@ int device_list(FILE *out, struct wl_error *err)
 
 /* --- One device --- */
 
-/* Column of the texts below the values. */
-#define INDENT 17
 /* Column of the meaning, after key, value and unit. */
 #define MEANING 39
 
@@ -83,7 +82,7 @@ static bool is_set(const char *const *changes, const char *key)
 /* Prints a text of the file: a string or an array of lines; nothing if NULL. */
 static void show_text(FILE *out, const char *what, const json_t *text)
 {
-	const struct wrap w = { out, "", INDENT };
+	const struct wrap w = { out, "", SHOW_INDENT };
 	char all[4000] = "";
 	size_t i, at = 0;
 	json_t *line;
@@ -107,27 +106,27 @@ static void show_number(FILE *out, size_t i, double value, bool set,
 	const json_t *in_file = json_object_get(numbers, n->key);
 	struct row row = { 0 };
 
-	row_add(&row, -INDENT, "%s", n->key);
+	row_add(&row, -SHOW_INDENT, "%s", n->key);
 	row_add(&row, 8, "%.10g", value);
 	row_add(&row, -14, " %s", n->unit);
 	wrap_print(&(struct wrap){ out, "", MEANING }, row.text, "%s", n->help);
 	if (set)
-		fprintf(out, "%*sset by --set; %.10g in the file\n", INDENT, "",
+		fprintf(out, "%*sset by --set; %.10g in the file\n",
+		        SHOW_INDENT, "",
 		        json_number_value(json_object_get(in_file, "value")));
 	show_text(out, "source", json_object_get(in_file, "source"));
 	show_text(out, "note", json_object_get(in_file, "note"));
 }
 
-static void show_device(FILE *out, const struct device *d, const char *path,
+static void show_device(FILE *out, const struct device *d, const char *name,
                         const char *const *changes, const json_t *file)
 {
 	const json_t *numbers = json_object_get(file, "numbers");
-	char file_name[PATH_MAX];
 
-	snprintf(file_name, sizeof file_name, "%s", path);
-	printable_mask(file_name);
-	wrap_print(&(struct wrap){ out, "", INDENT }, d->name, "%s", d->title);
-	fprintf(out, "%-*s%s\n\n", INDENT, "file", file_name);
+	wrap_print(&(struct wrap){ out, "", SHOW_INDENT }, d->name, "%s",
+	           d->title);
+	show_file(out, "devices", name);
+	putc('\n', out);
 	for (size_t i = 0; i < device_count(); i++)
 		show_number(out, i, device_value(d, i),
 		            is_set(changes, device_number(i)->key), numbers);
@@ -139,7 +138,6 @@ static void show_device(FILE *out, const struct device *d, const char *path,
 int device_show(const char *name, const char *const *changes, FILE *out,
                 struct wl_error *err)
 {
-	char found[PATH_MAX];
 	struct device d;
 	json_t *file = device_load(name, &d, err);
 	int rc = file ? 0 : -1;
@@ -149,8 +147,7 @@ int device_show(const char *name, const char *const *changes, FILE *out,
 	if (!rc)
 		rc = device_check(&d, changes[0] ? "option --set" : name, err);
 	if (!rc)
-		show_device(out, &d, datafile_find("devices", name, found)
-		                     ? found : name, changes, file);
+		show_device(out, &d, name, changes, file);
 	json_decref(file);
 	return rc;
 }

@@ -6,10 +6,10 @@
 
 #include "base/datafile.h"
 #include "base/figure.h"
-#include "base/printable.h"
 #include "base/row.h"
 #include "base/wrap.h"
 #include "model/shape.h"
+#include "show_file.h"
 
 /* --- All shapes --- */
 
@@ -68,38 +68,34 @@ int shape_list(FILE *out, struct wl_error *err)
 
 /* --- One shape --- */
 
-#define INDENT 17
-
 /* Bytes of `elements` elements in each type. */
 static void show_bytes(FILE *out, const char *head, double elements)
 {
-	struct wrap_list bytes = { "", 0 };
+	struct wrap_list bytes = { "" };
 
 	for (int t = 0; t < WL_NTYPES; t++)
 		wrap_list_add(&bytes, "%s as %s",
 		              figure_count(elements * wl_type_size(t), "B").s,
 		              wl_type_name(t));
-	wrap_print(&(struct wrap){ out, "", INDENT }, head, "%s", bytes.text);
+	wrap_print(&(struct wrap){ out, "", SHOW_INDENT }, head, "%s",
+	           bytes.text);
 }
 
-static void show_shape(FILE *out, const char *path, const struct model *m,
+static void show_shape(FILE *out, const char *name, const struct model *m,
                        const char *source)
 {
-	const struct wrap w = { out, "", INDENT };
+	const struct wrap w = { out, "", SHOW_INDENT };
 	uint64_t n = model_parameters(m);
-	char file_name[PATH_MAX];
 
-	snprintf(file_name, sizeof file_name, "%s", path);
-	printable_mask(file_name);
-	fprintf(out, "%-*s%s\n", INDENT, "file", file_name);
+	show_file(out, "shapes", name);
 	wrap_print(&w, "source", "%s", source ? source : "not given");
 	putc('\n', out);
 	for (size_t i = 0; i < shape_count(); i++) {
 		char value[32];
 
 		shape_value(m, i, value);
-		fprintf(out, "%-*s%8s  %s\n", INDENT, shape_key(i).name, value,
-		        shape_key(i).help);
+		fprintf(out, "%-*s%8s  %s\n", SHOW_INDENT, shape_key(i).name,
+		        value, shape_key(i).help);
 	}
 	putc('\n', out);
 	wrap_print(&w, "parameters", "%" PRIu64 " (%s)", n, figure_words(n).s);
@@ -109,14 +105,13 @@ static void show_shape(FILE *out, const char *path, const struct model *m,
 
 int shape_show(const char *name, FILE *out, struct wl_error *err)
 {
-	char found[PATH_MAX];
 	struct model m;
 	json_t *file = shape_load(name, &m, err);
 
 	if (!file)
 		return -1;
-	show_shape(out, datafile_find("shapes", name, found) ? found : name,
-	           &m, json_string_value(json_object_get(file, "source")));
+	show_shape(out, name, &m,
+	           json_string_value(json_object_get(file, "source")));
 	json_decref(file);
 	return 0;
 }

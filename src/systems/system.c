@@ -70,32 +70,35 @@ static int find(const char *name, struct system *s, struct wl_error *err)
 static int set_gemm(const struct options *o, struct system *s,
                     struct wl_error *err)
 {
-	char known[256] = "";
-
 	if (o->gemm && s->gemm)
 		return wl_error_set(err, "options --gemm and --system %s "
 		                    "exclude each other: it has products of its"
 		                    " own", s->name);
 	if (!s->gemm)
 		s->gemm = o->gemm ? gemm_find(o->gemm) : gemm_at(0);
+	if (s->gemm)
+		return 0;
+	char known[256] = "";
+
 	for (size_t i = 0; i < gemm_count(); i++)
 		names_add(known, sizeof known, ", ", gemm_at(i)->name);
-	return s->gemm ? 0 : unknown(err, "--gemm", o->gemm, known);
+	return unknown(err, "--gemm", o->gemm, known);
 }
 
 static int set_allreduce(const struct options *o, struct system *s,
                          struct wl_error *err)
 {
-	char known[256] = "";
-
 	if (o->allreduce)
 		s->allreduce = allreduce_find(o->allreduce);
 	else if (!s->allreduce)
 		s->allreduce = allreduce_default();
+	if (s->allreduce)
+		return 0;
+	char known[256] = "";
+
 	for (size_t i = 0; i < allreduce_count(); i++)
 		names_add(known, sizeof known, ", ", allreduce_at(i)->name);
-	return s->allreduce ? 0
-	                    : unknown(err, "--allreduce", o->allreduce, known);
+	return unknown(err, "--allreduce", o->allreduce, known);
 }
 
 /* What an account without data cannot have. */
